@@ -1,0 +1,36 @@
+//! hoist: `git push` in, recorded release out.
+//!
+//! The module list below follows one push from the door to the ground; imports go only downward, which
+//! `tests/it/architecture.rs` holds against a table.
+
+// The composition root.
+pub mod config;
+pub mod ctx;
+pub mod server;
+pub mod telemetry;
+
+// Doors: who knocks.
+pub mod api;
+pub mod cli;
+pub mod transport;
+
+// The spine.
+pub mod deploy;
+
+// Stages: one verb each, strangers to one another.
+pub mod apps;
+pub mod auth;
+pub mod build;
+pub mod release;
+pub mod slug;
+pub mod stack;
+
+// Ground: the world, wrapped.
+pub mod db;
+pub mod engine;
+pub mod git;
+pub mod store;
+pub mod transcript;
+
+// Plain data and pure rules.
+pub mod model;

@@ -1,0 +1,61 @@
+//! Identifiers: random (version 4) UUIDs, one type per thing so that they can't be mixed up.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Invalid;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// Makes a new random identifier.
+            #[expect(clippy::new_without_default, reason = "a default that differs every time would surprise")]
+            #[must_use]
+            pub fn new() -> Self {
+                Self(Uuid::new_v4())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Invalid;
+
+            fn from_str(text: &str) -> Result<Self, Invalid> {
+                Uuid::try_parse(text).map(Self).map_err(|_| Invalid(format!("`{text}` is not an id")))
+            }
+        }
+    };
+}
+
+id!(
+    /// Identifies a user of this installation.
+    AccountId
+);
+id!(
+    /// Identifies an app, also across renames.
+    AppId
+);
+id!(
+    /// Identifies a build.
+    BuildId
+);
+id!(
+    /// Identifies a release.
+    ReleaseId
+);
+id!(
+    /// Identifies a slug.
+    SlugId
+);

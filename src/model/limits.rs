@@ -1,0 +1,86 @@
+//! The limits of design section 7, each with its default.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+const MIB: u64 = 1024 * 1024;
+const GIB: u64 = 1024 * MIB;
+
+/// Every limit that a pusher can run into. All can be set in the `[limits]` section of `hoist.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Largest pack accepted, in bytes. Default 2 GiB.
+    pub pack_bytes: u64,
+    /// Most objects in one pack. Default 10 million.
+    pub pack_objects: u32,
+    /// Largest single blob, in bytes. Default 1 GiB.
+    pub blob_bytes: u64,
+    /// Largest exported source tree, in bytes. Default 1 GiB.
+    pub source_bytes: u64,
+    /// Most files in the exported source tree. Default 1 million.
+    pub source_files: u64,
+    /// Largest compressed slug, in bytes. Default 500 MiB.
+    pub slug_bytes: u64,
+    /// Compressed slug size that draws a warning, in bytes. Default 300 MiB.
+    pub slug_warning_bytes: u64,
+    /// Longest build. Default 15 min.
+    #[serde(with = "humantime_serde")]
+    pub build_time: Duration,
+    /// Silence of a build after which a note is printed. Default 5 min.
+    #[serde(with = "humantime_serde")]
+    pub build_silence: Duration,
+    /// Memory of a build, in bytes. Default 2560 MiB.
+    pub build_memory_bytes: u64,
+    /// Processes and threads of a build. Default 512.
+    pub build_pids: u32,
+    /// CPUs of a build; 0 means all. Default 0.
+    pub build_cpus: u32,
+    /// Disk that a build may write, in bytes. Default 10 GiB.
+    pub build_disk_bytes: u64,
+    /// Build log kept, in bytes; past it the middle is dropped. Default 300 MiB.
+    pub log_bytes: u64,
+    /// Builds at once; 0 means one per core. Default 0.
+    pub concurrent_builds: usize,
+    /// Builds that may wait for one app. Default 100.
+    pub queued_builds_per_app: usize,
+    /// Connections at once, both doors together. Default 1,024.
+    pub connections: usize,
+    /// Time to send a request header. Default 10 s.
+    #[serde(with = "humantime_serde")]
+    pub header_time: Duration,
+    /// Time for TLS or SSH to be set up and a user to log in. Default 30 s.
+    #[serde(with = "humantime_serde")]
+    pub handshake_time: Duration,
+    /// Silence of a connection after which it is closed. Default 10 min.
+    #[serde(with = "humantime_serde")]
+    pub idle_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            pack_bytes: 2 * GIB,
+            pack_objects: 10_000_000,
+            blob_bytes: GIB,
+            source_bytes: GIB,
+            source_files: 1_000_000,
+            slug_bytes: 500 * MIB,
+            slug_warning_bytes: 300 * MIB,
+            build_time: Duration::from_mins(15),
+            build_silence: Duration::from_mins(5),
+            build_memory_bytes: 2560 * MIB,
+            build_pids: 512,
+            build_cpus: 0,
+            build_disk_bytes: 10 * GIB,
+            log_bytes: 300 * MIB,
+            concurrent_builds: 0,
+            queued_builds_per_app: 100,
+            connections: 1024,
+            header_time: Duration::from_secs(10),
+            handshake_time: Duration::from_secs(30),
+            idle_time: Duration::from_mins(10),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Plain data and pure rules. Nothing here does I/O, and nothing below the doors re-checks what is parsed here.
+//!
+//! In reading order: names of things, who acts, what is pushed, what is built, what is released.
+
+mod account;
+mod app;
+mod id;
+
+mod git;
+mod push_options;
+
+mod buildpack;
+mod procfile;
+
+mod config_vars;
+mod digest;
+mod limits;
+mod release;
+mod secret;
+
+pub use account::{Account, Email, Role};
+pub use app::{App, AppName};
+pub use buildpack::{BuildpackRef, StackName};
+pub use config_vars::{ConfigKey, ConfigVars};
+pub use digest::Digest;
+pub use git::{CommitId, RefName, is_deploy_branch};
+pub use id::{AccountId, AppId, BuildId, ReleaseId, SlugId};
+pub use limits::Limits;
+pub use procfile::{ProcessType, ProcessTypes, Procfile};
+pub use push_options::PushOptions;
+pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, Slug};
+pub use secret::Secret;
+
+/// A value from outside that does not have the form its type asks for.
+///
+/// The text says what was found and what is allowed, so that it can be shown as it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub String);
