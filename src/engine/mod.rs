@@ -15,6 +15,8 @@ use tokio::io::AsyncRead;
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub kind: Kind,
+    /// The hoist executable, which the engine starts again as its helper.
+    pub helper: PathBuf,
     /// Folder for the environments' writable files; swept at start.
     pub work_dir: PathBuf,
     /// The host's CA bundle, made available inside; `None` when the host has none.
@@ -55,6 +57,8 @@ pub struct Command {
     /// The whole environment: nothing is inherited.
     pub env: BTreeMap<String, String>,
     pub cwd: String,
+    /// Whether to wait until the environment's network is up before starting.
+    pub needs_network: bool,
     /// The command and all it started are killed after this time.
     pub timeout: Duration,
 }
@@ -101,6 +105,16 @@ impl Engine {
         unimplemented!()
     }
 
+    /// Unpacks a stack's root file system so that environments can start from it (owners as they appear inside).
+    pub async fn unpack_root(&self, _tar: impl AsyncRead + Send + Unpin, _dest: &std::path::Path) -> Result<(), EngineError> {
+        unimplemented!()
+    }
+
+    /// Removes what [`Engine::unpack_root`] made.
+    pub async fn remove_root(&self, _dest: &std::path::Path) -> Result<(), EngineError> {
+        unimplemented!()
+    }
+
     /// Starts an environment.
     pub async fn start(&self, _spec: Spec) -> Result<Environment, EngineError> {
         unimplemented!()
@@ -129,4 +143,10 @@ impl Environment {
     pub async fn stop(self) -> Result<(), EngineError> {
         unimplemented!()
     }
+}
+
+/// Entry point of the helper process.
+#[must_use]
+pub fn helper_main() -> std::process::ExitCode {
+    std::process::ExitCode::FAILURE
 }
