@@ -1,1 +1,51 @@
-//! Not written yet.
+//! The long-lived handles, built once by `server` and passed down to `deploy`, no further.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::db::Db;
+use crate::engine::Engine;
+use crate::git::Repo;
+use crate::model::AppId;
+use crate::store::Store;
+
+/// Everything that outlives a connection. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Ctx {
+    pub config: Arc<Config>,
+    pub db: Db,
+    pub store: Store,
+    pub engine: Engine,
+    /// The hoist executable, for helpers.
+    pub helper: PathBuf,
+    /// Cancelled when the daemon is to stop: no new work from then on.
+    pub stopping: CancellationToken,
+    /// Cancelled when the grace period is over: running builds end now.
+    pub killing: CancellationToken,
+    /// Owns every task that outlives the request that started it.
+    pub tasks: TaskTracker,
+}
+
+impl Ctx {
+    /// The clock.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
+        OffsetDateTime::now_utc()
+    }
+
+    /// Opens an app's repository, creating it at first use.
+    pub fn repo(&self, app: AppId) -> std::io::Result<Repo> {
+        Repo::open(&self.repo_dir(app), &self.helper, &self.config.limits)
+    }
+
+    /// Where an app's repository lies.
+    #[must_use]
+    pub fn repo_dir(&self, app: AppId) -> PathBuf {
+        self.config.data_dir.join("repos").join(app.to_string())
+    }
+}

@@ -1,1 +1,65 @@
-//! Not written yet.
+//! Apps: create, rename, destroy. Each is one transaction.
+
+mod names;
+
+use time::OffsetDateTime;
+
+use crate::db::{self, Db, DbError};
+use crate::model::{Account, App, AppId, AppName, ConfigVars, Invalid, ReleaseStatus, StackName};
+
+/// Why an app could not be created or renamed.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Creates an app owned by `owner`, with its first release, v1. Without a name it gets a random one.
+pub async fn create(
+    db: &Db,
+    owner: &Account,
+    name: Option<AppName>,
+    stack: &StackName,
+    now: OffsetDateTime,
+) -> Result<App, AppError> {
+    let name = name.unwrap_or_else(names::random);
+    let app = App { id: AppId::new(), name, owner: owner.id, stack: stack.clone(), created_at: now, updated_at: now };
+    let mut tx = db.write().await?;
+    db::apps::insert(&mut tx, &app).await.map_err(|error| taken(&app.name, error))?;
+    let first = db::releases::NewRelease {
+        app: app.id,
+        description: "Initial release".into(),
+        by: owner.id,
+        slug: None,
+        build: None,
+        commit: None,
+        config: ConfigVars::default(),
+        status: ReleaseStatus::Succeeded,
+        at: now,
+    };
+    db::releases::append(&mut tx, db.cipher(), first).await?;
+    tx.commit().await.map_err(DbError::from)?;
+    Ok(app)
+}
+
+/// Gives an app another name.
+pub async fn rename(db: &Db, app: &App, name: AppName, now: OffsetDateTime) -> Result<App, AppError> {
+    let mut tx = db.write().await?;
+    db::apps::rename(&mut tx, app.id, &name, now).await.map_err(|error| taken(&name, error))?;
+    tx.commit().await.map_err(DbError::from)?;
+    Ok(App { name, updated_at: now, ..app.clone() })
+}
+
+/// Destroys an app: its name is free again, nothing finds it any more; its ledger stays.
+pub async fn destroy(db: &Db, app: &App, now: OffsetDateTime) -> Result<(), DbError> {
+    let mut tx = db.write().await?;
+    db::apps::destroy(&mut tx, app.id, now).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn taken(name: &AppName, error: DbError) -> AppError {
+    if error.is_taken() { Invalid(format!("Name {name} is already taken")).into() } else { error.into() }
+}

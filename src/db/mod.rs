@@ -1,1 +1,113 @@
-//! Not written yet.
+//! All SQL: one file per table, plain functions over a connection, so that any of them can share a transaction.
+//!
+//! In reading order: who (`accounts`, `tokens`, `ssh_keys`), what (`apps`, `collaborators`, `buildpacks`), the
+//! repository (`refs`, `packs`), what was built (`builds`, `slugs`) and released (`releases`). `cipher` keeps
+//! config vars secret at rest.
+//!
+//! SQLite in WAL mode with `synchronous=FULL`: what `commit` has answered survives a power cut. One writer and
+//! several readers per process; other processes (`hoist admin`) wait their turn by the busy time-out.
+
+pub mod accounts;
+pub mod ssh_keys;
+pub mod tokens;
+
+pub mod apps;
+pub mod buildpacks;
+pub mod collaborators;
+
+pub mod packs;
+pub mod refs;
+
+pub mod builds;
+pub mod releases;
+pub mod slugs;
+
+mod cipher;
+mod row;
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, SqlitePool, Transaction};
+
+pub use cipher::Cipher;
+
+/// How long one statement waits for another process's transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
+const READERS: u32 = 4;
+
+/// Connections to the database of this installation. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Db {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    cipher: Cipher,
+}
+
+/// Why a statement failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    #[error("the database failed")]
+    Sql(#[from] sqlx::Error),
+    #[error("the database could not be brought up to date")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A row that hoist can't have written, or that somebody changed.
+    #[error("the database holds a bad {what}: {why}")]
+    Corrupt { what: &'static str, why: String },
+    #[error("the key file {path} can't be used")]
+    Key { path: String, source: std::io::Error },
+}
+
+impl DbError {
+    /// Tells whether a UNIQUE constraint refused the row.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.is_unique_violation())
+    }
+}
+
+/// A connection that statements run on: a reader's, or the inside of a transaction.
+pub type Connection = SqliteConnection;
+
+impl Db {
+    /// Opens the database below `data_dir`, creating or upgrading it, and the key of its secrets beside it.
+    pub async fn open(data_dir: &Path) -> Result<Self, DbError> {
+        let cipher = Cipher::open(&data_dir.join("secret.key"))?;
+        let options = SqliteConnectOptions::new()
+            .filename(data_dir.join("hoist.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        sqlx::migrate!("src/db/migrations/sqlite").run(&writer).await?;
+        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options.read_only(true));
+        Ok(Self { writer, readers, cipher })
+    }
+
+    /// A connection that only reads, as of now.
+    pub async fn read(&self) -> Result<sqlx::pool::PoolConnection<Sqlite>, DbError> {
+        Ok(self.readers.acquire().await?)
+    }
+
+    /// Starts the one transaction that may write now. Dropped without `commit`, it leaves no trace.
+    pub async fn write(&self) -> Result<Transaction<'static, Sqlite>, DbError> {
+        // IMMEDIATE: take the write lock now. A transaction that reads first and writes later could otherwise
+        // find that another process wrote in between.
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// The key under which config vars are kept.
+    #[must_use]
+    pub fn cipher(&self) -> &Cipher {
+        &self.cipher
+    }
+
+    /// Waits for running statements and closes every connection.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}

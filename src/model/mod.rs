@@ -21,7 +21,7 @@ mod secret;
 pub use account::{Account, Email, Role};
 pub use app::{App, AppName};
 pub use buildpack::{BuildpackRef, StackName};
-pub use config_vars::{ConfigKey, ConfigVars};
+pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
 pub use digest::Digest;
 pub use git::{CommitId, RefName, is_deploy_branch};
 pub use id::{AccountId, AppId, BuildId, ReleaseId, SlugId};

@@ -1,1 +1,10 @@
-//! Not written yet.
+//! Releases: everything that appends to the ledger.
+//!
+//! `deploy` releases a build together with the ref that was pushed, `config` a change of config vars. Every kind
+//! ends in [`crate::db::releases::append`].
+
+mod config;
+mod deploy;
+
+pub use config::{ConfigError, change_config, current_config};
+pub use deploy::{Deploy, Pack, RefMove, ReleaseError, move_refs, release_deploy};

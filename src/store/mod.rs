@@ -1,1 +1,5 @@
 //! Not written yet.
+
+/// Placeholder signatures.
+#[derive(Debug, Clone)]
+pub struct Store(());

@@ -1,0 +1,98 @@
+//! Apps. A destroyed app keeps its row (its releases stay) but is found by no function here.
+
+use sqlx::sqlite::SqliteRow;
+use time::OffsetDateTime;
+
+use super::{Connection, DbError, row};
+use crate::model::{AccountId, App, AppId, AppName, Digest, StackName};
+
+/// Adds an app. Fails with [`DbError::is_taken`] when the name is taken.
+pub async fn insert(db: &mut Connection, app: &App) -> Result<(), DbError> {
+    sqlx::query("INSERT INTO apps (id, name, owner_id, stack, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)")
+        .bind(app.id.to_string())
+        .bind(app.name.as_str())
+        .bind(app.owner.to_string())
+        .bind(app.stack.as_str())
+        .bind(row::millis(app.created_at))
+        .bind(row::millis(app.updated_at))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Finds a living app by its name.
+pub async fn by_name(db: &mut Connection, name: &AppName) -> Result<Option<App>, DbError> {
+    let row =
+        sqlx::query("SELECT * FROM apps WHERE name = ? AND destroyed_at IS NULL").bind(name.as_str()).fetch_optional(db).await?;
+    row.as_ref().map(app).transpose()
+}
+
+/// Finds a living app by its id.
+pub async fn by_id(db: &mut Connection, id: AppId) -> Result<Option<App>, DbError> {
+    let row =
+        sqlx::query("SELECT * FROM apps WHERE id = ? AND destroyed_at IS NULL").bind(id.to_string()).fetch_optional(db).await?;
+    row.as_ref().map(app).transpose()
+}
+
+/// Lists the living apps that an account owns or collaborates on, by name.
+pub async fn visible_to(db: &mut Connection, account: AccountId) -> Result<Vec<App>, DbError> {
+    let rows = sqlx::query(
+        "SELECT * FROM apps WHERE destroyed_at IS NULL
+           AND (owner_id = ?1 OR id IN (SELECT app_id FROM collaborators WHERE account_id = ?1)) ORDER BY name",
+    )
+    .bind(account.to_string())
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(app).collect()
+}
+
+/// Marks an app as destroyed; its name is free from then on.
+pub async fn destroy(db: &mut Connection, id: AppId, at: OffsetDateTime) -> Result<(), DbError> {
+    sqlx::query("UPDATE apps SET destroyed_at = ? WHERE id = ?").bind(row::millis(at)).bind(id.to_string()).execute(db).await?;
+    Ok(())
+}
+
+/// Renames an app and returns it. Fails with [`DbError::is_taken`] when the name is taken.
+pub async fn rename(db: &mut Connection, id: AppId, name: &AppName, at: OffsetDateTime) -> Result<(), DbError> {
+    sqlx::query("UPDATE apps SET name = ?, updated_at = ? WHERE id = ?")
+        .bind(name.as_str())
+        .bind(row::millis(at))
+        .bind(id.to_string())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The blob that holds the build cache of the app's last good build.
+pub async fn cache(db: &mut Connection, id: AppId) -> Result<Option<Digest>, DbError> {
+    let row = sqlx::query("SELECT cache_digest FROM apps WHERE id = ?").bind(id.to_string()).fetch_one(db).await?;
+    row::optional(&row, "cache_digest")
+}
+
+/// Replaces the build cache.
+pub async fn set_cache(db: &mut Connection, id: AppId, cache: Option<&Digest>) -> Result<(), DbError> {
+    sqlx::query("UPDATE apps SET cache_digest = ? WHERE id = ?")
+        .bind(cache.map(ToString::to_string))
+        .bind(id.to_string())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Takes the next fencing number for a build of the app.
+pub async fn next_build_number(db: &mut Connection, id: AppId) -> Result<i64, DbError> {
+    let row = sqlx::query("UPDATE apps SET last_build = last_build + 1 WHERE id = ? RETURNING last_build").bind(id.to_string());
+    row::number(&row.fetch_one(db).await?, "last_build")
+}
+
+fn app(row: &SqliteRow) -> Result<App, DbError> {
+    let stack: StackName = row::text(row, "stack")?;
+    Ok(App {
+        id: row::text(row, "id")?,
+        name: row::text(row, "name")?,
+        owner: row::text(row, "owner_id")?,
+        stack,
+        created_at: row::time(row, "created_at")?,
+        updated_at: row::time(row, "updated_at")?,
+    })
+}

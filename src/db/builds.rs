@@ -1,0 +1,121 @@
+//! Builds and their outcomes. Both are append-only: a build is recorded when accepted, and its outcome once.
+
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+use time::OffsetDateTime;
+
+use super::{Connection, DbError, row};
+use crate::model::{AccountId, AppId, BuildId, BuildStatus, CommitId, Digest, SlugId, StackName};
+
+/// A build with its outcome, if it has ended.
+#[derive(Debug, Clone)]
+pub struct Build {
+    pub id: BuildId,
+    pub app: AppId,
+    /// Fencing number: the app's builds in the order in which they were accepted.
+    pub number: i64,
+    pub by: AccountId,
+    pub commit: Option<CommitId>,
+    pub stack: StackName,
+    pub created_at: OffsetDateTime,
+    pub status: BuildStatus,
+    /// Why it failed or was cancelled, in one line.
+    pub reason: Option<String>,
+    pub slug: Option<SlugId>,
+    /// The finished log in the blob store.
+    pub log: Option<Digest>,
+    /// When it ended, or was accepted if it has not ended.
+    pub updated_at: OffsetDateTime,
+}
+
+/// How a build ended.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    pub status: BuildStatus,
+    pub reason: Option<String>,
+    pub slug: Option<SlugId>,
+    pub log: Option<Digest>,
+}
+
+const SELECT: &str =
+    "SELECT builds.*, build_outcomes.status, build_outcomes.reason, build_outcomes.slug_id, build_outcomes.log_digest,
+    COALESCE (build_outcomes.created_at, builds.created_at) AS updated_at
+    FROM builds LEFT JOIN build_outcomes ON build_outcomes.build_id = builds.id";
+
+/// Records an accepted build under the app's next fencing number, which it returns.
+pub async fn insert(
+    db: &mut Connection,
+    id: BuildId,
+    app: AppId,
+    by: AccountId,
+    commit: Option<&CommitId>,
+    stack: &StackName,
+    at: OffsetDateTime,
+) -> Result<i64, DbError> {
+    let number = super::apps::next_build_number(db, app).await?;
+    sqlx::query("INSERT INTO builds (id, app_id, number, account_id, commit_id, stack, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)")
+        .bind(id.to_string())
+        .bind(app.to_string())
+        .bind(number)
+        .bind(by.to_string())
+        .bind(commit.map(CommitId::as_str))
+        .bind(stack.as_str())
+        .bind(row::millis(at))
+        .execute(db)
+        .await?;
+    Ok(number)
+}
+
+/// Records how a build ended. Fails with [`DbError::is_taken`] when it has ended already.
+pub async fn end(db: &mut Connection, id: BuildId, outcome: &Outcome, at: OffsetDateTime) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO build_outcomes (build_id, status, reason, slug_id, log_digest, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(id.to_string())
+    .bind(outcome.status.as_str())
+    .bind(outcome.reason.as_deref())
+    .bind(outcome.slug.map(|slug| slug.to_string()))
+    .bind(outcome.log.map(|log| log.to_string()))
+    .bind(row::millis(at))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Finds a build of an app.
+pub async fn get(db: &mut Connection, app: AppId, id: BuildId) -> Result<Option<Build>, DbError> {
+    let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE builds.app_id = ? AND builds.id = ?"));
+    let row = sqlx::query(sql).bind(app.to_string()).bind(id.to_string()).fetch_optional(db).await?;
+    row.as_ref().map(build).transpose()
+}
+
+/// Lists an app's builds, newest first.
+pub async fn list(db: &mut Connection, app: AppId, most: u32) -> Result<Vec<Build>, DbError> {
+    let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE builds.app_id = ? ORDER BY builds.number DESC LIMIT ?"));
+    let rows = sqlx::query(sql).bind(app.to_string()).bind(most).fetch_all(db).await?;
+    rows.iter().map(build).collect()
+}
+
+/// Lists the builds of all apps that have no outcome: after a crash, those that it cut off.
+pub async fn unended(db: &mut Connection) -> Result<Vec<Build>, DbError> {
+    let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE build_outcomes.build_id IS NULL ORDER BY builds.created_at"));
+    let rows = sqlx::query(sql).fetch_all(db).await?;
+    rows.iter().map(build).collect()
+}
+
+fn build(row: &SqliteRow) -> Result<Build, DbError> {
+    Ok(Build {
+        id: row::text(row, "id")?,
+        app: row::text(row, "app_id")?,
+        number: row::number(row, "number")?,
+        by: row::text(row, "account_id")?,
+        commit: row::optional(row, "commit_id")?,
+        stack: row::text(row, "stack")?,
+        created_at: row::time(row, "created_at")?,
+        status: row::optional(row, "status")?.unwrap_or(BuildStatus::Pending),
+        reason: row.try_get("reason")?,
+        slug: row::optional(row, "slug_id")?,
+        log: row::optional(row, "log_digest")?,
+        updated_at: row::time(row, "updated_at")?,
+    })
+}

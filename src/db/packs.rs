@@ -1,0 +1,36 @@
+//! Which packs an app's repository is made of. A pack file without a row here is a leftover.
+
+use sqlx::Row as _;
+use time::OffsetDateTime;
+
+use super::{Connection, DbError, row};
+use crate::model::AppId;
+
+/// Records a published pack; recording one twice (the same objects pushed again) changes nothing.
+pub async fn insert(
+    db: &mut Connection,
+    app: AppId,
+    name: &str,
+    objects: u64,
+    bytes: u64,
+    at: OffsetDateTime,
+) -> Result<(), DbError> {
+    sqlx::query("INSERT INTO packs (app_id, name, objects, bytes, created_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
+        .bind(app.to_string())
+        .bind(name)
+        .bind(i64::try_from(objects).unwrap_or(i64::MAX))
+        .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
+        .bind(row::millis(at))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Lists the names of the app's packs.
+pub async fn list(db: &mut Connection, app: AppId) -> Result<Vec<String>, DbError> {
+    let rows = sqlx::query("SELECT name FROM packs WHERE app_id = ? ORDER BY created_at, name")
+        .bind(app.to_string())
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(|row| Ok(row.try_get("name")?)).collect()
+}

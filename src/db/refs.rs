@@ -1,0 +1,48 @@
+//! The refs of an app's repository.
+
+use super::{Connection, DbError, row};
+use crate::model::{AppId, CommitId, RefName};
+
+/// Lists the app's refs by name, as git advertises them.
+pub async fn list(db: &mut Connection, app: AppId) -> Result<Vec<(RefName, CommitId)>, DbError> {
+    let rows = sqlx::query("SELECT name, commit_id FROM refs WHERE app_id = ? ORDER BY name")
+        .bind(app.to_string())
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(|row| Ok((row::text(row, "name")?, row::text(row, "commit_id")?))).collect()
+}
+
+/// Reads one ref.
+pub async fn get(db: &mut Connection, app: AppId, name: &RefName) -> Result<Option<CommitId>, DbError> {
+    let row = sqlx::query("SELECT commit_id FROM refs WHERE app_id = ? AND name = ?")
+        .bind(app.to_string())
+        .bind(name.as_str())
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(|row| row::text(row, "commit_id")).transpose()
+}
+
+/// Moves one ref if it still has the value `old` (`None`: does not exist), creating or deleting it as needed, and
+/// tells whether it did.
+pub async fn compare_and_set(
+    db: &mut Connection,
+    app: AppId,
+    name: &RefName,
+    old: Option<&CommitId>,
+    new: Option<&CommitId>,
+) -> Result<bool, DbError> {
+    if get(db, app, name).await?.as_ref() != old {
+        return Ok(false);
+    }
+    let query = match new {
+        Some(new) => sqlx::query(
+            "INSERT INTO refs (app_id, name, commit_id) VALUES (?, ?, ?) ON CONFLICT (app_id, name) DO UPDATE SET commit_id = excluded.commit_id",
+        )
+        .bind(app.to_string())
+        .bind(name.as_str())
+        .bind(new.as_str()),
+        None => sqlx::query("DELETE FROM refs WHERE app_id = ? AND name = ?").bind(app.to_string()).bind(name.as_str()),
+    };
+    query.execute(db).await?;
+    Ok(true)
+}

@@ -1,0 +1,224 @@
+//! The ledger's rows. Append-only: triggers in the database refuse anything else, and each row carries the hash of
+//! the one before.
+
+use sha2::{Digest as _, Sha256};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+use time::OffsetDateTime;
+
+use super::{Cipher, Connection, DbError, row};
+use crate::model::{
+    AccountId, AppId, BuildId, CommitId, ConfigVars, Digest, Release, ReleaseId, ReleaseStatus, ReleaseVersion, SlugId,
+};
+
+/// What a new row of the ledger says. The version and the hash come from the row before it.
+#[derive(Debug, Clone)]
+pub struct NewRelease {
+    pub app: AppId,
+    pub description: String,
+    pub by: AccountId,
+    pub slug: Option<SlugId>,
+    pub build: Option<BuildId>,
+    pub commit: Option<CommitId>,
+    pub config: ConfigVars,
+    pub status: ReleaseStatus,
+    pub at: OffsetDateTime,
+}
+
+/// `current` is the newest release whose last status is `succeeded`.
+const SELECT: &str = "SELECT releases.*,
+    (SELECT status FROM release_events WHERE release_id = releases.id ORDER BY number DESC LIMIT 1) AS status,
+    releases.version = (SELECT r.version FROM releases r WHERE r.app_id = releases.app_id
+        AND (SELECT status FROM release_events WHERE release_id = r.id ORDER BY number DESC LIMIT 1) = 'succeeded'
+        ORDER BY r.version DESC LIMIT 1) AS current
+    FROM releases";
+
+/// Appends a release. Must run inside a write transaction: the version is the last one's plus one.
+pub async fn append(db: &mut Connection, cipher: &Cipher, new: NewRelease) -> Result<Release, DbError> {
+    let last = sqlx::query("SELECT version, hash FROM releases WHERE app_id = ? ORDER BY version DESC LIMIT 1")
+        .bind(new.app.to_string())
+        .fetch_optional(&mut *db)
+        .await?;
+    let (version, previous_hash) = match &last {
+        Some(row) => (row::number::<u32>(row, "version")? + 1, row.try_get::<String, _>("hash")?),
+        None => (1, String::new()),
+    };
+    let id = ReleaseId::new();
+    let plain = serde_json::to_vec(&new.config).expect("a map of texts is JSON");
+    let config = cipher.seal(&id.to_string(), &plain);
+    let row = Row { id, version: ReleaseVersion(version), new: &new, config: &config, previous_hash: &previous_hash };
+    let hash = row.hash();
+    insert(db, &row, &hash).await?;
+    add_event(db, id, new.status, new.at).await?;
+    get(db, new.app, ReleaseVersion(version))
+        .await?
+        .ok_or(DbError::Corrupt { what: "release", why: "it was just appended".into() })
+}
+
+/// Adds what happened to a release.
+pub async fn add_event(
+    db: &mut Connection,
+    release: ReleaseId,
+    status: ReleaseStatus,
+    at: OffsetDateTime,
+) -> Result<(), DbError> {
+    sqlx::query("INSERT INTO release_events (release_id, status, created_at) VALUES (?, ?, ?)")
+        .bind(release.to_string())
+        .bind(status.as_str())
+        .bind(row::millis(at))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Finds one release of an app.
+pub async fn get(db: &mut Connection, app: AppId, version: ReleaseVersion) -> Result<Option<Release>, DbError> {
+    let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE app_id = ? AND version = ?"));
+    let row = sqlx::query(sql).bind(app.to_string()).bind(version.0).fetch_optional(db).await?;
+    row.as_ref().map(release).transpose()
+}
+
+/// Finds one release of an app by its id.
+pub async fn by_id(db: &mut Connection, app: AppId, id: ReleaseId) -> Result<Option<Release>, DbError> {
+    let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE app_id = ? AND id = ?"));
+    let row = sqlx::query(sql).bind(app.to_string()).bind(id.to_string()).fetch_optional(db).await?;
+    row.as_ref().map(release).transpose()
+}
+
+/// Lists an app's releases, newest first.
+pub async fn list(db: &mut Connection, app: AppId, most: u32) -> Result<Vec<Release>, DbError> {
+    let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE app_id = ? ORDER BY version DESC LIMIT ?"));
+    let rows = sqlx::query(sql).bind(app.to_string()).bind(most).fetch_all(db).await?;
+    rows.iter().map(release).collect()
+}
+
+/// The newest release, whatever became of it: the one whose config counts.
+pub async fn newest(db: &mut Connection, app: AppId) -> Result<Option<Release>, DbError> {
+    Ok(list(db, app, 1).await?.pop())
+}
+
+/// The release that was made by a build, if any.
+pub async fn by_build(db: &mut Connection, app: AppId, build: BuildId) -> Result<Option<Release>, DbError> {
+    let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE app_id = ? AND build_id = ?"));
+    let row = sqlx::query(sql).bind(app.to_string()).bind(build.to_string()).fetch_optional(db).await?;
+    row.as_ref().map(release).transpose()
+}
+
+/// Decrypts the config vars of a release.
+pub async fn config(db: &mut Connection, cipher: &Cipher, release: ReleaseId) -> Result<ConfigVars, DbError> {
+    let row = sqlx::query("SELECT config FROM releases WHERE id = ?").bind(release.to_string()).fetch_one(db).await?;
+    let sealed: Vec<u8> = row.try_get("config")?;
+    let bad = |why: &str| DbError::Corrupt { what: "config snapshot", why: format!("{why} (release {release})") };
+    let plain = cipher.open_sealed(&release.to_string(), &sealed).ok_or_else(|| bad("it can't be opened with this key"))?;
+    serde_json::from_slice(&plain).map_err(|_| bad("it is not a map of texts"))
+}
+
+/// Walks an app's chain from v1 and names the first version that does not fit, if any.
+pub async fn first_broken(db: &mut Connection, app: AppId) -> Result<Option<ReleaseVersion>, DbError> {
+    let rows =
+        sqlx::query("SELECT * FROM releases WHERE app_id = ? ORDER BY version").bind(app.to_string()).fetch_all(db).await?;
+    let mut previous_hash = String::new();
+    for (expected, row) in (1..).zip(&rows) {
+        let version: u32 = row::number(row, "version")?;
+        let stored: String = row.try_get("hash")?;
+        if version != expected || row.try_get::<String, _>("previous_hash")? != previous_hash || rehash(row)? != stored {
+            return Ok(Some(ReleaseVersion(expected)));
+        }
+        previous_hash = stored;
+    }
+    Ok(None)
+}
+
+/// The hash that the stored fields of a row give.
+fn rehash(row: &SqliteRow) -> Result<String, DbError> {
+    let config: Vec<u8> = row.try_get("config")?;
+    let previous_hash: String = row.try_get("previous_hash")?;
+    let new = NewRelease {
+        app: row::text(row, "app_id")?,
+        description: row.try_get("description")?,
+        by: row::text(row, "account_id")?,
+        slug: row::optional(row, "slug_id")?,
+        build: row::optional(row, "build_id")?,
+        commit: row::optional(row, "commit_id")?,
+        // Not part of the hash: the ciphertext and the first event stand for them.
+        config: ConfigVars::default(),
+        status: ReleaseStatus::Pending,
+        at: row::time(row, "created_at")?,
+    };
+    let version = ReleaseVersion(row::number(row, "version")?);
+    Ok(Row { id: row::text(row, "id")?, version, new: &new, config: &config, previous_hash: &previous_hash }.hash().to_string())
+}
+
+/// A row about to be written, or read back to be checked.
+struct Row<'a> {
+    id: ReleaseId,
+    version: ReleaseVersion,
+    new: &'a NewRelease,
+    config: &'a [u8],
+    previous_hash: &'a str,
+}
+
+impl Row<'_> {
+    /// SHA-256 over every field, each behind its length, so that no two rows give the same bytes.
+    fn hash(&self) -> Digest {
+        let text = |id: Option<String>| id.unwrap_or_default();
+        let fields = [
+            "hoist release 1".to_owned(),
+            self.previous_hash.to_owned(),
+            self.id.to_string(),
+            self.new.app.to_string(),
+            self.version.to_string(),
+            self.new.description.clone(),
+            self.new.by.to_string(),
+            text(self.new.slug.map(|id| id.to_string())),
+            text(self.new.build.map(|id| id.to_string())),
+            text(self.new.commit.as_ref().map(ToString::to_string)),
+            row::millis(self.new.at).to_string(),
+        ];
+        let mut hasher = Sha256::new();
+        for field in fields.iter().map(String::as_bytes).chain([self.config]) {
+            hasher.update((field.len() as u64).to_be_bytes());
+            hasher.update(field);
+        }
+        Digest::from_bytes(hasher.finalize().into())
+    }
+}
+
+async fn insert(db: &mut Connection, row: &Row<'_>, hash: &Digest) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO releases (id, app_id, version, description, account_id, slug_id, build_id, commit_id, config, previous_hash, hash, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(row.id.to_string())
+    .bind(row.new.app.to_string())
+    .bind(row.version.0)
+    .bind(&row.new.description)
+    .bind(row.new.by.to_string())
+    .bind(row.new.slug.map(|id| id.to_string()))
+    .bind(row.new.build.map(|id| id.to_string()))
+    .bind(row.new.commit.as_ref().map(CommitId::as_str))
+    .bind(row.config)
+    .bind(row.previous_hash)
+    .bind(hash.to_string())
+    .bind(row::millis(row.new.at))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+fn release(row: &SqliteRow) -> Result<Release, DbError> {
+    Ok(Release {
+        id: row::text(row, "id")?,
+        app: row::text(row, "app_id")?,
+        version: ReleaseVersion(row::number(row, "version")?),
+        description: row.try_get("description")?,
+        by: row::text(row, "account_id")?,
+        slug: row::optional(row, "slug_id")?,
+        build: row::optional(row, "build_id")?,
+        commit: row::optional(row, "commit_id")?,
+        status: row::text(row, "status")?,
+        current: row.try_get::<Option<bool>, _>("current")?.unwrap_or(false),
+        hash: row::text(row, "hash")?,
+        created_at: row::time(row, "created_at")?,
+    })
+}

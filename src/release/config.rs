@@ -1,0 +1,64 @@
+//! A change of config vars is a release.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use crate::db::releases::NewRelease;
+use crate::db::{self, Connection, Db, DbError};
+use crate::model::{AccountId, AppId, ConfigKey, ConfigVars, Invalid, Release, ReleaseStatus, Secret};
+
+/// Why config vars could not be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// The config vars as they are now: those of the newest release.
+pub async fn current_config(db: &Db, app: AppId) -> Result<ConfigVars, DbError> {
+    newest_config(&mut *db.read().await?, db, app).await
+}
+
+/// Sets (`Some`) and unsets (`None`) config vars in a release of their own. Returns the vars as they are now, and
+/// the release unless nothing changed.
+///
+/// Reading and writing are one transaction: of two changes at once, neither is lost.
+pub async fn change_config(
+    db: &Db,
+    app: AppId,
+    by: AccountId,
+    changes: &BTreeMap<ConfigKey, Option<Secret>>,
+    now: OffsetDateTime,
+) -> Result<(ConfigVars, Option<Release>), ConfigError> {
+    let mut tx = db.write().await?;
+    let newest = db::releases::newest(&mut tx, app).await?;
+    let (config, change) = newest_config(&mut tx, db, app).await?.changed(changes)?;
+    if change.is_empty() {
+        return Ok((config, None));
+    }
+    let new = NewRelease {
+        app,
+        description: change.description(),
+        by,
+        slug: newest.as_ref().and_then(|release| release.slug),
+        build: newest.as_ref().and_then(|release| release.build),
+        commit: newest.and_then(|release| release.commit),
+        config: config.clone(),
+        status: ReleaseStatus::Succeeded,
+        at: now,
+    };
+    let release = db::releases::append(&mut tx, db.cipher(), new).await?;
+    tx.commit().await.map_err(DbError::from)?;
+    Ok((config, Some(release)))
+}
+
+/// The config vars of the newest release, as seen by a transaction.
+pub(super) async fn newest_config(connection: &mut Connection, db: &Db, app: AppId) -> Result<ConfigVars, DbError> {
+    match db::releases::newest(connection, app).await? {
+        Some(release) => db::releases::config(connection, db.cipher(), release.id).await,
+        None => Ok(ConfigVars::default()),
+    }
+}

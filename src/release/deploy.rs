@@ -1,0 +1,123 @@
+//! The one transaction of a push: release, slug, build outcome, refs and pack together, or none of them.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use super::config::newest_config;
+use crate::db::builds::Outcome;
+use crate::db::releases::NewRelease;
+use crate::db::{self, Connection, Db, DbError};
+use crate::model::{
+    AccountId, AppId, BuildId, BuildStatus, CommitId, ConfigChange, ConfigKey, Digest, Invalid, RefName, Release, ReleaseStatus,
+    Secret, Slug,
+};
+
+/// A ref's move, if it is still where the pusher saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefMove {
+    pub name: RefName,
+    pub old: Option<CommitId>,
+    pub new: Option<CommitId>,
+}
+
+/// A pack that has left quarantine.
+#[derive(Debug, Clone)]
+pub struct Pack {
+    pub name: String,
+    pub objects: u64,
+    pub bytes: u64,
+}
+
+/// Everything that a successful build changes.
+#[derive(Debug)]
+pub struct Deploy {
+    pub app: AppId,
+    pub by: AccountId,
+    pub build: BuildId,
+    pub slug: Slug,
+    /// The new build cache, if the build has one.
+    pub cache: Option<Digest>,
+    pub refs: Vec<RefMove>,
+    pub pack: Option<Pack>,
+    pub config: BTreeMap<ConfigKey, Option<Secret>>,
+    /// The finished log, if it is stored already.
+    pub log: Option<Digest>,
+    pub at: OffsetDateTime,
+}
+
+/// Why a release was not made. Nothing at all was recorded then.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// Somebody else moved the ref since the pusher looked.
+    #[error("{name} has moved to {}", .now.as_ref().map_or("nothing", |commit| commit.short()))]
+    Stale { name: RefName, now: Option<CommitId> },
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Releases a build.
+pub async fn release_deploy(db: &Db, deploy: Deploy) -> Result<Release, ReleaseError> {
+    let mut tx = db.write().await?;
+    record_refs(&mut tx, deploy.app, &deploy.refs, deploy.pack.as_ref(), deploy.at).await?;
+    db::slugs::insert(&mut tx, &deploy.slug).await?;
+    db::apps::set_cache(&mut tx, deploy.app, deploy.cache.as_ref()).await?;
+    let outcome = Outcome { status: BuildStatus::Succeeded, reason: None, slug: Some(deploy.slug.id), log: deploy.log };
+    db::builds::end(&mut tx, deploy.build, &outcome, deploy.at).await?;
+    // The config is read here, not when the build began: a change made meanwhile is not lost.
+    let (config, change) = newest_config(&mut tx, db, deploy.app).await?.changed(&deploy.config)?;
+    let new = NewRelease {
+        app: deploy.app,
+        description: description(&deploy, &change),
+        by: deploy.by,
+        slug: Some(deploy.slug.id),
+        build: Some(deploy.build),
+        commit: deploy.slug.commit.clone(),
+        config,
+        status: ReleaseStatus::Succeeded,
+        at: deploy.at,
+    };
+    let release = db::releases::append(&mut tx, db.cipher(), new).await?;
+    tx.commit().await.map_err(DbError::from)?;
+    Ok(release)
+}
+
+/// Moves refs that release nothing: other branches and tags.
+pub async fn move_refs(
+    db: &Db,
+    app: AppId,
+    refs: &[RefMove],
+    pack: Option<&Pack>,
+    at: OffsetDateTime,
+) -> Result<(), ReleaseError> {
+    let mut tx = db.write().await?;
+    record_refs(&mut tx, app, refs, pack, at).await?;
+    tx.commit().await.map_err(DbError::from)?;
+    Ok(())
+}
+
+async fn record_refs(
+    tx: &mut Connection,
+    app: AppId,
+    refs: &[RefMove],
+    pack: Option<&Pack>,
+    at: OffsetDateTime,
+) -> Result<(), ReleaseError> {
+    for RefMove { name, old, new } in refs {
+        if !db::refs::compare_and_set(tx, app, name, old.as_ref(), new.as_ref()).await? {
+            return Err(ReleaseError::Stale { name: name.clone(), now: db::refs::get(tx, app, name).await? });
+        }
+    }
+    if let Some(pack) = pack {
+        db::packs::insert(tx, app, &pack.name, pack.objects, pack.bytes, at).await?;
+    }
+    Ok(())
+}
+
+/// `Deploy a617a93d`, and what else the push changed (conventions 3.8).
+fn description(deploy: &Deploy, change: &ConfigChange) -> String {
+    let what = deploy.slug.commit.as_ref().map_or("source", CommitId::short);
+    if change.is_empty() { format!("Deploy {what}") } else { format!("Deploy {what}; {}", change.description()) }
+}
