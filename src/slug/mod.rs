@@ -1,1 +1,20 @@
-//! Not written yet.
+//! Slugs: a build's folder as one compressed, digested blob, and back.
+//!
+//! `pack` is the stage. `feed` hands the engine's tar to a thread of its own. There `rewrite` makes it a slug's, entry by
+//! entry, with `read_entry` to take it apart and `entry_path` to say what may stand where; `gzip` compresses on all
+//! cores; and what comes out streams into the store. `unpack` is the way back.
+
+mod pack;
+
+mod feed;
+mod rewrite;
+
+mod entry_path;
+mod read_entry;
+
+mod gzip;
+mod unpack;
+
+pub use pack::{PackError, Packed, pack};
+pub use rewrite::{BadEntry, RewriteError, Rewritten, rewrite};
+pub use unpack::open_tar;

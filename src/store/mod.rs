@@ -1,5 +1,110 @@
-//! Not written yet.
+//! Blobs: slugs, packs, caches, build logs and sources, each under the SHA-256 of its bytes.
+//!
+//! A blob is at its place whole or not at all: it is written beside, flushed to disk, renamed, and its folder flushed.
+//! Nothing here changes a blob afterwards. The layout below the store's folder is OCI's: `sha256/ab/abcdef…`, and
+//! `tmp/` for what is being written.
 
-/// Placeholder signatures.
+mod writer;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::task::spawn_blocking;
+
+use crate::model::Digest;
+
+pub use writer::Writer;
+
+/// How much [`Store::put`] hands to a blocking thread at a time.
+const PUT_CHUNK_BYTES: usize = 256 * 1024;
+
+/// A content-addressed blob store in a local folder. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Store(());
+pub struct Store {
+    dir: Arc<Path>,
+}
+
+impl Store {
+    /// Opens the store in `dir`, making it if need be, and removes what an earlier process left half-written: only one
+    /// process may have a store open. Blocks; meant for the start of the daemon.
+    pub fn open(dir: impl Into<PathBuf>) -> io::Result<Self> {
+        let store = Self { dir: dir.into().into() };
+        // All folders now rather than with their first blob: storing a blob then flushes one folder, not two.
+        for first in 0..=u8::MAX {
+            std::fs::create_dir_all(store.dir.join(format!("sha256/{first:02x}")))?;
+        }
+        sync_dir(&store.dir.join("sha256"))?;
+        let tmp = store.tmp();
+        std::fs::create_dir_all(&tmp)?;
+        for leftover in std::fs::read_dir(&tmp)? {
+            std::fs::remove_file(leftover?.path())?;
+        }
+        sync_dir(&store.dir)?;
+        Ok(store)
+    }
+
+    /// Starts a blob. Blocks, as does the writer; for threads that may.
+    pub fn writer(&self) -> io::Result<Writer> {
+        Writer::new(self.clone())
+    }
+
+    /// Stores all of `content` and returns its digest and its size in bytes. Dropping the future leaves nothing behind.
+    pub async fn put(&self, mut content: impl AsyncRead + Unpin) -> io::Result<(Digest, u64)> {
+        let store = self.clone();
+        let mut writer = blocking(move || store.writer()).await?;
+        loop {
+            let mut chunk = Vec::with_capacity(PUT_CHUNK_BYTES);
+            while chunk.len() < PUT_CHUNK_BYTES && content.read_buf(&mut chunk).await? > 0 {}
+            if chunk.is_empty() {
+                return blocking(move || writer.finish()).await;
+            }
+            writer = blocking(move || io::Write::write_all(&mut writer, &chunk).map(|()| writer)).await?;
+        }
+    }
+
+    /// Opens a blob for reading; `NotFound` when there is none of this digest.
+    pub async fn open_blob(&self, digest: &Digest) -> io::Result<tokio::fs::File> {
+        tokio::fs::File::open(self.path(digest)).await
+    }
+
+    /// The size of a blob in bytes; `NotFound` when there is none of this digest.
+    pub async fn size(&self, digest: &Digest) -> io::Result<u64> {
+        Ok(tokio::fs::metadata(self.path(digest)).await?.len())
+    }
+
+    /// Tells whether there is a blob of this digest.
+    pub async fn contains(&self, digest: &Digest) -> io::Result<bool> {
+        tokio::fs::try_exists(self.path(digest)).await
+    }
+
+    /// Removes a blob; one that is not there is fine. The caller knows that nothing refers to it, or is about to.
+    pub async fn remove(&self, digest: &Digest) -> io::Result<()> {
+        match tokio::fs::remove_file(self.path(digest)).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+
+    fn tmp(&self) -> PathBuf {
+        self.dir.join("tmp")
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.hex();
+        self.dir.join("sha256").join(&hex[..2]).join(&hex)
+    }
+}
+
+/// Flushes a folder's list of names to disk.
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    std::fs::File::open(dir)?.sync_all()
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! The stage: a build's folder becomes a slug in the store.
+
+use std::io::{self, BufRead, Write};
+use std::num::NonZero;
+
+use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncRead;
+use tokio::task::spawn_blocking;
+
+use super::feed;
+use super::gzip::Gzip;
+use super::rewrite::{BadEntry, RewriteError, rewrite};
+use crate::model::{Digest, Limits};
+use crate::store::{Store, Writer};
+
+/// More would keep more memory than they save time: reading the folder is then slower than compressing it.
+const MAX_THREADS: usize = 8;
+
+/// A slug in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed {
+    /// Digest of the compressed archive, under which the store keeps it.
+    pub digest: Digest,
+    /// Digest of the archive before compression: OCI's diff id. Equal for equal folders, whatever compressed them.
+    pub content_digest: Digest,
+    /// Size of the compressed archive.
+    pub size_bytes: u64,
+    /// Size of the archive before compression.
+    pub content_bytes: u64,
+    /// Files and links in it; folders are not counted.
+    pub files: u64,
+}
+
+/// Why there is no slug. The first three are the app's own doing, the others hoist's.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// Packing stops there: the whole slug would have been at least of this size.
+    #[error("the slug is larger than {limit_bytes} bytes")]
+    TooLarge { size_bytes: u64, limit_bytes: u64 },
+    /// Content that compresses well can be too much for the disk it is unpacked to (`build_disk_bytes`).
+    #[error("the slug unpacks to more than {limit_bytes} bytes")]
+    ContentTooLarge { limit_bytes: u64 },
+    #[error(transparent)]
+    BadEntry(BadEntry),
+    /// The engine's stream broke off, or is no tar.
+    #[error("cannot read the build's folder")]
+    Read(#[source] io::Error),
+    #[error("cannot store the slug")]
+    Store(#[source] io::Error),
+}
+
+impl From<RewriteError> for PackError {
+    fn from(error: RewriteError) -> Self {
+        match error {
+            RewriteError::BadEntry(error) => Self::BadEntry(error),
+            RewriteError::Input(error) => Self::Read(error),
+            RewriteError::Output(error) => error.into(),
+        }
+    }
+}
+
+impl From<io::Error> for PackError {
+    /// Limits are held where the bytes are written, so they pass through `Write` on their way up.
+    fn from(error: io::Error) -> Self {
+        error.downcast().unwrap_or_else(Self::Store)
+    }
+}
+
+/// Packs the tar of a build's folder, as [`take_out`](crate::engine::Environment::take_out) streams it, and stores it.
+///
+/// The tar is packed while it is read, on all cores, with bounded memory. Dropping the future ends the work at the next
+/// piece of the tar and leaves nothing in the store.
+pub async fn pack(tar: impl AsyncRead + Send + Unpin + 'static, store: &Store, limits: &Limits) -> Result<Packed, PackError> {
+    let cores = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    pack_on(cores.min(const { NonZero::new(MAX_THREADS).unwrap() }), tar, store, limits).await
+}
+
+async fn pack_on(
+    threads: NonZero<usize>,
+    tar: impl AsyncRead + Send + Unpin + 'static,
+    store: &Store,
+    limits: &Limits,
+) -> Result<Packed, PackError> {
+    let (feeder, input) = feed::channel();
+    let (store, slug_bytes, content_bytes) = (store.clone(), limits.slug_bytes, limits.build_disk_bytes);
+    let packing = spawn_blocking(move || {
+        let output = Limited { writer: store.writer()?, size_bytes: 0, limit_bytes: slug_bytes };
+        pack_blocking(threads, input, output, content_bytes)
+    });
+    feeder.feed(tar).await;
+    packing.await.unwrap_or_else(|panicked| Err(PackError::Store(io::Error::other(panicked))))
+}
+
+fn pack_blocking(threads: NonZero<usize>, input: impl BufRead, output: Limited, limit_bytes: u64) -> Result<Packed, PackError> {
+    let (rewritten, content, output) = std::thread::scope(|scope| {
+        let gzip = Gzip::new(scope, threads, output)?;
+        let mut content = Content { gzip, hasher: Sha256::new(), size_bytes: 0, limit_bytes };
+        let rewritten = rewrite(input, &mut content)?;
+        let Content { gzip, hasher, size_bytes, .. } = content;
+        Ok::<_, PackError>((rewritten, (hasher, size_bytes), gzip.finish()?))
+    })?;
+    let (digest, size_bytes) = output.writer.finish().map_err(PackError::Store)?;
+    let content_digest = Digest::from_bytes(content.0.finalize().into());
+    Ok(Packed { digest, content_digest, size_bytes, content_bytes: content.1, files: rewritten.files })
+}
+
+/// The archive before compression, on its way to being compressed.
+struct Content<W> {
+    gzip: W,
+    hasher: Sha256,
+    size_bytes: u64,
+    limit_bytes: u64,
+}
+
+impl<W: Write> Write for Content<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.gzip.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.size_bytes += written as u64;
+        if self.size_bytes > self.limit_bytes {
+            return Err(io::Error::other(PackError::ContentTooLarge { limit_bytes: self.limit_bytes }));
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.gzip.flush()
+    }
+}
+
+/// The compressed archive, on its way to the store.
+struct Limited {
+    writer: Writer,
+    size_bytes: u64,
+    limit_bytes: u64,
+}
+
+impl Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.size_bytes += bytes.len() as u64;
+        if self.size_bytes > self.limit_bytes {
+            let Self { size_bytes, limit_bytes, .. } = *self;
+            return Err(io::Error::other(PackError::TooLarge { size_bytes, limit_bytes }));
+        }
+        self.writer.write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! A blob on its way into the store.
+
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+
+use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
+
+use super::{Store, sync_dir};
+use crate::model::Digest;
+
+/// Takes a blob's bytes and puts them at their place when [finished](Writer::finish). Dropped before, it leaves nothing.
+///
+/// Each write goes to the file as it comes: write in large pieces.
+#[derive(Debug)]
+pub struct Writer {
+    store: Store,
+    file: NamedTempFile,
+    hasher: Sha256,
+    size_bytes: u64,
+}
+
+impl Writer {
+    pub(super) fn new(store: Store) -> io::Result<Self> {
+        let read_only = std::fs::Permissions::from_mode(0o444);
+        let file = tempfile::Builder::new().permissions(read_only).tempfile_in(store.tmp())?;
+        Ok(Self { store, file, hasher: Sha256::new(), size_bytes: 0 })
+    }
+
+    /// Makes the blob durable under its digest and returns that and its size in bytes. A blob that is there already
+    /// stays, and this copy is dropped.
+    pub fn finish(self) -> io::Result<(Digest, u64)> {
+        let digest = Digest::from_bytes(self.hasher.finalize().into());
+        let path = self.store.path(&digest);
+        if !path.try_exists()? {
+            self.file.as_file().sync_all()?;
+            // Replaces: should another writer of the same bytes have come first, one copy is as good as the other.
+            self.file.persist(&path).map_err(|failed| failed.error)?;
+        }
+        // Also when the blob was there: its writer may have renamed it and not flushed the folder yet.
+        sync_dir(path.parent().expect("a blob's path has a folder"))?;
+        Ok((digest, self.size_bytes))
+    }
+}
+
+impl Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.size_bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
