@@ -13,7 +13,7 @@ install_runtime() {
     range=$(manifest .engines.node)
     check_range "$range"
 
-    key="$stack_node node=$range npm=$(manifest .engines.npm) $PACKAGE_MANAGER=$PACKAGE_MANAGER_RANGE $(hash_of "$pack/nodejs/runtime.sh")"
+    key="$stack_node node=$range npm=$(manifest .engines.npm) $PACKAGE_MANAGER=$PACKAGE_MANAGER_RANGE $(hash_of "$pack/steps/runtime.sh")"
     export npm_config_cache=$CACHE_DIR/downloads
     export npm_config_audit=false npm_config_fund=false npm_config_update_notifier=false npm_config_progress=false
     if ! cache_restore "$CACHE_DIR" runtime "$key" "$home"; then
@@ -21,10 +21,8 @@ install_runtime() {
         mkdir -p "$home/bin"
         install_node "$range"
         install_package_managers
-        cache_save "$CACHE_DIR" runtime "$key" "$home"
-    else
-        cache_save "$CACHE_DIR" runtime "$key" "$home"
     fi
+    cache_save "$CACHE_DIR" runtime "$key" "$home"
     export PATH=$BUILD_DIR/$home/bin:$BUILD_DIR/node_modules/.bin:$PATH
     describe_node "$range"
     detail "$PACKAGE_MANAGER $("$PACKAGE_MANAGER" --version)"

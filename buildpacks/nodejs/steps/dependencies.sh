@@ -1,5 +1,11 @@
 # node_modules: filled from the lock file, kept between builds while the lock file stays the same.
 
+# `CI`: nobody can answer questions. A copied store: hard links would let a build change the cache.
+PNPM_INSTALL=(
+    env CI=true pnpm install --frozen-lockfile
+    --store-dir "$CACHE_DIR/downloads/pnpm" --package-import-method copy
+)
+
 # Fills node_modules, development dependencies included unless the app says otherwise: the build needs them.
 install_dependencies() {
     export NODE_ENV=${NODE_ENV:-production}
@@ -56,8 +62,7 @@ install_with_package_manager() {
             hint=("If package.json and yarn.lock do not agree, run \`yarn install\`, commit yarn.lock and push again.")
             ;;
         pnpm)
-            # A copied store: hard links would let a build change the cache.
-            command=(pnpm install --frozen-lockfile "--prod=$(production)" --store-dir "$CACHE_DIR/downloads/pnpm" --package-import-method copy)
+            command=("${PNPM_INSTALL[@]}" "--prod=$(production)")
             hint=("If package.json and pnpm-lock.yaml do not agree, run \`pnpm install\`, commit pnpm-lock.yaml and push again.")
             ;;
     esac
@@ -83,14 +88,14 @@ prune_dependencies() {
         fail_step "The development dependencies could not be removed." \
             "Set the config var NPM_CONFIG_PRODUCTION to \`false\` to keep them."
     fi
-    # Caches of build tools: they would make each slug differ from the last.
-    rm -rf node_modules/.cache node_modules/.yarn-integrity node_modules/.modules.yaml
+    # Caches of build tools, and notes with times in them: they would make each slug differ from the last.
+    rm -rf node_modules/{.cache,.yarn-integrity,.modules.yaml,.pnpm-workspace-state*.json}
 }
 
 prune() {
     case $PACKAGE_MANAGER in
         npm) step npm prune --omit=dev --ignore-scripts ;;
-        pnpm) step pnpm prune --prod --ignore-scripts ;;
+        pnpm) step "${PNPM_INSTALL[@]}" --prod --ignore-scripts --prefer-offline ;;
         yarn)
             if [[ $(yarn --version) == 1.* ]]; then
                 step yarn install --frozen-lockfile --non-interactive --ignore-scripts --production --prefer-offline

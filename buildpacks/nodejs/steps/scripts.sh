@@ -22,7 +22,7 @@ build() {
 # leave_for_run_time PACK
 leave_for_run_time() {
     mkdir -p .profile.d
-    cp "$1/nodejs/profile.sh" .profile.d/nodejs.sh
+    cp "$1/steps/profile.sh" .profile.d/nodejs.sh
     cp "$1/lib/profile/web-concurrency.sh" .profile.d/web-concurrency.sh
 }
 

@@ -14,7 +14,7 @@ check_manifest() {
 
 # manifest FILTER: what a jq filter finds in package.json, or nothing.
 manifest() {
-    jq -r "($1) // empty" package.json
+    jq -r "(($1)?) // empty" package.json
 }
 
 # Sets PACKAGE_MANAGER (npm, yarn, pnpm), its LOCK_FILE ("" when there is none) and its version as PACKAGE_MANAGER_RANGE.
