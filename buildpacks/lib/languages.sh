@@ -1,0 +1,13 @@
+# Which files make an app one of a language's.
+
+# language_file DIR: prints the first file that makes one of the language packs apply; fails when there is none.
+language_file() {
+    local file
+    for file in Gemfile package.json requirements.txt Pipfile Pipfile.lock poetry.lock uv.lock pyproject.toml setup.py manage.py; do
+        if [[ -f $1/$file ]]; then
+            echo "$file"
+            return 0
+        fi
+    done
+    return 1
+}
