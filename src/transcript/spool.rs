@@ -1,0 +1,204 @@
+//! A log on disk that is written once and read by many while it grows.
+//!
+//! The log is cut into segments of equal length, one file each. The first [`HEAD`] and the last [`TAIL`] are kept,
+//! those between are dropped, and a notice stands in their place (design section 7).
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+const HEAD: u64 = 4;
+const TAIL: u64 = 4;
+/// How much a follower takes at once, in bytes.
+const READ_BYTES: u64 = 64 * 1024;
+
+/// What followers wait for.
+#[derive(Debug, Clone, Copy, Default)]
+struct State {
+    len: u64,
+    ended: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Spool {
+    dir: PathBuf,
+    segment_bytes: u64,
+    file: Option<File>,
+    state: watch::Sender<State>,
+}
+
+impl Spool {
+    pub(super) fn create(dir: &Path, max_bytes: u64) -> io::Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        let mut spool = Self::closed(dir, max_bytes);
+        spool.file = Some(File::create(segment_path(dir, 0))?);
+        Ok(spool)
+    }
+
+    fn closed(dir: &Path, max_bytes: u64) -> Self {
+        let segment_bytes = (max_bytes / (HEAD + TAIL)).max(1024);
+        Self { dir: dir.to_path_buf(), segment_bytes, file: None, state: watch::Sender::new(State::default()) }
+    }
+
+    /// Goes on with the log that a dead process left, by its files alone.
+    pub(super) fn reopen(dir: &Path, max_bytes: u64) -> io::Result<Self> {
+        let mut spool = Self::closed(dir, max_bytes);
+        let newest =
+            std::fs::read_dir(dir)?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u64>().ok()).max().unwrap_or(0);
+        let file = File::options().append(true).create(true).open(segment_path(dir, newest))?;
+        let len = newest * spool.segment_bytes + file.metadata()?.len();
+        spool.file = Some(file);
+        spool.state.send_modify(|state| state.len = len);
+        Ok(spool)
+    }
+
+    /// Appends to the log. A disk that refuses a log line must not end a build that works: the line is lost, the
+    /// reason goes to hoist's own log.
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        if let Err(error) = self.try_append(bytes) {
+            tracing::error!(%error, dir = %self.dir.display(), "a build's log can't be written");
+        }
+    }
+
+    fn try_append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let len = self.state.borrow().len;
+            let room = self.segment_bytes - len % self.segment_bytes;
+            let now = bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX));
+            self.segment_for(len)?.write_all(&bytes[..now])?;
+            self.state.send_modify(|state| state.len += now as u64);
+            bytes = &bytes[now..];
+        }
+        Ok(())
+    }
+
+    fn segment_for(&mut self, offset: u64) -> io::Result<&mut File> {
+        let index = offset / self.segment_bytes;
+        if offset > 0 && offset.is_multiple_of(self.segment_bytes) || self.file.is_none() {
+            self.file = Some(File::create(segment_path(&self.dir, index))?);
+            if index >= HEAD + TAIL {
+                std::fs::remove_file(segment_path(&self.dir, index - TAIL))?;
+            }
+        }
+        Ok(self.file.as_mut().expect("it was just opened"))
+    }
+
+    pub(super) fn end(&mut self) {
+        self.file = None;
+        self.state.send_modify(|state| state.ended = true);
+    }
+
+    pub(super) fn follow(&self) -> Follower {
+        Follower { dir: self.dir.clone(), segment_bytes: self.segment_bytes, offset: 0, state: self.state.subscribe() }
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        // Followers outlive the writer, and must not wait for a writer that is gone.
+        self.state.send_modify(|state| state.ended = true);
+    }
+}
+
+/// A reader of a log, at its own pace.
+#[derive(Debug, Clone)]
+pub struct Follower {
+    dir: PathBuf,
+    segment_bytes: u64,
+    offset: u64,
+    state: watch::Receiver<State>,
+}
+
+impl Follower {
+    /// The next piece of the log; waits for one to be written; `None` at the end of an ended log.
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        loop {
+            let state = *self.state.borrow_and_update();
+            if self.offset < state.len {
+                return self.read(state.len).await.map(Some);
+            }
+            if state.ended {
+                return Ok(None);
+            }
+            // An error says that the writer is gone; the next round sees what it left.
+            if self.state.changed().await.is_err() && self.offset >= self.state.borrow().len {
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn read(&mut self, len: u64) -> io::Result<Bytes> {
+        let (index, from) = (self.offset / self.segment_bytes, self.offset % self.segment_bytes);
+        let most = READ_BYTES.min(self.segment_bytes - from).min(len - self.offset);
+        let path = segment_path(&self.dir, index);
+        let piece = tokio::task::spawn_blocking(move || read_at(&path, from, most)).await.map_err(io::Error::other)?;
+        match piece {
+            Ok(piece) => {
+                self.offset += piece.len() as u64;
+                Ok(piece)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && index >= HEAD => Ok(self.skip_dropped(len)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Goes on at the oldest segment that is still there and says so.
+    fn skip_dropped(&mut self, len: u64) -> Bytes {
+        let newest = (len - 1) / self.segment_bytes;
+        let oldest_kept = (newest + 1).saturating_sub(TAIL) * self.segment_bytes;
+        let dropped = oldest_kept.max(self.offset + 1) - self.offset;
+        self.offset += dropped;
+        Bytes::from(format!("\n !     {} of the log were dropped here: it is too long.\n", super::size(dropped)))
+    }
+}
+
+fn read_at(path: &Path, from: u64, most: u64) -> io::Result<Bytes> {
+    let mut buffer = vec![0; usize::try_from(most).map_err(io::Error::other)?];
+    let read = File::open(path)?.read_at(&mut buffer, from)?;
+    buffer.truncate(read);
+    Ok(buffer.into())
+}
+
+fn segment_path(dir: &Path, index: u64) -> PathBuf {
+    dir.join(format!("{index:08}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::read_all;
+    use super::*;
+
+    #[tokio::test]
+    async fn the_middle_of_a_long_log_is_dropped_and_said_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut spool = Spool::create(dir.path(), 8 * 1024).unwrap();
+        for line in 0..2000 {
+            spool.append(format!("line {line:010}\n").as_bytes());
+        }
+        spool.end();
+        let text = read_all(spool.follow()).await;
+        assert!(text.starts_with("line 0000000000\n") && text.ends_with("line 0000001999\n"));
+        assert_eq!(text.matches("were dropped here").count(), 1);
+        assert!(text.len() < 9 * 1024, "{}", text.len());
+        assert!(std::fs::read_dir(dir.path()).unwrap().count() <= 8);
+    }
+
+    #[tokio::test]
+    async fn a_follower_sees_what_comes_after_it_began() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut spool = Spool::create(dir.path(), 1 << 20).unwrap();
+        spool.append(b"one\n");
+        let mut follower = spool.follow();
+        assert_eq!(follower.next().await.unwrap().as_deref(), Some(b"one\n".as_slice()));
+        let waiting = tokio::spawn(async move { (follower.next().await.unwrap(), follower.next().await.unwrap()) });
+        spool.append(b"two\n");
+        drop(spool);
+        assert_eq!(waiting.await.unwrap(), (Some(Bytes::from("two\n")), None));
+    }
+}
