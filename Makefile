@@ -1,0 +1,34 @@
+# Names for commands, no logic.
+
+STACKS = $(CURDIR)/.hoist/stacks
+export HOIST_STACKS_DIR = $(STACKS)
+
+.PHONY: demo test test-fast bench check deps stack
+
+demo: deps
+	cargo build --release --locked
+	scripts/demo
+
+test: deps stack
+	cargo test --locked
+
+# The tests that need no stack and no network: under a minute.
+test-fast:
+	cargo test --locked --lib
+
+bench: deps
+	cargo build --release --locked
+	scripts/bench
+
+check: deps
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	scripts/check-dependencies
+
+deps:
+	scripts/install-deps
+
+# The root file systems that builds start from, made once and kept in .hoist/.
+stack: deps
+	cargo run --locked --quiet -- stack:build debian-12
