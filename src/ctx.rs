@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::db::Db;
+use crate::deploy::Builds;
 use crate::engine::Engine;
 use crate::git::Repo;
 use crate::model::AppId;
@@ -21,6 +22,8 @@ pub struct Ctx {
     pub db: Db,
     pub store: Store,
     pub engine: Engine,
+    /// The builds that run and wait.
+    pub builds: Builds,
     /// The hoist executable, for helpers.
     pub helper: PathBuf,
     /// Cancelled when the daemon is to stop: no new work from then on.

@@ -25,6 +25,7 @@ pub enum Engine {
 
 /// Flags and environment variables that say where an installation lives, for every command that works on one.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[expect(clippy::doc_markdown, reason = "clap prints these as they are")]
 pub struct PlaceArgs {
     /// Configuration file [default: DATA_DIR/hoist.toml, if it is there]
     #[arg(long, env = "HOIST_CONFIG", value_name = "FILE")]
@@ -42,6 +43,7 @@ pub struct PlaceArgs {
 
 /// Flags and environment variables of `hoist serve`.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[expect(clippy::doc_markdown, reason = "clap prints these as they are")]
 pub struct ServeArgs {
     #[command(flatten)]
     pub place: PlaceArgs,

@@ -69,6 +69,12 @@ pub async fn cache(db: &mut Connection, id: AppId) -> Result<Option<Digest>, DbE
     row::optional(&row, "cache_digest")
 }
 
+/// Tells whether any app's build cache is this blob.
+pub async fn is_cache(db: &mut Connection, cache: &Digest) -> Result<bool, DbError> {
+    let row = sqlx::query("SELECT 1 FROM apps WHERE cache_digest = ? LIMIT 1").bind(cache.to_string()).fetch_optional(db).await?;
+    Ok(row.is_some())
+}
+
 /// Replaces the build cache.
 pub async fn set_cache(db: &mut Connection, id: AppId, cache: Option<&Digest>) -> Result<(), DbError> {
     sqlx::query("UPDATE apps SET cache_digest = ? WHERE id = ?")

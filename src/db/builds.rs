@@ -22,8 +22,6 @@ pub struct Build {
     /// Why it failed or was cancelled, in one line.
     pub reason: Option<String>,
     pub slug: Option<SlugId>,
-    /// The finished log in the blob store.
-    pub log: Option<Digest>,
     /// When it ended, or was accepted if it has not ended.
     pub updated_at: OffsetDateTime,
 }
@@ -34,11 +32,9 @@ pub struct Outcome {
     pub status: BuildStatus,
     pub reason: Option<String>,
     pub slug: Option<SlugId>,
-    pub log: Option<Digest>,
 }
 
-const SELECT: &str =
-    "SELECT builds.*, build_outcomes.status, build_outcomes.reason, build_outcomes.slug_id, build_outcomes.log_digest,
+const SELECT: &str = "SELECT builds.*, build_outcomes.status, build_outcomes.reason, build_outcomes.slug_id,
     COALESCE (build_outcomes.created_at, builds.created_at) AS updated_at
     FROM builds LEFT JOIN build_outcomes ON build_outcomes.build_id = builds.id";
 
@@ -68,17 +64,14 @@ pub async fn insert(
 
 /// Records how a build ended. Fails with [`DbError::is_taken`] when it has ended already.
 pub async fn end(db: &mut Connection, id: BuildId, outcome: &Outcome, at: OffsetDateTime) -> Result<(), DbError> {
-    sqlx::query(
-        "INSERT INTO build_outcomes (build_id, status, reason, slug_id, log_digest, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-    )
-    .bind(id.to_string())
-    .bind(outcome.status.as_str())
-    .bind(outcome.reason.as_deref())
-    .bind(outcome.slug.map(|slug| slug.to_string()))
-    .bind(outcome.log.map(|log| log.to_string()))
-    .bind(row::millis(at))
-    .execute(db)
-    .await?;
+    sqlx::query("INSERT INTO build_outcomes (build_id, status, reason, slug_id, created_at) VALUES (?, ?, ?, ?, ?)")
+        .bind(id.to_string())
+        .bind(outcome.status.as_str())
+        .bind(outcome.reason.as_deref())
+        .bind(outcome.slug.map(|slug| slug.to_string()))
+        .bind(row::millis(at))
+        .execute(db)
+        .await?;
     Ok(())
 }
 
@@ -103,6 +96,28 @@ pub async fn unended(db: &mut Connection) -> Result<Vec<Build>, DbError> {
     rows.iter().map(build).collect()
 }
 
+/// Tells whether a build was recorded at all.
+pub async fn exists(db: &mut Connection, id: BuildId) -> Result<bool, DbError> {
+    Ok(sqlx::query("SELECT 1 FROM builds WHERE id = ?").bind(id.to_string()).fetch_optional(db).await?.is_some())
+}
+
+/// Records where a build's finished log is kept; doing so twice changes nothing.
+pub async fn set_log(db: &mut Connection, id: BuildId, log: &Digest, at: OffsetDateTime) -> Result<(), DbError> {
+    sqlx::query("INSERT INTO build_logs (build_id, digest, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+        .bind(id.to_string())
+        .bind(log.to_string())
+        .bind(row::millis(at))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Where a build's finished log is kept.
+pub async fn log(db: &mut Connection, id: BuildId) -> Result<Option<Digest>, DbError> {
+    let row = sqlx::query("SELECT digest FROM build_logs WHERE build_id = ?").bind(id.to_string()).fetch_optional(db).await?;
+    row.as_ref().map(|row| row::text(row, "digest")).transpose()
+}
+
 fn build(row: &SqliteRow) -> Result<Build, DbError> {
     Ok(Build {
         id: row::text(row, "id")?,
@@ -115,7 +130,6 @@ fn build(row: &SqliteRow) -> Result<Build, DbError> {
         status: row::optional(row, "status")?.unwrap_or(BuildStatus::Pending),
         reason: row.try_get("reason")?,
         slug: row::optional(row, "slug_id")?,
-        log: row::optional(row, "log_digest")?,
         updated_at: row::time(row, "updated_at")?,
     })
 }

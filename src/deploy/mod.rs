@@ -1,1 +1,133 @@
-//! Not written yet.
+//! The spine: from a pushed commit to a recorded release.
+//!
+//! `submit` records a build and starts it; `run` below is the build itself, one step a line. `queue` keeps the
+//! builds of one app in order and those of all apps within the host's means; `failure` holds every way a build can
+//! end badly and its words; `archive` keeps the log; `recover` is what a start after a crash does.
+
+mod archive;
+mod failure;
+mod queue;
+mod recover;
+mod request;
+mod submit;
+
+use tokio::time::Instant;
+
+use crate::build::{self, Build};
+use crate::ctx::Ctx;
+use crate::engine::{Environment, Spec};
+use crate::model::{BuildId, ConfigVars, Digest, ProcessTypes, Slug, SlugId};
+use crate::slug::{self, Packed};
+use crate::stack::{self, Stack};
+use crate::transcript::{Transcript, size};
+
+pub use archive::{Log, open_log};
+pub use failure::Failure;
+pub use queue::Builds;
+pub use recover::recover;
+pub use request::Request;
+pub use submit::{End, Ticket, submit};
+
+/// What a build gives: everything that the release needs.
+#[derive(Debug)]
+struct Built {
+    slug: Slug,
+    cache: Option<Digest>,
+}
+
+/// Builds and packs. May be dropped at any point: nothing but blobs that nobody refers to is left then.
+async fn run(ctx: &Ctx, id: BuildId, request: &Request, transcript: &Transcript, config: &ConfigVars) -> Result<Built, Failure> {
+    let stack = stack::find(&ctx.config.stacks_dir, &request.app.stack)?;
+    transcript.section(&format!("Building on the {} stack", stack.name));
+    let environment = ctx.engine.start(environment_spec(ctx, id, &stack)).await?;
+    let build = new_build(ctx, id, request, transcript, &environment);
+    let built = build_and_pack(ctx, request, &stack, &build, config).await;
+    if let Err(error) = environment.stop().await {
+        tracing::error!(build.id = %id, %error, "a build's environment left something behind");
+    }
+    built
+}
+
+async fn build_and_pack(
+    ctx: &Ctx,
+    request: &Request,
+    stack: &Stack,
+    build: &Build<'_>,
+    config: &ConfigVars,
+) -> Result<Built, Failure> {
+    build::put_source(build, &request.source).await?;
+    build::put_env_dir(build, config).await?;
+    build::restore_cache(build, &ctx.store, request.cache.as_ref()).await?;
+    let packs = build::select(build, &request.buildpacks).await?;
+    let compiled = build::compile(build, packs).await?;
+    let types = build::discover_process_types(build, &compiled).await?;
+    let packed = pack(ctx, build).await?;
+    let cache = build::save_cache(build, &ctx.store).await?;
+    Ok(Built { slug: new_slug(ctx, request, stack, &packed, types, compiled.language), cache })
+}
+
+async fn pack(ctx: &Ctx, build: &Build<'_>) -> Result<Packed, Failure> {
+    let limits = &ctx.config.limits;
+    build.transcript.line("");
+    build.transcript.section("Compressing...");
+    let tar = build.environment.take_out(&build.dir()).await?;
+    let packed = slug::pack(tar, &ctx.store, limits).await?;
+    build.transcript.detail(&format!("Done: {}", size(packed.size_bytes)));
+    build.transcript.section("Launching...");
+    if packed.size_bytes > limits.slug_warning_bytes {
+        let (is, soft) = (packed.size_bytes >> 20, limits.slug_warning_bytes >> 20);
+        let text = format!("Warning: Your slug size ({is} MB) exceeds our soft limit ({soft} MB) which may affect boot time.");
+        build.transcript.warning(&text);
+    }
+    Ok(packed)
+}
+
+fn environment_spec(ctx: &Ctx, id: BuildId, stack: &Stack) -> Spec {
+    let limits = &ctx.config.limits;
+    Spec {
+        root: stack.build_root.clone(),
+        name: format!("build-{id}"),
+        memory_bytes: limits.build_memory_bytes,
+        pids: limits.build_pids,
+        cpus: limits.build_cpus,
+        disk_bytes: limits.build_disk_bytes,
+        network: true,
+    }
+}
+
+fn new_build<'a>(
+    ctx: &Ctx,
+    id: BuildId,
+    request: &'a Request,
+    transcript: &'a Transcript,
+    environment: &'a Environment,
+) -> Build<'a> {
+    let limits = &ctx.config.limits;
+    Build {
+        environment,
+        transcript,
+        app: request.app.id,
+        stack: &request.app.stack,
+        commit: Some(&request.source.commit),
+        request_id: id.to_string(),
+        deadline: Instant::now() + limits.build_time,
+        time_limit: limits.build_time,
+        silence: limits.build_silence,
+    }
+}
+
+fn new_slug(ctx: &Ctx, request: &Request, stack: &Stack, packed: &Packed, process_types: ProcessTypes, language: String) -> Slug {
+    Slug {
+        id: SlugId::new(),
+        app: request.app.id,
+        digest: packed.digest,
+        content_digest: packed.content_digest,
+        size_bytes: packed.size_bytes,
+        stack: stack.name.clone(),
+        stack_digest: stack.digest,
+        commit: Some(request.source.commit.clone()),
+        process_types,
+        language: Some(language),
+        created_at: ctx.now(),
+    }
+}

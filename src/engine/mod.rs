@@ -11,6 +11,9 @@ use std::time::Duration;
 
 use tokio::io::AsyncRead;
 
+/// Where the CA bundle is inside an environment.
+pub const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// What an installation says about its engine.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -123,6 +126,12 @@ impl Engine {
 
 #[expect(clippy::unimplemented, reason = "signatures only")]
 impl Environment {
+    /// Where a path inside the environment is, seen by its commands.
+    #[must_use]
+    pub fn path(&self, inside: &str) -> String {
+        inside.to_owned()
+    }
+
     /// Unpacks a tar below `dir` (created, owned by `app`).
     pub async fn put_in(&self, _dir: &str, _tar: impl AsyncRead + Send + Unpin) -> Result<(), EngineError> {
         unimplemented!()

@@ -92,6 +92,7 @@ impl FromStr for RefName {
         if text.contains(forbidden) || text.contains("..") || text.contains("@{") {
             return refuse("it has a character that git does not allow");
         }
+        #[expect(clippy::case_sensitive_file_extension_comparisons, reason = "git's rule is about these very letters")]
         let bad_part = |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with(".lock") || part.ends_with('.');
         if text.split('/').any(bad_part) {
             return refuse("a part of it is empty, starts or ends with a dot or ends in .lock");

@@ -7,6 +7,7 @@ use super::{ConfigKey, Invalid, Secret};
 /// The push options of one push, checked. They are strangers' text: typed here once, never put into a header, an
 /// environment name or a shell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub struct PushOptions {
     /// Build with an empty cache.
     pub clear_cache: bool,

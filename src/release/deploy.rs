@@ -41,8 +41,6 @@ pub struct Deploy {
     pub refs: Vec<RefMove>,
     pub pack: Option<Pack>,
     pub config: BTreeMap<ConfigKey, Option<Secret>>,
-    /// The finished log, if it is stored already.
-    pub log: Option<Digest>,
     pub at: OffsetDateTime,
 }
 
@@ -64,7 +62,7 @@ pub async fn release_deploy(db: &Db, deploy: Deploy) -> Result<Release, ReleaseE
     record_refs(&mut tx, deploy.app, &deploy.refs, deploy.pack.as_ref(), deploy.at).await?;
     db::slugs::insert(&mut tx, &deploy.slug).await?;
     db::apps::set_cache(&mut tx, deploy.app, deploy.cache.as_ref()).await?;
-    let outcome = Outcome { status: BuildStatus::Succeeded, reason: None, slug: Some(deploy.slug.id), log: deploy.log };
+    let outcome = Outcome { status: BuildStatus::Succeeded, reason: None, slug: Some(deploy.slug.id) };
     db::builds::end(&mut tx, deploy.build, &outcome, deploy.at).await?;
     // The config is read here, not when the build began: a change made meanwhile is not lost.
     let (config, change) = newest_config(&mut tx, db, deploy.app).await?.changed(&deploy.config)?;

@@ -1,1 +1,4 @@
-//! Not written yet.
+//! The doors.
+
+mod decide;
+pub mod push;

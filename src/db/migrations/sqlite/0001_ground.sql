@@ -103,7 +103,13 @@ CREATE TABLE build_outcomes (
     status     TEXT NOT NULL CHECK (status IN ('succeeded', 'failed', 'cancelled')),
     reason     TEXT,
     slug_id    TEXT REFERENCES slugs (id),
-    log_digest TEXT,
+    created_at INTEGER NOT NULL
+);
+
+-- The finished log in the blob store; it is complete only after the outcome, which may be its last line.
+CREATE TABLE build_logs (
+    build_id   TEXT PRIMARY KEY REFERENCES builds (id),
+    digest     TEXT NOT NULL,
     created_at INTEGER NOT NULL
 );
 

@@ -1,0 +1,119 @@
+//! Running one script of a buildpack.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Build;
+use crate::engine::{CA_BUNDLE, Command, EngineError, Exit, Stream};
+
+/// What a script's short answer (detect, release) may hold, in bytes; the rest is dropped.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// Variables by which the tools that packs use find the CA bundle.
+const CA_VARIABLES: [&str; 6] =
+    ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "REQUESTS_CA_BUNDLE"];
+
+/// A buildpack in the environment.
+#[derive(Debug, Clone)]
+pub(super) struct Pack {
+    pub(super) dir: String,
+    /// `export` files of the packs before it, in order; sourced before its scripts (conventions 3.6).
+    pub(super) exports: Vec<String>,
+}
+
+/// What a script that answers shortly has said.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) exit: Exit,
+    pub(super) stdout: String,
+    /// Standard output and standard error as they came.
+    pub(super) all: String,
+}
+
+impl Build<'_> {
+    /// Runs a script and streams its output (both streams, in the order of writing) to the transcript.
+    pub(super) async fn run_streamed(&self, pack: &Pack, script: &str, args: &[&str]) -> Result<Exit, EngineError> {
+        let run = self.environment.run(self.command(pack, script, args, true), |_, piece| self.transcript.output(piece));
+        let exit = self.with_silence_notes(run).await;
+        self.transcript.end_line();
+        exit
+    }
+
+    /// Runs a script and returns what it says.
+    pub(super) async fn run_for_answer(&self, pack: &Pack, script: &str, args: &[&str]) -> Result<Answer, EngineError> {
+        self.answer(self.command(pack, script, args, false)).await
+    }
+
+    /// Runs a command of hoist's own in `BUILD_DIR` and returns what it says.
+    pub(super) async fn answer_of(&self, argv: &[&str]) -> Result<Answer, EngineError> {
+        let pack = Pack { dir: self.dir(), exports: Vec::new() };
+        let argv = argv.iter().map(|&word| word.to_owned()).collect();
+        self.answer(Command { argv, ..self.command(&pack, "", &[], false) }).await
+    }
+
+    async fn answer(&self, command: Command) -> Result<Answer, EngineError> {
+        let (mut stdout, mut all) = (Vec::new(), Vec::new());
+        let take = |stream, piece: &[u8]| {
+            let keep = |text: &mut Vec<u8>| text.extend_from_slice(&piece[..piece.len().min(MAX_ANSWER - text.len())]);
+            keep(&mut all);
+            if stream == Stream::Stdout {
+                keep(&mut stdout);
+            }
+        };
+        let exit = self.environment.run(command, take).await?;
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Answer { exit, stdout: text(stdout), all: text(all) })
+    }
+
+    /// A script's command line: the script itself, or bash when exports must be sourced first. A pack's scripts start
+    /// in the pack's own folder (conventions 3.5).
+    fn command(&self, pack: &Pack, script: &str, args: &[&str], needs_network: bool) -> Command {
+        let script = self.environment.path(&format!("{}/{script}", pack.dir));
+        let mut argv = Vec::new();
+        if !pack.exports.is_empty() {
+            let mut lines: Vec<_> = pack.exports.iter().map(|file| format!(". {}", self.environment.path(file))).collect();
+            lines.push("exec \"$0\" \"$@\"".to_owned());
+            argv.extend(["/bin/bash".to_owned(), "-c".to_owned(), lines.join("\n")]);
+        }
+        argv.push(script);
+        argv.extend(args.iter().map(|path| self.environment.path(path)));
+        Command { argv, env: self.variables(), cwd: pack.dir.clone(), needs_network, timeout: self.time_left() }
+    }
+
+    /// The environment a pack sees at Heroku (conventions 3.5), and where to find the CA bundle.
+    fn variables(&self) -> BTreeMap<String, String> {
+        let fixed = [
+            ("BUILDPACK_LOG_FILE", "/dev/null"),
+            ("DYNO", "build.1"),
+            ("HOME", "/app"),
+            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            ("REQUEST_ID", &self.request_id),
+            ("SOURCE_VERSION", self.commit.map_or("", |commit| commit.as_str())),
+            ("STACK", self.stack.as_str()),
+        ];
+        let ca = CA_VARIABLES.map(|name| (name, CA_BUNDLE));
+        fixed.into_iter().chain(ca).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Prints a note whenever the build has been silent for too long: nothing hangs in silence.
+    async fn with_silence_notes<T>(&self, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        loop {
+            let wait = self.silence.saturating_sub(self.transcript.silence());
+            tokio::select! {
+                result = &mut work => return result,
+                () = tokio::time::sleep(wait) => {}
+            }
+            if self.transcript.silence() >= self.silence {
+                let text = format!("No output for {} minutes; the build is still running.", self.silence.as_secs().div_ceil(60));
+                self.transcript.detail(&text);
+            }
+        }
+    }
+}

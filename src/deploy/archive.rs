@@ -1,0 +1,84 @@
+//! What is kept of a build beside its rows: the log, first as a spool, then as a blob; and the caches, one per app.
+
+use std::path::PathBuf;
+
+use tokio::io::AsyncWriteExt as _;
+
+use crate::ctx::Ctx;
+use crate::db::{self, DbError};
+use crate::model::{AppId, BuildId, Digest};
+use crate::transcript::Follower;
+
+const PIPE_BYTES: usize = 64 * 1024;
+
+/// A build's log, for whoever wants to read it.
+#[derive(Debug)]
+pub enum Log {
+    /// The build runs, or its log is not archived yet.
+    Growing(Follower),
+    Archived(Box<tokio::fs::File>),
+}
+
+/// Why a log could not be kept or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    #[error("the log can't be read or written")]
+    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Where a build's log grows.
+pub(super) fn spool_dir(ctx: &Ctx, build: BuildId) -> PathBuf {
+    spools_dir(ctx).join(build.to_string())
+}
+
+pub(super) fn spools_dir(ctx: &Ctx) -> PathBuf {
+    ctx.config.data_dir.join("logs")
+}
+
+/// Opens the log of a build; `None` when there is none.
+pub async fn open_log(ctx: &Ctx, app: AppId, build: BuildId) -> Result<Option<Log>, ArchiveError> {
+    if let Some(entry) = ctx.builds.find(app, build) {
+        return Ok(Some(Log::Growing(entry.transcript.follow())));
+    }
+    let digest = db::builds::log(&mut *ctx.db.read().await?, build).await?;
+    match digest {
+        Some(digest) => Ok(Some(Log::Archived(Box::new(ctx.store.open_blob(&digest).await?)))),
+        None => Ok(None),
+    }
+}
+
+/// Moves an ended log into the blob store.
+pub(super) async fn keep_log(ctx: &Ctx, build: BuildId, mut log: Follower) -> Result<(), ArchiveError> {
+    let (mut writer, reader) = tokio::io::duplex(PIPE_BYTES);
+    let copy = async move {
+        while let Some(piece) = log.next().await? {
+            writer.write_all(&piece).await?;
+        }
+        std::io::Result::Ok(())
+    };
+    let (copied, stored) = tokio::join!(copy, ctx.store.put(reader));
+    copied?;
+    let (digest, _) = stored?;
+    let mut tx = ctx.db.write().await?;
+    db::builds::set_log(&mut tx, build, &digest, ctx.now()).await?;
+    tx.commit().await.map_err(DbError::from)?;
+    tokio::fs::remove_dir_all(spool_dir(ctx, build)).await?;
+    Ok(())
+}
+
+/// Removes a cache that no app refers to any more. One that stays behind by a crash costs only its room.
+pub(super) async fn drop_cache(ctx: &Ctx, cache: Option<Digest>) {
+    let Some(cache) = cache else { return };
+    let unused = async {
+        let used = db::apps::is_cache(&mut *ctx.db.read().await?, &cache).await?;
+        if !used {
+            ctx.store.remove(&cache).await?;
+        }
+        Ok::<_, ArchiveError>(())
+    };
+    if let Err(error) = unused.await {
+        tracing::warn!(%error, digest = %cache, "an old build cache could not be removed");
+    }
+}

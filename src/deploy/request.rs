@@ -1,0 +1,22 @@
+//! What a door asks for.
+
+use crate::build::GitSource;
+use crate::model::{Account, App, BuildpackRef, Digest, PushOptions};
+use crate::release::{Pack, RefMove};
+
+/// A build to be made and released.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub app: App,
+    pub by: Account,
+    pub source: GitSource,
+    pub options: PushOptions,
+    /// The refs that move with the release.
+    pub refs: Vec<RefMove>,
+    /// The pack that arrived with the push.
+    pub pack: Option<Pack>,
+    /// The buildpacks set on the app; empty means detection.
+    pub buildpacks: Vec<BuildpackRef>,
+    /// The cache that the last good build left.
+    pub cache: Option<Digest>,
+}

@@ -1,0 +1,252 @@
+//! What becomes of a push: refusals that need no build, refs that only move, and the deploy branch, which builds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::build;
+use crate::ctx::Ctx;
+use crate::db::{self, DbError};
+use crate::deploy::{self, End, Failure, Request, Ticket};
+use crate::git::{Progress, Push, Quarantine, RefStatus, RefUpdate, Repo};
+use crate::model::{Account, App, BuildpackRef, CommitId, Digest, PushOptions, RefName, is_deploy_branch};
+use crate::release::{self, Pack, RefMove, ReleaseError};
+
+/// The `ng` reason of whatever is not the pusher's to mend.
+const HOISTS_FAULT: &str = "hoist's fault, not yours";
+
+/// One push being decided on.
+pub(super) struct Pusher<'a> {
+    pub(super) ctx: &'a Ctx,
+    pub(super) account: &'a Account,
+    pub(super) app: &'a App,
+    pub(super) repo: Repo,
+    pub(super) progress: Progress,
+}
+
+impl Pusher<'_> {
+    /// Gives each ref its status. Refs that deploy nothing move at once; the deploy branch moves with its release.
+    pub(super) async fn decide(&self, push: Push) -> Vec<RefStatus> {
+        let Push { updates, options, atomic, quarantine, .. } = push;
+        let options = match PushOptions::parse(options.iter().map(String::as_str)) {
+            Ok(options) => options,
+            Err(error) => return refuse_all(&updates, &error.to_string()),
+        };
+        let quarantine = quarantine.map(Arc::new);
+        let mut statuses = BTreeMap::new();
+        for update in &updates {
+            if let Some(reason) = self.refuse_early(update, &updates, &options).await {
+                statuses.insert(update.name.clone(), Err(reason));
+            }
+        }
+        if atomic && !statuses.is_empty() {
+            return with_rest(&updates, statuses, "atomic push failed");
+        }
+        let (deploys, others): (Vec<_>, Vec<_>) =
+            updates.iter().filter(|update| !statuses.contains_key(&update.name)).partition(|update| deploys(update));
+        // In an atomic push the other refs move with the release or not at all.
+        let with_release: Vec<_> = if atomic && !deploys.is_empty() { updates.iter().collect() } else { deploys.clone() };
+        if !others.is_empty() && with_release.len() == deploys.len() {
+            statuses.extend(self.move_others(&others, atomic, quarantine.as_deref()).await);
+        }
+        if let Some(first) = deploys.first() {
+            let commit = first.new.clone().expect("a ref that deploys has a new value");
+            let outcome = self.deploy(commit, &with_release, options, quarantine).await;
+            statuses.extend(with_release.iter().map(|update| (update.name.clone(), outcome.clone())));
+        }
+        with_rest(&updates, statuses, "not processed")
+    }
+
+    /// Refusals that need no build.
+    async fn refuse_early(&self, update: &RefUpdate, all: &[RefUpdate], options: &PushOptions) -> Option<String> {
+        if is_deploy_branch(&update.name) {
+            let branch = update.name.branch().unwrap_or_default();
+            if update.new.is_none() {
+                self.say(&format!("!\tPush rejected, cannot delete {branch} branch\n")).await;
+                return Some("deletion of the deploy branch prohibited".into());
+            }
+            let first = all.iter().find(|other| deploys(other));
+            if first.is_some_and(|first| first.new != update.new) {
+                self.say("!\tmain and master were pushed with different commits: push one of them.\n").await;
+                return Some("another branch of this push deploys".into());
+            }
+        } else if options.strict && update.new.is_some() {
+            self.say("!\tPushed to branch other than [main, master], and -o strict was given.\n").await;
+            return Some("not a deploy branch".into());
+        }
+        None
+    }
+
+    /// Moves branches and tags that deploy nothing (conventions 3.2).
+    async fn move_others(
+        &self,
+        updates: &[&RefUpdate],
+        atomic: bool,
+        quarantine: Option<&Quarantine>,
+    ) -> Vec<(RefName, Result<(), String>)> {
+        if updates.iter().any(|update| update.new.is_some()) {
+            self.say("Pushed to branch other than [main, master], skipping build.\n").await;
+        }
+        let pack = quarantine.map(pack_row);
+        if let Some(quarantine) = quarantine
+            && let Err(error) = quarantine.publish().await
+        {
+            tracing::error!(app.name = %self.app.name, %error, "pushed objects can't be kept");
+            return updates.iter().map(|update| (update.name.clone(), Err(HOISTS_FAULT.into()))).collect();
+        }
+        let batches: Vec<&[&RefUpdate]> = if atomic { vec![updates] } else { updates.chunks(1).collect() };
+        let mut statuses = Vec::new();
+        for batch in batches {
+            let wanted: Vec<_> = batch.iter().map(|update| ref_move(update)).collect();
+            let moved = release::move_refs(&self.ctx.db, self.app.id, &wanted, pack.as_ref(), self.ctx.now()).await;
+            let outcome = moved.map_err(|error| match error {
+                ReleaseError::Stale { .. } => "fetch first".to_owned(),
+                error => {
+                    tracing::error!(app.name = %self.app.name, error = &error as &dyn std::error::Error, "refs can't be moved");
+                    HOISTS_FAULT.to_owned()
+                }
+            });
+            statuses.extend(batch.iter().map(|update| (update.name.clone(), outcome.clone())));
+        }
+        statuses
+    }
+
+    /// Builds and releases, and shows the build as it goes.
+    async fn deploy(
+        &self,
+        commit: CommitId,
+        updates: &[&RefUpdate],
+        options: PushOptions,
+        quarantine: Option<Arc<Quarantine>>,
+    ) -> Result<(), String> {
+        let cancel_on_disconnect = options.cancel_on_disconnect;
+        let detach = options.detach;
+        let submitted = match self.request(commit, updates, options, quarantine).await {
+            Ok(request) => deploy::submit(self.ctx, request).await,
+            Err(error) => Err(error),
+        };
+        let ticket = match submitted {
+            Ok(ticket) => ticket,
+            Err(failure) => return Err(self.tell_not_accepted(&failure).await),
+        };
+        if detach {
+            let text = format!(
+                "Build {} is queued. {} moves when it succeeds.\nFollow it: hoist builds:output {} --app {}\n",
+                ticket.build, updates[0].name, ticket.build, self.app.name
+            );
+            self.say(&text).await;
+            return Ok(());
+        }
+        self.follow(ticket, cancel_on_disconnect).await
+    }
+
+    async fn request(
+        &self,
+        commit: CommitId,
+        updates: &[&RefUpdate],
+        options: PushOptions,
+        quarantine: Option<Arc<Quarantine>>,
+    ) -> Result<Request, Failure> {
+        let (buildpacks, cache) = self.build_settings().await?;
+        Ok(Request {
+            app: self.app.clone(),
+            by: self.account.clone(),
+            pack: quarantine.as_deref().map(pack_row),
+            refs: updates.iter().map(|update| ref_move(update)).collect(),
+            source: build::GitSource { repo: self.repo.clone(), quarantine, commit },
+            cache: cache.filter(|_| !options.clear_cache),
+            options,
+            buildpacks,
+        })
+    }
+
+    async fn build_settings(&self) -> Result<(Vec<BuildpackRef>, Option<Digest>), DbError> {
+        let mut db = self.ctx.db.read().await?;
+        Ok((db::buildpacks::list(&mut db, self.app.id).await?, db::apps::cache(&mut db, self.app.id).await?))
+    }
+
+    /// Shows the build's log until its end. A pusher who goes away does not end the build, unless they asked for that.
+    async fn follow(&self, mut ticket: Ticket, cancel_on_disconnect: bool) -> Result<(), String> {
+        let opening = if ticket.attached {
+            "This commit is being built already; here is its log.\n"
+        } else {
+            "Compressing source files... done.\n"
+        };
+        self.say(opening).await;
+        self.say("Building source:\n\n").await;
+        loop {
+            let piece = tokio::select! {
+                piece = ticket.log.next() => piece,
+                () = self.progress.gone() => {
+                    if cancel_on_disconnect {
+                        ticket.cancel();
+                    }
+                    break;
+                }
+            };
+            match piece {
+                Ok(Some(piece)) => {
+                    // A pusher who is gone is noticed above.
+                    let _ = self.progress.write(&piece).await;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::error!(build.id = %ticket.build, %error, "a build's log can't be read");
+                    break;
+                }
+            }
+        }
+        self.tell_end(&*ticket.ended().await).await
+    }
+
+    async fn tell_end(&self, end: &End) -> Result<(), String> {
+        match end {
+            End::Released(_) => {
+                self.say("Verifying deploy... done.\n").await;
+                Ok(())
+            }
+            End::DryRun => Err("dry run, nothing released".into()),
+            End::Failed(failure) => {
+                self.say(&format!("Verifying deploy...\n\n!\tPush rejected to {}.\n\n", self.app.name)).await;
+                Err(failure.ref_reason())
+            }
+        }
+    }
+
+    /// A push that could not even be queued: there is no log to write to.
+    async fn tell_not_accepted(&self, failure: &Failure) -> String {
+        tracing::warn!(app.name = %self.app.name, error = failure as &dyn std::error::Error, "a push was not accepted");
+        self.say(&format!(" !     Push failed: {failure}. Please try pushing again.\n")).await;
+        failure.ref_reason()
+    }
+
+    async fn say(&self, text: &str) {
+        // A pusher who is gone does not stop what they started; `follow` notices them.
+        let _ = self.progress.write(text.as_bytes()).await;
+    }
+}
+
+fn deploys(update: &RefUpdate) -> bool {
+    is_deploy_branch(&update.name) && update.new.is_some()
+}
+
+fn ref_move(update: &RefUpdate) -> RefMove {
+    RefMove { name: update.name.clone(), old: update.old.clone(), new: update.new.clone() }
+}
+
+fn pack_row(quarantine: &Quarantine) -> Pack {
+    let stats = quarantine.stats();
+    Pack { name: stats.pack.as_str().to_owned(), objects: stats.objects as u64, bytes: stats.bytes }
+}
+
+fn refuse_all(updates: &[RefUpdate], reason: &str) -> Vec<RefStatus> {
+    with_rest(updates, BTreeMap::new(), reason)
+}
+
+/// The statuses in the order of the commands; what has none yet gets `rest` as its reason.
+fn with_rest(updates: &[RefUpdate], mut statuses: BTreeMap<RefName, Result<(), String>>, rest: &str) -> Vec<RefStatus> {
+    let status = |update: &RefUpdate| RefStatus {
+        name: update.name.to_string(),
+        outcome: statuses.remove(&update.name).unwrap_or_else(|| Err(rest.to_owned())),
+    };
+    updates.iter().map(status).collect()
+}

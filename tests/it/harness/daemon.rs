@@ -1,0 +1,166 @@
+//! A daemon of a test's own: its own data folder, its own ports, the real executable.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{HOIST, stacks_dir};
+
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A running daemon. Dropped, it is killed and its data is gone.
+pub struct Daemon {
+    child: Child,
+    dir: TempDir,
+    pub http: String,
+    pub ssh: String,
+}
+
+/// A user of a daemon, with an SSH key and a token.
+pub struct User {
+    pub email: String,
+    pub token: String,
+    pub key: PathBuf,
+}
+
+impl Daemon {
+    /// Starts a daemon with the sandbox engine and default configuration.
+    pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts a daemon with a `hoist.toml`.
+    pub fn start_with(config: &str) -> Self {
+        let dir = tempfile::Builder::new().prefix("hoist-test-").tempdir().unwrap();
+        std::fs::write(dir.path().join("hoist.toml"), config).unwrap();
+        let (child, http, ssh) = spawn(dir.path());
+        Self { child, dir, http, ssh }
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// `kill -9`, and the next start over the same data.
+    pub fn kill_and_restart(&mut self) {
+        self.kill();
+        (self.child, self.http, self.ssh) = spawn(self.dir.path());
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Adds a user with a fresh ed25519 key.
+    pub fn user(&self, email: &str) -> User {
+        let key = self.dir.path().join(format!("key-{email}"));
+        run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", email, "-f"]).arg(&key));
+        let public = key.with_file_name(format!("key-{email}.pub"));
+        let mut add = self.hoist(&["admin", "user:add", email, "--key"]);
+        let token = run(add.arg(public));
+        User { email: email.into(), token: token.trim().into(), key }
+    }
+
+    /// A hoist command line on this daemon's data.
+    pub fn hoist(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(HOIST);
+        command.args(args).env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        command.env("HOIST_DATA_DIR", self.dir.path()).env("HOME", self.dir.path());
+        command
+    }
+
+    /// A hoist client command as a user; returns its standard output.
+    pub fn client(&self, user: &User, args: &[&str]) -> String {
+        let mut command = self.hoist(args);
+        command.env("HOIST_URL", format!("http://{}", self.http)).env("HOIST_API_KEY", &user.token);
+        run(&mut command)
+    }
+
+    /// `GET` from the API.
+    pub fn get(&self, user: &User, path: &str) -> Value {
+        let url = format!("http://{}{path}", self.http);
+        let authorization = format!("Bearer {}", user.token);
+        let mut answer = ureq::get(url).header("Authorization", authorization).call().unwrap();
+        answer.body_mut().read_json().unwrap()
+    }
+
+    /// The app's releases, oldest first, as (version, description).
+    pub fn releases(&self, user: &User, app: &str) -> Vec<(u64, String)> {
+        let releases = self.get(user, &format!("/apps/{app}/releases"));
+        let pair = |release: &Value| (release["version"].as_u64().unwrap(), release["description"].as_str().unwrap().to_owned());
+        let mut pairs: Vec<_> = releases.as_array().unwrap().iter().map(pair).collect();
+        pairs.sort();
+        pairs
+    }
+
+    /// The slug of the app's newest release.
+    pub fn newest_slug(&self, user: &User, app: &str) -> Value {
+        let releases = self.get(user, &format!("/apps/{app}/releases"));
+        let newest = releases.as_array().unwrap().iter().max_by_key(|release| release["version"].as_u64()).unwrap();
+        let slug = newest["slug"]["id"].as_str().expect("the newest release has a slug");
+        self.get(user, &format!("/apps/{app}/slugs/{slug}"))
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // TERM, so that sandboxes end before their folders go; then the certain way.
+        if let Ok(pid) = i32::try_from(self.child.id())
+            && let Some(pid) = rustix::process::Pid::from_raw(pid)
+        {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(dir: &Path) -> (Child, String, String) {
+    let mut child = Command::new(HOIST)
+        .args(["serve", "--http-listen", "127.0.0.1:0", "--ssh-listen", "127.0.0.1:0"])
+        .env_clear()
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("HOIST_DATA_DIR", dir)
+        .env("HOIST_STACKS_DIR", stacks_dir())
+        .env("RUST_LOG", "hoist=info")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(std::fs::File::options().create(true).append(true).open(dir.join("daemon.log")).unwrap())
+        .spawn()
+        .unwrap();
+    let (send, receive) = mpsc::channel();
+    let stdout = child.stdout.take().unwrap();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let _ = BufReader::new(stdout).read_line(&mut line);
+        let _ = send.send(line);
+    });
+    let line = receive.recv_timeout(START_TIMEOUT).unwrap_or_default();
+    let ready = || {
+        let (http, ssh) = line.trim().strip_prefix("hoist is ready http=")?.split_once(" ssh=")?;
+        Some((http.to_owned(), ssh.to_owned()))
+    };
+    let Some((http, ssh)) = ready() else {
+        let _ = child.kill();
+        let log = std::fs::read_to_string(dir.join("daemon.log")).unwrap_or_default();
+        panic!("the daemon did not become ready; it said {line:?} and logged:\n{log}");
+    };
+    (child, http, ssh)
+}
+
+/// Runs a command that must succeed and returns its standard output.
+pub fn run(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{command:?} failed:\n{}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}

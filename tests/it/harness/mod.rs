@@ -1,0 +1,28 @@
+//! What the tests share: a daemon of their own (`daemon`), a user's work tree and git (`work_tree`), the release's
+//! processes run in the run stack (`slug`), and whole transcripts made comparable (`normalise`).
+
+mod daemon;
+mod normalise;
+mod slug;
+mod work_tree;
+
+use std::path::PathBuf;
+
+pub use daemon::{Daemon, User};
+pub use normalise::normalise;
+pub use slug::page_of;
+pub use work_tree::{Pushed, WorkTree, wait};
+
+/// The hoist executable under test.
+pub const HOIST: &str = env!("CARGO_BIN_EXE_hoist");
+
+/// A fixture of the project.
+pub fn fixture(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(path)
+}
+
+/// Where `make test` has put the stacks.
+pub fn stacks_dir() -> PathBuf {
+    let dir = std::env::var_os("HOIST_STACKS_DIR").expect("HOIST_STACKS_DIR is not set: run the tests with `make test`");
+    PathBuf::from(dir)
+}

@@ -1,0 +1,37 @@
+//! Makes transcripts of different runs comparable.
+
+/// Replaces what differs from run to run: addresses, commits, ids, sizes. What git itself says before the first line
+/// of the remote, and its progress meters, go.
+pub fn normalise(text: &str) -> String {
+    let lines = text.lines().map(|line| line.rsplit('\r').next().unwrap_or(line).trim_end());
+    lines.map(|line| normalise_line(line) + "\n").collect()
+}
+
+fn normalise_line(line: &str) -> String {
+    let words = line.split_inclusive([' ', '/', '@']);
+    words.map(normalise_word).collect()
+}
+
+fn normalise_word(word: &str) -> String {
+    let bare = word.trim_end_matches([' ', '/', '@', '.', ')', ':', ',']);
+    let end = &word[bare.len()..];
+    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if bare.len() == 36 && bare.split('-').all(is_hex) {
+        return format!("ID{end}");
+    }
+    if let Some((from, to)) = bare.split_once("..")
+        && from.len() >= 7
+        && is_hex(from)
+        && is_hex(to)
+    {
+        return format!("OLD..NEW{end}");
+    }
+    if bare.strip_prefix("127.0.0.1:").is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit())) {
+        return format!("HOST{end}");
+    }
+    let size = bare.strip_suffix(['B', 'K', 'M', 'G']).filter(|number| !number.is_empty());
+    if size.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')) {
+        return format!("SIZE{end}");
+    }
+    word.to_owned()
+}

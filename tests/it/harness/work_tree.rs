@@ -1,0 +1,142 @@
+//! A developer's work tree and their real git, hermetic: own home, no system or global configuration, fixed dates.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::daemon::run;
+use super::{Daemon, User, fixture, normalise};
+
+/// A git work tree.
+pub struct WorkTree {
+    dir: TempDir,
+}
+
+/// What a push did.
+pub struct Pushed {
+    pub ok: bool,
+    /// What the pusher saw, normalised.
+    pub transcript: String,
+}
+
+impl WorkTree {
+    /// An empty work tree.
+    pub fn new() -> Self {
+        let tree = Self { dir: tempfile::tempdir().unwrap() };
+        tree.git(&["init", "-q", "-b", "main"]);
+        tree
+    }
+
+    /// A work tree with the files of a fixture app, committed.
+    pub fn of_fixture(name: &str) -> Self {
+        let tree = Self::new();
+        copy(&fixture("apps").join(name), tree.path());
+        tree.commit("first");
+        tree
+    }
+
+    /// A work tree with an in-app buildpack from the fixtures at `pack/` and one file, committed.
+    pub fn with_pack(pack: &str) -> Self {
+        let tree = Self::new();
+        copy(&fixture("buildpacks").join(pack), &tree.path().join("pack"));
+        tree.write("README", "an app\n");
+        tree.commit("first");
+        tree
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn write(&self, path: &str, content: &str) {
+        let path = self.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    /// Commits everything, also nothing.
+    pub fn commit(&self, message: &str) -> String {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "--allow-empty", "-m", message]);
+        self.git(&["rev-parse", "HEAD"]).trim().to_owned()
+    }
+
+    /// Runs git, which must succeed.
+    pub fn git(&self, args: &[&str]) -> String {
+        run(self.command().args(args))
+    }
+
+    /// Pushes `main` over SSH.
+    pub fn push_ssh(&self, daemon: &Daemon, user: &User, app: &str) -> Pushed {
+        self.push(daemon, user, app, &["main"])
+    }
+
+    /// Pushes `main` over HTTP.
+    pub fn push_http(&self, daemon: &Daemon, user: &User, app: &str) -> Pushed {
+        let url = format!("http://_:{}@{}/{app}.git", user.token, daemon.http);
+        finish(self.command().arg("push").arg(url).arg("main"))
+    }
+
+    /// Pushes over SSH with more arguments; the last ones are refspecs.
+    pub fn push(&self, daemon: &Daemon, user: &User, app: &str, args: &[&str]) -> Pushed {
+        finish(&mut self.ssh_push(daemon, user, app, args))
+    }
+
+    /// Starts a push over SSH and leaves it running.
+    pub fn start_push(&self, daemon: &Daemon, user: &User, app: &str, args: &[&str]) -> Child {
+        let mut push = self.ssh_push(daemon, user, app, args);
+        push.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn ssh_push(&self, daemon: &Daemon, user: &User, app: &str, args: &[&str]) -> Command {
+        let (options, refspecs): (Vec<_>, Vec<_>) = args.iter().partition(|arg| arg.starts_with('-'));
+        let mut push = self.command();
+        push.env("GIT_SSH_COMMAND", ssh_command(&user.key));
+        push.arg("push").args(options).arg(format!("ssh://git@{}/{app}.git", daemon.ssh)).args(refspecs);
+        push
+    }
+
+    fn command(&self) -> Command {
+        let mut git = Command::new("git");
+        git.current_dir(self.path()).env_clear();
+        let environment = [
+            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            ("HOME", "/nonexistent"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_CONFIG_GLOBAL", "/dev/null"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("GIT_AUTHOR_NAME", "A"),
+            ("GIT_AUTHOR_EMAIL", "a@example.com"),
+            ("GIT_AUTHOR_DATE", "2024-01-01T00:00:00Z"),
+            ("GIT_COMMITTER_NAME", "A"),
+            ("GIT_COMMITTER_EMAIL", "a@example.com"),
+            ("GIT_COMMITTER_DATE", "2024-01-01T00:00:00Z"),
+        ];
+        git.envs(environment);
+        git
+    }
+}
+
+/// A client that knows no host yet and uses one key only.
+fn ssh_command(key: &Path) -> String {
+    format!(
+        "ssh -F /dev/null -i {} -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
+        key.display()
+    )
+}
+
+fn finish(push: &mut Command) -> Pushed {
+    let output = push.stdin(Stdio::null()).output().unwrap();
+    Pushed { ok: output.status.success(), transcript: normalise(&String::from_utf8_lossy(&output.stderr)) }
+}
+
+fn copy(from: &Path, to: &Path) {
+    run(Command::new("cp").arg("-R").arg("-T").arg(from).arg(to));
+}
+
+/// Waits for a push that was left running.
+pub fn wait(push: Child) -> Pushed {
+    let output = push.wait_with_output().unwrap();
+    Pushed { ok: output.status.success(), transcript: normalise(&String::from_utf8_lossy(&output.stderr)) }
+}

@@ -1,0 +1,13 @@
+//! hoist's integration tests: one binary, so that it links once. `harness` starts daemons and drives real clients.
+
+#![expect(clippy::disallowed_methods, reason = "tests start real clients and read where the stack is")]
+
+mod harness;
+
+mod architecture;
+
+mod apps;
+mod crash;
+mod queue;
+mod refusals;
+mod transcript;

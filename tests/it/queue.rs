@@ -1,0 +1,162 @@
+//! Pushes that overlap, and pushers who go away.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::harness::{Daemon, User, WorkTree, wait};
+
+/// How long something that must happen may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A daemon with an app whose builds wait at a gate. Without isolation: the gate is a file of the host.
+struct Gated {
+    daemon: Daemon,
+    user: User,
+    tree: WorkTree,
+    gate: PathBuf,
+}
+
+impl Gated {
+    fn new() -> Self {
+        let daemon = Daemon::start_with("engine = \"local\"\n");
+        let user = daemon.user("alice@example.com");
+        let gate = daemon.data_dir().join("gate");
+        daemon.client(&user, &["apps:create", "shop"]);
+        daemon.client(&user, &["buildpacks:set", "./pack", "--app", "shop"]);
+        daemon.client(&user, &["config:set", &format!("GATE={}", gate.display()), "--app", "shop"]);
+        Self { daemon, user, tree: WorkTree::with_pack("gated"), gate }
+    }
+
+    fn open_gate(&self) {
+        std::fs::write(&self.gate, "").unwrap();
+    }
+
+    fn deploys(&self) -> usize {
+        self.daemon.releases(&self.user, "shop").iter().filter(|(_, what)| what.starts_with("Deploy")).count()
+    }
+
+    /// Waits until so many builds of the app are recorded.
+    fn until_builds(&self, count: usize, status: &str) {
+        until(|| {
+            let builds = self.daemon.get(&self.user, "/apps/shop/builds");
+            builds.as_array().unwrap().iter().filter(|build| build["status"] == status).count() == count
+        });
+    }
+}
+
+fn until(mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < PATIENCE, "it did not happen");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn the_same_push_again_re_attaches() {
+    let gated = Gated::new();
+    let first = gated.tree.start_push(&gated.daemon, &gated.user, "shop", &["main"]);
+    gated.until_builds(1, "pending");
+    let second = gated.tree.start_push(&gated.daemon, &gated.user, "shop", &["main"]);
+    gated.open_gate();
+    let (first, second) = (wait(first), wait(second));
+    assert!(first.ok && second.ok, "{}{}", first.transcript, second.transcript);
+    assert_eq!(gated.deploys(), 1);
+}
+
+#[test]
+fn a_push_that_waited_in_vain_is_refused_before_it_builds() {
+    let gated = Gated::new();
+    let first = gated.tree.start_push(&gated.daemon, &gated.user, "shop", &["main"]);
+    gated.until_builds(1, "pending");
+    gated.tree.commit("second");
+    let second = gated.tree.start_push(&gated.daemon, &gated.user, "shop", &["main"]);
+    gated.until_builds(2, "pending");
+    gated.open_gate();
+    let (first, second) = (wait(first), wait(second));
+    assert!(first.ok && !second.ok, "{}{}", first.transcript, second.transcript);
+    assert!(second.transcript.contains("Waiting for 1 earlier push to this app"), "{}", second.transcript);
+    assert!(second.transcript.contains("main was moved by a push of alice@example.com"), "{}", second.transcript);
+    assert!(!second.transcript.contains("at the gate"), "it must not have been built: {}", second.transcript);
+    assert_eq!(gated.deploys(), 1);
+}
+
+#[test]
+fn a_pusher_who_goes_away_loses_nothing() {
+    let gated = Gated::new();
+    let mut push = gated.tree.start_push(&gated.daemon, &gated.user, "shop", &["main"]);
+    gated.until_builds(1, "pending");
+    push.kill().unwrap();
+    push.wait().unwrap();
+    gated.open_gate();
+    gated.until_builds(1, "succeeded");
+    assert_eq!(gated.deploys(), 1);
+    let again = gated.tree.push_ssh(&gated.daemon, &gated.user, "shop");
+    assert_eq!(again.transcript, "Everything up-to-date\n");
+}
+
+#[test]
+fn a_pusher_may_ask_to_cancel_by_going_away() {
+    let gated = Gated::new();
+    let mut push = gated.tree.start_push(&gated.daemon, &gated.user, "shop", &["-ocancel-on-disconnect", "main"]);
+    gated.until_builds(1, "pending");
+    push.kill().unwrap();
+    push.wait().unwrap();
+    gated.until_builds(1, "failed");
+    assert_eq!(gated.deploys(), 0);
+    gated.open_gate();
+    assert!(gated.tree.push_ssh(&gated.daemon, &gated.user, "shop").ok);
+}
+
+#[test]
+fn a_detached_push_returns_at_once() {
+    let gated = Gated::new();
+    let pushed = gated.tree.push(&gated.daemon, &gated.user, "shop", &["-odetach", "main"]);
+    assert!(pushed.ok && pushed.transcript.contains("is queued"), "{}", pushed.transcript);
+    assert_eq!(gated.deploys(), 0);
+    gated.open_gate();
+    gated.until_builds(1, "succeeded");
+    assert_eq!(gated.deploys(), 1);
+}
+
+#[test]
+fn twenty_apps_at_once() {
+    let daemon = Daemon::start();
+    let user = daemon.user("alice@example.com");
+    let apps: Vec<_> = (0..20).map(|number| format!("app-{number}")).collect();
+    let tree = WorkTree::with_pack("null");
+    for app in &apps {
+        daemon.client(&user, &["apps:create", app]);
+        daemon.client(&user, &["buildpacks:set", "./pack", "--app", app]);
+    }
+    let pushes: Vec<_> = apps.iter().map(|app| tree.start_push(&daemon, &user, app, &["main"])).collect();
+    for (push, app) in pushes.into_iter().zip(&apps) {
+        let pushed = wait(push);
+        assert!(pushed.ok, "{}", pushed.transcript);
+        assert_eq!(daemon.releases(&user, app).len(), 2);
+    }
+}
+
+#[test]
+fn ten_pushes_to_one_app_at_once() {
+    let daemon = Daemon::start();
+    let user = daemon.user("alice@example.com");
+    daemon.client(&user, &["apps:create", "shop"]);
+    daemon.client(&user, &["buildpacks:set", "./pack", "--app", "shop"]);
+    let tree = WorkTree::with_pack("null");
+    // Ten commits that know nothing of each other: one wins, the others are told to fetch first.
+    let base = tree.git(&["rev-parse", "HEAD"]);
+    let branches: Vec<_> = (0..10).map(|number| format!("b{number}")).collect();
+    for branch in &branches {
+        tree.git(&["checkout", "-q", "-B", branch, base.trim()]);
+        tree.commit(branch);
+    }
+    let refspecs: Vec<_> = branches.iter().map(|branch| format!("{branch}:main")).collect();
+    let pushes: Vec<_> = refspecs.iter().map(|refspec| tree.start_push(&daemon, &user, "shop", &[refspec])).collect();
+    let pushed: Vec<_> = pushes.into_iter().map(wait).collect();
+    let won = pushed.iter().filter(|pushed| pushed.ok).count();
+    assert_eq!(won, daemon.releases(&user, "shop").len() - 1);
+    assert_eq!(won, 1, "{}", pushed.iter().map(|pushed| pushed.transcript.as_str()).collect::<String>());
+    let builds = daemon.get(&user, "/apps/shop/builds");
+    assert!(builds.as_array().unwrap().iter().all(|build| build["status"] != "pending"), "{builds}");
+}
