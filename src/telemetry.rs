@@ -1,1 +1,144 @@
-//! Not written yet.
+//! What hoist tells its operator: the log on stderr, and every metric, named here and nowhere else.
+//!
+//! Until [`start`] has run, metrics go nowhere; code that counts needs no handle and works the same in tests.
+
+use std::io::IsTerminal as _;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics::{Gauge, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+const CONNECTIONS_OPEN: &str = "hoist_connections_open";
+const RECEIVED_BYTES: &str = "hoist_received_bytes_total";
+const HTTP_REQUESTS: &str = "hoist_http_requests_total";
+const PUSHES: &str = "hoist_pushes_total";
+const BUILDS_QUEUED: &str = "hoist_builds_queued";
+const BUILDS_RUNNING: &str = "hoist_builds_running";
+const BUILDS: &str = "hoist_builds_total";
+const BUILD_SECONDS: &str = "hoist_build_seconds";
+
+/// Upper edges of the build time histogram, up to the default limit of 15 minutes.
+const BUILD_SECONDS_BUCKETS: [f64; 9] = [1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0];
+
+static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Sends the log to stderr, filtered by `RUST_LOG` (default `info`). For the daemon only.
+pub fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // An error means that a log is set up already, by a test's harness say; that one stays.
+    let _ = log.with_ansi(std::io::stderr().is_terminal()).try_init();
+}
+
+/// Starts to keep metrics. Does nothing the second time: a process has one set of metrics.
+pub fn start() {
+    METRICS.get_or_init(|| {
+        let buckets = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Full(BUILD_SECONDS.into()), &BUILD_SECONDS_BUCKETS)
+            .expect("the list of buckets is not empty");
+        let recorder = buckets.build_recorder();
+        let handle = recorder.handle();
+        // An error means that the process keeps metrics elsewhere; then ours stay empty.
+        let _ = metrics::set_global_recorder(recorder);
+        describe();
+        handle
+    });
+}
+
+fn describe() {
+    describe_gauge!(CONNECTIONS_OPEN, "Connections open now, by door");
+    describe_counter!(RECEIVED_BYTES, "Bytes received from pushers, after decryption and decompression, by door");
+    describe_counter!(HTTP_REQUESTS, "HTTP requests answered, by status");
+    describe_counter!(PUSHES, "Pushes ended, by outcome");
+    describe_gauge!(BUILDS_QUEUED, "Builds waiting for their turn");
+    describe_gauge!(BUILDS_RUNNING, "Builds running now");
+    describe_counter!(BUILDS, "Builds ended, by outcome");
+    describe_histogram!(BUILD_SECONDS, "Time from a build's start to its end");
+}
+
+/// All metrics as Prometheus' text format.
+#[must_use]
+pub fn render() -> String {
+    METRICS.get().map(PrometheusHandle::render).unwrap_or_default()
+}
+
+/// Folds recorded samples into their buckets. To be called now and then, or memory grows while nobody asks for metrics.
+pub fn tidy() {
+    if let Some(metrics) = METRICS.get() {
+        metrics.run_upkeep();
+    }
+}
+
+/// Something that is counted for as long as it lives.
+#[must_use = "what is counted ends with this value"]
+pub struct Counted(Gauge);
+
+impl Counted {
+    fn new(gauge: Gauge) -> Self {
+        gauge.increment(1);
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
+}
+
+/// Counts an open connection.
+pub fn connection_open(door: &'static str) -> Counted {
+    Counted::new(gauge!(CONNECTIONS_OPEN, "door" => door))
+}
+
+/// Counts a build that waits for its turn.
+pub fn build_queued() -> Counted {
+    Counted::new(gauge!(BUILDS_QUEUED))
+}
+
+/// Counts a running build.
+pub fn build_running() -> Counted {
+    Counted::new(gauge!(BUILDS_RUNNING))
+}
+
+/// Counts a build that ended, and how long it ran.
+pub fn build_ended(outcome: &'static str, took: Duration) {
+    counter!(BUILDS, "outcome" => outcome).increment(1);
+    histogram!(BUILD_SECONDS).record(took);
+}
+
+/// Counts a push that ended.
+pub fn push_ended(outcome: &'static str) {
+    counter!(PUSHES, "outcome" => outcome).increment(1);
+}
+
+/// Counts bytes of a push.
+pub fn received(door: &'static str, bytes: usize) {
+    counter!(RECEIVED_BYTES, "door" => door).increment(bytes as u64);
+}
+
+/// Counts an answered HTTP request.
+pub fn http_answered(status: u16) {
+    counter!(HTTP_REQUESTS, "status" => status.to_string()).increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_rendered() {
+        start();
+        start();
+        build_ended("succeeded", Duration::from_secs(20));
+        let queued = build_queued();
+        let text = render();
+        assert!(text.contains("hoist_builds_total{outcome=\"succeeded\"} 1\n"), "{text}");
+        assert!(text.contains("hoist_build_seconds_bucket{le=\"30\"} 1\n"), "{text}");
+        assert!(text.contains("hoist_builds_queued 1\n"), "{text}");
+        drop(queued);
+        assert!(render().contains("hoist_builds_queued 0\n"));
+    }
+}

@@ -1,4 +1,22 @@
-//! The doors.
+//! The two doors that git knocks on. They find out who it is and which app is meant, then both do the same.
+//!
+//! In reading order: `listener` accepts for both. HTTP: `http` serves a connection, which `tls` may wrap and `idle`
+//! watches; `request` stamps each request; `smart_http` is git's part, `health` the operator's. SSH: `ssh`. In the
+//! end each holds an account, an app's name (`app_path`) and a byte stream, and goes on in `push`.
 
+pub mod listener;
+
+pub mod http;
+mod idle;
+mod request;
+pub mod tls;
+
+pub mod health;
+pub mod smart_http;
+
+pub mod ssh;
+
+mod app_path;
 mod decide;
+mod private_file;
 pub mod push;

@@ -1,0 +1,171 @@
+//! The composition root: everything is opened, started and stopped here, in this order.
+
+mod lock;
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio::time::{interval, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::config::{self, Config};
+use crate::ctx::Ctx;
+use crate::db::Db;
+use crate::engine::{self, Engine};
+use crate::store::Store;
+use crate::telemetry;
+use crate::transport::listener::Listener;
+use crate::transport::ssh::HostKeys;
+use crate::transport::{health, http, smart_http, ssh, tls};
+use lock::Lock;
+
+/// How long pushes and builds may go on after SIGTERM.
+const GRACE: Duration = Duration::from_secs(30);
+/// How long they have to end in order once they are killed.
+const KILL_TIME: Duration = Duration::from_secs(10);
+const CLOSE_TIME: Duration = Duration::from_secs(5);
+const TIDY_INTERVAL: Duration = Duration::from_mins(1);
+
+/// A running daemon.
+pub struct Server {
+    ctx: Ctx,
+    http: SocketAddr,
+    ssh: SocketAddr,
+    _lock: Lock,
+}
+
+/// Runs the daemon until SIGTERM or SIGINT. A second signal ends what runs at once.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    telemetry::log_to_stderr();
+    let mut signals = Signals::new().context("can't listen for signals")?;
+    let server = Server::start(config).await?;
+    writeln!(std::io::stdout(), "hoist is ready http={} ssh={}", server.http, server.ssh).context("can't write to stdout")?;
+    signals.next().await;
+    server.stop(GRACE, signals.next()).await;
+    Ok(())
+}
+
+impl Server {
+    /// Opens everything, mends what a crash has left, and opens the doors last.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        telemetry::start();
+        let lock = Lock::take(&config.data_dir)?;
+        let places = Arc::new(Semaphore::new(config.limits.connections));
+        let http = Listener::bind("http", config.http_listen, Arc::clone(&places)).await?;
+        let ssh = Listener::bind("ssh", config.ssh_listen, places).await?;
+        let ctx = open(config).await?;
+        // deploy::recover(&ctx).await?;
+        let tls = tls::acceptor(&ctx)?;
+        let keys = HostKeys::open(&ctx.config.data_dir)?;
+        let server = Self { http: http.local_addr()?, ssh: ssh.local_addr()?, ctx: ctx.clone(), _lock: lock };
+        ctx.tasks.spawn(http::run(http, tls, routes(&ctx), ctx.clone()));
+        ctx.tasks.spawn(ssh::run(ssh, keys, ctx.clone()));
+        ctx.tasks.spawn(tidy(ctx.stopping.clone()));
+        info!(http = %server.http, ssh = %server.ssh, data_dir = %ctx.config.data_dir.display(), "hoist has started");
+        Ok(server)
+    }
+
+    /// The long-lived handles.
+    #[must_use]
+    pub fn ctx(&self) -> &Ctx {
+        &self.ctx
+    }
+
+    /// The HTTP door's address.
+    #[must_use]
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// The SSH door's address.
+    #[must_use]
+    pub fn ssh(&self) -> SocketAddr {
+        self.ssh
+    }
+
+    /// Takes nothing new, lets what runs end for as long as `grace`, or until `impatient` ends, then kills it.
+    pub async fn stop(self, grace: Duration, impatient: impl Future<Output = ()>) {
+        let tasks = &self.ctx.tasks;
+        info!("stopping: pushes and builds have {grace:?} to end");
+        self.ctx.stopping.cancel();
+        tasks.close();
+        tokio::select! {
+            () = tasks.wait() => {}
+            () = tokio::time::sleep(grace) => warn!("{} tasks are still running: killing them", tasks.len()),
+            () = impatient => warn!("asked twice: killing {} tasks", tasks.len()),
+        }
+        self.ctx.killing.cancel();
+        if timeout(KILL_TIME, tasks.wait()).await.is_err() {
+            warn!("{} tasks did not end: what they did is mended at the next start", tasks.len());
+        }
+        if timeout(CLOSE_TIME, self.ctx.db.close()).await.is_err() {
+            warn!("the database did not close in time");
+        }
+        info!("stopped");
+    }
+}
+
+async fn open(config: Config) -> anyhow::Result<Ctx> {
+    let helper = std::env::current_exe().context("can't find hoist's own executable")?;
+    let db = Db::open(&config.data_dir).await?;
+    let store = Store::open(&config.data_dir.join("blobs"))?;
+    let engine = Engine::open(engine::Settings {
+        kind: match config.engine {
+            config::Engine::Sandbox => engine::Kind::Sandbox,
+            config::Engine::Local => engine::Kind::Local,
+        },
+        helper: helper.clone(),
+        work_dir: config.data_dir.join("work"),
+        ca_bundle: config.network.ca_bundle.clone(),
+        allow_networks: config.network.allow.iter().map(|network| (network.address, network.bits)).collect(),
+    })?;
+    Ok(Ctx {
+        config: Arc::new(config),
+        db,
+        store,
+        engine,
+        helper,
+        stopping: CancellationToken::new(),
+        killing: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+    })
+}
+
+/// Everything that the HTTP door answers.
+fn routes(ctx: &Ctx) -> Router {
+    Router::new().merge(smart_http::routes(ctx.clone())).merge(health::routes(ctx.clone()))
+}
+
+async fn tidy(stopping: CancellationToken) {
+    let mut tick = interval(TIDY_INTERVAL);
+    while stopping.run_until_cancelled(tick.tick()).await.is_some() {
+        telemetry::tidy();
+    }
+}
+
+/// The signals that ask hoist to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The HTTP door: plain HTTP and TLS on one port, HTTP/1.1 and HTTP/2.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+
+use axum::Router;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
+use tokio_util::task::TaskTracker;
+use tracing::debug;
+
+use super::idle::Idle;
+use super::listener::Listener;
+use super::request;
+use crate::ctx::Ctx;
+use crate::model::Limits;
+
+/// Largest header block of a request, in bytes.
+const HEADER_BYTES: u32 = 32 * 1024;
+/// The first byte of a TLS connection: a record of type handshake. No HTTP request starts with it.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+struct Door {
+    ctx: Ctx,
+    tls: Option<TlsAcceptor>,
+    routes: Router,
+}
+
+/// Serves `routes` until hoist stops.
+pub async fn run(listener: Listener, tls: Option<TlsAcceptor>, routes: Router, ctx: Ctx) {
+    let door = Arc::new(Door { ctx: ctx.clone(), tls, routes: request::observed(routes) });
+    let serve = |stream, _peer: SocketAddr, place| {
+        let door = Arc::clone(&door);
+        async move {
+            if let Err(error) = door.serve(stream).await {
+                debug!(error, "connection failed");
+            }
+            drop(place);
+        }
+    };
+    listener.run(ctx, serve).await;
+}
+
+impl Door {
+    async fn serve(&self, stream: TcpStream) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let limits = &self.ctx.config.limits;
+        let stream = timeout(limits.handshake_time, self.open(stream)).await??;
+        let stream = TokioIo::new(Idle::new(stream, limits.header_time, limits.idle_time));
+        let server = server(limits, &self.ctx.tasks);
+        let mut connection = pin!(server.serve_connection(stream, TowerToHyperService::new(self.routes.clone())));
+        tokio::select! {
+            result = connection.as_mut() => return result,
+            () = self.ctx.stopping.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        tokio::select! {
+            result = connection => result,
+            () = self.ctx.killing.cancelled() => Ok(()),
+        }
+    }
+
+    /// Tells TLS from plain HTTP by the first byte, and shakes hands.
+    async fn open(&self, stream: TcpStream) -> io::Result<Either<TlsStream<TcpStream>, TcpStream>> {
+        let mut first = [0];
+        if stream.peek(&mut first).await? == 0 || first[0] != TLS_HANDSHAKE {
+            return Ok(Either::Right(stream));
+        }
+        match &self.tls {
+            Some(tls) => tls.accept(stream).await.map(Either::Left),
+            None => Err(io::Error::other("TLS was asked for, but there is no certificate")),
+        }
+    }
+}
+
+fn server(limits: &Limits, tasks: &TaskTracker) -> auto::Builder<Tracked> {
+    let mut server = auto::Builder::new(Tracked(tasks.clone()));
+    server.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_time).max_buf_size(HEADER_BYTES as usize);
+    server.http2().timer(TokioTimer::new()).max_header_list_size(HEADER_BYTES);
+    server
+}
+
+/// Runs HTTP/2's streams as tasks that hoist waits for when it stops.
+#[derive(Clone)]
+struct Tracked(TaskTracker);
+
+impl<F> hyper::rt::Executor<F> for Tracked
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, task: F) {
+        self.0.spawn(task);
+    }
+}

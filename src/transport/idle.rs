@@ -1,0 +1,120 @@
+//! A stream that fails once nothing has moved for too long.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// Bytes after which a peer has shown that it speaks HTTP: the length of HTTP/2's preface.
+const OPENING_LEN: usize = 24;
+
+/// Closes silent connections: `opening` is the time for the first bytes, `silence` any later pause. A byte in either
+/// direction ends a pause, so a build of which only keep-alives are heard is not silent.
+pub(super) struct Idle<S> {
+    stream: S,
+    opening: usize,
+    silence: Duration,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl<S> Idle<S> {
+    pub(super) fn new(stream: S, opening: Duration, silence: Duration) -> Self {
+        Self { stream, opening: OPENING_LEN, silence, timer: Box::pin(tokio::time::sleep(opening)) }
+    }
+
+    fn has_read(&mut self, bytes: usize) {
+        self.opening = self.opening.saturating_sub(bytes);
+        if self.opening == 0 {
+            self.timer.as_mut().reset(Instant::now() + self.silence);
+        }
+    }
+
+    fn has_written(&mut self) {
+        self.opening = 0;
+        self.timer.as_mut().reset(Instant::now() + self.silence);
+    }
+
+    /// What a stream that has nothing to give answers: not yet, or never.
+    fn pending<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.timer.as_mut().poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the connection was silent for too long")))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Idle<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let Poll::Ready(result) = Pin::new(&mut self.stream).poll_read(cx, buf) else { return self.pending(cx) };
+        self.has_read(buf.filled().len() - before);
+        Poll::Ready(result)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Idle<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let Poll::Ready(result) = Pin::new(&mut self.stream).poll_write(cx, buf) else { return self.pending(cx) };
+        self.has_written();
+        Poll::Ready(result)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Poll::Ready(result) = Pin::new(&mut self.stream).poll_flush(cx) else { return self.pending(cx) };
+        Poll::Ready(result)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Poll::Ready(result) = Pin::new(&mut self.stream).poll_shutdown(cx) else { return self.pending(cx) };
+        Poll::Ready(result)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let Poll::Ready(result) = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs) else { return self.pending(cx) };
+        self.has_written();
+        Poll::Ready(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    const OPENING: Duration = Duration::from_secs(10);
+    const SILENCE: Duration = Duration::from_secs(600);
+
+    async fn secs_until_closed(stream: &mut (impl AsyncRead + Unpin)) -> u64 {
+        let start = Instant::now();
+        let error = stream.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        start.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_never_says_what_it_wants_gets_the_shorter_time() {
+        let (mut peer, ours) = tokio::io::duplex(64);
+        let mut ours = Idle::new(ours, OPENING, SILENCE);
+        peer.write_all(b"P").await.unwrap();
+        assert_eq!(ours.read_u8().await.unwrap(), b'P');
+        assert_eq!(secs_until_closed(&mut ours).await, OPENING.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_byte_in_either_direction_ends_the_silence() {
+        let (mut peer, ours) = tokio::io::duplex(64);
+        let mut ours = Idle::new(ours, OPENING, SILENCE);
+        peer.write_all(&[b'x'; OPENING_LEN]).await.unwrap();
+        ours.read_exact(&mut [0; OPENING_LEN]).await.unwrap();
+        for _ in 0..3 {
+            tokio::time::sleep(SILENCE / 2).await;
+            ours.write_all(b"k").await.unwrap();
+        }
+        assert_eq!(secs_until_closed(&mut ours).await, SILENCE.as_secs());
+    }
+}

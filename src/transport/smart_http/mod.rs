@@ -1,0 +1,158 @@
+//! git's smart HTTP protocol, for pushes.
+
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use futures_util::TryStreamExt as _;
+use serde::Deserialize;
+use tokio::io::{AsyncBufReadExt as _, DuplexStream};
+use tokio_util::io::{InspectReader, ReaderStream, StreamReader};
+use tower_http::decompression::RequestDecompressionLayer;
+use tracing::{Instrument as _, warn};
+
+use super::app_path::{NO_CLONES, parse_app_path};
+use super::push::{self, Door, Refused, Target};
+use super::request::RequestId;
+use crate::ctx::Ctx;
+use crate::model::{Account, Invalid};
+use crate::{auth, telemetry};
+
+mod credentials;
+
+/// What may wait for a slow client, in bytes.
+const ANSWER_BUFFER: usize = 64 * 1024;
+/// A request that only asks whether the credentials are good. git sends it before a push too big to send twice.
+const PROBE: &[u8] = b"0000";
+
+const NOT_DUMB: &str = "hoist speaks git's smart HTTP protocol only, and only for pushes: use git 1.6.6 or newer.\n";
+const WHO_ARE_YOU: &str = "!	WARNING:
+!	hoist doesn't know you. The password that git asks for is your hoist API token;
+!	the user name can be anything. Do not authenticate with e-mail address and password.
+!	No token yet? Ask your administrator for `hoist admin user:add EMAIL`, then retry the git command.
+";
+
+/// The routes.
+pub fn routes(ctx: Ctx) -> Router {
+    Router::new()
+        .route("/{repo}/info/refs", get(info_refs))
+        .route("/{repo}/git-receive-pack", post(receive_pack).layer(RequestDecompressionLayer::new()))
+        .route("/{repo}/git-upload-pack", post(async || refuse(StatusCode::FORBIDDEN, NO_CLONES)))
+        .with_state(ctx)
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    service: Option<String>,
+}
+
+async fn info_refs(
+    State(ctx): State<Ctx>,
+    Path(repo): Path<String>,
+    Query(wanted): Query<Wanted>,
+    Extension(id): Extension<RequestId>,
+    headers: HeaderMap,
+) -> Result<Response, Response> {
+    match wanted.service.as_deref() {
+        Some("git-receive-pack") => {}
+        Some("git-upload-pack") => return Err(refuse(StatusCode::FORBIDDEN, NO_CLONES)),
+        _ => return Err(refuse(StatusCode::FORBIDDEN, NOT_DUMB)),
+    }
+    let (_, target) = open(&ctx, &headers, &repo, id).await?;
+    let mut refs = Vec::new();
+    if let Err(error) = push::advertise(&target, &mut refs, Door::Http).await {
+        warn!(app.name = %target.app.name, %error, "can't tell the refs");
+        return Err(our_fault("The refs can't be read.", id));
+    }
+    Ok(git_answer("application/x-git-receive-pack-advertisement", Body::from(refs)))
+}
+
+async fn receive_pack(
+    State(ctx): State<Ctx>,
+    Path(repo): Path<String>,
+    Extension(id): Extension<RequestId>,
+    request: Request,
+) -> Result<Response, Response> {
+    let content_type = request.headers().get(header::CONTENT_TYPE).map(|value| value.as_bytes().trim_ascii());
+    if content_type != Some(b"application/x-git-receive-pack-request") {
+        return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is no push: its content type is not git's.\n"));
+    }
+    let (account, target) = open(&ctx, request.headers(), &repo, id).await?;
+    let body = request.into_body();
+    let is_probe_sized = body.size_hint().exact() == Some(PROBE.len() as u64);
+    let mut reader = StreamReader::new(body.into_data_stream().map_err(std::io::Error::other));
+    // The first bytes before the answer's head: a client that waits for `100 Continue` takes anything else for the end.
+    let start = reader.fill_buf().await.map_err(|error| {
+        refuse(StatusCode::BAD_REQUEST, &format!("The request's body can't be read: {error}.\n"))
+    })?;
+    let (sink, answer) = tokio::io::duplex(ANSWER_BUFFER);
+    if !(is_probe_sized && start == PROBE) {
+        let reader = InspectReader::new(reader, |bytes| telemetry::received("http", bytes.len()));
+        ctx.tasks.spawn(receive(ctx.clone(), account, target, reader, sink).in_current_span());
+    }
+    let answer = ReaderStream::with_capacity(answer, ANSWER_BUFFER);
+    Ok(git_answer("application/x-git-receive-pack-result", Body::from_stream(answer)))
+}
+
+async fn receive(
+    ctx: Ctx,
+    account: Account,
+    target: Target,
+    reader: impl tokio::io::AsyncRead + Send + Unpin + 'static,
+    writer: DuplexStream,
+) {
+    let app = target.app.name.clone();
+    if let Err(error) = push::receive(&ctx, &account, target, reader, writer, Door::Http).await {
+        warn!(app.name = %app, error = &error as &dyn std::error::Error, "push failed");
+    }
+}
+
+/// Who pushes, and to what; or the answer to somebody who may not.
+async fn open(ctx: &Ctx, headers: &HeaderMap, repo: &str, id: RequestId) -> Result<(Account, Target), Response> {
+    let account = authenticate(ctx, headers, id).await?;
+    let name = parse_app_path(repo).map_err(|Invalid(text)| refuse(StatusCode::NOT_FOUND, &format!("{text}\n")))?;
+    match push::open(ctx, &account, name.as_str()).await {
+        Ok(target) => Ok((account, target)),
+        Err(Refused::NotFound(text)) => Err(refuse(StatusCode::NOT_FOUND, &format!("{text}\n"))),
+        Err(Refused::Unavailable(text)) => Err(our_fault(&text, id)),
+    }
+}
+
+async fn authenticate(ctx: &Ctx, headers: &HeaderMap, id: RequestId) -> Result<Account, Response> {
+    let unknown = || {
+        let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"hoist\"")];
+        (ask, refuse(StatusCode::UNAUTHORIZED, WHO_ARE_YOU)).into_response()
+    };
+    let token = credentials::token(headers).ok_or_else(unknown)?;
+    match auth::by_token(&ctx.db, token.expose(), ctx.now()).await {
+        Ok(account) => account.ok_or_else(unknown),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "can't look a token up");
+            Err(our_fault("Tokens can't be checked now.", id))
+        }
+    }
+}
+
+/// A refusal in words. git shows a `text/plain` body to its user, line by line behind `remote: `.
+fn refuse(status: StatusCode, text: &str) -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
+    (status, headers, text.to_owned()).into_response()
+}
+
+fn our_fault(text: &str, RequestId(id): RequestId) -> Response {
+    let text = format!("{text}\nIt is hoist's fault, not yours. Please try again; if it stays, tell your administrator: {id}\n");
+    refuse(StatusCode::SERVICE_UNAVAILABLE, &text)
+}
+
+fn git_answer(content_type: &'static str, body: Body) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, "no-cache, max-age=0, must-revalidate"),
+        // For proxies that know HTTP/1.0 only, as git's own server does.
+        (header::PRAGMA, "no-cache"),
+        (header::EXPIRES, "Fri, 01 Jan 1980 00:00:00 GMT"),
+    ];
+    (headers, body).into_response()
+}

@@ -1,0 +1,136 @@
+//! One channel with one command, from the request to the exit status.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::stream;
+use russh::server::Msg;
+use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::io::{InspectReader, StreamReader};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tracing::{debug, warn};
+
+use super::command::{self, ReceivePack};
+use crate::ctx::Ctx;
+use crate::model::Account;
+use crate::telemetry;
+use crate::transport::push::{self, Door, Refused};
+
+/// Exit statuses: as git's own for a refused push, and for what git calls fatal.
+const OK: u32 = 0;
+const REFUSED: u32 = 1;
+const FATAL: u32 = 128;
+/// The extended data type of RFC 4254, section 5.2.
+const STDERR: u32 = 1;
+
+/// What a channel asks for.
+pub(super) enum Asked {
+    Shell,
+    Command(Vec<u8>),
+}
+
+/// Does it, sends the exit status and closes the channel. `gone` ends writes that nobody will ever take.
+pub(super) async fn serve(ctx: Ctx, account: Account, here: SocketAddr, channel: Channel<Msg>, asked: Asked, gone: CancellationToken) {
+    let (input, output) = channel.split();
+    let (text, status) = match asked {
+        Asked::Shell => (greeting(&account, here), REFUSED),
+        Asked::Command(text) => match command::parse(&text) {
+            Ok(command) => receive_pack(&ctx, &account, command, input, &output, &gone).await,
+            Err(error) => (error.to_string(), FATAL),
+        },
+    };
+    if let Some(Err(error)) = gone.run_until_cancelled(finish(&output, text, status)).await {
+        debug!(%error, "the client went before the end");
+    }
+}
+
+async fn finish(output: &ChannelWriteHalf<Msg>, text: String, status: u32) -> Result<(), russh::Error> {
+    output.extended_data_bytes(STDERR, text).await?;
+    output.exit_status(status).await?;
+    output.eof().await?;
+    output.close().await
+}
+
+fn greeting(account: &Account, here: SocketAddr) -> String {
+    format!(
+        "Hi {}! You are known here, but hoist does not provide shell access.\n\
+         To deploy an app, run in its repository: git push ssh://git@{here}/APP.git main\n",
+        account.email
+    )
+}
+
+/// Runs the push; what it returns goes to the client's stderr and exit status.
+async fn receive_pack(
+    ctx: &Ctx,
+    account: &Account,
+    ReceivePack { app }: ReceivePack,
+    input: ChannelReadHalf,
+    output: &ChannelWriteHalf<Msg>,
+    gone: &CancellationToken,
+) -> (String, u32) {
+    let target = match push::open(ctx, account, app.as_str()).await {
+        Ok(target) => target,
+        Err(Refused::NotFound(text) | Refused::Unavailable(text)) => return (format!("{text}\n"), REFUSED),
+    };
+    let mut writer = Output { writer: Box::pin(output.make_writer()), gone: Box::pin(gone.clone().cancelled_owned()) };
+    if let Err(error) = push::advertise(&target, &mut writer, Door::Ssh).await {
+        debug!(app.name = %app, %error, "can't tell the refs");
+        return (String::new(), FATAL);
+    }
+    let reader = InspectReader::new(reader(input), |bytes| telemetry::received("ssh", bytes.len()));
+    match push::receive(ctx, account, target, reader, writer, Door::Ssh).await {
+        Ok(()) => (String::new(), OK),
+        Err(error) => {
+            warn!(app.name = %app, error = &error as &dyn std::error::Error, "push failed");
+            (String::new(), REFUSED)
+        }
+    }
+}
+
+/// What the client sends, to its end of input. russh's own reader takes an empty packet for the end, and the one that
+/// can be moved to another task closes the channel before the exit status is sent.
+fn reader(input: ChannelReadHalf) -> impl AsyncRead + Send + Unpin + 'static {
+    StreamReader::new(Box::pin(stream::unfold(input, |mut input| async {
+        let data = next(&mut input).await?;
+        Some((io::Result::Ok(data), input))
+    })))
+}
+
+async fn next(input: &mut ChannelReadHalf) -> Option<Bytes> {
+    loop {
+        match input.wait().await? {
+            ChannelMsg::Data { data } if !data.is_empty() => return Some(data),
+            ChannelMsg::Eof | ChannelMsg::Close => return None,
+            _ => {}
+        }
+    }
+}
+
+/// What the client gets. A write waits for as long as the client takes nothing, but not for one that has gone: russh
+/// would let it wait for ever.
+struct Output<W> {
+    writer: Pin<Box<W>>,
+    gone: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl<W: AsyncWrite> AsyncWrite for Output<W> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.gone.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        self.writer.as_mut().poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.writer.as_mut().poll_flush(cx)
+    }
+
+    /// Leaves the channel open: its end of output comes with the exit status.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(cx)
+    }
+}

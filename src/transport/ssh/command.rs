@@ -1,0 +1,96 @@
+//! The text that a client asks to run, read without a shell.
+
+use crate::model::{AppName, Invalid};
+use crate::transport::app_path::{NO_CLONES, parse_app_path};
+
+/// The one thing that can be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ReceivePack {
+    pub app: AppName,
+}
+
+/// Why a command is not run, in words for the client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum CommandError {
+    #[error("{NO_CLONES}")]
+    NoClones,
+    #[error("hoist does not run this command. It takes pushes only: git push ssh://git@HOST/APP.git main\n")]
+    Unknown,
+    #[error("{0}\n")]
+    Name(#[from] Invalid),
+}
+
+/// Reads `git-receive-pack 'APP.git'` and its likes.
+pub(super) fn parse(text: &[u8]) -> Result<ReceivePack, CommandError> {
+    let text = std::str::from_utf8(text).map_err(|_| CommandError::Unknown)?;
+    let words = shlex::split(text).ok_or(CommandError::Unknown)?;
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["git-receive-pack", path] | ["git", "receive-pack", path] => Ok(ReceivePack { app: parse_app_path(path)? }),
+        ["git-upload-pack" | "git-upload-archive", ..] | ["git", "upload-pack" | "upload-archive", ..] => Err(CommandError::NoClones),
+        _ => Err(CommandError::Unknown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn git_quotes_in_these_ways() {
+        let app = Ok(ReceivePack { app: "my-app".parse().unwrap() });
+        for text in [
+            "git-receive-pack 'my-app.git'",
+            "git-receive-pack '/my-app.git'",
+            "git-receive-pack '~/my-app.git'",
+            "git-receive-pack 'my-app'",
+            "git-receive-pack '/my-app.git/'",
+            "git receive-pack my-app.git",
+            "git receive-pack \"my-app.git\"",
+            "git-receive-pack my\\-app.git",
+            "  git-receive-pack   my-app.git ",
+        ] {
+            assert_eq!(parse(text.as_bytes()), app, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_quote_in_a_name_is_part_of_the_name() {
+        let Err(CommandError::Name(Invalid(text))) = parse(br"git-receive-pack 'it'\''s.git'") else {
+            panic!("no such name is allowed")
+        };
+        assert!(text.starts_with("There is no app `it\\'s.git`."), "{text}");
+    }
+
+    #[test]
+    fn what_is_not_a_push_is_refused() {
+        for text in ["git-upload-pack 'my-app.git'", "git upload-pack my-app.git", "git-upload-archive 'my-app.git'"] {
+            assert_eq!(parse(text.as_bytes()), Err(CommandError::NoClones), "{text}");
+        }
+        for text in [
+            "",
+            "bash",
+            "git",
+            "git-receive-pack",
+            "git-receive-pack 'my-app.git' other",
+            "git-receive-pack --stateless-rpc 'my-app.git'",
+            "git -c core.pager=x receive-pack my-app.git",
+            "git-receive-pack 'my-app.git",
+            "git-receive-pack my-app.git; sh",
+            "git-receive-pack my-app.git && sh",
+            "GIT-RECEIVE-PACK my-app.git",
+            "scp -t .",
+        ] {
+            assert_eq!(parse(text.as_bytes()), Err(CommandError::Unknown), "{text}");
+        }
+        assert_eq!(parse(b"git-receive-pack \xff"), Err(CommandError::Unknown));
+    }
+
+    #[test]
+    fn a_path_that_is_no_name_is_refused() {
+        for path in ["..", "../other.git", "--upload-pack=sh", "my-app.git\0", "$(sh)", "`sh`", "my-app.git\n", ".", "''"] {
+            let text = format!("git-receive-pack \"{path}\"");
+            assert!(matches!(parse(text.as_bytes()), Err(CommandError::Name(_) | CommandError::Unknown)), "{text}");
+        }
+    }
+}
