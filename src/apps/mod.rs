@@ -1,11 +1,11 @@
-//! Apps: create, rename, destroy. Each is one transaction.
+//! Apps: create, rename, destroy; their collaborators and buildpacks. Each change is one transaction.
 
 mod names;
 
 use time::OffsetDateTime;
 
 use crate::db::{self, Db, DbError};
-use crate::model::{Account, App, AppId, AppName, ConfigVars, Invalid, ReleaseStatus, StackName};
+use crate::model::{Account, AccountId, App, AppId, AppName, BuildpackRef, ConfigVars, Invalid, ReleaseStatus, StackName};
 
 /// Why an app could not be created or renamed.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,30 @@ pub async fn rename(db: &Db, app: &App, name: AppName, now: OffsetDateTime) -> R
 pub async fn destroy(db: &Db, app: &App, now: OffsetDateTime) -> Result<(), DbError> {
     let mut tx = db.write().await?;
     db::apps::destroy(&mut tx, app.id, now).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Lets an account work on an app; adding one twice changes nothing.
+pub async fn add_collaborator(db: &Db, app: &App, account: &Account, now: OffsetDateTime) -> Result<(), DbError> {
+    let mut tx = db.write().await?;
+    db::collaborators::insert(&mut tx, app.id, account.id, now).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Takes an app from an account again.
+pub async fn remove_collaborator(db: &Db, app: &App, account: AccountId) -> Result<(), DbError> {
+    let mut tx = db.write().await?;
+    db::collaborators::delete(&mut tx, app.id, account).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Sets the buildpacks of the app's next build, in order; none means detection.
+pub async fn set_buildpacks(db: &Db, app: &App, buildpacks: &[BuildpackRef]) -> Result<(), DbError> {
+    let mut tx = db.write().await?;
+    db::buildpacks::replace(&mut tx, app.id, buildpacks).await?;
     tx.commit().await?;
     Ok(())
 }

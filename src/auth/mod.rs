@@ -49,6 +49,14 @@ pub async fn add_key(db: &Db, account: AccountId, key: &str, now: OffsetDateTime
     Ok(key)
 }
 
+/// Removes an SSH key of an account and returns it; `None` when the account has no key with this id.
+pub async fn remove_key(db: &Db, account: AccountId, id: &str) -> Result<Option<SshKey>, DbError> {
+    let mut tx = db.write().await?;
+    let key = db::ssh_keys::delete(&mut tx, account, id).await?;
+    tx.commit().await?;
+    Ok(key)
+}
+
 /// Whose token this is.
 pub async fn by_token(db: &Db, token: &str, now: OffsetDateTime) -> Result<Option<Account>, DbError> {
     db::tokens::account_of(&mut *db.read().await?, &hash_token(token), now).await

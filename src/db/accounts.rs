@@ -25,6 +25,13 @@ pub async fn by_email(db: &mut Connection, email: &Email) -> Result<Option<Accou
     row.as_ref().map(account).transpose()
 }
 
+/// Finds an account by its id.
+pub async fn by_id(db: &mut Connection, id: AccountId) -> Result<Option<Account>, DbError> {
+    let row =
+        sqlx::query("SELECT id, email, created_at FROM accounts WHERE id = ?").bind(id.to_string()).fetch_optional(db).await?;
+    row.as_ref().map(account).transpose()
+}
+
 /// Gets an account that must exist because another row names it.
 pub async fn get(db: &mut Connection, id: AccountId) -> Result<Account, DbError> {
     let row = sqlx::query("SELECT id, email, created_at FROM accounts WHERE id = ?").bind(id.to_string()).fetch_one(db).await?;

@@ -4,7 +4,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
-use super::{Connection, DbError, row};
+use super::{Connection, DbError, Window, row};
 use crate::model::{AccountId, AppId, BuildId, BuildStatus, CommitId, Digest, SlugId, StackName};
 
 /// A build with its outcome, if it has ended.
@@ -86,6 +86,17 @@ pub async fn get(db: &mut Connection, app: AppId, id: BuildId) -> Result<Option<
 pub async fn list(db: &mut Connection, app: AppId, most: u32) -> Result<Vec<Build>, DbError> {
     let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE builds.app_id = ? ORDER BY builds.number DESC LIMIT ?"));
     let rows = sqlx::query(sql).bind(app.to_string()).bind(most).fetch_all(db).await?;
+    rows.iter().map(build).collect()
+}
+
+/// Lists the builds whose numbers are in the window.
+pub async fn window(db: &mut Connection, app: AppId, window: Window) -> Result<Vec<Build>, DbError> {
+    let order = window.order.sql();
+    let sql = sqlx::AssertSqlSafe(format!(
+        "{SELECT} WHERE builds.app_id = ? AND builds.number BETWEEN ? AND ? ORDER BY builds.number {order} LIMIT ?"
+    ));
+    let rows =
+        sqlx::query(sql).bind(app.to_string()).bind(window.from).bind(window.to).bind(window.most).fetch_all(db).await?;
     rows.iter().map(build).collect()
 }
 

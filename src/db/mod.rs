@@ -24,6 +24,7 @@ pub mod slugs;
 
 mod cipher;
 mod row;
+mod window;
 
 use std::path::Path;
 use std::time::Duration;
@@ -32,6 +33,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
 pub use cipher::Cipher;
+pub use window::{Order, Window};
 
 /// How long one statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(15);

@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
-use super::{Cipher, Connection, DbError, row};
+use super::{Cipher, Connection, DbError, Window, row};
 use crate::model::{
     AccountId, AppId, BuildId, CommitId, ConfigVars, Digest, Release, ReleaseId, ReleaseStatus, ReleaseVersion, SlugId,
 };
@@ -92,14 +92,33 @@ pub async fn list(db: &mut Connection, app: AppId, most: u32) -> Result<Vec<Rele
     rows.iter().map(release).collect()
 }
 
+/// Lists the releases whose versions are in the window.
+pub async fn window(db: &mut Connection, app: AppId, window: Window) -> Result<Vec<Release>, DbError> {
+    let order = window.order.sql();
+    let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE app_id = ? AND version BETWEEN ? AND ? ORDER BY version {order} LIMIT ?"));
+    let rows =
+        sqlx::query(sql).bind(app.to_string()).bind(window.from).bind(window.to).bind(window.most).fetch_all(db).await?;
+    rows.iter().map(release).collect()
+}
+
+/// The release that runs: the newest that succeeded.
+pub async fn current(db: &mut Connection, app: AppId) -> Result<Option<Release>, DbError> {
+    let sql = sqlx::AssertSqlSafe(format!(
+        "SELECT * FROM ({SELECT} WHERE app_id = ?) AS ledger WHERE status = 'succeeded' ORDER BY version DESC LIMIT 1"
+    ));
+    let row = sqlx::query(sql).bind(app.to_string()).fetch_optional(db).await?;
+    row.as_ref().map(release).transpose()
+}
+
 /// The newest release, whatever became of it: the one whose config counts.
 pub async fn newest(db: &mut Connection, app: AppId) -> Result<Option<Release>, DbError> {
     Ok(list(db, app, 1).await?.pop())
 }
 
-/// The release that was made by a build, if any.
+/// The release that was made by a build, if any. Later releases of the same slug (of changed config vars) name the
+/// build too.
 pub async fn by_build(db: &mut Connection, app: AppId, build: BuildId) -> Result<Option<Release>, DbError> {
-    let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE app_id = ? AND build_id = ?"));
+    let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE app_id = ? AND build_id = ? ORDER BY version LIMIT 1"));
     let row = sqlx::query(sql).bind(app.to_string()).bind(build.to_string()).fetch_optional(db).await?;
     row.as_ref().map(release).transpose()
 }

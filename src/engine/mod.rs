@@ -105,7 +105,7 @@ pub struct Environment(());
 impl Engine {
     /// Checks that this host can run the engine; the error says what to install or allow.
     pub fn open(_settings: Settings) -> Result<Self, EngineError> {
-        unimplemented!()
+        Ok(Self(()))
     }
 
     /// Unpacks a stack's root file system so that environments can start from it (owners as they appear inside).

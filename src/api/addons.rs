@@ -1,0 +1,11 @@
+//! Add-ons: there are none, and `heroku apps:info` asks for them first.
+
+use axum::Json;
+
+use super::extract::InApp;
+use super::types::Never;
+
+/// `GET /apps/{app}/addons`
+pub(super) async fn list(_: InApp) -> Json<Vec<Never>> {
+    Json(Vec::new())
+}

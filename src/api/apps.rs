@@ -1,0 +1,130 @@
+//! Apps.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+
+use super::account::oneself;
+use super::error::ApiError;
+use super::extract::{Body, Caller, InApp};
+use super::range::{Page, Range};
+use super::stacks;
+use super::types::{self, AppChange, NamedRef, NewApp, Timestamp};
+use super::urls::Urls;
+use crate::ctx::Ctx;
+use crate::db::{self, Connection};
+use crate::model::{Account, App, AppName};
+
+/// `GET /apps`: those that the caller owns or collaborates on.
+pub(super) async fn list(
+    State(ctx): State<Ctx>,
+    Caller(account): Caller,
+    range: Range,
+) -> Result<Page<types::App>, ApiError> {
+    let urls = Urls::new(&ctx.config);
+    let mut db = ctx.db.read().await?;
+    let mut apps = Vec::new();
+    for app in db::apps::visible_to(&mut db, account.id).await? {
+        apps.push(describe(&mut db, &urls, &app).await?);
+    }
+    range.cut(apps, &[("name", |app| app.name.clone()), ("id", |app| app.id.to_string())])
+}
+
+/// `GET /users/{user}/apps`
+pub(super) async fn list_of_user(
+    state: State<Ctx>,
+    caller: Caller,
+    Path(user): Path<String>,
+    range: Range,
+) -> Result<Page<types::App>, ApiError> {
+    oneself(&caller.0, &user)?;
+    list(state, caller, range).await
+}
+
+/// `POST /apps`
+pub(super) async fn create(
+    State(ctx): State<Ctx>,
+    Caller(account): Caller,
+    Body(new): Body<NewApp>,
+) -> Result<(StatusCode, Json<types::App>), ApiError> {
+    let name = new.name.as_deref().map(str::parse::<AppName>).transpose()?;
+    let stack = match &new.stack {
+        Some(stack) => stacks::find(&ctx, stack).ok_or_else(|| stacks::unknown(stack))?,
+        None => ctx.config.default_stack.clone(),
+    };
+    let app = crate::apps::create(&ctx.db, &account, name, &stack, ctx.now()).await?;
+    Ok((StatusCode::CREATED, answer(&ctx, &app).await?))
+}
+
+/// `GET /apps/{app}`
+pub(super) async fn info(State(ctx): State<Ctx>, InApp { app, .. }: InApp) -> Result<Json<types::App>, ApiError> {
+    answer(&ctx, &app).await
+}
+
+/// `PATCH /apps/{app}`
+pub(super) async fn update(
+    State(ctx): State<Ctx>,
+    at: InApp,
+    Body(change): Body<AppChange>,
+) -> Result<Json<types::App>, ApiError> {
+    // Told rather than ignored: a client that asks for these relies on them.
+    if change.maintenance == Some(true) {
+        return Err(ApiError::InvalidParams("hoist does not serve apps, so it has no maintenance mode.".into()));
+    }
+    if change.build_stack.is_some_and(|stack| stacks::find(&ctx, &stack).as_ref() != Some(&at.app.stack)) {
+        return Err(ApiError::InvalidParams("The stack of an app can't be changed.".into()));
+    }
+    let Some(name) = change.name else { return answer(&ctx, &at.app).await };
+    at.owner_only()?;
+    let app = crate::apps::rename(&ctx.db, &at.app, name.parse()?, ctx.now()).await?;
+    answer(&ctx, &app).await
+}
+
+/// `DELETE /apps/{app}`
+pub(super) async fn destroy(State(ctx): State<Ctx>, at: InApp) -> Result<Json<types::App>, ApiError> {
+    at.owner_only()?;
+    let last = answer(&ctx, &at.app).await?;
+    crate::apps::destroy(&ctx.db, &at.app, ctx.now()).await?;
+    Ok(last)
+}
+
+async fn answer(ctx: &Ctx, app: &App) -> Result<Json<types::App>, ApiError> {
+    Ok(Json(describe(&mut *ctx.db.read().await?, &Urls::new(&ctx.config), app).await?))
+}
+
+async fn describe(db: &mut Connection, urls: &Urls, app: &App) -> Result<types::App, ApiError> {
+    let owner: Account = db::accounts::get(db, app.owner).await?;
+    let current = db::releases::current(db, app.id).await?;
+    let slug = match current.as_ref().and_then(|release| release.slug) {
+        Some(slug) => db::slugs::get(db, slug).await?,
+        None => None,
+    };
+    let stack = slug.as_ref().map_or(&app.stack, |slug| &slug.stack);
+    Ok(types::App {
+        acm: false,
+        archived_at: None,
+        buildpack_provided_description: slug.as_ref().and_then(|slug| slug.language.clone()),
+        build_stack: NamedRef::named("stack", app.stack.as_str()),
+        create_status: "complete".into(),
+        created_at: Timestamp(app.created_at),
+        generation: NamedRef::named("generation", "cedar"),
+        git_ssh_url: urls.git_ssh(&app.name),
+        git_url: urls.git(&app.name),
+        id: app.id,
+        internal_routing: None,
+        maintenance: false,
+        name: app.name.to_string(),
+        organization: None,
+        owner: (&owner).into(),
+        // The region that the Heroku CLI takes for granted and does not mention.
+        region: NamedRef::named("region", "us"),
+        released_at: current.as_ref().map(|release| Timestamp(release.created_at)),
+        repo_size: db::packs::bytes(db, app.id).await?,
+        slug_size: slug.as_ref().map_or(0, |slug| slug.size_bytes),
+        space: None,
+        stack: NamedRef::named("stack", stack.as_str()),
+        team: None,
+        updated_at: Timestamp(app.updated_at),
+        web_url: urls.web(&app.name),
+    })
+}

@@ -1,0 +1,37 @@
+//! The buildpacks set on an app.
+
+use axum::Json;
+use axum::extract::State;
+
+use super::error::ApiError;
+use super::extract::{Body, InApp};
+use super::types::{BuildpackInstallation, BuildpackUpdate, BuildpackUpdates};
+use crate::ctx::Ctx;
+use crate::db;
+use crate::model::BuildpackRef;
+
+/// `GET /apps/{app}/buildpack-installations`: in order, and always all of them.
+pub(super) async fn list(State(ctx): State<Ctx>, at: InApp) -> Result<Json<Vec<BuildpackInstallation>>, ApiError> {
+    Ok(Json(describe(&db::buildpacks::list(&mut *ctx.db.read().await?, at.app.id).await?)))
+}
+
+/// `PUT /apps/{app}/buildpack-installations`: replaces all of them; an empty list goes back to detection.
+pub(super) async fn replace(
+    State(ctx): State<Ctx>,
+    at: InApp,
+    Body(BuildpackUpdates { updates }): Body<BuildpackUpdates>,
+) -> Result<Json<Vec<BuildpackInstallation>>, ApiError> {
+    let buildpacks = updates.into_iter().map(buildpack).collect::<Result<Vec<_>, ApiError>>()?;
+    crate::apps::set_buildpacks(&ctx.db, &at.app, &buildpacks).await?;
+    Ok(Json(describe(&buildpacks)))
+}
+
+fn buildpack(update: BuildpackUpdate) -> Result<BuildpackRef, ApiError> {
+    let missing = || ApiError::InvalidParams("Each of the updates must name a `buildpack`.".into());
+    Ok(update.buildpack.ok_or_else(missing)?.parse()?)
+}
+
+fn describe(buildpacks: &[BuildpackRef]) -> Vec<BuildpackInstallation> {
+    let installation = |(ordinal, buildpack): (usize, &BuildpackRef)| BuildpackInstallation { ordinal, buildpack: buildpack.into() };
+    buildpacks.iter().enumerate().map(installation).collect()
+}

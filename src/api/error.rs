@@ -1,0 +1,155 @@
+//! Every answer that is not a success: one enum that is also the response, and all conversions into it.
+
+use axum::Json;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use uuid::Uuid;
+
+use super::marks::REQUEST_ID;
+use super::types;
+use crate::apps::AppError;
+use crate::auth::AuthError;
+use crate::db::DbError;
+use crate::model::Invalid;
+use crate::release::ConfigError;
+
+/// Why a request was not done.
+#[derive(Debug)]
+pub(super) enum ApiError {
+    /// The request can't be read.
+    BadRequest(String),
+    /// The request can be read, but not what a field says.
+    InvalidParams(String),
+    Unauthorized(&'static str),
+    Forbidden(String),
+    /// Names the kind of thing. The same for "no such thing" and "not yours".
+    NotFound(&'static str),
+    NoRoute,
+    TooLarge,
+    BadRange(String),
+    /// hoist's fault. Logged when it is answered, and nowhere else.
+    Internal(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl ApiError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::InvalidParams(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound(_) | Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BadRange(_) => StatusCode::RANGE_NOT_SATISFIABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn id(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "bad_request",
+            Self::InvalidParams(_) => "invalid_params",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::Forbidden(_) => "forbidden",
+            Self::NotFound(_) | Self::NoRoute => "not_found",
+            Self::TooLarge => "request_too_large",
+            Self::BadRange(_) => "requested_range_not_satisfiable",
+            Self::Internal(_) => "internal_server_error",
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::BadRequest(text) | Self::InvalidParams(text) | Self::Forbidden(text) | Self::BadRange(text) => text.clone(),
+            Self::Unauthorized(text) => (*text).to_owned(),
+            Self::NotFound(resource) => format!("Couldn't find that {}.", resource.replace('_', " ")),
+            Self::NoRoute => "There is nothing at this address for this method. Check the path and whether it is to be \
+                              read (GET), made (POST), changed (PATCH, PUT) or removed (DELETE)."
+                .into(),
+            Self::TooLarge => "The request's body is larger than 1 MiB.".into(),
+            Self::Internal(_) => "This is hoist's fault, not yours. Ask whoever runs this installation, and give the \
+                                  request id."
+                .into(),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let resource = if let Self::NotFound(resource) = self { Some(resource.to_owned()) } else { None };
+        let body = types::Error { id: self.id().into(), message: self.message(), resource };
+        let mut response = (self.status(), Json(body)).into_response();
+        match self {
+            Self::Unauthorized(_) => {
+                let challenge = HeaderValue::from_static("Basic realm=\"hoist\"");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            Self::Internal(error) => {
+                let request_id = Uuid::new_v4().to_string();
+                tracing::error!(request.id = request_id, error = &*error, "an API request failed");
+                let request_id = HeaderValue::try_from(request_id).expect("a UUID is a header value");
+                response.headers_mut().insert(REQUEST_ID, request_id);
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<Invalid> for ApiError {
+    fn from(Invalid(text): Invalid) -> Self {
+        Self::InvalidParams(text)
+    }
+}
+
+impl From<DbError> for ApiError {
+    fn from(error: DbError) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl From<AppError> for ApiError {
+    fn from(error: AppError) -> Self {
+        match error {
+            AppError::Invalid(invalid) => invalid.into(),
+            AppError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<AuthError> for ApiError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Invalid(invalid) => invalid.into(),
+            AuthError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConfigError> for ApiError {
+    fn from(error: ConfigError) -> Self {
+        match error {
+            ConfigError::Invalid(invalid) => invalid.into(),
+            ConfigError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<BytesRejection> for ApiError {
+    fn from(rejection: BytesRejection) -> Self {
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
+            _ => Self::BadRequest("The request's body could not be read to its end.".into()),
+        }
+    }
+}
+
+impl From<serde_json::Error> for ApiError {
+    fn from(error: serde_json::Error) -> Self {
+        match error.classify() {
+            serde_json::error::Category::Data => Self::InvalidParams(format!("The request's body does not fit: {error}.")),
+            _ => Self::BadRequest(format!("The request's body is not valid JSON: {error}.")),
+        }
+    }
+}

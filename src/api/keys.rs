@@ -1,0 +1,58 @@
+//! The caller's SSH keys.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+
+use super::error::ApiError;
+use super::extract::{Body, Caller};
+use super::range::{Page, Range};
+use super::types::{Key, NewKey};
+use crate::ctx::Ctx;
+use crate::model::Account;
+use crate::{auth, db};
+
+/// `GET /account/keys`
+pub(super) async fn list(State(ctx): State<Ctx>, Caller(account): Caller, range: Range) -> Result<Page<Key>, ApiError> {
+    range.cut(keys_of(&ctx, &account).await?, &[("id", |key| key.id.clone()), ("fingerprint", |key| key.fingerprint.clone())])
+}
+
+/// `GET /account/keys/{key}`, by id or fingerprint.
+pub(super) async fn info(
+    State(ctx): State<Ctx>,
+    Caller(account): Caller,
+    Path(key): Path<String>,
+) -> Result<Json<Key>, ApiError> {
+    Ok(Json(find(&ctx, &account, &key).await?))
+}
+
+/// `POST /account/keys`
+pub(super) async fn create(
+    State(ctx): State<Ctx>,
+    Caller(account): Caller,
+    Body(new): Body<NewKey>,
+) -> Result<(StatusCode, Json<Key>), ApiError> {
+    let key = auth::add_key(&ctx.db, account.id, &new.public_key, ctx.now()).await?;
+    Ok((StatusCode::CREATED, Json(Key::of(&account, key))))
+}
+
+/// `DELETE /account/keys/{key}`, by id or fingerprint.
+pub(super) async fn destroy(
+    State(ctx): State<Ctx>,
+    Caller(account): Caller,
+    Path(key): Path<String>,
+) -> Result<Json<Key>, ApiError> {
+    let key = find(&ctx, &account, &key).await?;
+    let removed = auth::remove_key(&ctx.db, account.id, &key.id).await?;
+    removed.map(|key| Json(Key::of(&account, key))).ok_or(ApiError::NotFound("key"))
+}
+
+async fn find(ctx: &Ctx, account: &Account, id_or_fingerprint: &str) -> Result<Key, ApiError> {
+    let mut keys = keys_of(ctx, account).await?.into_iter();
+    keys.find(|key| key.id == id_or_fingerprint || key.fingerprint == id_or_fingerprint).ok_or(ApiError::NotFound("key"))
+}
+
+async fn keys_of(ctx: &Ctx, account: &Account) -> Result<Vec<Key>, ApiError> {
+    let keys = db::ssh_keys::list(&mut *ctx.db.read().await?, account.id).await?;
+    Ok(keys.into_iter().map(|key| Key::of(account, key)).collect())
+}

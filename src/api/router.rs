@@ -1,0 +1,55 @@
+//! Every route of the API.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::get;
+
+use super::error::ApiError;
+use super::{
+    account, addons, apps, buildpack_installations, buildpacks, builds, collaborators, config_vars, keys, marks, releases, slugs,
+    stacks,
+};
+use crate::ctx::Ctx;
+
+/// Largest request body, in bytes.
+const BODY_LIMIT: usize = 1024 * 1024;
+
+/// The whole API, with an answer in its own shape for every other path.
+pub fn router(ctx: Ctx) -> Router {
+    Router::new()
+        .route("/account", get(account::info))
+        .route("/users/{user}", get(account::user_info))
+        .route("/users/{user}/apps", get(apps::list_of_user))
+        .route("/account/keys", get(keys::list).post(keys::create))
+        .route("/account/keys/{key}", get(keys::info).delete(keys::destroy))
+        .route("/apps", get(apps::list).post(apps::create))
+        .route("/apps/{app}", get(apps::info).patch(apps::update).delete(apps::destroy))
+        .route("/apps/{app}/addons", get(addons::list))
+        .route("/apps/{app}/available-stacks", get(stacks::list_of_app))
+        .route(
+            "/apps/{app}/buildpack-installations",
+            get(buildpack_installations::list).put(buildpack_installations::replace),
+        )
+        .route("/apps/{app}/builds", get(builds::list))
+        .route("/apps/{app}/builds/{build}", get(builds::info))
+        .route("/apps/{app}/collaborators", get(collaborators::list).post(collaborators::create))
+        .route("/apps/{app}/collaborators/{user}", get(collaborators::info).delete(collaborators::destroy))
+        .route("/apps/{app}/config-vars", get(config_vars::info).patch(config_vars::update))
+        .route("/apps/{app}/releases", get(releases::list))
+        .route("/apps/{app}/releases/{release}", get(releases::info))
+        .route("/apps/{app}/releases/{release}/config-vars", get(releases::config_vars))
+        .route("/apps/{app}/slugs/{slug}", get(slugs::info))
+        .route("/buildpacks/{name}", get(buildpacks::info))
+        .route("/stacks", get(stacks::list))
+        .route("/stacks/{stack}", get(stacks::info))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_route)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn(marks::mark))
+        .with_state(ctx)
+}
+
+async fn no_route() -> ApiError {
+    ApiError::NoRoute
+}

@@ -1,0 +1,60 @@
+//! The stacks that apps can be built on.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use time::OffsetDateTime;
+
+use super::error::ApiError;
+use super::extract::{Caller, InApp};
+use super::range::{Page, Range};
+use super::types::{Stack, Timestamp, stable_id};
+use crate::ctx::Ctx;
+use crate::model::StackName;
+
+/// `GET /stacks`
+pub(super) async fn list(State(ctx): State<Ctx>, _: Caller, range: Range) -> Result<Page<Stack>, ApiError> {
+    let stacks = available(&ctx).iter().map(|name| describe(&ctx, name)).collect();
+    range.cut(stacks, &[("name", |stack| stack.name.clone()), ("id", |stack| stack.id.clone())])
+}
+
+/// `GET /apps/{app}/available-stacks`: the same for every app.
+pub(super) async fn list_of_app(state: State<Ctx>, at: InApp, range: Range) -> Result<Page<Stack>, ApiError> {
+    list(state, Caller(at.by), range).await
+}
+
+/// `GET /stacks/{stack}`, by name or id.
+pub(super) async fn info(State(ctx): State<Ctx>, _: Caller, Path(stack): Path<String>) -> Result<Json<Stack>, ApiError> {
+    let name = find(&ctx, &stack).ok_or(ApiError::NotFound("stack"))?;
+    Ok(Json(describe(&ctx, &name)))
+}
+
+/// Finds a stack by name or id.
+pub(super) fn find(ctx: &Ctx, name_or_id: &str) -> Option<StackName> {
+    available(ctx).into_iter().find(|name| name.as_str() == name_or_id || id(name) == name_or_id)
+}
+
+/// What a request that names another stack is told.
+pub(super) fn unknown(name: &str) -> ApiError {
+    ApiError::InvalidParams(format!("There is no stack `{}` here. `hoist stacks` lists those there are.", name.escape_debug()))
+}
+
+fn available(ctx: &Ctx) -> Vec<StackName> {
+    vec![ctx.config.default_stack.clone()]
+}
+
+fn describe(ctx: &Ctx, name: &StackName) -> Stack {
+    // When a stack came to be is nowhere written down; its digest, which releases record, says more.
+    let created_at = Timestamp(OffsetDateTime::UNIX_EPOCH);
+    Stack {
+        created_at,
+        default: *name == ctx.config.default_stack,
+        id: id(name),
+        name: name.to_string(),
+        state: "public".into(),
+        updated_at: created_at,
+    }
+}
+
+fn id(name: &StackName) -> String {
+    stable_id(&["stack", name.as_str()])
+}

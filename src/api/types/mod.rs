@@ -1,0 +1,81 @@
+//! The wire: JSON bodies as the Platform API v3 has them, shared with hoist's own client.
+//!
+//! Fields that hoist has no notion of are there with the value that says so (`null`, `false`, an empty list), because
+//! clients read them. Names and forms follow Heroku's published JSON schema.
+
+mod account;
+mod app;
+mod build;
+mod buildpack;
+mod release;
+mod timestamp;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::model::AccountId;
+
+pub use account::{Account, Key, NewKey};
+pub use app::{App, AppChange, Collaborator, NewApp, NewCollaborator, Permission, Stack};
+pub use build::{Build, SourceBlob};
+pub use buildpack::{Buildpack, BuildpackInstallation, BuildpackUpdate, BuildpackUpdates, RegisteredBuildpack};
+pub use release::{Artifact, Blob, Release, Slug};
+pub use timestamp::Timestamp;
+
+/// Every error's body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Error {
+    /// A word for programs, `not_found`.
+    pub id: String,
+    /// A sentence for people.
+    pub message: String,
+    /// What kind of thing was not found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+}
+
+/// A thing that is named by its id alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdRef<Id> {
+    pub id: Id,
+}
+
+/// A thing named by id and name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedRef {
+    pub id: String,
+    pub name: String,
+}
+
+impl NamedRef {
+    /// Refers to something that hoist knows by its name alone, such as a stack.
+    #[must_use]
+    pub fn named(kind: &str, name: &str) -> Self {
+        Self { id: stable_id(&[kind, name]), name: name.into() }
+    }
+}
+
+/// An account as other resources show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserRef {
+    pub id: AccountId,
+    pub email: String,
+}
+
+impl From<&crate::model::Account> for UserRef {
+    fn from(account: &crate::model::Account) -> Self {
+        Self { id: account.id, email: account.email.to_string() }
+    }
+}
+
+/// The id of something that has none in the database: a UUID (version 8) that is always the same for the same parts.
+#[must_use]
+pub fn stable_id(parts: &[&str]) -> String {
+    let hash = Sha256::digest(parts.join("\0"));
+    let bytes = hash[..16].try_into().expect("a hash has more than 16 bytes");
+    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
+}
+
+/// Serialises as `null`: a field of Heroku's that hoist never fills.
+pub type Never = Option<Uuid>;

@@ -1,0 +1,116 @@
+//! The addresses that answers tell.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::Uri;
+
+use crate::config::Config;
+use crate::model::{AppName, BuildId, SlugId};
+
+/// Where this installation is reached from outside, by its configuration.
+#[derive(Debug, Clone)]
+pub(super) struct Urls {
+    scheme: String,
+    host: String,
+    port: u16,
+    ssh_host: String,
+    ssh_port: u16,
+    app_url: Option<String>,
+}
+
+impl Urls {
+    pub(super) fn new(config: &Config) -> Self {
+        let public: Option<Uri> = config.public_url.as_deref().and_then(|url| url.parse().ok());
+        let public = public.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.host()?, uri.port_u16())));
+        let (scheme, host, port) = match public {
+            Some((scheme, host, port)) => (scheme, host.to_owned(), port.unwrap_or(default_port(scheme))),
+            None => ("http", host_of(config.http_listen), config.http_listen.port()),
+        };
+        let ssh_host = public.map_or_else(|| host_of(config.ssh_listen), |(_, host, _)| host.to_owned());
+        let app_url = config.app_url.clone();
+        Self { scheme: scheme.into(), host, port, ssh_host, ssh_port: config.ssh_listen.port(), app_url }
+    }
+
+    /// Always HTTPS, which the HTTP door speaks on the same port: the Heroku CLI writes its remotes so.
+    pub(super) fn git(&self, app: &AppName) -> String {
+        match (self.scheme.as_str(), self.port) {
+            ("https", 443) => format!("https://{}/{app}.git", self.host),
+            (_, port) => format!("https://{}:{port}/{app}.git", self.host),
+        }
+    }
+
+    pub(super) fn git_ssh(&self, app: &AppName) -> String {
+        match self.ssh_port {
+            22 => format!("ssh://git@{}/{app}.git", self.ssh_host),
+            port => format!("ssh://git@{}:{port}/{app}.git", self.ssh_host),
+        }
+    }
+
+    /// Where the app answers; empty (never null: the Heroku CLI takes its text apart) when the configuration is silent.
+    pub(super) fn web(&self, app: &AppName) -> String {
+        self.app_url.as_ref().map(|url| url.replace("{app}", app.as_str())).unwrap_or_default()
+    }
+
+    /// A build's log. The id is 122 random bits that only those who may see the build are told.
+    pub(super) fn build_output(&self, build: BuildId) -> String {
+        format!("{}/streams/builds/{build}", self.base())
+    }
+
+    /// A slug's bytes.
+    pub(super) fn slug_blob(&self, slug: SlugId) -> String {
+        format!("{}/blobs/slugs/{slug}", self.base())
+    }
+
+    /// With the port written out: the Heroku CLI puts the API's port into a URL that has none.
+    fn base(&self) -> String {
+        format!("{}://{}:{}", self.scheme, self.host, self.port)
+    }
+}
+
+fn default_port(scheme: &str) -> u16 {
+    if scheme == "https" { 443 } else { 80 }
+}
+
+/// What a user on this host would write for a listening address.
+fn host_of(listen: SocketAddr) -> String {
+    match listen.ip() {
+        ip if ip.is_unspecified() => "localhost".into(),
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{PlaceArgs, ServeArgs};
+
+    fn urls(http: &str, public_url: Option<&str>) -> (String, String, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let place = PlaceArgs { data_dir: Some(dir.path().into()), ..PlaceArgs::default() };
+        let args = ServeArgs {
+            place,
+            http_listen: Some(http.parse().unwrap()),
+            ssh_listen: Some("0.0.0.0:2222".parse().unwrap()),
+            public_url: public_url.map(Into::into),
+        };
+        let urls = Urls::new(&Config::load(&args).unwrap());
+        let app = "example".parse().unwrap();
+        (urls.git(&app), urls.git_ssh(&app), urls.base())
+    }
+
+    #[test]
+    fn told_as_a_user_would_write_them() {
+        let check = |http, public_url, git: &str, ssh: &str, base: &str| {
+            assert_eq!(urls(http, public_url), (git.into(), ssh.into(), base.into()));
+        };
+        let ssh = "ssh://git@localhost:2222/example.git";
+        check("127.0.0.1:5000", None, "https://127.0.0.1:5000/example.git", ssh, "http://127.0.0.1:5000");
+        check("[::]:5000", None, "https://localhost:5000/example.git", ssh, "http://localhost:5000");
+        let ssh = "ssh://git@hoist.example:2222/example.git";
+        let public = Some("https://hoist.example");
+        check("0.0.0.0:1", public, "https://hoist.example/example.git", ssh, "https://hoist.example:443");
+        let public = Some("http://hoist.example:8080/");
+        check("0.0.0.0:1", public, "https://hoist.example:8080/example.git", ssh, "http://hoist.example:8080");
+    }
+}
