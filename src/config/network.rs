@@ -16,6 +16,23 @@ pub struct Network {
     pub ca_bundle: Option<PathBuf>,
 }
 
+/// Where distributions keep the CA bundle: Debian and its kin, Fedora and its kin, Alpine, openSUSE.
+const CA_BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/ca-bundle.pem",
+];
+
+impl Network {
+    /// The CA bundle given to builds: the one that is set, or the host's own if it has one.
+    #[must_use]
+    pub fn ca_bundle(&self) -> Option<PathBuf> {
+        let hosts = || CA_BUNDLES.iter().map(PathBuf::from).find(|path| path.is_file());
+        self.ca_bundle.clone().or_else(hosts)
+    }
+}
+
 /// An address range, `ADDRESS/BITS` or a single address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]

@@ -16,9 +16,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use crate::api;
 use crate::config::{self, Config};
 use crate::ctx::Ctx;
 use crate::db::Db;
+use crate::deploy::{self, Builds};
 use crate::engine::{self, Engine};
 use crate::store::Store;
 use crate::telemetry;
@@ -62,7 +64,7 @@ impl Server {
         let http = Listener::bind("http", config.http_listen, Arc::clone(&places)).await?;
         let ssh = Listener::bind("ssh", config.ssh_listen, places).await?;
         let ctx = open(config).await?;
-        // deploy::recover(&ctx).await?;
+        deploy::recover(&ctx).await.context("can't mend what the last stop left")?;
         let tls = tls::acceptor(&ctx)?;
         let keys = HostKeys::open(&ctx.config.data_dir)?;
         let server = Self { http: http.local_addr()?, ssh: ssh.local_addr()?, ctx: ctx.clone(), _lock: lock };
@@ -124,9 +126,10 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
         },
         helper: helper.clone(),
         work_dir: config.data_dir.join("work"),
-        ca_bundle: config.network.ca_bundle.clone(),
+        ca_bundle: config.network.ca_bundle(),
         allow_networks: config.network.allow.iter().map(|network| (network.address, network.bits)).collect(),
     })?;
+    let builds = Builds::new(config.limits.concurrent_builds, config.limits.queued_builds_per_app);
     Ok(Ctx {
         config: Arc::new(config),
         db,
@@ -135,13 +138,14 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
         helper,
         stopping: CancellationToken::new(),
         killing: CancellationToken::new(),
+        builds,
         tasks: TaskTracker::new(),
     })
 }
 
 /// Everything that the HTTP door answers.
 fn routes(ctx: &Ctx) -> Router {
-    Router::new().merge(smart_http::routes(ctx.clone())).merge(health::routes(ctx.clone()))
+    api::router(ctx.clone()).merge(smart_http::routes(ctx.clone())).merge(health::routes(ctx.clone()))
 }
 
 async fn tidy(stopping: CancellationToken) {

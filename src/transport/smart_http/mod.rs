@@ -104,7 +104,7 @@ async fn receive(
     writer: DuplexStream,
 ) {
     let app = target.app.name.clone();
-    if let Err(error) = push::receive(&ctx, &account, target, reader, writer, Door::Http).await {
+    if let Err(error) = push::receive(&ctx, &account, target, reader, writer).await {
         warn!(app.name = %app, error = &error as &dyn std::error::Error, "push failed");
     }
 }

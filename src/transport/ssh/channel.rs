@@ -82,7 +82,7 @@ async fn receive_pack(
         return (String::new(), FATAL);
     }
     let reader = InspectReader::new(reader(input), |bytes| telemetry::received("ssh", bytes.len()));
-    match push::receive(ctx, account, target, reader, writer, Door::Ssh).await {
+    match push::receive(ctx, account, target, reader, writer).await {
         Ok(()) => (String::new(), OK),
         Err(error) => {
             warn!(app.name = %app, error = &error as &dyn std::error::Error, "push failed");
