@@ -3,15 +3,31 @@
 //! One small surface over a closed set of engines: start an environment from a stack's root file system, put a
 //! tar in, run commands with streamed output, take a tar out, stop. Nothing here assumes that the caller can see
 //! the environment's files.
+//!
+//! In reading order: this file is the surface; `output` hands a command's output on; `transfer` moves tars through
+//! pipes; `tree` packs, unpacks, measures and removes file trees for every engine; `sandbox` is the default engine,
+//! Linux namespaces; `local` isolates nothing and serves hoist's own fast tests.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncRead;
 
-/// Where the CA bundle is inside an environment.
+mod output;
+mod transfer;
+mod tree;
+
+mod local;
+mod sandbox;
+
+pub use sandbox::helper_main;
+
+/// Where the host's CA bundle ([`Settings::ca_bundle`]) is found inside a sandbox. Whoever runs a command names it
+/// in that command's environment (`SSL_CERT_FILE` and its like).
 pub const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// What an installation says about its engine.
@@ -20,7 +36,7 @@ pub struct Settings {
     pub kind: Kind,
     /// The hoist executable, which the engine starts again as its helper.
     pub helper: PathBuf,
-    /// Folder for the environments' writable files; swept at start.
+    /// Folder for the environments' writable files; swept at start, so no two daemons may share it.
     pub work_dir: PathBuf,
     /// The host's CA bundle, made available inside; `None` when the host has none.
     pub ca_bundle: Option<PathBuf>,
@@ -66,7 +82,8 @@ pub struct Command {
     pub timeout: Duration,
 }
 
-/// How a command ended.
+/// How a command ended. A command that cannot be started at all ends as in a shell: code 127 when it was not
+/// found, 126 otherwise, with a line on its standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     Code(i32),
@@ -90,72 +107,126 @@ pub enum Stream {
 pub struct EngineError {
     pub what: String,
     #[source]
-    pub source: Option<std::io::Error>,
+    pub source: Option<io::Error>,
+}
+
+impl EngineError {
+    fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), source: None }
+    }
+
+    fn io(what: impl Into<String>, source: impl Into<io::Error>) -> Self {
+        Self { what: what.into(), source: Some(source.into()) }
+    }
 }
 
 /// A started engine.
 #[derive(Debug, Clone)]
-pub struct Engine(());
+pub struct Engine(EngineKind);
+
+#[derive(Debug, Clone)]
+enum EngineKind {
+    Sandbox(Arc<sandbox::Sandbox>),
+    Local(Arc<local::Local>),
+}
 
 /// A running environment. Dropping it kills every process in it and removes its files.
 #[derive(Debug)]
-pub struct Environment(());
+pub struct Environment(EnvironmentKind);
 
-#[expect(clippy::unimplemented, reason = "signatures only")]
+#[derive(Debug)]
+enum EnvironmentKind {
+    Sandbox(sandbox::Environment),
+    Local(local::Environment),
+}
+
 impl Engine {
-    /// Checks that this host can run the engine; the error says what to install or allow.
-    pub fn open(_settings: Settings) -> Result<Self, EngineError> {
-        Ok(Self(()))
+    /// Checks that this host can run the engine, and removes what an earlier daemon left in the work folder. The
+    /// error says what to install or allow.
+    pub fn open(settings: Settings) -> Result<Self, EngineError> {
+        Ok(Self(match settings.kind {
+            Kind::Sandbox => EngineKind::Sandbox(Arc::new(sandbox::Sandbox::open(settings)?)),
+            Kind::Local => EngineKind::Local(Arc::new(local::Local::open(settings)?)),
+        }))
     }
 
-    /// Unpacks a stack's root file system so that environments can start from it (owners as they appear inside).
-    pub async fn unpack_root(&self, _tar: impl AsyncRead + Send + Unpin, _dest: &std::path::Path) -> Result<(), EngineError> {
-        unimplemented!()
+    /// Unpacks a stack's root file system into `dest` so that environments can start from it. Owners are kept as
+    /// they appear inside (uids up to 65,535); device nodes are left out. What a failure leaves behind goes away
+    /// with [`Engine::remove_root`].
+    pub async fn unpack_root(&self, tar: impl AsyncRead + Send + Unpin, dest: &Path) -> Result<(), EngineError> {
+        match &self.0 {
+            EngineKind::Sandbox(sandbox) => sandbox.unpack_root(tar, dest).await,
+            EngineKind::Local(local) => local.unpack_root(tar, dest).await,
+        }
     }
 
-    /// Removes what [`Engine::unpack_root`] made.
-    pub async fn remove_root(&self, _dest: &std::path::Path) -> Result<(), EngineError> {
-        unimplemented!()
+    /// Removes what [`Engine::unpack_root`] made. Nothing there is no error.
+    pub async fn remove_root(&self, dest: &Path) -> Result<(), EngineError> {
+        match &self.0 {
+            EngineKind::Sandbox(sandbox) => sandbox.remove_root(dest).await,
+            EngineKind::Local(local) => local.remove_root(dest).await,
+        }
     }
 
     /// Starts an environment.
-    pub async fn start(&self, _spec: Spec) -> Result<Environment, EngineError> {
-        unimplemented!()
+    pub async fn start(&self, spec: Spec) -> Result<Environment, EngineError> {
+        Ok(Environment(match &self.0 {
+            EngineKind::Sandbox(sandbox) => EnvironmentKind::Sandbox(sandbox.start(spec).await?),
+            EngineKind::Local(local) => EnvironmentKind::Local(local.start(&spec)?),
+        }))
     }
 }
 
-#[expect(clippy::unimplemented, reason = "signatures only")]
 impl Environment {
-    /// Where a path inside the environment is, seen by its commands.
+    /// What commands must call the folder or file that this surface calls `inside` (absolute). The same name in a
+    /// sandbox; `Local` has no root of its own and answers with a path below its temporary folder. Folders given
+    /// to this surface are translated already; values in `argv` and `env` are the caller's to translate.
     #[must_use]
     pub fn path(&self, inside: &str) -> String {
-        inside.to_owned()
+        match &self.0 {
+            EnvironmentKind::Sandbox(_) => inside.to_owned(),
+            EnvironmentKind::Local(local) => local.path(inside).display().to_string(),
+        }
     }
 
-    /// Unpacks a tar below `dir` (created, owned by `app`).
-    pub async fn put_in(&self, _dir: &str, _tar: impl AsyncRead + Send + Unpin) -> Result<(), EngineError> {
-        unimplemented!()
+    /// Unpacks a tar below `dir` (created, owned by `app`). Names that leave `dir`, also through symbolic links in
+    /// the archive, and device nodes are refused.
+    pub async fn put_in(&self, dir: &str, tar: impl AsyncRead + Send + Unpin) -> Result<(), EngineError> {
+        match &self.0 {
+            EnvironmentKind::Sandbox(sandbox) => sandbox.put_in(dir, tar).await,
+            EnvironmentKind::Local(local) => local.put_in(dir, tar).await,
+        }
     }
 
-    /// Runs a command and hands its output on, piece by piece as it comes. Several may run at once. Dropping the
-    /// future kills the command and all it started.
-    pub async fn run(&self, _command: Command, _output: impl FnMut(Stream, &[u8]) + Send) -> Result<Exit, EngineError> {
-        unimplemented!()
+    /// Runs a command and hands its output on, piece by piece as it comes. Several may run at once. The command
+    /// ends with its first process: what that left running is killed. Dropping the future kills the command and
+    /// all it started.
+    pub async fn run(&self, command: Command, output: impl FnMut(Stream, &[u8]) + Send) -> Result<Exit, EngineError> {
+        match &self.0 {
+            EnvironmentKind::Sandbox(sandbox) => sandbox.run(command, output).await,
+            EnvironmentKind::Local(local) => local.run(command, output).await,
+        }
     }
 
-    /// Streams `dir` as an uncompressed tar, entries sorted by name, names relative (`./a/b`).
-    pub async fn take_out(&self, _dir: &str) -> Result<impl AsyncRead + Send + Unpin + use<>, EngineError> {
-        Ok(tokio::io::empty())
+    /// Streams `dir` as an uncompressed tar, entries sorted by name, names relative (`./a/b`). A failure on the way
+    /// is an error of the reader, never a clean end.
+    pub async fn take_out(&self, dir: &str) -> Result<impl AsyncRead + Send + Unpin + use<>, EngineError> {
+        match &self.0 {
+            EnvironmentKind::Sandbox(sandbox) => sandbox.take_out(dir).await,
+            EnvironmentKind::Local(local) => local.take_out(dir),
+        }
     }
 
     /// Kills everything, removes everything, and says if that failed.
     pub async fn stop(self) -> Result<(), EngineError> {
-        unimplemented!()
+        match self.0 {
+            EnvironmentKind::Sandbox(sandbox) => sandbox.stop().await,
+            EnvironmentKind::Local(local) => local.stop().await,
+        }
     }
 }
 
-/// Entry point of the helper process.
-#[must_use]
-pub fn helper_main() -> std::process::ExitCode {
-    std::process::ExitCode::FAILURE
+/// What of an environment's name may be part of a file name: at most 40 letters, digits, `-` and `_`.
+fn file_name(name: &str) -> String {
+    name.chars().filter(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_')).take(40).collect()
 }

@@ -6,6 +6,8 @@ mod harness;
 
 mod architecture;
 
+mod engine;
+
 mod apps;
 mod crash;
 mod queue;

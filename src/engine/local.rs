@@ -1,0 +1,153 @@
+//! No isolation: commands run as the daemon's own user on the host's own files, limited by time alone.
+//!
+//! An environment is a temporary folder. Absolute paths given to the surface mean paths below it (`/app` is
+//! `TEMP/app`), see [`Local::path`](Environment::path). A command runs in a process group of its own; what leaves
+//! that group outlives it.
+
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tempfile::TempDir;
+use tokio::io::AsyncRead;
+use tokio::process::Child;
+
+use super::output::{cannot_start, stream_until};
+use super::transfer::{TarStream, copy_into, wide_pipe, with_verdict};
+use super::{Command, EngineError, Exit, Settings, Spec, Stream, tree};
+
+#[derive(Debug)]
+pub(super) struct Local {
+    work_dir: PathBuf,
+}
+
+impl Local {
+    pub(super) fn open(settings: Settings) -> Result<Self, EngineError> {
+        let work_dir = settings.work_dir;
+        let cannot = |error| EngineError::io(format!("cannot prepare the work folder {}", work_dir.display()), error);
+        std::fs::create_dir_all(&work_dir).map_err(cannot)?;
+        tree::remove_contents(File::open(&work_dir).map_err(cannot)?).map_err(cannot)?;
+        Ok(Self { work_dir })
+    }
+
+    pub(super) async fn unpack_root(&self, tar: impl AsyncRead + Send + Unpin, dest: &Path) -> Result<(), EngineError> {
+        unpack(tar, dest).await
+    }
+
+    pub(super) async fn remove_root(&self, dest: &Path) -> Result<(), EngineError> {
+        match tokio::fs::remove_dir_all(dest).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(EngineError::io(format!("cannot remove {}", dest.display()), error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn start(&self, spec: &Spec) -> Result<Environment, EngineError> {
+        let temp = tempfile::Builder::new().prefix(&format!("{}-", super::file_name(&spec.name))).tempdir_in(&self.work_dir);
+        Ok(Environment { temp: temp.map_err(|error| EngineError::io("cannot make the environment's folder", error))? })
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Environment {
+    temp: TempDir,
+}
+
+impl Environment {
+    /// The path below the temporary folder that stands for `inside`.
+    pub(super) fn path(&self, inside: &str) -> PathBuf {
+        self.temp.path().join(inside.trim_start_matches('/'))
+    }
+
+    pub(super) async fn put_in(&self, dir: &str, tar: impl AsyncRead + Send + Unpin) -> Result<(), EngineError> {
+        unpack(tar, &self.path(dir)).await
+    }
+
+    pub(super) async fn run(&self, command: Command, mut output: impl FnMut(Stream, &[u8]) + Send) -> Result<Exit, EngineError> {
+        let (mut group, stdout, stderr) = match self.spawn(&command) {
+            Ok(started) => started,
+            Err(error) => {
+                let (code, message) = cannot_start(&command.argv, &command.cwd, &error);
+                output(Stream::Stderr, message.as_bytes());
+                return Ok(Exit::Code(code));
+            }
+        };
+        let ending = async {
+            let exit = match tokio::time::timeout(command.timeout, group.leader.wait()).await {
+                Ok(status) => status.map(exit_of).map_err(|error| EngineError::io("cannot wait for the command", error)),
+                Err(_) => Ok(Exit::TimedOut),
+            };
+            drop(group);
+            exit
+        };
+        stream_until(ending, stdout, stderr, output).await
+    }
+
+    fn spawn(&self, command: &Command) -> std::io::Result<(Group, impl AsyncRead + use<>, impl AsyncRead + use<>)> {
+        let (program, arguments) = command.argv.split_first().ok_or(std::io::ErrorKind::NotFound)?;
+        #[expect(clippy::disallowed_methods, reason = "the engine is where processes are started")]
+        let mut child = tokio::process::Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .envs(&command.env)
+            .current_dir(self.path(&command.cwd))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()?;
+        let stdout = child.stdout.take().expect("asked for above");
+        let stderr = child.stderr.take().expect("asked for above");
+        let id = child.id().and_then(|id| Pid::from_raw(id.cast_signed())).expect("not waited for yet");
+        Ok((Group { leader: child, id }, stdout, stderr))
+    }
+
+    pub(super) fn take_out(&self, dir: &str) -> Result<TarStream, EngineError> {
+        let (sender, receiver) = wide_pipe()?;
+        let pipe = File::from(sender.into_blocking_fd().map_err(|error| EngineError::io("cannot prepare a pipe", error))?);
+        let dir = self.path(dir);
+        let writer = tokio::task::spawn_blocking(move || tree::write(&dir, pipe));
+        Ok(with_verdict(receiver, async { writer.await? }))
+    }
+
+    pub(super) async fn stop(self) -> Result<(), EngineError> {
+        let path = self.temp.keep();
+        tokio::fs::remove_dir_all(&path).await.map_err(|error| EngineError::io("cannot remove the environment's folder", error))
+    }
+}
+
+/// Unpacks `tar` into `dest` on a thread for blocking work.
+async fn unpack(tar: impl AsyncRead + Send + Unpin, dest: &Path) -> Result<(), EngineError> {
+    let what = format!("cannot unpack into {}", dest.display());
+    let (sender, receiver) = wide_pipe()?;
+    let pipe = File::from(receiver.into_blocking_fd().map_err(|error| EngineError::io(&*what, error))?);
+    let dest = dest.to_owned();
+    let reader = tokio::task::spawn_blocking(move || {
+        std::fs::create_dir_all(&dest)?;
+        tree::unpack(pipe, &dest)
+    });
+    let copied = copy_into(tar, sender).await;
+    // The reader's failure comes first: it is why copying failed too.
+    let unpacked = reader.await.map_err(std::io::Error::from).flatten();
+    unpacked.and(copied).map_err(|error| EngineError::io(what, error))
+}
+
+/// A command's process group, killed when this goes.
+struct Group {
+    leader: Child,
+    id: Pid,
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Usually nobody is left in it.
+        let _ = kill_process_group(self.id, Signal::KILL);
+    }
+}
+
+fn exit_of(status: ExitStatus) -> Exit {
+    status.signal().map_or_else(|| Exit::Code(status.code().expect("ended, but not by a signal")), Exit::Signal)
+}

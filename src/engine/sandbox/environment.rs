@@ -1,0 +1,215 @@
+//! One environment, as the daemon sees it.
+
+use std::future::Future;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, Interest};
+use tokio::net::UnixStream;
+
+use super::Sandbox;
+use super::cgroup::{Cgroup, Events};
+use super::footprint::Footprint;
+use super::helper::Helper;
+use super::limits::{disk_bytes, out_of_turn, watch_disk, watch_memory};
+use super::network::Network;
+use super::protocol::{Invitation, MAX_LINE_BYTES, Reply, Request, send};
+use crate::engine::output::stream_until;
+use crate::engine::transfer::{TarStream, copy_into, wide_pipe, with_verdict};
+use crate::engine::{Command, EngineError, Exit, Spec, Stream};
+
+/// How long the sandbox may take for what needs no work: a measurement, or to end a tree that was given up.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long unpacking may go on after the last byte was handed over.
+const UNPACK_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Signal that ends a process whose file grows past the limit.
+const FILE_TOO_LARGE: i32 = libc::SIGXFSZ;
+
+#[derive(Debug)]
+pub(in crate::engine) struct Environment {
+    // In the order in which they may go.
+    network: Option<Network>,
+    control: UnixStream,
+    footprint: Footprint,
+    spec: Spec,
+}
+
+impl Environment {
+    pub(super) async fn start(sandbox: Arc<Sandbox>, spec: Spec) -> Result<Self, EngineError> {
+        let maker = Arc::clone(&sandbox);
+        let (mut footprint, spec) = tokio::task::spawn_blocking(move || Footprint::make(&maker, &spec).map(|made| (made, spec)))
+            .await
+            .map_err(|error| EngineError::io("starting was abandoned", error))??;
+        let helper = footprint.helper();
+        let control = control(helper).map_err(|error| EngineError::io("cannot talk to the sandbox", error))?;
+        let filtered = helper.take_output().filter(|_| spec.network);
+        let network = filtered.map(|filtered| Network::start(&sandbox.slirp4netns, helper.id(), filtered));
+        Ok(Self { network, control, footprint, spec })
+    }
+
+    pub(in crate::engine) async fn put_in(&self, dir: &str, tar: impl AsyncRead + Send + Unpin) -> Result<(), EngineError> {
+        let (sender, receiver) = wide_pipe()?;
+        let pipe = receiver.into_blocking_fd().map_err(|error| EngineError::io("cannot prepare a pipe", error))?;
+        let request = Request::PutIn { dir: PathBuf::from(dir) };
+        let mut conversation = self.invite(&request, &[pipe.as_fd()]).await?;
+        // Only the sandbox's end is left, so that copying fails when unpacking does.
+        drop(pipe);
+        let copied = copy_into(tar, sender).await;
+        // The sandbox's failure comes first: it is why copying failed too.
+        match in_time(UNPACK_TIMEOUT, reply(&mut conversation)).await? {
+            Reply::Done => copied.map_err(|error| EngineError::io("cannot read the tar to put in", error)),
+            reply => Err(EngineError::io(format!("cannot unpack into {dir}"), io::Error::other(out_of_turn(&reply)))),
+        }
+    }
+
+    pub(in crate::engine) async fn take_out(&self, dir: &str) -> Result<TarStream, EngineError> {
+        let (sender, receiver) = wide_pipe()?;
+        let pipe = sender.into_blocking_fd().map_err(|error| EngineError::io("cannot prepare a pipe", error))?;
+        let request = Request::TakeOut { dir: PathBuf::from(dir) };
+        let mut conversation = self.invite(&request, &[pipe.as_fd()]).await?;
+        let verdict = async move {
+            match in_time(REPLY_TIMEOUT, reply(&mut conversation)).await {
+                Ok(Reply::Done) => Ok(()),
+                Ok(reply) => Err(io::Error::other(out_of_turn(&reply))),
+                Err(error) => Err(io::Error::other(error)),
+            }
+        };
+        Ok(with_verdict(receiver, verdict))
+    }
+
+    pub(in crate::engine) async fn run(
+        &self,
+        command: Command,
+        output: impl FnMut(Stream, &[u8]) + Send,
+    ) -> Result<Exit, EngineError> {
+        if command.needs_network {
+            let no_network = || EngineError::new("the command needs a network and the environment has none");
+            self.network.as_ref().ok_or_else(no_network)?.ready().await?;
+        }
+        let before = self.events()?;
+        let ((stdout, stdout_end), (stderr, stderr_end)) = (output_pipe()?, output_pipe()?);
+        let Command { argv, env, cwd, timeout, .. } = command;
+        let request = Request::Run { argv, env, cwd };
+        let conversation = self.invite(&request, &[stdout_end.as_fd(), stderr_end.as_fd()]).await?;
+        drop((stdout_end, stderr_end));
+        stream_until(self.exit(conversation, timeout, before), stdout, stderr, output).await
+    }
+
+    pub(in crate::engine) async fn stop(self) -> Result<(), EngineError> {
+        let Self { network, control, footprint, .. } = self;
+        drop(control);
+        if let Some(network) = network {
+            network.stop().await;
+        }
+        tokio::task::spawn_blocking(move || footprint.erase())
+            .await
+            .map_err(|error| EngineError::io("stopping was abandoned", error))?
+    }
+
+    /// Makes a request that nothing is attached to.
+    pub(super) async fn ask(&self, request: &Request) -> Result<Reply, EngineError> {
+        let mut conversation = self.invite(request, &[]).await?;
+        in_time(REPLY_TIMEOUT, reply(&mut conversation)).await
+    }
+
+    /// Begins a conversation with a request.
+    async fn invite(&self, request: &Request, files: &[BorrowedFd<'_>]) -> Result<UnixStream, EngineError> {
+        let cannot = |error| EngineError::io("the sandbox takes no requests any more", error);
+        let (ours, theirs) = StdUnixStream::pair().map_err(cannot)?;
+        ours.set_nonblocking(true).map_err(cannot)?;
+        let files: Vec<_> = std::iter::once(theirs.as_fd()).chain(files.iter().copied()).collect();
+        let sending = self.control.async_io(Interest::WRITABLE, || send(&self.control, &Invitation, &files));
+        tokio::time::timeout(REPLY_TIMEOUT, sending).await.map_err(io::Error::from).flatten().map_err(cannot)?;
+        drop(theirs);
+        let mut line = serde_json::to_vec(request).map_err(|error| cannot(error.into()))?;
+        line.push(b'\n');
+        if line.len() as u64 > MAX_LINE_BYTES {
+            return Err(EngineError::new("arguments and environment of the command are too large"));
+        }
+        let mut conversation = UnixStream::from_std(ours).map_err(cannot)?;
+        conversation.write_all(&line).await.map_err(cannot)?;
+        Ok(conversation)
+    }
+
+    /// Waits for a command's end, or ends it when it runs into a limit.
+    async fn exit(&self, conversation: UnixStream, timeout: Duration, before: Option<Events>) -> Result<Exit, EngineError> {
+        let (mut replies, hold) = conversation.into_split();
+        let mut most_threads = 0;
+        let ended = tokio::select! {
+            reply = reply(&mut replies) => Ok(reply?),
+            exit = watch_disk(self, self.spec.disk_bytes) => Err(exit?),
+            exit = watch_memory(self, self.spec.memory_bytes, &mut most_threads), if before.is_none() => Err(exit?),
+            () = tokio::time::sleep(timeout) => Err(Exit::TimedOut),
+        };
+        match ended {
+            Ok(reply) => self.judge(&reply, before, most_threads).await,
+            Err(exit) => {
+                // Hanging up ends the command; the reply comes when its tree is dead.
+                drop(hold);
+                in_time(REPLY_TIMEOUT, reply(&mut replies)).await?;
+                Ok(exit)
+            }
+        }
+    }
+
+    /// Tells a command that failed by itself from one that failed for want of something.
+    async fn judge(&self, reply: &Reply, before: Option<Events>, most_threads: u32) -> Result<Exit, EngineError> {
+        let exit = match reply {
+            Reply::Exited(0) => return Ok(Exit::Code(0)),
+            Reply::Exited(code) => Exit::Code(*code),
+            Reply::Signaled(FILE_TOO_LARGE) => return Ok(Exit::OutOfDisk),
+            Reply::Signaled(signal) => Exit::Signal(*signal),
+            reply => return Err(out_of_turn(reply)),
+        };
+        match (before, self.events()?) {
+            (Some(before), Some(after)) if after.out_of_memory > before.out_of_memory => return Ok(Exit::OutOfMemory),
+            (Some(before), Some(after)) if after.out_of_pids > before.out_of_pids => return Ok(Exit::OutOfPids),
+            // Seen only now and then, so nearly all of them count as all.
+            (None, _) if most_threads >= self.spec.pids - self.spec.pids / 16 => return Ok(Exit::OutOfPids),
+            _ => {}
+        }
+        let is_full = disk_bytes(self).await? >= self.spec.disk_bytes;
+        Ok(if is_full { Exit::OutOfDisk } else { exit })
+    }
+
+    fn events(&self) -> Result<Option<Events>, EngineError> {
+        let events = self.footprint.cgroup().map(Cgroup::events).transpose();
+        events.map_err(|error| EngineError::io("cannot read the cgroup's events", error))
+    }
+}
+
+/// The control socket for use among async tasks. Tokio knows no socket of packets; as a stream it is only waited
+/// for, never read or written.
+fn control(helper: &Helper) -> io::Result<UnixStream> {
+    let control = StdUnixStream::from(helper.control()?);
+    control.set_nonblocking(true)?;
+    UnixStream::from_std(control)
+}
+
+/// The reading end of a pipe, and the end for the command, which blocks as programs expect.
+fn output_pipe() -> Result<(tokio::net::unix::pipe::Receiver, OwnedFd), EngineError> {
+    let pipe = tokio::net::unix::pipe::pipe().and_then(|(sender, receiver)| Ok((receiver, sender.into_blocking_fd()?)));
+    pipe.map_err(|error| EngineError::io("cannot make a pipe", error))
+}
+
+/// Reads the reply, which ends with the conversation.
+async fn reply(conversation: &mut (impl AsyncRead + Unpin)) -> Result<Reply, EngineError> {
+    let mut line = Vec::new();
+    conversation
+        .take(MAX_LINE_BYTES)
+        .read_to_end(&mut line)
+        .await
+        .map_err(|error| EngineError::io("cannot read the sandbox's reply", error))?;
+    serde_json::from_slice(&line).map_err(|error| EngineError::io("the sandbox ended without a reply", error))
+}
+
+async fn in_time<T>(limit: Duration, reply: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
+    let late = |_| EngineError::new(format!("the sandbox did not reply within {} s", limit.as_secs()));
+    tokio::time::timeout(limit, reply).await.map_err(late)?
+}

@@ -1,0 +1,136 @@
+//! What an environment leaves on the host while it lives, and how that goes away.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cgroup::{Cgroup, Limits};
+use super::helper::Helper;
+use super::protocol::{Filter, Job, Report, Setup};
+use super::{Sandbox, helper};
+use crate::engine::{EngineError, Spec, file_name};
+
+use std::os::fd::AsFd as _;
+
+/// How long the sandbox may take to die and its files to go: a writable layer has up to some million of them.
+const ERASE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The helper, folder and cgroup of one environment. Erased in the background if it is dropped.
+#[derive(Debug)]
+pub(super) struct Footprint(Option<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    // In the order in which they may go: the processes first.
+    helper: Helper,
+    folder: Folder,
+    cgroup: Option<Cgroup>,
+}
+
+impl Footprint {
+    /// Makes everything that an environment needs on the host, blockingly. When this returns, it takes invitations.
+    pub(super) fn make(sandbox: &Arc<Sandbox>, spec: &Spec) -> Result<Self, EngineError> {
+        let folder = Folder::make(sandbox, &spec.name)?;
+        let cgroup = make_cgroup(sandbox, spec, &folder.path)?;
+        let join_files = cgroup.as_ref().map(Cgroup::join_files).transpose();
+        let join_files = join_files.map_err(|error| EngineError::io("cannot open the cgroup", error))?.unwrap_or_default();
+        let join_files: Vec<_> = join_files.iter().map(|file| file.as_fd()).collect();
+        let job = Job::Environment(setup(sandbox, spec, &folder.path)?);
+        let helper = Helper::start(sandbox, &spec.name, &job, &join_files)?;
+        helper.expect(&Report::Done, helper::STEP_TIMEOUT)?;
+        Ok(Self(Some(Parts { helper, folder, cgroup })))
+    }
+
+    pub(super) fn helper(&mut self) -> &mut Helper {
+        &mut self.0.as_mut().expect("taken only at the end").helper
+    }
+
+    pub(super) fn cgroup(&self) -> Option<&Cgroup> {
+        self.0.as_ref().and_then(|parts| parts.cgroup.as_ref())
+    }
+
+    /// Kills everything and removes everything, blockingly.
+    pub(super) fn erase(mut self) -> Result<(), EngineError> {
+        self.0.take().map_or(Ok(()), Parts::erase)
+    }
+}
+
+impl Drop for Footprint {
+    fn drop(&mut self) {
+        let Some(parts) = self.0.take() else { return };
+        // The processes die at once; the files may take a while, and nothing on an async thread may.
+        parts.helper.hang_up();
+        let erase = move || {
+            if let Err(error) = parts.erase() {
+                tracing::warn!("cannot clear up after an environment: {error}");
+            }
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(erase)),
+            Err(_) => erase(),
+        }
+    }
+}
+
+impl Parts {
+    fn erase(self) -> Result<(), EngineError> {
+        let Self { mut helper, folder, cgroup } = self;
+        helper.hang_up();
+        let ended = helper.wait(ERASE_TIMEOUT);
+        // Kills, should it not have ended.
+        drop(helper);
+        let emptied = folder.remove();
+        let removed = cgroup.map_or(Ok(()), Cgroup::remove).map_err(|error| EngineError::io("cannot remove the cgroup", error));
+        ended.and(emptied).and(removed)
+    }
+}
+
+fn make_cgroup(sandbox: &Sandbox, spec: &Spec, folder: &Path) -> Result<Option<Cgroup>, EngineError> {
+    let Some(cgroups) = &sandbox.cgroups else { return Ok(None) };
+    let limits = Limits { memory_bytes: spec.memory_bytes, pids: spec.pids, cpus: spec.cpus };
+    let folder_name = folder.file_name().unwrap_or_default().display();
+    let cgroup = cgroups.create(&format!("{}{folder_name}", sandbox.cgroup_prefix), limits);
+    cgroup.map(Some).map_err(|error| EngineError::io("cannot make a cgroup", error))
+}
+
+fn setup(sandbox: &Sandbox, spec: &Spec, folder: &Path) -> Result<Setup, EngineError> {
+    let filter = || Ok(Filter { nft: sandbox.nft.clone(), rules: sandbox.rules()? });
+    Ok(Setup {
+        name: file_name(&spec.name),
+        root: spec.root.clone(),
+        dir: folder.to_owned(),
+        ca_bundle: sandbox.ca_bundle.clone(),
+        filter: spec.network.then(filter).transpose()?,
+        max_file_bytes: spec.disk_bytes,
+        max_processes: sandbox.cgroups.is_none().then_some(spec.pids),
+    })
+}
+
+/// An environment's own folder in the work folder. Removed when this goes, if it is empty.
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+    sandbox: Arc<Sandbox>,
+}
+
+impl Folder {
+    fn make(sandbox: &Arc<Sandbox>, name: &str) -> Result<Self, EngineError> {
+        let made = tempfile::Builder::new().prefix(&format!("{}-", file_name(name))).tempdir_in(&sandbox.work_dir);
+        let path = made.map_err(|error| EngineError::io("cannot make the environment's folder", error))?.keep();
+        let folder = Self { path, sandbox: Arc::clone(sandbox) };
+        sandbox.mapping.give_away(&folder.path)?;
+        Ok(folder)
+    }
+
+    /// Removes the folder with whatever the helper has left in it.
+    fn remove(self) -> Result<(), EngineError> {
+        self.sandbox.remove_folder(&self.path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Usually gone already; otherwise it is swept when the engine opens again.
+        let _ = std::fs::remove_dir(&self.path);
+    }
+}

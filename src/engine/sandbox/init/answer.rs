@@ -1,0 +1,102 @@
+//! Answers one request, in a process of its own.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::lchown;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use rustix::process::{Gid, Uid};
+
+use super::serve::Inside;
+use super::{become_user, supervise};
+use crate::engine::sandbox::protocol::{MAX_LINE_BYTES, Reply, Request};
+use crate::engine::tree;
+
+/// The user as whom everything of strangers' runs.
+pub(super) const APP: u32 = 1000;
+
+/// Reads the request from the first of `files`, and replies there.
+pub(super) fn answer(files: Vec<OwnedFd>, inside: &Inside) {
+    let mut files = files.into_iter();
+    let Some(mut conversation) = files.next().map(UnixStream::from) else { return };
+    let reply = match read_request(&conversation) {
+        Ok(Request::Run { argv, env, cwd }) => supervise::run(&argv, &env, &cwd, files, &conversation, inside),
+        Ok(Request::PutIn { dir }) => put_in(&dir, files.next()),
+        Ok(Request::TakeOut { dir }) => take_out(&dir, files.next()),
+        Ok(Request::MeasureDisk) => measure_disk(inside),
+        Ok(Request::MeasureMemory) => measure_memory(),
+        Err(error) => Err(error),
+    };
+    let reply = reply.unwrap_or_else(|error| Reply::Failed(error.to_string()));
+    let line = serde_json::to_vec(&reply).expect("replies are plain data");
+    // A daemon that has hung up does not want the reply.
+    let _ = conversation.write_all(&line);
+}
+
+fn read_request(conversation: &UnixStream) -> io::Result<Request> {
+    let mut line = Vec::new();
+    BufReader::new(conversation.take(MAX_LINE_BYTES)).read_until(b'\n', &mut line)?;
+    Ok(serde_json::from_slice(&line)?)
+}
+
+fn put_in(dir: &Path, tar: Option<OwnedFd>) -> io::Result<Reply> {
+    let tar = File::from(tar.ok_or(io::ErrorKind::InvalidInput)?);
+    create_for_app(dir)?;
+    become_app()?;
+    tree::unpack(tar, dir)?;
+    Ok(Reply::Done)
+}
+
+/// Makes the folders of the path that are missing, owned by `app`.
+fn create_for_app(dir: &Path) -> io::Result<()> {
+    let mut path = PathBuf::new();
+    for component in dir.components() {
+        path.push(component);
+        match std::fs::create_dir(&path) {
+            Ok(()) => lchown(&path, Some(APP), Some(APP))?,
+            Err(_) if path.is_dir() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn take_out(dir: &Path, tar: Option<OwnedFd>) -> io::Result<Reply> {
+    let tar = File::from(tar.ok_or(io::ErrorKind::InvalidInput)?);
+    become_app()?;
+    tree::write(dir, tar)?;
+    Ok(Reply::Done)
+}
+
+/// Gives up everything but being `app`, so that a link that `app` has made leads nowhere that `app` may not go.
+fn become_app() -> io::Result<()> {
+    become_user(Uid::from_raw(APP), Gid::from_raw(APP))
+}
+
+fn measure_disk(inside: &Inside) -> io::Result<Reply> {
+    let upper = format!("/proc/self/fd/{}", inside.upper.as_raw_fd());
+    Ok(Reply::Disk { bytes: tree::disk_bytes(Path::new(&upper))? })
+}
+
+/// Memory and threads of all processes of `app`. Shared memory counts by share.
+fn measure_memory() -> io::Result<Reply> {
+    let (mut bytes, mut threads) = (0, 0);
+    for process in supervise::processes()? {
+        let folder = Path::new("/proc").join(process.to_string());
+        // Processes that end meanwhile use nothing.
+        let status = std::fs::read_to_string(folder.join("status")).unwrap_or_default();
+        let memory = std::fs::read_to_string(folder.join("smaps_rollup")).unwrap_or_default();
+        if number_after(&status, "Uid:") == Some(APP.into()) {
+            threads += number_after(&status, "Threads:").unwrap_or(0);
+            bytes += number_after(&memory, "Pss:").unwrap_or(0) * 1024;
+        }
+    }
+    Ok(Reply::Memory { bytes, threads: threads.try_into().unwrap_or(u32::MAX) })
+}
+
+/// The first number of the line that starts with `key`.
+fn number_after(text: &str, key: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(key))?.split_whitespace().next()?.parse().ok()
+}

@@ -1,0 +1,62 @@
+//! What process 1 takes from itself before it takes requests, and thereby from all that it will ever start.
+
+use std::io;
+
+use rustix::fs::Mode;
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, setsid, umask};
+use rustix::thread::{CapabilitySet, CapabilitySets, remove_capability_from_bounding_set, set_capabilities, set_no_new_privs};
+
+use super::seccomp;
+use crate::engine::EngineError;
+use crate::engine::sandbox::protocol::Setup;
+
+/// What serving requests takes: becoming `app`, signalling its processes, making folders for it, measuring its files
+/// and its memory. Commands have none of this: they lose it with the step to `app`.
+const KEPT: CapabilitySet = CapabilitySet::SETUID
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::CHOWN)
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::SYS_PTRACE);
+
+/// Open files of one process: what most programs are content with, and what they may raise that to.
+const OPEN_FILES: (u64, u64) = (1024, 65_536);
+
+pub(super) fn confine(setup: &Setup) -> Result<(), EngineError> {
+    setsid().map_err(|error| EngineError::io("cannot start a session", error))?;
+    umask(Mode::from_raw_mode(0o022));
+    set_limits(setup).map_err(|error| EngineError::io("cannot set resource limits", error))?;
+    drop_capabilities().map_err(|error| EngineError::io("cannot drop capabilities", error))?;
+    set_no_new_privs(true).map_err(|error| EngineError::io("cannot forbid new privileges", error))?;
+    seccomp::apply()
+}
+
+fn set_limits(setup: &Setup) -> io::Result<()> {
+    limit(Resource::Core, 0, 0)?;
+    limit(Resource::Fsize, setup.max_file_bytes, setup.max_file_bytes)?;
+    limit(Resource::Nofile, OPEN_FILES.0, OPEN_FILES.1)?;
+    if let Some(processes) = setup.max_processes {
+        limit(Resource::Nproc, processes.into(), processes.into())?;
+    }
+    Ok(())
+}
+
+/// Sets a limit, or leaves the one there is if that is lower already.
+fn limit(resource: Resource, current: u64, maximum: u64) -> io::Result<()> {
+    let ceiling = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+    setrlimit(resource, Rlimit { current: Some(current.min(ceiling)), maximum: Some(maximum.min(ceiling)) })?;
+    Ok(())
+}
+
+fn drop_capabilities() -> io::Result<()> {
+    for capability in CapabilitySet::all().iter() {
+        match remove_capability_from_bounding_set(capability) {
+            // Younger than this kernel.
+            Ok(()) | Err(Errno::INVAL) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    set_capabilities(None, CapabilitySets { effective: KEPT, permitted: KEPT, inheritable: CapabilitySet::empty() })?;
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! Everything that runs in the helper process, `hoist sandbox-init`, which has a single thread.
+//!
+//! In reading order: this file starts the helper and does its [`Job`]; `keeper` is the helper of an environment: it
+//! makes the namespaces, forks the environment's first process, and clears up when that has ended; `mounts` builds
+//! the file system seen inside; `confine` and `seccomp` take everything from the first process that it will not
+//! need; `serve` is the loop of that process; `answer` does what the daemon asks for; `supervise` runs one command
+//! and ends its tree; `sys` holds the few system calls that no library wraps safely.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+use std::process::ExitCode;
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::process::{Gid, Uid, chroot, fchdir};
+use rustix::thread::{UnshareFlags, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+use super::protocol::{Job, Mapped, Report, receive, send};
+use crate::engine::{EngineError, tree};
+
+mod keeper;
+mod mounts;
+
+mod confine;
+mod seccomp;
+
+mod answer;
+mod serve;
+mod supervise;
+
+mod sys;
+
+/// Entry point of the helper process; its standard input is the control socket.
+#[must_use]
+pub fn helper_main() -> ExitCode {
+    let outcome = sys::close_inherited().and_then(|()| io::stdin().as_fd().try_clone_to_owned());
+    let Ok(control) = outcome else {
+        return ExitCode::FAILURE;
+    };
+    match do_job(&control) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // If the daemon is gone, nobody is left to be told.
+            let _ = send(&control, &Report::Failed(describe(&error)), &[]);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn do_job(control: &OwnedFd) -> Result<(), EngineError> {
+    let Some((job, mut files)) = receive(control).map_err(|error| EngineError::io("cannot read the job", error))? else {
+        return Err(EngineError::new("the daemon gave no job"));
+    };
+    enter_user_namespace(control)?;
+    // Whatever lies in folders that only the daemon's user may enter is opened while this is still that user.
+    match job {
+        Job::Probe => become_root()?,
+        Job::Environment(setup) => return keeper::keep(control, &setup, files),
+        Job::Unpack { dest } => {
+            let dest = open_folder(&dest)?;
+            let tar = files.pop().ok_or_else(|| EngineError::new("no tar came with the job"))?;
+            become_root()?;
+            unpack_as_root(File::from(tar), &dest).map_err(|error| EngineError::io("cannot unpack the root file system", error))?;
+        }
+        Job::Remove { dir } => {
+            let folder = open_folder(&dir)?;
+            become_root()?;
+            tree::remove_contents(folder)
+                .map_err(|error| EngineError::io(format!("cannot remove what is in {}", dir.display()), error))?;
+        }
+    }
+    report(control, &Report::Done)
+}
+
+fn unpack_as_root(tar: File, dest: &OwnedFd) -> io::Result<()> {
+    fchdir(dest)?;
+    // Absolute links in the archive then lead where they will lead in the sandbox, and nowhere else.
+    chroot(".")?;
+    tree::unpack_root(tar, Path::new("/"))
+}
+
+/// Enters a user namespace and waits until the daemon has mapped its ids. To the host this is still the daemon's
+/// user.
+fn enter_user_namespace(control: &OwnedFd) -> Result<(), EngineError> {
+    sys::unshare(UnshareFlags::NEWUSER)
+        .map_err(|error| EngineError::io("this host lets no user namespace be made (kernel or container settings)", error))?;
+    report(control, &Report::Unshared)?;
+    receive::<Mapped>(control)
+        .and_then(|mapped| mapped.ok_or_else(|| io::ErrorKind::UnexpectedEof.into()))
+        .map_err(|error| EngineError::io("the daemon mapped no ids", error))?;
+    Ok(())
+}
+
+/// Becomes the user namespace's root, to the host nobody.
+fn become_root() -> Result<(), EngineError> {
+    become_user(Uid::ROOT, Gid::ROOT).map_err(|error| EngineError::io("cannot become the sandbox's root", error))
+}
+
+/// Takes on a user's ids, and no others. This is the process's only thread.
+fn become_user(uid: Uid, gid: Gid) -> io::Result<()> {
+    set_thread_groups(&[])?;
+    set_thread_res_gid(gid, gid, gid)?;
+    set_thread_res_uid(uid, uid, uid)?;
+    Ok(())
+}
+
+fn report(control: &OwnedFd, report: &Report) -> Result<(), EngineError> {
+    send(control, report, &[]).map_err(|error| EngineError::io("cannot report to the daemon", error))
+}
+
+fn open_folder(path: &Path) -> Result<OwnedFd, EngineError> {
+    openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|error| EngineError::io(format!("cannot open {}", path.display()), error))
+}
+
+/// An error and its cause in one line, for the way to the daemon.
+fn describe(error: &EngineError) -> String {
+    match &error.source {
+        Some(source) => format!("{}: {source}", error.what),
+        None => error.what.clone(),
+    }
+}

@@ -1,0 +1,180 @@
+//! Runs one command and ends its whole tree.
+//!
+//! The supervisor is the *subreaper* of the command: whatever the command starts stays its descendant, also when it
+//! detaches itself. So the tree is complete when the supervisor has no children left.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::io::{Errno, retry_on_intr};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpid, kill_process, kill_process_group, pidfd_open, pidfd_send_signal,
+    set_child_subreaper, wait,
+};
+
+use super::answer::APP;
+use super::serve::Inside;
+use super::sys;
+use crate::engine::output::cannot_start;
+use crate::engine::sandbox::protocol::Reply;
+
+/// How long a tree may take to die one by one. After that it multiplies as fast as it is killed.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Runs a command as `app`, its standard output and standard error going to the first two of `outputs`, until it
+/// ends or the daemon hangs up; then kills what is left of its tree.
+pub(super) fn run(
+    argv: &[String],
+    env: &BTreeMap<String, String>,
+    cwd: &str,
+    mut outputs: impl Iterator<Item = OwnedFd>,
+    conversation: &UnixStream,
+    inside: &Inside,
+) -> io::Result<Reply> {
+    let (Some(stdout), Some(stderr)) = (outputs.next(), outputs.next()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    set_child_subreaper(Some(getpid()))?;
+    let mut diagnostics = std::fs::File::from(stderr.try_clone()?);
+    let command = match start(argv, env, cwd, (stdout, stderr), inside) {
+        Ok(pid) => pid,
+        Err(error) => {
+            let (code, message) = cannot_start(argv, cwd, &error);
+            // Nobody may be reading any more.
+            let _ = diagnostics.write_all(message.as_bytes());
+            return Ok(Reply::Exited(code));
+        }
+    };
+    drop(diagnostics);
+    kill_on_hang_up(command, conversation.try_clone()?)?;
+    let status = wait_for(command)?;
+    end_tree()?;
+    Ok(reply(status))
+}
+
+fn start(
+    argv: &[String],
+    env: &BTreeMap<String, String>,
+    cwd: &str,
+    (stdout, stderr): (OwnedFd, OwnedFd),
+    inside: &Inside,
+) -> io::Result<Pid> {
+    let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::NotFound)?;
+    #[expect(clippy::disallowed_methods, reason = "the engine is where processes are started")]
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(env).current_dir(cwd);
+    command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+    command.uid(APP).gid(APP).process_group(0);
+    let join_files = inside.join_files.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?;
+    sys::join_cgroups(&mut command, join_files);
+    Ok(Pid::from_child(&command.spawn()?))
+}
+
+/// Kills the command when the daemon closes its end of the conversation. A thread waits for that; it goes with
+/// this process.
+fn kill_on_hang_up(command: Pid, mut conversation: UnixStream) -> io::Result<()> {
+    let process = pidfd_open(command, PidfdFlags::empty())?;
+    std::thread::Builder::new().spawn(move || {
+        // The daemon sends nothing more: this ends with the conversation, in whatever way.
+        let _ = conversation.read(&mut [0]);
+        // It may have ended meanwhile.
+        let _ = pidfd_send_signal(&process, Signal::KILL);
+    })?;
+    Ok(())
+}
+
+/// Waits for the command, and reaps orphans of its tree meanwhile.
+fn wait_for(command: Pid) -> io::Result<WaitStatus> {
+    loop {
+        if let Some((pid, status)) = retry_on_intr(|| wait(WaitOptions::empty()))?
+            && pid == command
+        {
+            return Ok(status);
+        }
+    }
+}
+
+/// Kills all descendants and waits until none is left.
+fn end_tree() -> io::Result<()> {
+    let deadline = Instant::now() + END_TIMEOUT;
+    loop {
+        let descendants = descendants()?;
+        for pid in &descendants {
+            // It may have ended meanwhile.
+            let _ = kill_process(*pid, Signal::KILL);
+        }
+        if Instant::now() > deadline {
+            // Everything in the environment except for this process and process 1, at one stroke: nothing can be
+            // started during that. Other commands of the environment go too; they share it with a fork bomb.
+            let _ = kill_process_group(Pid::INIT, Signal::KILL);
+        }
+        // Some child was among those killed, so the first wait ends soon; it spares going round idly.
+        let mut options = if descendants.is_empty() { WaitOptions::NOHANG } else { WaitOptions::empty() };
+        loop {
+            match retry_on_intr(|| wait(options)) {
+                Ok(Some(_)) => options = WaitOptions::NOHANG,
+                Ok(None) => break,
+                Err(Errno::CHILD) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// All processes whose ancestor this process is.
+fn descendants() -> io::Result<Vec<Pid>> {
+    let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
+    for pid in processes()? {
+        // Processes that end meanwhile have no parent to ask for.
+        if let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat"))
+            && let Some(parent) = parse_parent(&stat)
+        {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut found = Vec::new();
+    let mut ancestors = vec![getpid().as_raw_pid()];
+    while let Some(ancestor) = ancestors.pop() {
+        for child in children.remove(&ancestor).unwrap_or_default() {
+            found.extend(Pid::from_raw(child));
+            ancestors.push(child);
+        }
+    }
+    Ok(found)
+}
+
+/// The ids of all processes in the environment.
+pub(super) fn processes() -> io::Result<Vec<i32>> {
+    let names = std::fs::read_dir("/proc")?.map(|entry| entry.map(|entry| entry.file_name()));
+    Ok(names.collect::<io::Result<Vec<_>>>()?.iter().filter_map(|name| name.to_str()?.parse().ok()).collect())
+}
+
+/// The parent's id in the text of `/proc/PID/stat`, where it follows the name (in parentheses, and able to contain
+/// some) and the state.
+fn parse_parent(stat: &str) -> Option<i32> {
+    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+}
+
+fn reply(status: WaitStatus) -> Reply {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Reply::Exited(code),
+        (None, Some(signal)) => Reply::Signaled(signal),
+        (None, None) => Reply::Failed("the command ended in an unknown way".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parent_is_found_behind_any_name() {
+        assert_eq!(parse_parent("12 (a) b (c)) S 7 12 12 0 -1"), Some(7));
+        assert_eq!(parse_parent("broken"), None);
+    }
+}

@@ -1,0 +1,169 @@
+//! What the daemon says to its helper and to the sandbox inside, and back.
+//!
+//! Two sockets are in use. The *control* socket (packets, with open files attached) carries the setting up, and
+//! afterwards only invitations: each hands over one end of a *conversation*, a stream socket that carries one
+//! [`Request`] and one [`Reply`], each a line of JSON. Who closes its end of a conversation early calls the request
+//! off; who closes the control socket ends the sandbox.
+
+use std::collections::BTreeMap;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// Longest message on the control socket; a job with its filter rules takes about 3 KiB.
+const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+
+/// Most files attached to one message: a conversation and two outputs, or the join files of three cgroups.
+const MAX_FILES: usize = 4;
+
+/// Longest line of a conversation; the kernel accepts about 2 MiB of arguments and environment.
+pub(super) const MAX_LINE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// What a helper is started for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Job {
+    /// Nothing but entering a user namespace.
+    Probe,
+    /// Become an environment.
+    Environment(Setup),
+    /// Unpack the attached tar into a folder, which becomes the root meanwhile.
+    Unpack { dest: PathBuf },
+    /// Remove everything in a folder.
+    Remove { dir: PathBuf },
+}
+
+/// How an environment is to be set up. The cgroups' join files are attached.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Setup {
+    pub(super) name: String,
+    pub(super) root: PathBuf,
+    /// The environment's own folder, empty and owned by the sandbox's root.
+    pub(super) dir: PathBuf,
+    pub(super) ca_bundle: Option<PathBuf>,
+    pub(super) filter: Option<Filter>,
+    pub(super) max_file_bytes: u64,
+    /// Limit per user, where no cgroup limits the processes.
+    pub(super) max_processes: Option<u32>,
+}
+
+/// Rules to load into the environment's network before it is connected to anything.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Filter {
+    pub(super) nft: PathBuf,
+    pub(super) rules: String,
+}
+
+/// What a helper reports while it does its job.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Report {
+    /// In a user namespace of its own, waiting for its ids to be mapped ([`Mapped`]).
+    Unshared,
+    /// The job is done, or the environment takes invitations.
+    Done,
+    Failed(String),
+}
+
+/// The daemon's answer to [`Report::Unshared`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Mapped;
+
+/// An invitation: the conversation is attached, and after it the files that the request is about.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Invitation;
+
+/// What an environment can be asked for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Request {
+    /// Attached: standard output and standard error.
+    Run {
+        argv: Vec<String>,
+        env: BTreeMap<String, String>,
+        cwd: String,
+    },
+    /// Attached: where the tar comes from.
+    PutIn {
+        dir: PathBuf,
+    },
+    /// Attached: where the tar goes.
+    TakeOut {
+        dir: PathBuf,
+    },
+    MeasureDisk,
+    MeasureMemory,
+}
+
+/// What comes of a [`Request`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Reply {
+    Done,
+    Exited(i32),
+    Signaled(i32),
+    Disk { bytes: u64 },
+    Memory { bytes: u64, threads: u32 },
+    Failed(String),
+}
+
+/// Sends one message with `files` attached.
+pub(super) fn send(socket: impl AsFd, message: &impl Serialize, files: &[BorrowedFd<'_>]) -> io::Result<()> {
+    assert!(files.len() <= MAX_FILES, "no message has that many files");
+    let bytes = serde_json::to_vec(message)?;
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FILES))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !files.is_empty() {
+        ancillary.push(SendAncillaryMessage::ScmRights(files));
+    }
+    sendmsg(socket, &[IoSlice::new(&bytes)], &mut ancillary, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+/// Receives one message with its files; nothing when the other end is closed.
+pub(super) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+    let mut bytes = vec![0; MAX_MESSAGE_BYTES];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FILES))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let received = rustix::io::retry_on_intr(|| {
+        recvmsg(&socket, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+    })?;
+    if received.bytes == 0 {
+        return Ok(None);
+    }
+    let files = ancillary.drain().flat_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(files) => files.collect(),
+        _ => Vec::new(),
+    });
+    let files = files.collect();
+    Ok(Some((serde_json::from_slice(&bytes[..received.bytes])?, files)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read as _;
+
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    use super::*;
+
+    #[test]
+    fn messages_bring_their_files_and_closing_is_seen() {
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        rustix::io::write(&writer, b"through").unwrap();
+        drop(writer);
+        send(&ours, &Report::Failed("why".into()), &[reader.as_fd()]).unwrap();
+        drop(ours);
+
+        let (report, files) = receive::<Report>(&theirs).unwrap().unwrap();
+        let mut text = String::new();
+        File::from(files.into_iter().next().unwrap()).read_to_string(&mut text).unwrap();
+        assert_eq!((report, text.as_str()), (Report::Failed("why".into()), "through"));
+        assert!(receive::<Report>(&theirs).unwrap().is_none());
+    }
+}

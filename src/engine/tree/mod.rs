@@ -1,0 +1,17 @@
+//! File trees, for every engine: `write` makes a tar of one, `unpack` makes one of a tar, `measure` counts the
+//! disk space of one, `remove` takes one away. All of it is blocking and meets trees made by strangers: nested
+//! deeper than a path is long, changing while they are read, full of links that point elsewhere.
+
+mod measure;
+mod remove;
+mod unpack;
+mod write;
+
+pub(super) use measure::disk_bytes;
+pub(super) use remove::remove_contents;
+pub(super) use unpack::{unpack, unpack_root};
+pub(super) use write::write;
+
+/// Deepest nesting of folders that is read. Real trees stay far below; a path this deep no longer fits into
+/// `PATH_MAX` anyway.
+const MAX_DEPTH: usize = 512;

@@ -1,0 +1,271 @@
+//! What every engine promises: each test runs on each of them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hoist::engine::{Command, Engine, Environment, Exit, Kind, Settings, Spec, Stream};
+use tempfile::TempDir;
+use tokio::io::AsyncReadExt as _;
+
+pub(crate) const MIB: u64 = 1024 * 1024;
+
+/// An engine of its own with one environment.
+pub(crate) struct Fixture {
+    pub(crate) kind: Kind,
+    pub(crate) engine: Engine,
+    pub(crate) environment: Environment,
+    pub(crate) work_dir: TempDir,
+}
+
+impl Fixture {
+    pub(crate) async fn start(kind: Kind, spec: Spec) -> Self {
+        let work_dir = tempfile::tempdir().unwrap();
+        let engine = Engine::open(settings(kind, work_dir.path())).unwrap();
+        let environment = engine.start(spec).await.unwrap();
+        Self { kind, engine, environment, work_dir }
+    }
+
+    pub(crate) async fn sandbox() -> Self {
+        Self::start(Kind::Sandbox, spec()).await
+    }
+
+    async fn each() -> [Self; 2] {
+        [Self::start(Kind::Sandbox, spec()).await, Self::start(Kind::Local, spec()).await]
+    }
+
+    /// Runs a script by `sh` and returns how it ended and what it wrote.
+    pub(crate) async fn sh(&self, script: &str) -> (Exit, String) {
+        self.run(sh(script)).await
+    }
+
+    pub(crate) async fn run(&self, command: Command) -> (Exit, String) {
+        let mut output = Vec::new();
+        let exit = self.environment.run(command, |_, piece| output.extend_from_slice(piece)).await.unwrap();
+        (exit, String::from_utf8_lossy(&output).into_owned())
+    }
+}
+
+pub(crate) fn settings(kind: Kind, work_dir: &Path) -> Settings {
+    Settings {
+        kind,
+        helper: env!("CARGO_BIN_EXE_hoist").into(),
+        work_dir: work_dir.to_owned(),
+        ca_bundle: Some("/etc/ssl/certs/ca-certificates.crt".into()),
+        allow_networks: Vec::new(),
+    }
+}
+
+pub(crate) fn spec() -> Spec {
+    Spec {
+        root: stack_root(),
+        name: "test".to_owned(),
+        memory_bytes: 256 * MIB,
+        pids: 64,
+        cpus: 0,
+        disk_bytes: 64 * MIB,
+        network: false,
+    }
+}
+
+/// The root file system that `make test` has made.
+fn stack_root() -> PathBuf {
+    #[expect(clippy::disallowed_methods, reason = "how `make test` hands the stack over")]
+    let root = std::env::var_os("HOIST_TEST_STACK_ROOT");
+    root.expect("HOIST_TEST_STACK_ROOT is not set: run the tests with `make test`").into()
+}
+
+pub(crate) fn sh(script: &str) -> Command {
+    Command {
+        argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
+        env: BTreeMap::from([("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin".to_owned())]),
+        cwd: "/".to_owned(),
+        needs_network: false,
+        timeout: Duration::from_secs(60),
+    }
+}
+
+/// A tar of one entry per name and mode: files hold their own name, names with `->` are symbolic links.
+pub(crate) fn tar_of(entries: &[(&str, u32)]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, mode) in entries {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(*mode);
+        header.set_mtime(1);
+        if let Some((link, target)) = name.split_once("->") {
+            header.set_entry_type(tar::EntryType::Symlink);
+            header.set_size(0);
+            builder.append_link(&mut header, link, target).unwrap();
+        } else if name.ends_with('/') {
+            header.set_entry_type(tar::EntryType::Directory);
+            header.set_size(0);
+            builder.append_data(&mut header, name, std::io::empty()).unwrap();
+        } else {
+            header.set_size(name.len() as u64);
+            builder.append_data(&mut header, name, name.as_bytes()).unwrap();
+        }
+    }
+    builder.into_inner().unwrap()
+}
+
+/// What a tar holds: names with mode, links with target.
+async fn listing(mut tar: impl tokio::io::AsyncRead + Unpin) -> Vec<String> {
+    let mut bytes = Vec::new();
+    tar.read_to_end(&mut bytes).await.unwrap();
+    let mut archive = tar::Archive::new(&bytes[..]);
+    let entries = archive.entries().unwrap().map(|entry| {
+        let entry = entry.unwrap();
+        let name = String::from_utf8(entry.path_bytes().into_owned()).unwrap();
+        match entry.link_name().unwrap() {
+            Some(target) => format!("{name} -> {}", target.display()),
+            None => format!("{name} {:o}", entry.header().mode().unwrap()),
+        }
+    });
+    entries.collect()
+}
+
+#[tokio::test]
+async fn output_comes_in_order_and_by_stream() {
+    for fixture in Fixture::each().await {
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        let script = "for i in 1 2 3; do echo out $i; echo err $i >&2; done";
+        let exit = fixture.environment.run(sh(script), |stream, piece| {
+            let text = if stream == Stream::Stdout { &mut stdout } else { &mut stderr };
+            text.push_str(std::str::from_utf8(piece).unwrap());
+        });
+        assert_eq!(exit.await.unwrap(), Exit::Code(0), "{:?}", fixture.kind);
+        assert_eq!(stdout, "out 1\nout 2\nout 3\n");
+        assert_eq!(stderr, "err 1\nerr 2\nerr 3\n");
+    }
+}
+
+#[tokio::test]
+async fn output_comes_while_the_command_runs() {
+    for fixture in Fixture::each().await {
+        // The command goes on only once its first line has been answered through the file system.
+        let (seen, mut lines) = tokio::sync::mpsc::unbounded_channel();
+        let command = sh(&format!("echo one; until [ -e {}/go ]; do :; done; echo two", fixture.environment.path("/tmp")));
+        let run = fixture.environment.run(command, |_, piece| seen.send(piece.to_vec()).unwrap());
+        let answer = async {
+            assert_eq!(lines.recv().await.unwrap(), b"one\n");
+            fixture.environment.put_in("/tmp", &tar_of(&[("go", 0o644)])[..]).await.unwrap();
+            assert_eq!(lines.recv().await.unwrap(), b"two\n");
+        };
+        let (exit, ()) = tokio::join!(run, answer);
+        assert_eq!(exit.unwrap(), Exit::Code(0));
+    }
+}
+
+#[tokio::test]
+async fn ends_are_told_apart() {
+    for fixture in Fixture::each().await {
+        assert_eq!(fixture.sh("exit 3").await.0, Exit::Code(3));
+        assert_eq!(fixture.sh("kill -TERM $$").await.0, Exit::Signal(15));
+        let mut missing = sh("");
+        missing.argv = vec!["/no/such/program".to_owned()];
+        let (exit, output) = fixture.run(missing).await;
+        assert_eq!(exit, Exit::Code(127), "{:?}", fixture.kind);
+        assert!(output.starts_with("cannot start /no/such/program in /: "), "{output}");
+    }
+}
+
+#[tokio::test]
+async fn the_environment_is_exactly_what_was_given() {
+    for fixture in Fixture::each().await {
+        let mut command = sh("");
+        command.argv = vec!["/usr/bin/env".to_owned()];
+        command.env = BTreeMap::from([("A".to_owned(), "1 \n2".to_owned()), ("B".to_owned(), String::new())]);
+        assert_eq!(fixture.run(command).await, (Exit::Code(0), "A=1 \n2\nB=\n".to_owned()), "{:?}", fixture.kind);
+    }
+}
+
+#[tokio::test]
+async fn trees_go_in_and_come_out_unchanged() {
+    for fixture in Fixture::each().await {
+        let long = "l".repeat(120);
+        let tar = tar_of(&[("b/", 0o750), ("b/x", 0o644), ("b/run", 0o755), ("a->b/x", 0o777), (&long, 0o600), ("closed/", 0o555)]);
+        fixture.environment.put_in("/srv/deep/er", &tar[..]).await.unwrap();
+        let mut command = sh("cat b/x && pwd && echo new > b/new");
+        command.cwd = "/srv/deep/er".to_owned();
+        let expected = format!("b/x{}\n", fixture.environment.path("/srv/deep/er"));
+        assert_eq!(fixture.run(command).await, (Exit::Code(0), expected));
+        let out = listing(fixture.environment.take_out("/srv/deep/er").await.unwrap()).await;
+        let long = format!("./{long} 600");
+        assert_eq!(out, [
+            "./ 755",
+            "./a -> b/x",
+            "./b/ 750",
+            "./b/new 644",
+            "./b/run 755",
+            "./b/x 644",
+            "./closed/ 555",
+            &long
+        ]);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_out_or_put_in_is_an_error() {
+    for fixture in Fixture::each().await {
+        let mut out = fixture.environment.take_out("/no/such").await.unwrap();
+        assert!(out.read_to_end(&mut Vec::new()).await.is_err(), "{:?}", fixture.kind);
+        let tar = tar_of(&[("file", 0o644)]);
+        assert!(fixture.environment.put_in("/srv/cut", &tar[..700]).await.is_err());
+        let through_link = tar_of(&[("out->/var/tmp", 0o777), ("out/file", 0o644)]);
+        assert!(fixture.environment.put_in("/srv/link", &through_link[..]).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_command_is_ended_after_its_time_with_all_it_started() {
+    for fixture in Fixture::each().await {
+        let mut command = sh("sleep 1000 & echo begun; wait");
+        command.timeout = Duration::from_millis(300);
+        assert_eq!(fixture.run(command).await, (Exit::TimedOut, "begun\n".to_owned()), "{:?}", fixture.kind);
+    }
+}
+
+#[tokio::test]
+async fn what_a_command_leaves_behind_does_not_hold_up_its_end() {
+    for fixture in Fixture::each().await {
+        assert_eq!(fixture.sh("sleep 1000 & echo done").await, (Exit::Code(0), "done\n".to_owned()), "{:?}", fixture.kind);
+    }
+}
+
+#[tokio::test]
+async fn commands_run_at_the_same_time() {
+    for fixture in Fixture::each().await {
+        let temp = fixture.environment.path("/tmp");
+        fixture.environment.put_in("/tmp", &tar_of(&[])[..]).await.unwrap();
+        let (left, right) = (format!("{temp}/left"), format!("{temp}/right"));
+        let meet = |own: &str, other: &str| sh(&format!("touch {own}; until [ -e {other} ]; do :; done; echo met"));
+        let (first, second) = tokio::join!(fixture.run(meet(&left, &right)), fixture.run(meet(&right, &left)));
+        assert_eq!((first, second), ((Exit::Code(0), "met\n".to_owned()), (Exit::Code(0), "met\n".to_owned())));
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_command_dies() {
+    for fixture in Fixture::each().await {
+        let (begun, mut pids) = tokio::sync::mpsc::unbounded_channel();
+        let run = fixture.environment.run(sh("sleep 1000 & echo $$ $!; wait"), |_, piece| begun.send(piece.to_vec()).unwrap());
+        let pids = tokio::select! {
+            _ = run => panic!("ended by itself"),
+            pids = pids.recv() => String::from_utf8(pids.unwrap()).unwrap(),
+        };
+        for pid in pids.split_whitespace() {
+            let (exit, _) = fixture.sh(&format!("while kill -0 {pid}; do :; done 2> /dev/null")).await;
+            assert_eq!(exit, Exit::Code(0), "{:?}", fixture.kind);
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_left_after_the_end() {
+    for fixture in Fixture::each().await {
+        fixture.sh("cd /tmp; mkdir -p deep/er; touch deep/er/file; sleep 1000 &").await;
+        let Fixture { environment, work_dir, .. } = fixture;
+        environment.stop().await.unwrap();
+        assert_eq!(std::fs::read_dir(work_dir.path()).unwrap().count(), 0);
+    }
+}
