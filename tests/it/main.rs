@@ -7,6 +7,8 @@ mod harness;
 mod architecture;
 
 mod engine;
+mod engine_network;
+mod engine_sandbox;
 
 mod apps;
 mod crash;
