@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Folders kept between builds of an app. The cache that compile gets is a copy which is kept only when the build
 # succeeds: things may be moved out of it.
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The app's config vars, as compile gets them: one file per variable in ENV_DIR.
 
 # Exports the config vars that cannot turn the build's own tools against it.

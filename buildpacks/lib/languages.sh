@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Which files make an app one of a language's.
 
 # language_file DIR: prints the first file that makes one of the language packs apply; fails when there is none.

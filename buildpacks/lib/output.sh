@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the pusher reads: headings, details, warnings, and failures that say what to do.
 
 # Begins a section.
@@ -20,6 +21,9 @@ warn() {
     printf '%s\n' "$@" | flag >&2
 }
 
+# With this status, everything has been said already.
+EXPLAINED=10
+
 # Ends the build: what happened, then what to do about it.
 fail() {
     {
@@ -27,12 +31,16 @@ fail() {
         printf '%s\n' "$@" | flag
         echo
     } >&2
-    exit 1
+    exit "$EXPLAINED"
 }
 
 # A command that fails where no failure was expected: better a bare line than silence.
+unexpected() {
+    local status=$?
+    ((status == EXPLAINED)) || echo "The buildpack failed unexpectedly (status $status) in ${BASH_SOURCE[1]##*/}, line $1." | flag >&2
+}
 set -o errtrace
-trap 'echo " !     Unexpected failure (status $?) in ${BASH_SOURCE[0]##*/}, line $LINENO: this is a fault of the buildpack." >&2' ERR
+trap 'unexpected "$LINENO"' ERR
 
 flag() {
     sed -u 's/^/ !     /; s/ *$//'

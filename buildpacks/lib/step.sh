@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Running a tool on the pusher's behalf. Needs output.sh.
 
 STEP_LOG=$(mktemp)

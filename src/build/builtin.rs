@@ -1,5 +1,7 @@
 //! The buildpacks that come with hoist, carried inside the executable.
 
+use std::io;
+
 use include_dir::{Dir, DirEntry, include_dir};
 
 static BUILDPACKS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/buildpacks");
@@ -17,23 +19,32 @@ pub fn names() -> Vec<&'static str> {
 /// Packs a built-in buildpack: its folder's content and the packs' shared `lib/`, always the same bytes. `None` when
 /// there is no such pack.
 #[must_use]
+#[expect(clippy::missing_panics_doc, reason = "it cannot: the folders are fixed when compiling, and memory takes all writes")]
 pub fn tar(name: &str) -> Option<Vec<u8>> {
     if !DETECTION_ORDER.contains(&name) {
         return None;
     }
-    let pack = BUILDPACKS.get_dir(name).expect("every pack in the order has a folder");
+    let pack = BUILDPACKS.get_dir(name)?;
     let lib = BUILDPACKS.get_dir("lib").expect("the shared library has a folder");
     let mut files = files_below(pack, &format!("{name}/"));
     files.extend(files_below(lib, ""));
     files.sort_unstable();
-
-    let mut tar = tar::Builder::new(Vec::new());
-    for (path, bytes) in files {
-        append(&mut tar, &path, bytes).expect("writing to memory does not fail, and our own paths are short");
-    }
-    Some(tar.into_inner().expect("writing to memory does not fail"))
+    Some(pack_files(&files).expect("memory takes all writes, and our own paths are short"))
 }
 
+fn pack_files(files: &[(String, &[u8])]) -> io::Result<Vec<u8>> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, bytes) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        // `include_dir` does not keep modes.
+        header.set_mode(if path.starts_with("bin/") { 0o755 } else { 0o644 });
+        tar.append_data(&mut header, path, *bytes)?;
+    }
+    tar.into_inner()
+}
+
+/// Every file below a folder, its path without the prefix.
 fn files_below<'a>(dir: &Dir<'a>, prefix: &str) -> Vec<(String, &'a [u8])> {
     let mut files = Vec::new();
     for entry in dir.entries() {
@@ -46,14 +57,6 @@ fn files_below<'a>(dir: &Dir<'a>, prefix: &str) -> Vec<(String, &'a [u8])> {
         }
     }
     files
-}
-
-fn append(tar: &mut tar::Builder<Vec<u8>>, path: &str, bytes: &[u8]) -> std::io::Result<()> {
-    let mut header = tar::Header::new_gnu();
-    header.set_size(bytes.len() as u64);
-    // `include_dir` does not keep modes.
-    header.set_mode(if path.starts_with("bin/") { 0o755 } else { 0o644 });
-    tar.append_data(&mut header, path, bytes)
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Turns the run root into the build root. $1: the root; BUILD_PACKAGES: what to add.
 set -eu
 

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Packs the root as it stands into itself, at /root.tar, without what package clients left behind. $1: the root.
 #
 # mmdebstrap's own output would do for the last state only, and leaves out the empty /dev that environments mount on.

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Prepares the root of a stack once its packages for running are in. $1: the root.
 set -eu
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Running packs and apps inside a stack's roots, as builds and dynos do. Needs root, and the unpacked roots'
 # folders in BUILD_ROOT and RUN_ROOT.
 
@@ -73,8 +74,9 @@ fetch() {
         set +u
         for script in .profile.d/*.sh; do [[ ! -f $script ]] || source "$script"; done
         bash -c "$1" > /tmp/web.log 2>&1 &
-        curl --silent --show-error --fail --retry 50 --retry-delay 1 --retry-connrefused --max-time 60 "http://127.0.0.1:$PORT$2" \
-            || { cat /tmp/web.log; exit 1; }
+        for _ in {1..150}; do curl --silent --fail --max-time 10 "http://127.0.0.1:$PORT$2" && exit; sleep 0.2; done
+        cat /tmp/web.log
+        exit 1
     ' fetch "$2" "$3"
 }
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # How many processes a web server should start: as many as fit into the memory, WEB_MEMORY MiB each.
 if [ -z "${WEB_CONCURRENCY:-}" ]; then
     WEB_CONCURRENCY=1

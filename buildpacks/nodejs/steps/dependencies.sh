@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # variables shared between the files of the pack
 # node_modules: filled from the lock file, kept between builds while the lock file stays the same.
 
 # `CI`: nobody can answer questions. A copied store: hard links would let a build change the cache.

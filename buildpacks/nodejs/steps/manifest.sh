@@ -1,12 +1,13 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # variables shared between the files of the pack
 # package.json and the lock file: what the app asks for.
 
 # Ends the build early on what no package manager could make sense of.
 check_manifest() {
-    local error
+    local error should='It should hold a JSON object: { … }.'
     if ! error=$(jq -e 'type == "object"' package.json 2>&1 > /dev/null); then
         fail "package.json cannot be read." \
             "" \
-            "${error:-It should hold a JSON object: \{ … \}.}" \
+            "${error:-$should}" \
             "" \
             "Check it with \`node -p 'require(\"./package.json\")'\`, correct it and commit it."
     fi

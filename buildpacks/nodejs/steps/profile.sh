@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 export PATH="$HOME/.heroku/node/bin:$HOME/node_modules/.bin:$PATH"
 export NODE_ENV="${NODE_ENV:-production}"
 # npm start should neither phone home nor write where nobody reads.

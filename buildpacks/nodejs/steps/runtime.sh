@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # variables shared between the files of the pack
 # Node.js and the package managers. What the stack lacks goes into the slug, at .heroku/node.
 
 # The npm that apps get unless they ask for another: the newest that runs on the stack's Node.js.

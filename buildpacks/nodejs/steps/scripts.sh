@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # variables shared between the files of the pack
 # The app's own scripts, and what is left for after the build.
 
 # run_script NAME: runs a script of package.json if there is one.

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # variables shared between the files of the pack
 # Filling the virtual environment from whichever lock file the app has.
 
 # The tools that read the other lock files; they run beside the environment, not in it.

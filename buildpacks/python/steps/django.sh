@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # variables shared between the files of the pack
 # Django's static files.
 
 # Collects them where the app is Django's and wants it; DISABLE_COLLECTSTATIC=1 turns it off.

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # variables shared between the files of the pack
 # The virtual environment in the slug, at .heroku/python.
 #
 # Scripts in a virtual environment carry its absolute path, and at run time that is /app/.heroku/python. A link from

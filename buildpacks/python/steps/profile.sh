@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 export PATH="$HOME/.heroku/python/bin:$PATH"
 export PYTHONUNBUFFERED=true
 export PYTHONPATH="${PYTHONPATH:-$HOME}"

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # variables shared between the files of the pack
 # Which Python the app asks for, and whether the stack has it.
 
 # Ends the build when the app asks for a Python that the stack does not have.
@@ -5,7 +6,7 @@ check_python_version() {
     local file asked have
     command -v python3 > /dev/null || fail "This stack has no Python." "" "Use a stack that has one, such as debian-12."
     have=$(python3 -c 'import platform; print(platform.python_version())')
-    asked=$(asked_version) || exit 1
+    asked=$(asked_version)
     file=${asked#* }
     asked=${asked%% *}
     if [[ -z $asked ]]; then

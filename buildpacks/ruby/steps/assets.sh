@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # variables shared between the files of the pack
 # The asset pipeline of Rails and its like.
 
 # Runs assets:precompile if the app has that task.

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # variables shared between the files of the pack
 # Ruby itself, and the gems of Gemfile.lock in vendor/bundle.
 
 # Has Bundler install exactly what the lock file says, into the slug.

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 export PATH="$HOME/bin:$PATH"
 export LANG="${LANG:-C.UTF-8}"
 export RACK_ENV="${RACK_ENV:-production}" RAILS_ENV="${RAILS_ENV:-production}"

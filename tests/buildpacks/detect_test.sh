@@ -1,0 +1,101 @@
+# shellcheck shell=bash disable=SC2153 # PACKS comes from the harness
+# bin/detect and bin/release of every pack.
+
+# detected FILE…: which packs apply to an app with just these (empty) files.
+detected() {
+    local file pack names=()
+    rm -rf app
+    mkdir app
+    for file in "$@"; do
+        mkdir -p "app/$(dirname "$file")"
+        touch "app/$file"
+    done
+    for pack in "${PACKS[@]}"; do
+        [[ -d $pack ]] || assemble "$pack" "$pack"
+        ! "$pack/bin/detect" app > /dev/null 2>&1 || names+=("$pack")
+    done
+    echo "${names[*]}"
+}
+
+test_packs_apply_to_what_they_build() {
+    expect "$(detected)" ''
+    expect "$(detected README)" ''
+    expect "$(detected Procfile)" procfile
+    expect "$(detected index.html)" static
+    expect "$(detected public/index.html Procfile)" 'static procfile'
+    expect "$(detected package.json Procfile)" nodejs
+    expect "$(detected package.json public/index.html)" nodejs
+    expect "$(detected package.json static.json)" 'nodejs static'
+    expect "$(detected Gemfile Gemfile.lock package.json)" 'ruby nodejs'
+    for file in requirements.txt Pipfile poetry.lock uv.lock pyproject.toml setup.py manage.py .python-version; do
+        expect "$(detected "$file")" python
+    done
+}
+
+test_each_fixture_is_told_apart() {
+    while read -r app packs; do
+        local pack names=()
+        for pack in "${PACKS[@]}"; do
+            [[ -d $pack ]] || assemble "$pack" "$pack"
+            ! "$pack/bin/detect" "$REPO/fixtures/apps/$app" > /dev/null 2>&1 || names+=("$pack")
+        done
+        expect "$app ${names[*]}" "$app $packs"
+    done << 'APPS'
+nodejs-express nodejs
+procfile-only procfile
+python-flask python
+ruby-rack ruby
+static-site static
+two-buildpacks nodejs python
+APPS
+}
+
+test_a_refusal_says_what_is_missing() {
+    mkdir app
+    for pack in "${PACKS[@]}"; do
+        assemble "$pack" "$pack"
+        expect_failure "$pack/bin/detect" app
+        expect_in "$OUTPUT" 'There is n'
+    done
+}
+
+test_display_names() {
+    expect_in "$(cd "$REPO/buildpacks" && "nodejs/bin/detect" "$REPO/fixtures/apps/nodejs-express")" Node.js
+    expect_in "$(cd "$REPO/buildpacks" && "python/bin/detect" "$REPO/fixtures/apps/python-flask")" Python
+}
+
+# released PACK: what bin/release prints for ./app.
+released() {
+    "$REPO/buildpacks/$1/bin/release" app
+}
+
+test_nodejs_starts_what_npm_start_would() {
+    mkdir app
+    echo '{}' > app/package.json
+    expect "$(released nodejs)" 'default_process_types: {}'
+    echo '{"scripts": {"start": "node x.js"}}' > app/package.json
+    expect "$(released nodejs)" $'default_process_types:\n  web: npm start'
+    echo '{}' > app/package.json
+    touch app/server.js
+    expect "$(released nodejs)" $'default_process_types:\n  web: npm start'
+}
+
+test_python_starts_django_only() {
+    mkdir -p app/.heroku/python/bin
+    expect "$(released python)" 'default_process_types: {}'
+    echo "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')" > app/manage.py
+    expect_in "$(released python)" '  web: python manage.py runserver'
+    install -m 755 /dev/null app/.heroku/python/bin/gunicorn
+    expect "$(released python)" $'default_process_types:\n  web: gunicorn mysite.wsgi --bind 0.0.0.0:$PORT'
+}
+
+test_ruby_starts_rails_and_rack() {
+    mkdir app
+    printf 'GEM\n  specs:\n    rake (13.0.6)\n' > app/Gemfile.lock
+    expect "$(released ruby)" $'default_process_types:\n  rake: bundle exec rake\n  console: bundle exec irb'
+    printf 'GEM\n  specs:\n    rack (3.0.0)\n' > app/Gemfile.lock
+    touch app/config.ru
+    expect_in "$(released ruby)" '  web: bundle exec rackup config.ru'
+    printf 'GEM\n  specs:\n    rack (3.0.0)\n    railties (7.1.0)\n' > app/Gemfile.lock
+    expect_in "$(released ruby)" '  web: bin/rails server'
+}

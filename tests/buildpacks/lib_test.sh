@@ -1,0 +1,122 @@
+# shellcheck shell=bash
+# The packs' shared library.
+
+for file in output env cache step languages; do
+    # shellcheck source=/dev/null
+    source "$REPO/buildpacks/lib/$file.sh"
+done
+
+test_output_has_the_line_grammar() {
+    expect "$(topic Building; detail one two; printf 'x\n\ny\n' | indent)" \
+        $'-----> Building\n       one\n       two\n       x\n\n       y'
+    expect "$(warn careful 2>&1)" ' !     careful'
+}
+
+test_fail_ends_the_build_and_is_seen_through_substitutions() {
+    cat > compile << COMPILE
+set -euo pipefail
+source "$REPO/buildpacks/lib/output.sh"
+x=\$(fail "It broke." "" "Mend it.")
+echo "not reached: \$x"
+COMPILE
+    expect_failure bash compile
+    expect "$OUTPUT" $'\n !     It broke.\n !\n !     Mend it.'
+}
+
+test_an_unexpected_failure_is_not_silent() {
+    cat > compile << COMPILE
+set -euo pipefail
+source "$REPO/buildpacks/lib/output.sh"
+grep nothing /dev/null
+COMPILE
+    expect_failure bash compile
+    expect_in "$OUTPUT" "in compile, line 3"
+}
+
+test_env_is_loaded_byte_for_byte() {
+    mkdir env
+    printf 'a b\n' > env/KEY
+    printf '' > env/EMPTY
+    load_env env
+    expect "$KEY" $'a b\n'
+    expect "${EMPTY-unset}" ''
+    # Inherited by what compile starts.
+    expect "$(bash -c 'echo "${KEY}"')" 'a b'
+}
+
+test_env_cannot_turn_the_build_against_itself() {
+    local before=$PATH
+    mkdir env
+    for name in PATH LD_PRELOAD BASH_ENV GIT_DIR UID BUILD_DIR; do echo hostile > "env/$name"; done
+    echo hostile > 'env/not a name'
+    # shellcheck disable=SC2016 # must not be expanded
+    echo hostile > 'env/a[$(touch owned)]'
+    load_env env
+    expect "$PATH" "$before"
+    expect "${LD_PRELOAD:-}${BASH_ENV:-}${GIT_DIR:-}${BUILD_DIR:-}" ''
+    [[ ! -e owned ]]
+}
+
+test_env_without_a_folder_is_no_env() {
+    load_env nowhere
+}
+
+test_cache_gives_back_what_was_saved_under_the_same_key() {
+    mkdir app
+    echo one > app/file
+    cache_save cache modules key1 app
+    rm -r app
+    cache_restore cache modules key1 deep/app
+    expect "$(cat deep/app/file)" one
+}
+
+test_cache_saved_under_another_key_is_dropped() {
+    mkdir app
+    cache_save cache modules key1 app
+    expect_failure cache_restore cache modules key2 app2
+    [[ ! -e app2 && ! -e cache/modules ]]
+}
+
+test_cache_is_bounded() {
+    mkdir small large
+    head -c 3000000 /dev/zero > large/file
+    cache_bound small 2
+    cache_bound large 2
+    cache_bound nowhere 2
+    [[ -d small && ! -e large ]]
+}
+
+test_hash_depends_on_content_and_on_what_exists() {
+    echo x > a
+    echo y > b
+    local both
+    both=$(hash_of a b)
+    [[ $both != "$(hash_of b a)" && $both != "$(hash_of a)" ]]
+    expect "$(hash_of a nowhere)" "$(hash_of a)"
+}
+
+test_step_shows_output_and_gives_the_status() {
+    local status=0
+    step bash -c 'echo out; echo err >&2; exit 7' > shown || status=$?
+    expect "$status" 7
+    expect "$(cat shown)" $'       out\n       err'
+}
+
+test_quietly_shows_output_of_failures_only() {
+    expect "$(quietly echo hidden)" ''
+    expect_failure quietly bash -c 'echo shown; exit 1'
+    expect "$OUTPUT" '       shown'
+}
+
+test_the_network_is_blamed_when_it_is_to_blame() {
+    echo 'npm error code ENOTFOUND' > "$STEP_LOG"
+    expect_in "$(why 'Fix your lock file.')" 'could not be reached'
+    echo 'npm error code EUSAGE' > "$STEP_LOG"
+    expect "$(why 'Fix your lock file.')" 'Fix your lock file.'
+}
+
+test_web_concurrency_is_at_least_one_and_the_apps_own_wins() {
+    local profile=$REPO/buildpacks/lib/profile/web-concurrency.sh
+    expect "$(env -u WEB_CONCURRENCY WEB_MEMORY=99999999 bash -c ". '$profile'; echo \$WEB_CONCURRENCY")" 1
+    expect "$(WEB_CONCURRENCY=7 bash -c ". '$profile'; echo \$WEB_CONCURRENCY")" 7
+}

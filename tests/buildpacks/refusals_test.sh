@@ -1,0 +1,109 @@
+# shellcheck shell=bash
+# What ends a build before anything is installed. Nothing here needs a stack or the network.
+
+# build PACK: compiles ./app with a pack.
+build() {
+    assemble "$1" "$1"
+    mkdir -p cache env
+    "$1/bin/compile" "$PWD/app" "$PWD/cache" "$PWD/env"
+}
+
+test_a_package_json_that_is_no_json() {
+    mkdir app
+    echo '{"name": }' > app/package.json
+    expect_failure build nodejs
+    expect_in "$OUTPUT" ' !     package.json cannot be read.'
+    expect_in "$OUTPUT" 'line 1'
+}
+
+test_a_package_json_that_is_no_object() {
+    mkdir app
+    echo '[]' > app/package.json
+    expect_failure build nodejs
+    expect_in "$OUTPUT" 'It should hold a JSON object: { … }.'
+}
+
+test_two_lock_files() {
+    mkdir app
+    echo '{}' > app/package.json
+    touch app/yarn.lock app/package-lock.json
+    expect_failure build nodejs
+    expect_in "$OUTPUT" 'different package managers: package-lock.json yarn.lock.'
+}
+
+test_the_package_manager_and_its_version() {
+    # shellcheck source=/dev/null
+    source "$REPO/buildpacks/lib/output.sh"
+    # shellcheck source=/dev/null
+    source "$REPO/buildpacks/nodejs/steps/manifest.sh"
+    echo '{"packageManager": "pnpm@9.1.0+sha512.abc", "engines": {"yarn": "1.x"}}' > package.json
+    choose_package_manager
+    expect "$PACKAGE_MANAGER $LOCK_FILE" 'npm '
+    touch pnpm-lock.yaml
+    choose_package_manager
+    expect "$PACKAGE_MANAGER $PACKAGE_MANAGER_RANGE" 'pnpm 9.1.0'
+    mv pnpm-lock.yaml yarn.lock
+    choose_package_manager
+    expect "$PACKAGE_MANAGER $PACKAGE_MANAGER_RANGE" 'yarn 1.x'
+}
+
+test_python_without_a_lock_file() {
+    mkdir app
+    touch app/manage.py
+    expect_failure build python
+    expect_in "$OUTPUT" 'Add a requirements.txt'
+    touch app/pyproject.toml
+    expect_failure build python
+    expect_in "$OUTPUT" 'There is a pyproject.toml, but no lock file.'
+    touch app/Pipfile
+    expect_failure build python
+    expect_in "$OUTPUT" 'There is a Pipfile, but no Pipfile.lock.'
+}
+
+test_another_python_than_the_stacks() {
+    mkdir app
+    touch app/requirements.txt
+    echo 3.2 > app/.python-version
+    expect_failure build python
+    expect_in "$OUTPUT" 'The app asks for Python 3.2 in .python-version, but this stack has Python 3.'
+    rm app/.python-version
+    echo python-3.2.1 > app/runtime.txt
+    expect_failure build python
+    expect_in "$OUTPUT" 'Change runtime.txt to "python-3.'
+}
+
+test_a_version_that_is_none() {
+    mkdir app
+    touch app/requirements.txt
+    echo 'latest; rm -rf /' > app/.python-version
+    expect_failure build python
+    expect_in "$OUTPUT" '.python-version should hold a version of Python'
+}
+
+test_a_procfile_without_processes() {
+    mkdir app
+    printf '# web: nothing\n\n' > app/Procfile
+    expect_failure build procfile
+    expect_in "$OUTPUT" 'The Procfile declares no process.'
+    echo 'worker: ./run' > app/Procfile
+    build procfile
+}
+
+test_a_static_json_that_is_wrong() {
+    mkdir app
+    touch app/index.html
+    while IFS='|' read -r text why; do
+        echo "$text" > app/static.json
+        expect_failure build static
+        expect_in "$OUTPUT" "$why"
+    done << 'CASES'
+{"root": |it is not valid JSON
+[]|it should hold a JSON object
+{"root": "../.."}|`root` leads out of the app
+{"root": "dist"}|there is no folder dist
+{"clean_urls": "yes"}|`clean_urls` should be true or false
+{"redirects": {"/a": {"url": "/b", "status": 200}}}|should be 301
+{"redirects": {"/a": {"url": "/b\r\nX: y"}}}|cannot be a header's value
+{"headers": {"/**": {"a b": "c"}}}|not a header's
+CASES
+}
