@@ -27,10 +27,7 @@ pub fn router(ctx: Ctx) -> Router {
         .route("/apps/{app}", get(apps::info).patch(apps::update).delete(apps::destroy))
         .route("/apps/{app}/addons", get(addons::list))
         .route("/apps/{app}/available-stacks", get(stacks::list_of_app))
-        .route(
-            "/apps/{app}/buildpack-installations",
-            get(buildpack_installations::list).put(buildpack_installations::replace),
-        )
+        .route("/apps/{app}/buildpack-installations", get(buildpack_installations::list).put(buildpack_installations::replace))
         .route("/apps/{app}/builds", get(builds::list))
         .route("/apps/{app}/builds/{build}", get(builds::info))
         .route("/apps/{app}/collaborators", get(collaborators::list).post(collaborators::create))
