@@ -16,11 +16,7 @@ use crate::db::{self, Connection};
 use crate::model::{Account, App, AppName};
 
 /// `GET /apps`: those that the caller owns or collaborates on.
-pub(super) async fn list(
-    State(ctx): State<Ctx>,
-    Caller(account): Caller,
-    range: Range,
-) -> Result<Page<types::App>, ApiError> {
+pub(super) async fn list(State(ctx): State<Ctx>, Caller(account): Caller, range: Range) -> Result<Page<types::App>, ApiError> {
     let urls = Urls::new(&ctx.config);
     let mut db = ctx.db.read().await?;
     let mut apps = Vec::new();

@@ -32,6 +32,7 @@ fn buildpack(update: BuildpackUpdate) -> Result<BuildpackRef, ApiError> {
 }
 
 fn describe(buildpacks: &[BuildpackRef]) -> Vec<BuildpackInstallation> {
-    let installation = |(ordinal, buildpack): (usize, &BuildpackRef)| BuildpackInstallation { ordinal, buildpack: buildpack.into() };
+    let installation =
+        |(ordinal, buildpack): (usize, &BuildpackRef)| BuildpackInstallation { ordinal, buildpack: buildpack.into() };
     buildpacks.iter().enumerate().map(installation).collect()
 }

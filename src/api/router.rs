@@ -8,7 +8,7 @@ use axum::routing::get;
 use super::error::ApiError;
 use super::{
     account, addons, apps, buildpack_installations, buildpacks, builds, collaborators, config_vars, keys, marks, releases, slugs,
-    stacks,
+    stacks, streams,
 };
 use crate::ctx::Ctx;
 
@@ -27,10 +27,7 @@ pub fn router(ctx: Ctx) -> Router {
         .route("/apps/{app}", get(apps::info).patch(apps::update).delete(apps::destroy))
         .route("/apps/{app}/addons", get(addons::list))
         .route("/apps/{app}/available-stacks", get(stacks::list_of_app))
-        .route(
-            "/apps/{app}/buildpack-installations",
-            get(buildpack_installations::list).put(buildpack_installations::replace),
-        )
+        .route("/apps/{app}/buildpack-installations", get(buildpack_installations::list).put(buildpack_installations::replace))
         .route("/apps/{app}/builds", get(builds::list))
         .route("/apps/{app}/builds/{build}", get(builds::info))
         .route("/apps/{app}/collaborators", get(collaborators::list).post(collaborators::create))
@@ -40,9 +37,11 @@ pub fn router(ctx: Ctx) -> Router {
         .route("/apps/{app}/releases/{release}", get(releases::info))
         .route("/apps/{app}/releases/{release}/config-vars", get(releases::config_vars))
         .route("/apps/{app}/slugs/{slug}", get(slugs::info))
+        .route("/blobs/slugs/{slug}", get(streams::slug_blob))
         .route("/buildpacks/{name}", get(buildpacks::info))
         .route("/stacks", get(stacks::list))
         .route("/stacks/{stack}", get(stacks::info))
+        .route("/streams/builds/{build}", get(streams::build_output))
         .fallback(no_route)
         .method_not_allowed_fallback(no_route)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

@@ -1,7 +1,114 @@
-//! Not written yet.
+//! The command line: the daemon, its administration, and a client of the Platform API whose commands have the names,
+//! flags and output of Heroku's.
+//!
+//! `serve`, `admin` and `stacks` work on an installation from its own host. The client commands stand in one file per
+//! family and know nothing but HTTP (`client`) and [`crate::api::types`]. `target` finds the app that a command is about,
+//! with the help of `checkout`, the user's git repository; `output` and `error` are what is printed.
 
-/// Entry point of the command line.
+mod admin;
+mod serve;
+mod stacks;
+
+mod access;
+mod apps;
+mod auth;
+mod buildpacks;
+mod builds;
+mod config;
+mod keys;
+mod releases;
+
+mod checkout;
+mod client;
+mod error;
+mod output;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::ServeArgs;
+use error::CliError;
+
+/// git push in, recorded release out
+#[derive(Debug, Parser)]
+#[command(name = "hoist", version, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Client commands talk to HOIST_URL (default http://127.0.0.1:5000) with the token in HOIST_API_KEY or ~/.netrc, about \
+the app named by --app, HOIST_APP or the git remote `hoist` or `heroku`.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon
+    Serve(Box<ServeArgs>),
+    /// Administer the installation on this host
+    #[command(subcommand)]
+    Admin(admin::Admin),
+    #[command(flatten)]
+    Stacks(stacks::Stacks),
+    #[command(flatten)]
+    Access(access::Access),
+    #[command(flatten)]
+    Apps(apps::Apps),
+    #[command(flatten)]
+    Auth(auth::Auth),
+    #[command(flatten)]
+    Buildpacks(buildpacks::Buildpacks),
+    #[command(flatten)]
+    Builds(builds::Builds),
+    #[command(flatten)]
+    Config(config::Config),
+    #[command(flatten)]
+    Keys(keys::Keys),
+    #[command(flatten)]
+    Releases(releases::Releases),
+}
+
+/// Entry point of the command line. Exit codes: 0, 1 for the user's error, 2 for the API's, 100 for not logged in.
 #[must_use]
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::FAILURE
+pub fn main() -> ExitCode {
+    let result = match Cli::try_parse() {
+        Ok(cli) => cli.command.run(),
+        Err(usage) => return error::usage(&usage),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error::report(&error),
+    }
+}
+
+impl Command {
+    fn run(self) -> Result<(), CliError> {
+        match self {
+            Self::Serve(args) => serve::run(&args),
+            Self::Admin(command) => command.run(),
+            Self::Stacks(command) => command.run(),
+            Self::Access(command) => command.run(),
+            Self::Apps(command) => command.run(),
+            Self::Auth(command) => command.run(),
+            Self::Buildpacks(command) => command.run(),
+            Self::Builds(command) => command.run(),
+            Self::Config(command) => command.run(),
+            Self::Keys(command) => command.run(),
+            Self::Releases(command) => command.run(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_fit_together() {
+        Cli::command().debug_assert();
+    }
 }

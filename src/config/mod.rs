@@ -2,6 +2,7 @@
 //!
 //! Every key is documented in [`File`] with its default; `hoist serve --help` lists the flags and variables.
 
+mod client;
 mod network;
 
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 
 use crate::model::{Limits, StackName};
 
+pub use client::Client;
 pub use network::Network;
 
 /// Which engine runs builds; see [`crate::engine::Kind`].

@@ -95,8 +95,7 @@ pub async fn window(db: &mut Connection, app: AppId, window: Window) -> Result<V
     let sql = sqlx::AssertSqlSafe(format!(
         "{SELECT} WHERE builds.app_id = ? AND builds.number BETWEEN ? AND ? ORDER BY builds.number {order} LIMIT ?"
     ));
-    let rows =
-        sqlx::query(sql).bind(app.to_string()).bind(window.from).bind(window.to).bind(window.most).fetch_all(db).await?;
+    let rows = sqlx::query(sql).bind(app.to_string()).bind(window.from).bind(window.to).bind(window.most).fetch_all(db).await?;
     rows.iter().map(build).collect()
 }
 

@@ -95,9 +95,9 @@ pub async fn list(db: &mut Connection, app: AppId, most: u32) -> Result<Vec<Rele
 /// Lists the releases whose versions are in the window.
 pub async fn window(db: &mut Connection, app: AppId, window: Window) -> Result<Vec<Release>, DbError> {
     let order = window.order.sql();
-    let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE app_id = ? AND version BETWEEN ? AND ? ORDER BY version {order} LIMIT ?"));
-    let rows =
-        sqlx::query(sql).bind(app.to_string()).bind(window.from).bind(window.to).bind(window.most).fetch_all(db).await?;
+    let sql =
+        sqlx::AssertSqlSafe(format!("{SELECT} WHERE app_id = ? AND version BETWEEN ? AND ? ORDER BY version {order} LIMIT ?"));
+    let rows = sqlx::query(sql).bind(app.to_string()).bind(window.from).bind(window.to).bind(window.most).fetch_all(db).await?;
     rows.iter().map(release).collect()
 }
 

@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
-use crate::model::{AppId, BuildId, Digest};
+use crate::model::{BuildId, Digest};
 use crate::transcript::Follower;
 
 const PIPE_BYTES: usize = 64 * 1024;
@@ -38,8 +38,8 @@ pub(super) fn spools_dir(ctx: &Ctx) -> PathBuf {
 }
 
 /// Opens the log of a build; `None` when there is none.
-pub async fn open_log(ctx: &Ctx, app: AppId, build: BuildId) -> Result<Option<Log>, ArchiveError> {
-    if let Some(entry) = ctx.builds.find(app, build) {
+pub async fn open_log(ctx: &Ctx, build: BuildId) -> Result<Option<Log>, ArchiveError> {
+    if let Some(entry) = ctx.builds.find(build) {
         return Ok(Some(Log::Growing(entry.transcript.follow())));
     }
     let digest = db::builds::log(&mut *ctx.db.read().await?, build).await?;

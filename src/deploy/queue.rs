@@ -89,8 +89,8 @@ impl Builds {
     }
 
     /// Finds a running build by its id.
-    pub(super) fn find(&self, app: AppId, id: BuildId) -> Option<Arc<Entry>> {
-        self.apps().get(&app)?.iter().find(|entry| entry.id == id).cloned()
+    pub(super) fn find(&self, id: BuildId) -> Option<Arc<Entry>> {
+        self.apps().values().flatten().find(|entry| entry.id == id).cloned()
     }
 
     // Held for look-ups in small maps only, never across an await.

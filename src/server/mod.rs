@@ -4,6 +4,7 @@ mod lock;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,12 +58,14 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 
 impl Server {
     /// Opens everything, mends what a crash has left, and opens the doors last.
-    pub async fn start(config: Config) -> anyhow::Result<Self> {
+    pub async fn start(mut config: Config) -> anyhow::Result<Self> {
         telemetry::start();
         let lock = Lock::take(&config.data_dir)?;
         let places = Arc::new(Semaphore::new(config.limits.connections));
         let http = Listener::bind("http", config.http_listen, Arc::clone(&places)).await?;
         let ssh = Listener::bind("ssh", config.ssh_listen, places).await?;
+        // Port 0 asks for any: from here on the configuration names the real ones.
+        (config.http_listen, config.ssh_listen) = (http.local_addr()?, ssh.local_addr()?);
         let ctx = open(config).await?;
         deploy::recover(&ctx).await.context("can't mend what the last stop left")?;
         let tls = tls::acceptor(&ctx)?;
@@ -119,16 +122,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
     let helper = std::env::current_exe().context("can't find hoist's own executable")?;
     let db = Db::open(&config.data_dir).await?;
     let store = Store::open(&config.data_dir.join("blobs"))?;
-    let engine = Engine::open(engine::Settings {
-        kind: match config.engine {
-            config::Engine::Sandbox => engine::Kind::Sandbox,
-            config::Engine::Local => engine::Kind::Local,
-        },
-        helper: helper.clone(),
-        work_dir: config.data_dir.join("work"),
-        ca_bundle: config.network.ca_bundle(),
-        allow_networks: config.network.allow.iter().map(|network| (network.address, network.bits)).collect(),
-    })?;
+    let engine = Engine::open(engine_settings(&config, &config.data_dir.join("work"))?)?;
     let builds = Builds::new(config.limits.concurrent_builds, config.limits.queued_builds_per_app);
     Ok(Ctx {
         config: Arc::new(config),
@@ -140,6 +134,20 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
         killing: CancellationToken::new(),
         builds,
         tasks: TaskTracker::new(),
+    })
+}
+
+/// What the configuration says of the engine, which is to keep its files in `work_dir`.
+pub fn engine_settings(config: &Config, work_dir: &Path) -> anyhow::Result<engine::Settings> {
+    Ok(engine::Settings {
+        kind: match config.engine {
+            config::Engine::Sandbox => engine::Kind::Sandbox,
+            config::Engine::Local => engine::Kind::Local,
+        },
+        helper: std::env::current_exe().context("can't find hoist's own executable")?,
+        work_dir: work_dir.to_path_buf(),
+        ca_bundle: config.network.ca_bundle(),
+        allow_networks: config.network.allow.iter().map(|network| (network.address, network.bits)).collect(),
     })
 }
 

@@ -10,6 +10,10 @@ mod engine;
 mod engine_network;
 mod engine_sandbox;
 
+mod api;
+mod api_world;
+mod cli;
+
 mod apps;
 mod crash;
 mod queue;

@@ -1,0 +1,65 @@
+//! `hoist admin …`: works on the database itself, whether the daemon runs or not.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use time::OffsetDateTime;
+
+use super::error::CliError;
+use super::output;
+use crate::auth::{self, AuthError};
+use crate::config::{Config, PlaceArgs};
+use crate::db::Db;
+use crate::model::{Account, Email, Secret};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Admin {
+    /// Add a user, or make another token for one, and print the token
+    #[command(name = "user:add")]
+    UserAdd(UserAdd),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UserAdd {
+    /// E-mail address of the user
+    email: Email,
+    /// SSH public key of the user, such as ~/.ssh/id_ed25519.pub
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+impl Admin {
+    pub(super) fn run(self) -> Result<(), CliError> {
+        match self {
+            Self::UserAdd(args) => args.run(),
+        }
+    }
+}
+
+impl UserAdd {
+    fn run(self) -> Result<(), CliError> {
+        let key = self.key.as_deref().map(read_key).transpose()?;
+        let config = Config::load_place(&self.place).map_err(anyhow::Error::from)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("can't start the runtime")?;
+        let (account, token) = runtime.block_on(add(&config, &self.email, key.as_deref()))?;
+        output::note(&format!("Token of {}, shown this once:", account.email));
+        output::print(&format!("{}\n", token.expose()))
+    }
+}
+
+async fn add(config: &Config, email: &Email, key: Option<&str>) -> Result<(Account, Secret), CliError> {
+    let db = Db::open(&config.data_dir).await.map_err(anyhow::Error::from)?;
+    let added = auth::add_user(&db, email, key, OffsetDateTime::now_utc()).await;
+    db.close().await;
+    added.map_err(|error| match error {
+        AuthError::Invalid(invalid) => CliError::User(invalid.to_string()),
+        AuthError::Db(error) => CliError::Other(error.into()),
+    })
+}
+
+fn read_key(path: &Path) -> Result<String, CliError> {
+    std::fs::read_to_string(path).map_err(|error| CliError::User(format!("can't read {}: {error}", path.display())))
+}

@@ -1,0 +1,174 @@
+//! The Platform API over HTTP.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio_rustls::rustls::crypto::ring;
+use ureq::http::{Method, Request, Response, StatusCode, Uri};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body, SendBody};
+use uv_netrc::Netrc;
+
+use super::error::CliError;
+use crate::api::types;
+use crate::config;
+use crate::model::Secret;
+
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// For one whole request and its answer.
+const REQUEST_TIME: Duration = Duration::from_mins(1);
+const ACCEPT: &str = "application/vnd.heroku+json; version=3";
+
+/// A logged-in client.
+pub(super) struct Client {
+    agent: Agent,
+    url: String,
+    token: Secret,
+}
+
+impl Client {
+    /// Takes the address and the token from the environment, the token else from `~/.netrc`.
+    pub(super) fn open() -> Result<Self, CliError> {
+        let settings = config::Client::from_env();
+        let url = settings.url.trim_end_matches('/').to_owned();
+        let uri: Uri = url.parse().map_err(|_| CliError::User(format!("HOIST_URL is not a URL: {url}")))?;
+        let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(CliError::User(format!("HOIST_URL must look like https://hoist.example.com, not {url}")));
+        };
+        let token = match settings.api_key {
+            Some(token) => Some(token),
+            None => netrc_token(settings.home.map(|home| home.join(".netrc")), authority.as_str(), authority.host())?,
+        };
+        let token = token.ok_or_else(|| {
+            CliError::NotLoggedIn(format!(
+                "not logged in: set HOIST_API_KEY to your API token, or add `machine {authority}` to ~/.netrc."
+            ))
+        })?;
+        Ok(Self { agent: agent(authority.host()), url, token })
+    }
+
+    /// Where hoist is reached.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        read(&mut self.send(Method::GET, path, None, &())?)
+    }
+
+    /// The part of a list that a range asks for.
+    pub(super) fn part<T: DeserializeOwned>(&self, path: &str, range: &str) -> Result<Vec<T>, CliError> {
+        read(&mut self.send(Method::GET, path, Some(range), &())?)
+    }
+
+    /// A whole list, however many parts it comes in.
+    pub(super) fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, CliError> {
+        let mut items = Vec::new();
+        let mut range = None;
+        loop {
+            let mut response = self.send(Method::GET, path, range.as_deref(), &())?;
+            items.extend(read::<Vec<T>>(&mut response)?);
+            match response.headers().get("next-range").and_then(|next| next.to_str().ok()) {
+                Some(next) => range = Some(next.to_owned()),
+                None => return Ok(items),
+            }
+        }
+    }
+
+    pub(super) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
+        read(&mut self.send(Method::POST, path, None, body)?)
+    }
+
+    pub(super) fn patch<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
+        read(&mut self.send(Method::PATCH, path, None, body)?)
+    }
+
+    pub(super) fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
+        read(&mut self.send(Method::PUT, path, None, body)?)
+    }
+
+    pub(super) fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        read(&mut self.send(Method::DELETE, path, None, &())?)
+    }
+
+    /// Opens a stream that may go on for as long as a build does. Sent without the token: the URL is the permission.
+    pub(super) fn stream(&self, url: &str) -> Result<impl Read + use<>, CliError> {
+        let request = self.agent.get(url).config().timeout_global(None).timeout_recv_response(Some(REQUEST_TIME)).build();
+        let mut response = request.call().map_err(|error| unreachable(url, &error))?;
+        refused(&mut response)?;
+        Ok(response.into_body().into_reader())
+    }
+
+    /// Sends a request; `body` is left out where the method has none.
+    fn send(&self, method: Method, path: &str, range: Option<&str>, body: &impl Serialize) -> Result<Response<Body>, CliError> {
+        let mut request = Request::builder().uri(format!("{}{path}", self.url)).header("accept", ACCEPT);
+        request = request.header("authorization", format!("Bearer {}", self.token.expose()));
+        if let Some(range) = range {
+            request = request.header("range", range);
+        }
+        let has_body = matches!(method, Method::POST | Method::PATCH | Method::PUT);
+        let request = request.method(method);
+        let sent = if has_body {
+            let body = serde_json::to_vec(body).map_err(anyhow::Error::from)?;
+            let request = request.header("content-type", "application/json").body(body).map_err(anyhow::Error::from)?;
+            self.agent.run(request)
+        } else {
+            self.agent.run(request.body(SendBody::none()).map_err(anyhow::Error::from)?)
+        };
+        let mut response = sent.map_err(|error| unreachable(&self.url, &error))?;
+        refused(&mut response)?;
+        Ok(response)
+    }
+}
+
+fn agent(host: &str) -> Agent {
+    let tls = TlsConfig::builder()
+        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+        .root_certs(RootCerts::PlatformVerifier)
+        .build();
+    let mut config = Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_connect(Some(CONNECT_TIME))
+        .timeout_global(Some(REQUEST_TIME))
+        .user_agent(concat!("hoist/", env!("CARGO_PKG_VERSION")))
+        .tls_config(tls);
+    // A proxy could not reach this host's own loopback.
+    if matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
+        config = config.proxy(None);
+    }
+    config.build().new_agent()
+}
+
+/// The password of the entry for `HOST:PORT` (where the Heroku CLI puts it) or `HOST`.
+fn netrc_token(path: Option<std::path::PathBuf>, authority: &str, host: &str) -> Result<Option<Secret>, CliError> {
+    let Some(path) = path.filter(|path| path.exists()) else { return Ok(None) };
+    let netrc = Netrc::from_file(&path).map_err(|error| CliError::User(format!("can't read {}: {error}", path.display())))?;
+    let entry = netrc.hosts.get(authority).or_else(|| netrc.hosts.get(host));
+    Ok(entry.map(|entry| Secret::new(entry.password.clone())))
+}
+
+fn read<T: DeserializeOwned>(response: &mut Response<Body>) -> Result<T, CliError> {
+    let body = response.body_mut().read_json();
+    body.map_err(|error| CliError::User(format!("hoist's answer can't be read, is HOIST_URL right? ({error})")))
+}
+
+fn refused(response: &mut Response<Body>) -> Result<(), CliError> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let Ok(types::Error { id, message, .. }) = response.body_mut().read_json() else {
+        return Err(CliError::User(format!("the server answered {status}, and not as hoist does. Is HOIST_URL right?")));
+    };
+    match status {
+        StatusCode::UNAUTHORIZED => Err(CliError::NotLoggedIn(format!("{message} Check HOIST_API_KEY or ~/.netrc."))),
+        _ => Err(CliError::Api { id, message }),
+    }
+}
+
+fn unreachable(url: &str, error: &ureq::Error) -> CliError {
+    CliError::User(format!("can't reach hoist at {url}: {error}. Is it running, and is HOIST_URL right?"))
+}

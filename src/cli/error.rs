@@ -1,0 +1,54 @@
+//! How a command fails: in one sentence, and with which exit code.
+
+use std::io;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use clap::error::ErrorKind;
+
+/// Why a command was not done.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    /// The user can put it right.
+    #[error("{0}")]
+    User(String),
+    /// The API refused.
+    #[error("{message}")]
+    Api { id: String, message: String },
+    #[error("{0}")]
+    NotLoggedIn(String),
+    #[error("could not print")]
+    Output(#[from] io::Error),
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+/// Prints an error and gives its exit code.
+pub(super) fn report(error: &CliError) -> ExitCode {
+    let (text, code) = match error {
+        CliError::User(text) => (text.clone(), 1),
+        CliError::Api { id, message } => (format!("{message}\n\nError ID: {id}"), 2),
+        CliError::NotLoggedIn(text) => (text.clone(), 100),
+        // Whoever read the output has had enough, as `head` does.
+        CliError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        CliError::Output(error) => (format!("can't print: {error}"), 1),
+        // With its causes.
+        CliError::Other(error) => (format!("{error:#}"), 1),
+    };
+    let mark = Style::new().fg_color(Some(AnsiColor::Red.into()));
+    for (number, line) in text.lines().enumerate() {
+        let first = if number == 0 { "Error: " } else { "" };
+        anstream::eprintln!("{}", format!(" {mark}›{mark:#}   {first}{line}").trim_end());
+    }
+    ExitCode::from(code)
+}
+
+/// Prints clap's own text: help on stdout, what is wrong with the arguments (and what was meant) on stderr.
+pub(super) fn usage(error: &clap::Error) -> ExitCode {
+    // Nothing can be done about a closed terminal here.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(1),
+    }
+}

@@ -1,0 +1,115 @@
+//! `hoist releases`, `releases:info`
+
+use std::collections::BTreeMap;
+
+use clap::{Args, Subcommand};
+use time::OffsetDateTime;
+
+use super::client::Client;
+use super::error::CliError;
+use super::output::{self, print, print_json};
+use super::target::{Target, app_path, encode};
+use crate::api::types::Release;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Releases {
+    /// Display the releases for an app
+    #[command(name = "releases")]
+    List(List),
+    /// View detailed information for a release
+    #[command(name = "releases:info")]
+    Info(Info),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    target: Target,
+    /// Number of releases to show
+    #[arg(short, long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    num: u32,
+    /// Output in JSON format
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Info {
+    /// Version or id of the release; the newest if none is given
+    release: Option<String>,
+    #[command(flatten)]
+    target: Target,
+    /// Output in JSON format
+    #[arg(long)]
+    json: bool,
+}
+
+impl Releases {
+    pub(super) fn run(self) -> Result<(), CliError> {
+        let client = Client::open()?;
+        match self {
+            Self::List(args) => list(&client, &args),
+            Self::Info(args) => info(&client, &args),
+        }
+    }
+}
+
+fn list(client: &Client, args: &List) -> Result<(), CliError> {
+    let app = args.target.app()?;
+    let range = format!("version ..; max={}, order=desc", args.num);
+    let releases: Vec<Release> = client.part(&format!("{}/releases", app_path(&app)), &range)?;
+    if args.json {
+        return print_json(&releases);
+    }
+    let current = releases.iter().find(|release| release.current);
+    let current = current.map(|release| format!(" - Current: v{}", release.version)).unwrap_or_default();
+    let now = OffsetDateTime::now_utc();
+    let rows: Vec<_> = releases.iter().map(|release| row(release, now)).collect();
+    let table = output::table(["v", "description", "user", "created_at"], &rows);
+    print(&(output::header(&format!("{app} Releases{current}")) + &table))
+}
+
+fn row(release: &Release, now: OffsetDateTime) -> [String; 4] {
+    let description = format!("{} {}", release.description, status(release)).trim_end().to_owned();
+    let created_at = output::ago(release.created_at.0, now);
+    [format!("v{}", release.version), description, release.user.email.clone(), created_at]
+}
+
+fn info(client: &Client, args: &Info) -> Result<(), CliError> {
+    let path = format!("{}/releases", args.target.path()?);
+    let release: Release = match &args.release {
+        Some(release) => client.get(&format!("{path}/{}", encode(release)))?,
+        None => {
+            let newest = client.part(&path, "version ..; max=1, order=desc")?.into_iter().next();
+            newest.ok_or_else(|| CliError::User("The app has no releases.".into()))?
+        }
+    };
+    if args.json {
+        return print_json(&release);
+    }
+    let vars: BTreeMap<String, String> = client.get(&format!("{path}/{}/config-vars", release.version))?;
+    let change = match status(&release) {
+        "" => release.description.clone(),
+        status => format!("{} ({status})", release.description),
+    };
+    let created_at = serde_json::to_value(release.created_at).map_err(anyhow::Error::from)?;
+    let fields = output::fields([
+        ("By", release.user.email),
+        ("Change", change),
+        ("Eligible for Rollback?", if release.eligible_for_rollback { "Yes" } else { "No" }.into()),
+        ("When", created_at.as_str().unwrap_or_default().into()),
+    ]);
+    let vars = output::fields(vars.iter().map(|(key, value)| (key.as_str(), value.clone())));
+    let version = format!("v{}", release.version);
+    let heads = (output::header(&format!("Release {version}")), output::header(&format!("{version} Config vars")));
+    print(&format!("{}{fields}\n{}{vars}", heads.0, heads.1))
+}
+
+fn status(release: &Release) -> &'static str {
+    match release.status.as_str() {
+        "pending" => "release command executing",
+        "failed" => "release command failed",
+        "expired" => "release expired",
+        _ => "",
+    }
+}

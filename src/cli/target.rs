@@ -1,0 +1,55 @@
+//! Which app a command is about.
+
+use clap::Args;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::checkout::Checkout;
+use super::error::CliError;
+
+/// What a part of a path may hold as it is (RFC 3986, unreserved).
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+#[derive(Debug, Args)]
+pub(super) struct Target {
+    /// App to run the command on
+    #[arg(short, long, env = "HOIST_APP")]
+    app: Option<String>,
+    /// Git remote of the app to run the command on
+    #[arg(short, long)]
+    remote: Option<String>,
+}
+
+impl Target {
+    /// The app's name: from the flag, the environment, or the checkout that the user stands in.
+    pub(super) fn app(&self) -> Result<String, CliError> {
+        if let (Some(app), None) = (&self.app, &self.remote) {
+            return Ok(app.clone());
+        }
+        let remotes = match &self.remote {
+            Some(remote) => vec![remote.as_str()],
+            None => vec!["hoist", "heroku"],
+        };
+        let checkout = Checkout::here()?;
+        let app = checkout.and_then(|checkout| remotes.iter().find_map(|remote| checkout.app_of(remote)));
+        app.ok_or_else(|| {
+            CliError::User(match &self.remote {
+                Some(remote) => format!("There is no git remote {remote} here that names an app."),
+                None => "Missing required flag: --app. Name the app, or run this in its git checkout.".into(),
+            })
+        })
+    }
+
+    /// The app's path in the API.
+    pub(super) fn path(&self) -> Result<String, CliError> {
+        Ok(app_path(&self.app()?))
+    }
+}
+
+pub(super) fn app_path(app: &str) -> String {
+    format!("/apps/{}", encode(app))
+}
+
+/// Makes any text one part of a path.
+pub(super) fn encode(part: &str) -> String {
+    utf8_percent_encode(part, UNRESERVED).to_string()
+}

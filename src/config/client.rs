@@ -1,0 +1,33 @@
+//! The client's settings: where hoist is, and the token.
+
+use std::path::PathBuf;
+
+use crate::model::Secret;
+
+/// What the client reads from its environment.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// `HOIST_URL`. Default `http://127.0.0.1:5000`.
+    pub url: String,
+    /// `HOIST_API_KEY`. Not a flag: every user of a host can read a process's arguments.
+    pub api_key: Option<Secret>,
+    pub home: Option<PathBuf>,
+}
+
+impl Client {
+    /// Reads the environment.
+    #[must_use]
+    pub fn from_env() -> Self {
+        Self {
+            url: variable("HOIST_URL").unwrap_or_else(|| "http://127.0.0.1:5000".into()),
+            api_key: variable("HOIST_API_KEY").map(Secret::new),
+            home: std::env::home_dir(),
+        }
+    }
+}
+
+/// A variable that is set, and not to nothing.
+#[expect(clippy::disallowed_methods, reason = "this is src/config")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,342 @@
+//! The Platform API, request by request.
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use base64::Engine as _;
+use hoist::db::builds::Outcome;
+use hoist::model::{AppId, BuildId, BuildStatus, Digest, Slug, SlugId};
+use hoist::release::{Deploy, release_deploy};
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use crate::api_world::{User, World};
+
+async fn world_with_app() -> (World, User) {
+    let world = World::new().await;
+    let user = world.user("dev@example.com").await;
+    let made = world.post(&user, "/apps", json!({"name": "example"})).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    (world, user)
+}
+
+/// Records a build and, if it succeeded, its release.
+pub(crate) async fn build(world: &World, user: &User, status: BuildStatus) -> BuildId {
+    let (db, now) = (&world.ctx.db, world.ctx.now());
+    let app = world.get(user, "/apps/example").await.body["id"].as_str().unwrap().parse::<AppId>().unwrap();
+    let commit = "32345678901234567890123456789012345678ab".parse().unwrap();
+    let stack = "debian-12".parse().unwrap();
+    let id = BuildId::new();
+    let mut tx = db.write().await.unwrap();
+    hoist::db::builds::insert(&mut tx, id, app, user.account.id, Some(&commit), &stack, now).await.unwrap();
+    if matches!(status, BuildStatus::Failed | BuildStatus::Cancelled) {
+        let outcome = Outcome { status, reason: Some("it failed".into()), slug: None, log: None };
+        hoist::db::builds::end(&mut tx, id, &outcome, now).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    if status == BuildStatus::Succeeded {
+        let slug = Slug {
+            id: SlugId::new(),
+            app,
+            digest: Digest::from_bytes([1; 32]),
+            content_digest: Digest::from_bytes([2; 32]),
+            size_bytes: 1234,
+            stack,
+            stack_digest: Digest::from_bytes([3; 32]),
+            commit: Some(commit),
+            process_types: [("web".parse().unwrap(), "node server.js".to_owned())].into(),
+            language: Some("Node.js".into()),
+            created_at: now,
+        };
+        let by = user.account.id;
+        let deploy =
+            Deploy { app, by, build: id, slug, cache: None, refs: Vec::new(), pack: None, config: [].into(), log: None, at: now };
+        release_deploy(db, deploy).await.unwrap();
+    }
+    id
+}
+
+#[tokio::test]
+async fn account_in_herokus_shape() {
+    let world = World::new().await;
+    let user = world.user("dev@example.com").await;
+    let account = world.get(&user, "/account").await;
+    assert_snapshot!(account.normal(), @"");
+    for same in ["/users/~", "/users/DEV@example.com", &format!("/users/{}", user.account.id)] {
+        assert_eq!(world.get(&user, same).await.body, account.body, "{same}");
+    }
+    world.user("else@example.com").await;
+    assert_snapshot!(world.get(&user, "/users/else@example.com").await.error(), @"");
+}
+
+#[tokio::test]
+async fn credentials_in_every_form() {
+    let world = World::new().await;
+    let token = world.user("dev@example.com").await.token;
+    let basic = |plain: String| format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(plain));
+    let ask = |authorization: Option<String>| {
+        let mut request = Request::get("/account");
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
+        world.raw(request.body(Body::empty()).unwrap())
+    };
+    for good in
+        [format!("Bearer {}", token.expose()), basic(format!(":{}", token.expose())), basic(format!("heroku:{}", token.expose()))]
+    {
+        assert_eq!(ask(Some(good)).await.status, StatusCode::OK);
+    }
+    for bad in ["Bearer undefined".to_owned(), "Bearer".to_owned(), basic("dev@example.com:".into())] {
+        let answer = ask(Some(bad)).await;
+        assert_snapshot!(answer.error(), @"");
+        assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"hoist\""));
+    }
+    assert!(ask(None).await.error().contains("no credentials"));
+}
+
+#[tokio::test]
+async fn an_app_lives_and_ends() {
+    let world = World::new().await;
+    let user = world.user("dev@example.com").await;
+    let made = world.post(&user, "/apps", json!({"name": "example", "region": "eu", "feature_flags": []})).await;
+    assert_eq!(made.status, StatusCode::CREATED);
+    assert_snapshot!(made.normal(), @"");
+    let by_id = format!("/apps/{}", made.body["id"].as_str().unwrap());
+    assert_eq!(world.get(&user, &by_id).await.body, made.body);
+    assert_eq!(world.get(&user, "/apps").await.body, json!([made.body]));
+    assert_eq!(world.get(&user, "/users/~/apps").await.body, json!([made.body]));
+    assert_eq!(world.get(&user, "/apps/example/addons").await.body, json!([]));
+
+    let renamed = world.patch(&user, "/apps/example", json!({"name": "sample"})).await;
+    assert_eq!((renamed.status, &renamed.body["web_url"]), (StatusCode::OK, &json!("https://sample.example.com/")));
+    assert_eq!(world.delete(&user, "/apps/sample").await.body["id"], made.body["id"]);
+    assert_snapshot!(world.get(&user, &by_id).await.error(), @"");
+    assert_eq!(world.post(&user, "/apps", json!({"name": "sample"})).await.status, StatusCode::CREATED, "the name is free");
+}
+
+#[tokio::test]
+async fn apps_without_a_name_get_one() {
+    let world = World::new().await;
+    let user = world.user("dev@example.com").await;
+    let made = world.send(&user, Method::POST, "/apps", &[], "").await;
+    assert_eq!(made.status, StatusCode::CREATED);
+    assert!(made.body["name"].as_str().unwrap().split('-').count() == 3, "{made:?}");
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_told() {
+    let (world, user) = world_with_app().await;
+    let send = async |method: Method, path: &str, body: &str| world.send(&user, method, path, &[], body).await.error();
+    assert_snapshot!(send(Method::POST, "/apps", "{\"name\": ").await, @"");
+    assert_snapshot!(send(Method::POST, "/apps", "{\"name\": 5}").await, @"");
+    assert_snapshot!(send(Method::POST, "/apps", "{\"name\": \"No_Name\"}").await, @"");
+    assert_snapshot!(send(Method::POST, "/apps", "{\"name\": \"example\"}").await, @"");
+    assert_snapshot!(send(Method::POST, "/apps", "{\"stack\": \"cedar\"}").await, @"");
+    assert_snapshot!(send(Method::PATCH, "/apps/example", "{\"build_stack\": \"cedar\"}").await, @"");
+    assert_snapshot!(send(Method::PATCH, "/apps/example", "{\"maintenance\": true}").await, @"");
+    assert_snapshot!(send(Method::POST, "/apps", &format!("\"{}\"", "x".repeat(1024 * 1024))).await, @"");
+    assert_snapshot!(send(Method::GET, "/nowhere", "").await, @"");
+    assert_snapshot!(send(Method::POST, "/account", "").await, @"");
+}
+
+#[tokio::test]
+async fn not_yours_is_answered_like_not_there() {
+    let (world, _owner) = world_with_app().await;
+    let stranger = world.user("stranger@example.com").await;
+    for path in
+        ["", "/config-vars", "/releases", "/releases/1", "/releases/1/config-vars", "/builds", "/collaborators", "/addons"]
+    {
+        let theirs = world.get(&stranger, &format!("/apps/example{path}")).await;
+        let nobodys = world.get(&stranger, &format!("/apps/nowhere{path}")).await;
+        assert_eq!(theirs.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(theirs.body, nobodys.body, "{path}");
+        assert_eq!(theirs.body["resource"], "app", "{path}");
+    }
+    assert_eq!(world.delete(&stranger, "/apps/example").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(world.patch(&stranger, "/apps/example/config-vars", json!({"A": "1"})).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(world.get(&stranger, "/apps").await.body, json!([]));
+}
+
+#[tokio::test]
+async fn collaborators_may_work_but_not_own() {
+    let (world, owner) = world_with_app().await;
+    let friend = world.user("friend@example.com").await;
+    let added = world.post(&owner, "/apps/example/collaborators", json!({"user": "Friend@example.com", "silent": true})).await;
+    assert_eq!(added.status, StatusCode::CREATED);
+    assert_snapshot!(added.normal(), @"");
+    let all = world.get(&owner, "/apps/example/collaborators").await;
+    let roles: Vec<_> = all.body.as_array().unwrap().iter().map(|one| (&one["user"]["email"], &one["role"])).collect();
+    assert_eq!(json!(roles), json!([["dev@example.com", "owner"], ["friend@example.com", "collaborator"]]));
+
+    assert_eq!(world.patch(&friend, "/apps/example/config-vars", json!({"A": "1"})).await.status, StatusCode::OK);
+    let only_owner = "403 forbidden: Only the owner of example can do this.";
+    assert_eq!(world.delete(&friend, "/apps/example").await.error(), only_owner);
+    assert_eq!(world.patch(&friend, "/apps/example", json!({"name": "mine-now"})).await.error(), only_owner);
+    assert_eq!(world.post(&friend, "/apps/example/collaborators", json!({"user": "x@example.com"})).await.error(), only_owner);
+    assert_eq!(world.delete(&friend, "/apps/example/collaborators/dev@example.com").await.error(), only_owner);
+
+    assert_eq!(world.delete(&friend, "/apps/example/collaborators/friend%40example.com").await.status, StatusCode::OK);
+    assert_eq!(world.get(&friend, "/apps/example").await.status, StatusCode::NOT_FOUND);
+    let gone = world.delete(&owner, "/apps/example/collaborators/friend@example.com").await;
+    assert_snapshot!(gone.error(), @"");
+    let unknown = world.post(&owner, "/apps/example/collaborators", json!({"user": "nobody@example.com"})).await;
+    assert_snapshot!(unknown.error(), @"");
+    let oneself = world.delete(&owner, "/apps/example/collaborators/dev@example.com").await;
+    assert_snapshot!(oneself.error(), @"");
+}
+
+#[tokio::test]
+async fn config_changes_are_releases() {
+    let (world, user) = world_with_app().await;
+    let set = world.patch(&user, "/apps/example/config-vars", json!({"LANG": "C", "TOKEN": "hush"})).await;
+    assert_eq!(set.body, json!({"LANG": "C", "TOKEN": "hush"}));
+    let unset = world.patch(&user, "/apps/example/config-vars", json!({"LANG": null, "NEW": "1"})).await;
+    assert_eq!(unset.body, json!({"NEW": "1", "TOKEN": "hush"}));
+    world.patch(&user, "/apps/example/config-vars", json!({"NEW": "1"})).await;
+
+    let releases = world.get(&user, "/apps/example/releases").await;
+    let told: Vec<_> =
+        releases.body.as_array().unwrap().iter().map(|release| (&release["version"], &release["description"])).collect();
+    assert_eq!(
+        json!(told),
+        json!([[1, "Initial release"], [2, "Set LANG, TOKEN config vars"], [3, "Set NEW, Unset LANG config vars"]]),
+        "changing nothing makes no release"
+    );
+    assert_eq!(world.get(&user, "/apps/example/releases/2/config-vars").await.body, set.body);
+    assert_eq!(world.get(&user, "/apps/example/config-vars").await.body, unset.body);
+
+    let bad = world.patch(&user, "/apps/example/config-vars", json!({"PORT": {"hush": "hush"}})).await;
+    assert_snapshot!(bad.error(), @"");
+    let bad = world.patch(&user, "/apps/example/config-vars", json!({"1X": "hush"})).await;
+    assert_snapshot!(bad.error(), @"");
+}
+
+#[tokio::test]
+async fn releases_in_herokus_shape() {
+    let (world, user) = world_with_app().await;
+    build(&world, &user, BuildStatus::Succeeded).await;
+    let release = world.get(&user, "/apps/example/releases/v2").await;
+    assert_snapshot!(release.normal(), @"");
+    let by_id = format!("/apps/example/releases/{}", release.body["id"].as_str().unwrap());
+    assert_eq!(world.get(&user, &by_id).await.body, release.body);
+    let slug = format!("/apps/example/slugs/{}", release.body["slug"]["id"].as_str().unwrap());
+    let slug_id = release.body["slug"]["id"].as_str().unwrap();
+    assert_snapshot!(world.get(&user, &slug).await.normal().replace(slug_id, "ID"), @"");
+    let app = world.get(&user, "/apps/example").await;
+    assert_eq!((&app.body["slug_size"], &app.body["buildpack_provided_description"]), (&json!(1234), &json!("Node.js")));
+    for missing in ["0", "9", "x", "v"] {
+        let answer = world.get(&user, &format!("/apps/example/releases/{missing}")).await;
+        assert_eq!(answer.error(), "404 not_found: Couldn't find that release.", "{missing}");
+    }
+}
+
+#[tokio::test]
+async fn releases_come_in_parts() {
+    let (world, user) = world_with_app().await;
+    for value in ["1", "2", "3"] {
+        world.patch(&user, "/apps/example/config-vars", json!({"A": value})).await;
+    }
+    let get = async |range: &str| world.send(&user, Method::GET, "/apps/example/releases", &[("range", range)], "").await;
+    let versions =
+        |body: &Value| body.as_array().unwrap().iter().map(|item| item["version"].as_u64().unwrap()).collect::<Vec<_>>();
+
+    let first = get("version ..; max=3, order=desc").await;
+    assert_eq!((first.status, versions(&first.body)), (StatusCode::PARTIAL_CONTENT, vec![4, 3, 2]));
+    assert_eq!(first.header("content-range"), Some("version 4..2"));
+    assert_eq!(first.header("accept-ranges"), Some("version"));
+    let rest = get(first.header("next-range").unwrap()).await;
+    assert_eq!((rest.status, versions(&rest.body)), (StatusCode::OK, vec![1]));
+    assert_eq!(rest.header("next-range"), None);
+
+    assert_eq!(versions(&get("version 2..3").await.body), [2, 3]);
+    assert_eq!(versions(&get("").await.body), [1, 2, 3, 4]);
+    let bad = get("description ..").await;
+    assert_snapshot!(bad.error(), @"");
+    assert_snapshot!(get("nonsense").await.error(), @"");
+}
+
+#[tokio::test]
+async fn builds_in_herokus_shape() {
+    let (world, user) = world_with_app().await;
+    let good = build(&world, &user, BuildStatus::Succeeded).await;
+    build(&world, &user, BuildStatus::Failed).await;
+    build(&world, &user, BuildStatus::Cancelled).await;
+    build(&world, &user, BuildStatus::Pending).await;
+    world.patch(&user, "/apps/example/config-vars", json!({"A": "1"})).await;
+    let range = [("range", "created_at ..; max=10, order=desc")];
+    let list = world.send(&user, Method::GET, "/apps/example/builds", &range, "").await;
+    let statuses: Vec<_> = list.body.as_array().unwrap().iter().map(|build| &build["status"]).collect();
+    assert_eq!(json!(statuses), json!(["pending", "failed", "failed", "succeeded"]));
+    let one = world.get(&user, &format!("/apps/example/builds/{good}")).await;
+    assert_eq!(one.body, list.body[3]);
+    assert_snapshot!(one.normal().replace(&good.to_string(), "ID"), @"");
+    let release = world.get(&user, "/apps/example/releases/2").await;
+    assert_eq!(one.body["release"]["id"], release.body["id"], "the deploy, not the config change after it");
+}
+
+#[tokio::test]
+async fn buildpacks_are_set_as_a_list() {
+    let (world, user) = world_with_app().await;
+    let path = "/apps/example/buildpack-installations";
+    let put = async |body: Value| world.send(&user, Method::PUT, path, &[("range", "")], &body.to_string()).await;
+    assert_eq!(world.get(&user, path).await.body, json!([]));
+    let updates = json!({"updates": [{"buildpack": "heroku/nodejs"}, {"buildpack": "urn:buildpack:./packs/mine"}]});
+    let set = put(updates).await;
+    assert_snapshot!(set.normal(), @"");
+    assert_eq!(world.get(&user, path).await.body, set.body);
+    assert_snapshot!(put(json!({"updates": [{}]})).await.error(), @"");
+    assert_snapshot!(put(json!({"updates": [{"buildpack": "../x"}]})).await.error(), @"");
+    assert_snapshot!(put(json!({})).await.error(), @"");
+    assert_eq!(world.get(&user, path).await.body, set.body, "a refused list changes nothing");
+    assert_eq!(put(json!({"updates": []})).await.body, json!([]));
+
+    let registered = world.raw(Request::get("/buildpacks/heroku%2Fnodejs").body(Body::empty()).unwrap()).await;
+    assert_eq!(registered.body, json!({"blob_url": "hoist/nodejs", "name": "nodejs", "namespace": "hoist"}));
+    let unknown = world.raw(Request::get("/buildpacks/some%2Fthing").body(Body::empty()).unwrap()).await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn keys_come_and_go() {
+    let world = World::new().await;
+    let user = world.user("dev@example.com").await;
+    let text = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILmJ4nZ1B4n5K8m1i3d0cHkPvJ3eYcHhA1dA2y0s9v8R dev@laptop\n";
+    let added = world.post(&user, "/account/keys", json!({"public_key": text})).await;
+    assert_eq!(added.status, StatusCode::CREATED);
+    assert_snapshot!(added.normal(), @"");
+    let other = world.user("else@example.com").await;
+    assert_snapshot!(world.post(&other, "/account/keys", json!({"public_key": text})).await.error(), @"");
+    assert_snapshot!(world.post(&user, "/account/keys", json!({"public_key": "x"})).await.error(), @"");
+    let path = format!("/account/keys/{}", added.body["id"].as_str().unwrap());
+    assert_eq!(world.get(&user, &path).await.body, added.body);
+    assert_eq!(world.delete(&other, &path).await.error(), "404 not_found: Couldn't find that key.");
+    assert_eq!(world.delete(&user, &path).await.body, added.body);
+    assert_eq!(world.get(&user, "/account/keys").await.body, json!([]));
+}
+
+#[tokio::test]
+async fn stacks_are_listed() {
+    let (world, user) = world_with_app().await;
+    let list = world.get(&user, "/stacks").await;
+    assert_eq!((&list.body[0]["name"], &list.body[0]["default"]), (&json!("debian-12"), &json!(true)));
+    assert_eq!(world.get(&user, "/stacks/debian-12").await.body, list.body[0]);
+    assert_eq!(world.get(&user, "/apps/example/available-stacks").await.body, list.body);
+    let app = world.get(&user, "/apps/example").await;
+    assert_eq!(app.body["stack"]["id"], list.body[0]["id"]);
+    assert_eq!(world.get(&user, "/stacks/cedar").await.error(), "404 not_found: Couldn't find that stack.");
+}
+
+#[tokio::test]
+async fn answers_carry_an_id_and_a_tag() {
+    let (world, user) = world_with_app().await;
+    let first = world.get(&user, "/apps/example").await;
+    let etag = first.header("etag").unwrap();
+    let again = world.send(&user, Method::GET, "/apps/example", &[("if-none-match", etag)], "").await;
+    assert_eq!((again.status, &again.body), (StatusCode::NOT_MODIFIED, &Value::Null));
+    assert_eq!(again.header("etag"), Some(etag));
+    world.patch(&user, "/apps/example", json!({"name": "sample"})).await;
+    let changed = world.send(&user, Method::GET, "/apps/sample", &[("if-none-match", etag)], "").await;
+    assert_eq!(changed.status, StatusCode::OK);
+    assert_ne!(first.header("request-id").unwrap(), changed.header("request-id").unwrap());
+    assert_eq!(world.get(&user, "/nowhere").await.header("etag"), None);
+    assert!(world.get(&user, "/nowhere").await.header("request-id").is_some());
+}

@@ -1,0 +1,155 @@
+//! An installation for one test: a database of its own, and the API over it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use hoist::config::{Config, PlaceArgs, ServeArgs};
+use hoist::ctx::Ctx;
+use hoist::db::Db;
+use hoist::engine::{Engine, Kind, Settings};
+use hoist::model::{Account, Secret};
+use hoist::store::Store;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+pub(crate) struct World {
+    pub(crate) ctx: Ctx,
+    pub(crate) router: Router,
+    _dir: TempDir,
+}
+
+/// A user of it.
+pub(crate) struct User {
+    pub(crate) account: Account,
+    pub(crate) token: Secret,
+}
+
+/// An answer, its body parsed.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::told_to_listen_on(None).await
+    }
+
+    /// The address is what the installation tells; whoever wants an answer there has to serve the router.
+    pub(crate) async fn told_to_listen_on(http_listen: Option<SocketAddr>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("hoist.toml"), "app_url = \"https://{app}.example.com/\"").unwrap();
+        let place = PlaceArgs { data_dir: Some(dir.path().into()), ..PlaceArgs::default() };
+        let config = Config::load(&ServeArgs { place, http_listen, ..ServeArgs::default() }).unwrap();
+        let settings = Settings {
+            kind: Kind::Local,
+            helper: env!("CARGO_BIN_EXE_hoist").into(),
+            work_dir: config.data_dir.join("work"),
+            ca_bundle: None,
+            allow_networks: Vec::new(),
+        };
+        let ctx = Ctx {
+            db: Db::open(&config.data_dir).await.unwrap(),
+            store: Store::open(&config.data_dir.join("blobs")).unwrap(),
+            engine: Engine::open(settings).unwrap(),
+            helper: env!("CARGO_BIN_EXE_hoist").into(),
+            stopping: CancellationToken::new(),
+            killing: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            config: Arc::new(config),
+        };
+        Self { router: hoist::api::router(ctx.clone()), ctx, _dir: dir }
+    }
+
+    pub(crate) async fn user(&self, email: &str) -> User {
+        let (account, token) = hoist::auth::add_user(&self.ctx.db, &email.parse().unwrap(), None, self.ctx.now()).await.unwrap();
+        User { account, token }
+    }
+
+    /// Sends one request; `body` may be any text, also such as no client would send.
+    pub(crate) async fn send(&self, user: &User, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        request = request.header(header::AUTHORIZATION, format!("Bearer {}", user.token.expose()));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.raw(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    pub(crate) async fn raw(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) async fn get(&self, user: &User, path: &str) -> Answer {
+        self.send(user, Method::GET, path, &[], "").await
+    }
+
+    pub(crate) async fn post(&self, user: &User, path: &str, body: Value) -> Answer {
+        self.send(user, Method::POST, path, &[], &body.to_string()).await
+    }
+
+    pub(crate) async fn patch(&self, user: &User, path: &str, body: Value) -> Answer {
+        self.send(user, Method::PATCH, path, &[], &body.to_string()).await
+    }
+
+    pub(crate) async fn delete(&self, user: &User, path: &str) -> Answer {
+        self.send(user, Method::DELETE, path, &[], "").await
+    }
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// `STATUS ID: MESSAGE` of an error.
+    pub(crate) fn error(&self) -> String {
+        format!("{} {}: {}", self.status.as_u16(), text(&self.body["id"]), text(&self.body["message"]))
+    }
+
+    /// The body, with what differs from run to run replaced.
+    pub(crate) fn normal(&self) -> String {
+        normal(&serde_json::to_string_pretty(&self.body).unwrap())
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// Replaces ids by ID and times by TIME.
+pub(crate) fn normal(text: &str) -> String {
+    text.split('"')
+        .map(|part| {
+            if is_id(part) {
+                "ID"
+            } else if is_time(part) {
+                "TIME"
+            } else {
+                part
+            }
+        })
+        .collect::<Vec<_>>()
+        .join("\"")
+}
+
+fn is_id(text: &str) -> bool {
+    let groups: Vec<usize> = text.split('-').map(str::len).collect();
+    groups == [8, 4, 4, 4, 12] && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
+}
+
+fn is_time(text: &str) -> bool {
+    text.len() == 20 && text.starts_with("20") && text.ends_with('Z') && text.as_bytes()[10] == b'T'
+}
