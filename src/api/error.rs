@@ -11,6 +11,7 @@ use super::types;
 use crate::apps::AppError;
 use crate::auth::AuthError;
 use crate::db::DbError;
+use crate::deploy::ArchiveError;
 use crate::model::Invalid;
 use crate::release::ConfigError;
 
@@ -105,6 +106,19 @@ impl From<Invalid> for ApiError {
 
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl From<ArchiveError> for ApiError {
+    fn from(error: ArchiveError) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+/// A blob that a row names and the store has not, or can't read.
+impl From<std::io::Error> for ApiError {
+    fn from(error: std::io::Error) -> Self {
         Self::Internal(Box::new(error))
     }
 }

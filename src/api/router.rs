@@ -37,15 +37,16 @@ pub fn router(ctx: Ctx) -> Router {
         .route("/apps/{app}/releases/{release}", get(releases::info))
         .route("/apps/{app}/releases/{release}/config-vars", get(releases::config_vars))
         .route("/apps/{app}/slugs/{slug}", get(slugs::info))
-        .route("/blobs/slugs/{slug}", get(streams::slug_blob))
         .route("/buildpacks/{name}", get(buildpacks::info))
         .route("/stacks", get(stacks::list))
         .route("/stacks/{stack}", get(stacks::info))
-        .route("/streams/builds/{build}", get(streams::build_output))
         .fallback(no_route)
         .method_not_allowed_fallback(no_route)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(marks::mark))
+        // Behind the marks: an ETag would want the whole of a stream first.
+        .route("/blobs/slugs/{slug}", get(streams::slug_blob))
+        .route("/streams/builds/{build}", get(streams::build_output))
         .with_state(ctx)
 }
 

@@ -17,12 +17,8 @@ pub struct Network {
 }
 
 /// Where distributions keep the CA bundle: Debian and its kin, Fedora and its kin, Alpine, openSUSE.
-const CA_BUNDLES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-    "/etc/ssl/ca-bundle.pem",
-];
+const CA_BUNDLES: [&str; 4] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem"];
 
 impl Network {
     /// The CA bundle given to builds: the one that is set, or the host's own if it has one.

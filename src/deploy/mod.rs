@@ -21,7 +21,7 @@ use crate::slug::{self, Packed};
 use crate::stack::{self, Stack};
 use crate::transcript::{Transcript, size};
 
-pub use archive::{Log, open_log};
+pub use archive::{ArchiveError, Log, open_log};
 pub use failure::Failure;
 pub use queue::Builds;
 pub use recover::recover;

@@ -39,7 +39,10 @@ impl<S> Idle<S> {
 
     /// What a stream that has nothing to give answers: not yet, or never.
     fn pending<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        self.timer.as_mut().poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the connection was silent for too long")))
+        self.timer
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the connection was silent for too long")))
     }
 }
 

@@ -33,7 +33,8 @@ impl Listener {
     /// Binds a port. The error names the address.
     pub async fn bind(door: &'static str, address: SocketAddr, places: Arc<Semaphore>) -> io::Result<Self> {
         let bound = TcpListener::bind(address).await;
-        let socket = bound.map_err(|error| io::Error::new(error.kind(), format!("can't listen on {address} ({door}): {error}")))?;
+        let socket =
+            bound.map_err(|error| io::Error::new(error.kind(), format!("can't listen on {address} ({door}): {error}")))?;
         Ok(Self { socket, door, places })
     }
 

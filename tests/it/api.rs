@@ -29,7 +29,7 @@ pub(crate) async fn build(world: &World, user: &User, status: BuildStatus) -> Bu
     let mut tx = db.write().await.unwrap();
     hoist::db::builds::insert(&mut tx, id, app, user.account.id, Some(&commit), &stack, now).await.unwrap();
     if matches!(status, BuildStatus::Failed | BuildStatus::Cancelled) {
-        let outcome = Outcome { status, reason: Some("it failed".into()), slug: None, log: None };
+        let outcome = Outcome { status, reason: Some("it failed".into()), slug: None };
         hoist::db::builds::end(&mut tx, id, &outcome, now).await.unwrap();
     }
     tx.commit().await.unwrap();
@@ -48,8 +48,7 @@ pub(crate) async fn build(world: &World, user: &User, status: BuildStatus) -> Bu
             created_at: now,
         };
         let by = user.account.id;
-        let deploy =
-            Deploy { app, by, build: id, slug, cache: None, refs: Vec::new(), pack: None, config: [].into(), log: None, at: now };
+        let deploy = Deploy { app, by, build: id, slug, cache: None, refs: Vec::new(), pack: None, config: [].into(), at: now };
         release_deploy(db, deploy).await.unwrap();
     }
     id

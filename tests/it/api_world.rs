@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use hoist::config::{Config, PlaceArgs, ServeArgs};
 use hoist::ctx::Ctx;
 use hoist::db::Db;
+use hoist::deploy::Builds;
 use hoist::engine::{Engine, Kind, Settings};
 use hoist::model::{Account, Secret};
 use hoist::store::Store;
@@ -57,6 +58,7 @@ impl World {
             allow_networks: Vec::new(),
         };
         let ctx = Ctx {
+            builds: Builds::new(1, 1),
             db: Db::open(&config.data_dir).await.unwrap(),
             store: Store::open(&config.data_dir.join("blobs")).unwrap(),
             engine: Engine::open(settings).unwrap(),

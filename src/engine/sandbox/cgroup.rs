@@ -76,7 +76,8 @@ impl Cgroups {
 
     /// Makes a cgroup called `name` with `limits`.
     pub(super) fn create(&self, name: &str, limits: Limits) -> io::Result<Cgroup> {
-        let cgroup = Cgroup { folders: self.parents().into_iter().map(|parent| parent.join(name)).collect(), layout: self.clone() };
+        let cgroup =
+            Cgroup { folders: self.parents().into_iter().map(|parent| parent.join(name)).collect(), layout: self.clone() };
         cgroup.folders.iter().try_for_each(fs::create_dir)?;
         self.settings(limits).into_iter().try_for_each(|(folder, file, value)| {
             let path = cgroup.folders[folder].join(file);
@@ -286,7 +287,8 @@ mod tests {
         let cgroups = Cgroups::V2 { parent: parent.path().to_owned() };
         let cgroup = cgroups.create("hoist-x", Limits { memory_bytes: 1024, pids: 7, cpus: 2 }).unwrap();
         let folder = parent.path().join("hoist-x");
-        let written = ["memory.max", "memory.swap.max", "pids.max", "cpu.max"].map(|file| fs::read_to_string(folder.join(file)).unwrap());
+        let written =
+            ["memory.max", "memory.swap.max", "pids.max", "cpu.max"].map(|file| fs::read_to_string(folder.join(file)).unwrap());
         assert_eq!(written, ["1024", "0", "7", "200000 100000"]);
 
         fs::write(folder.join("memory.events"), "oom 4\noom_kill 3\n").unwrap();

@@ -27,7 +27,9 @@ impl fmt::Display for Advice {
                 "hoist does not know your SSH key {fingerprint}.\n\
                  Ask your administrator for `hoist admin user:add EMAIL --key FILE`, or add it yourself with `hoist keys:add FILE`."
             )?,
-            Self::Sha1 => write!(f, "Your client signs with ssh-rsa (SHA-1), which is not safe. Use a newer client or an ed25519 key.")?,
+            Self::Sha1 => {
+                write!(f, "Your client signs with ssh-rsa (SHA-1), which is not safe. Use a newer client or an ed25519 key.")?
+            }
             Self::OurFault => write!(f, "Keys can't be looked up now. It is hoist's fault, not yours. Please try again.")?,
         }
         writeln!(f)

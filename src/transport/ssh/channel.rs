@@ -34,7 +34,14 @@ pub(super) enum Asked {
 }
 
 /// Does it, sends the exit status and closes the channel. `gone` ends writes that nobody will ever take.
-pub(super) async fn serve(ctx: Ctx, account: Account, here: SocketAddr, channel: Channel<Msg>, asked: Asked, gone: CancellationToken) {
+pub(super) async fn serve(
+    ctx: Ctx,
+    account: Account,
+    here: SocketAddr,
+    channel: Channel<Msg>,
+    asked: Asked,
+    gone: CancellationToken,
+) {
     let (input, output) = channel.split();
     let (text, status) = match asked {
         Asked::Shell => (greeting(&account, here), REFUSED),

@@ -135,7 +135,9 @@ impl server::Handler for Handler {
         response: Option<Response<'a>>,
     ) -> Result<Auth, LoginError> {
         Ok(match response {
-            None => Auth::Partial { name: "".into(), instructions: self.advice.to_string().into(), prompts: [].as_slice().into() },
+            None => {
+                Auth::Partial { name: "".into(), instructions: self.advice.to_string().into(), prompts: [].as_slice().into() }
+            }
             Some(_) => Auth::Reject {
                 proceed_with_methods: Some(MethodSet::from([MethodKind::PublicKey].as_slice())),
                 partial_success: false,

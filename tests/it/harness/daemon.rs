@@ -14,7 +14,7 @@ use super::{HOIST, stacks_dir};
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running daemon. Dropped, it is killed and its data is gone.
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     dir: TempDir,
     pub http: String,
@@ -22,8 +22,7 @@ pub struct Daemon {
 }
 
 /// A user of a daemon, with an SSH key and a token.
-pub struct User {
-    pub email: String,
+pub(crate) struct User {
     pub token: String,
     pub key: PathBuf,
 }
@@ -57,10 +56,6 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Adds a user with a fresh ed25519 key.
     pub fn user(&self, email: &str) -> User {
         let key = self.dir.path().join(format!("key-{email}"));
@@ -68,7 +63,7 @@ impl Daemon {
         let public = key.with_file_name(format!("key-{email}.pub"));
         let mut add = self.hoist(&["admin", "user:add", email, "--key"]);
         let token = run(add.arg(public));
-        User { email: email.into(), token: token.trim().into(), key }
+        User { token: token.trim().into(), key }
     }
 
     /// A hoist command line on this daemon's data.
@@ -158,7 +153,7 @@ fn spawn(dir: &Path) -> (Child, String, String) {
 }
 
 /// Runs a command that must succeed and returns its standard output.
-pub fn run(command: &mut Command) -> String {
+pub(crate) fn run(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{command:?} failed:\n{}{}", text(&output.stdout), text(&output.stderr));

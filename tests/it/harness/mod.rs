@@ -8,21 +8,21 @@ mod work_tree;
 
 use std::path::PathBuf;
 
-pub use daemon::{Daemon, User};
-pub use normalise::normalise;
-pub use slug::page_of;
-pub use work_tree::{Pushed, WorkTree, wait};
+pub(crate) use daemon::{Daemon, User};
+pub(crate) use normalise::normalise;
+pub(crate) use slug::page_of;
+pub(crate) use work_tree::{WorkTree, wait};
 
 /// The hoist executable under test.
-pub const HOIST: &str = env!("CARGO_BIN_EXE_hoist");
+pub(crate) const HOIST: &str = env!("CARGO_BIN_EXE_hoist");
 
 /// A fixture of the project.
-pub fn fixture(path: &str) -> PathBuf {
+pub(crate) fn fixture(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(path)
 }
 
 /// Where `make test` has put the stacks.
-pub fn stacks_dir() -> PathBuf {
+pub(crate) fn stacks_dir() -> PathBuf {
     let dir = std::env::var_os("HOIST_STACKS_DIR").expect("HOIST_STACKS_DIR is not set: run the tests with `make test`");
     PathBuf::from(dir)
 }

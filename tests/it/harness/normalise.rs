@@ -2,7 +2,7 @@
 
 /// Replaces what differs from run to run: addresses, commits, ids, sizes. What git itself says before the first line
 /// of the remote, and its progress meters, go.
-pub fn normalise(text: &str) -> String {
+pub(crate) fn normalise(text: &str) -> String {
     let lines = text.lines().map(|line| line.rsplit('\r').next().unwrap_or(line).trim_end());
     lines.map(|line| normalise_line(line) + "\n").collect()
 }

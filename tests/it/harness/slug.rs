@@ -12,7 +12,7 @@ use super::{Daemon, HOIST, User, stacks_dir};
 const PORT: &str = "5006";
 
 /// Starts the `web` process of the app's newest release in the run stack and fetches a page from it.
-pub fn page_of(daemon: &Daemon, user: &User, app: &str, path: &str) -> String {
+pub(crate) fn page_of(daemon: &Daemon, user: &User, app: &str, path: &str) -> String {
     let slug = daemon.newest_slug(user, app);
     let web = slug["process_types"]["web"].as_str().expect("the app has a web process").to_owned();
     let digest = slug["checksum"].as_str().unwrap().to_lowercase().parse().unwrap();

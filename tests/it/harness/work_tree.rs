@@ -9,12 +9,12 @@ use super::daemon::run;
 use super::{Daemon, User, fixture, normalise};
 
 /// A git work tree.
-pub struct WorkTree {
+pub(crate) struct WorkTree {
     dir: TempDir,
 }
 
 /// What a push did.
-pub struct Pushed {
+pub(crate) struct Pushed {
     pub ok: bool,
     /// What the pusher saw, normalised.
     pub transcript: String,
@@ -90,7 +90,7 @@ impl WorkTree {
     }
 
     fn ssh_push(&self, daemon: &Daemon, user: &User, app: &str, args: &[&str]) -> Command {
-        let (options, refspecs): (Vec<_>, Vec<_>) = args.iter().partition(|arg| arg.starts_with('-'));
+        let (options, refspecs): (Vec<&str>, Vec<&str>) = args.iter().copied().partition(|arg| arg.starts_with('-'));
         let mut push = self.command();
         push.env("GIT_SSH_COMMAND", ssh_command(&user.key));
         push.arg("push").args(options).arg(format!("ssh://git@{}/{app}.git", daemon.ssh)).args(refspecs);
@@ -136,7 +136,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Waits for a push that was left running.
-pub fn wait(push: Child) -> Pushed {
+pub(crate) fn wait(push: Child) -> Pushed {
     let output = push.wait_with_output().unwrap();
     Pushed { ok: output.status.success(), transcript: normalise(&String::from_utf8_lossy(&output.stderr)) }
 }
