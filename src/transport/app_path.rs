@@ -27,7 +27,19 @@ mod tests {
 
     #[test]
     fn a_path_can_not_lead_elsewhere() {
-        let bad = ["", "/", ".git", "..", "../my-app", "a/../my-app", "//my-app", "~root/my-app", "my-app.git.git", "-my-app", "my app"];
+        let bad = [
+            "",
+            "/",
+            ".git",
+            "..",
+            "../my-app",
+            "a/../my-app",
+            "//my-app",
+            "~root/my-app",
+            "my-app.git.git",
+            "-my-app",
+            "my app",
+        ];
         for path in bad.into_iter().chain(["my-app\0", "my-app\n", "MY-APP", "--upload-pack=x", "%2e%2e"]) {
             assert!(parse_app_path(path).is_err(), "{path}");
         }

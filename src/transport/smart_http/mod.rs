@@ -84,9 +84,10 @@ async fn receive_pack(
     let is_probe_sized = body.size_hint().exact() == Some(PROBE.len() as u64);
     let mut reader = StreamReader::new(body.into_data_stream().map_err(std::io::Error::other));
     // The first bytes before the answer's head: a client that waits for `100 Continue` takes anything else for the end.
-    let start = reader.fill_buf().await.map_err(|error| {
-        refuse(StatusCode::BAD_REQUEST, &format!("The request's body can't be read: {error}.\n"))
-    })?;
+    let start = reader
+        .fill_buf()
+        .await
+        .map_err(|error| refuse(StatusCode::BAD_REQUEST, &format!("The request's body can't be read: {error}.\n")))?;
     let (sink, answer) = tokio::io::duplex(ANSWER_BUFFER);
     if !(is_probe_sized && start == PROBE) {
         let reader = InspectReader::new(reader, |bytes| telemetry::received("http", bytes.len()));

@@ -27,7 +27,9 @@ pub(super) fn parse(text: &[u8]) -> Result<ReceivePack, CommandError> {
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["git-receive-pack", path] | ["git", "receive-pack", path] => Ok(ReceivePack { app: parse_app_path(path)? }),
-        ["git-upload-pack" | "git-upload-archive", ..] | ["git", "upload-pack" | "upload-archive", ..] => Err(CommandError::NoClones),
+        ["git-upload-pack" | "git-upload-archive", ..] | ["git", "upload-pack" | "upload-archive", ..] => {
+            Err(CommandError::NoClones)
+        }
         _ => Err(CommandError::Unknown),
     }
 }

@@ -135,7 +135,9 @@ impl server::Handler for Handler {
         response: Option<Response<'a>>,
     ) -> Result<Auth, LoginError> {
         Ok(match response {
-            None => Auth::Partial { name: "".into(), instructions: self.advice.to_string().into(), prompts: [].as_slice().into() },
+            None => {
+                Auth::Partial { name: "".into(), instructions: self.advice.to_string().into(), prompts: [].as_slice().into() }
+            }
             Some(_) => Auth::Reject {
                 proceed_with_methods: Some(MethodSet::from([MethodKind::PublicKey].as_slice())),
                 partial_success: false,
@@ -181,6 +183,7 @@ impl server::Handler for Handler {
         Ok(reply?)
     }
 
+    /// Granted so that `ssh` does not complain before it shows the greeting. There is no terminal behind it.
     async fn pty_request(
         &mut self,
         id: ChannelId,
@@ -192,7 +195,7 @@ impl server::Handler for Handler {
         _modes: &[(russh::Pty, u32)],
         session: &mut Session,
     ) -> Result<(), LoginError> {
-        Ok(session.channel_failure(id)?)
+        Ok(session.channel_success(id)?)
     }
 
     async fn shell_request(&mut self, id: ChannelId, session: &mut Session) -> Result<(), LoginError> {

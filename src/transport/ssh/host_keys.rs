@@ -9,10 +9,8 @@ use russh::keys::{Algorithm, EcdsaCurve, PrivateKey};
 use crate::transport::private_file;
 
 /// No RSA: signing with one has a timing leak (RUSTSEC-2023-0071), and no client needs it.
-const KEYS: [(&str, Algorithm); 2] = [
-    ("ssh_host_ed25519_key", Algorithm::Ed25519),
-    ("ssh_host_ecdsa_key", Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 }),
-];
+const KEYS: [(&str, Algorithm); 2] =
+    [("ssh_host_ed25519_key", Algorithm::Ed25519), ("ssh_host_ecdsa_key", Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 })];
 
 /// The host keys, best first.
 pub struct HostKeys(pub(super) Vec<PrivateKey>);

@@ -144,11 +144,13 @@ impl Door {
         let deadline = Instant::now() + self.ctx.config.limits.handshake_time;
         let (tell_login, logged_in) = oneshot::channel();
         let commands = TaskTracker::new();
-        let connection = Connection { socket: stream.as_fd().try_clone_to_owned()?, deadline, logged_in, commands: commands.clone() };
+        let connection =
+            Connection { socket: stream.as_fd().try_clone_to_owned()?, deadline, logged_in, commands: commands.clone() };
         let here = stream.local_addr()?;
         let handler = Handler::new(self.ctx.clone(), here, login, tell_login, commands, gone);
         let config = Arc::clone(&self.config);
-        let session = timeout_at(deadline, server::run_stream(config, stream, handler)).await.map_err(|_| LoginError::TooSlow)??;
+        let session =
+            timeout_at(deadline, server::run_stream(config, stream, handler)).await.map_err(|_| LoginError::TooSlow)??;
         self.watch(session, connection).await
     }
 
