@@ -12,7 +12,7 @@ use hoist::auth;
 use hoist::config::{Config, Engine, PlaceArgs, ServeArgs};
 use hoist::server::Server;
 use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 /// Far more than any client here needs; what hangs fails instead.
@@ -32,10 +32,7 @@ impl Daemon {
         let data = dir.path().join("data");
         std::fs::create_dir(&data).unwrap();
         std::fs::write(data.join("hoist.toml"), format!("[limits]\n{limits}\n")).unwrap();
-        let any_port = Some(([127, 0, 0, 1], 0).into());
-        let place = PlaceArgs { data_dir: Some(data), engine: Some(Engine::Local), ..PlaceArgs::default() };
-        let args = ServeArgs { place, http_listen: any_port, ssh_listen: any_port, public_url: None };
-        let server = Server::start(Config::load(&args).unwrap()).await.unwrap();
+        let server = Server::start(config(data)).await.unwrap();
         let token = add_user(&server, "alice@example.com", None).await;
         Self { server, dir, token }
     }
@@ -52,12 +49,17 @@ impl Daemon {
         format!("http://{}{path}", self.server.http())
     }
 
-    /// Runs a client with a home folder of its own and `input`; it must end in time.
-    async fn run(&self, command: &mut Command, input: &[u8]) -> Answer {
+    /// Starts a client with a home folder of its own.
+    fn spawn(&self, command: &mut Command) -> Child {
         let git_settings = [("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_TERMINAL_PROMPT", "0"), ("LC_ALL", "C")];
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.dir.path()).envs(git_settings);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut client = command.spawn().unwrap();
+        command.spawn().unwrap()
+    }
+
+    /// Runs a client with `input`; it must end in time.
+    async fn run(&self, command: &mut Command, input: &[u8]) -> Answer {
+        let mut client = self.spawn(command);
         let mut stdin = client.stdin.take().unwrap();
         let write = async move {
             // A client that is refused does not read its input.
@@ -83,6 +85,13 @@ impl Daemon {
         }
         self.run(Command::new("git").arg("-C").arg(&repository).args(args), b"").await
     }
+}
+
+/// The configuration in a data folder, on ports that are free.
+fn config(data_dir: PathBuf) -> Config {
+    let any_port = Some(([127, 0, 0, 1], 0).into());
+    let place = PlaceArgs { data_dir: Some(data_dir), engine: Some(Engine::Local), ..PlaceArgs::default() };
+    Config::load(&ServeArgs { place, http_listen: any_port, ssh_listen: any_port, public_url: None }).unwrap()
 }
 
 async fn add_user(server: &Server, email: &str, key: Option<&Path>) -> String {

@@ -21,7 +21,7 @@ impl Daemon {
         path
     }
 
-    async fn with_key(&self, kind: &str) -> Login<'_> {
+    pub(super) async fn with_key(&self, kind: &str) -> Login<'_> {
         let key = self.make_key(kind).await;
         add_user(&self.server, "alice@example.com", Some(&key)).await;
         Login { daemon: self, user: "git", options: self.ssh_options(&key) }
@@ -42,7 +42,7 @@ impl Daemon {
 }
 
 /// How somebody logs in.
-struct Login<'a> {
+pub(super) struct Login<'a> {
     daemon: &'a Daemon,
     user: &'static str,
     options: Vec<String>,
@@ -54,10 +54,14 @@ impl Login<'_> {
         self
     }
 
-    async fn ask(&self, command: &[&str]) -> Answer {
+    pub(super) fn command(&self, command: &[&str]) -> Command {
         let mut ssh = Command::new("ssh");
         ssh.args(&self.options).arg(format!("{}@127.0.0.1", self.user)).args(command);
-        self.daemon.run(&mut ssh, NOTHING).await
+        ssh
+    }
+
+    async fn ask(&self, command: &[&str]) -> Answer {
+        self.daemon.run(&mut self.command(command), NOTHING).await
     }
 }
 
@@ -156,7 +160,7 @@ async fn who_does_not_log_in_is_shown_the_door() {
 }
 
 #[tokio::test]
-async fn keys_of_hosts_outlive_the_daemon_and_are_private() {
+async fn host_keys_are_private() {
     use std::os::unix::fs::PermissionsExt as _;
     let daemon = Daemon::start().await;
     for name in ["ssh_host_ed25519_key", "ssh_host_ecdsa_key"] {

@@ -3,13 +3,42 @@
 use std::future::pending;
 use std::time::Duration;
 
-use hoist::config::{Config, Engine, PlaceArgs, ServeArgs};
 use hoist::server::Server;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::process::Child;
 use tokio::time::timeout;
 
-use super::{Daemon, PATIENCE};
+use super::{Daemon, PATIENCE, config};
+
+/// A push over SSH that has got the refs and now waits for its user.
+async fn half_a_push(daemon: &Daemon) -> Child {
+    let mut client = daemon.spawn(&mut daemon.with_key("ed25519").await.command(&["git-receive-pack 'my-app.git'"]));
+    client.stdout.as_mut().unwrap().read_exact(&mut [0; 4]).await.unwrap();
+    client
+}
+
+#[tokio::test]
+async fn a_push_may_end() {
+    let daemon = Daemon::start().await;
+    let mut client = half_a_push(&daemon).await;
+    let stopping = daemon.server.ctx().stopping.clone();
+    let end = async {
+        stopping.cancelled().await;
+        client.stdin.take().unwrap().write_all(b"0000").await.unwrap();
+        client.wait().await.unwrap()
+    };
+    let (status, ()) = timeout(PATIENCE, async { tokio::join!(end, daemon.server.stop(PATIENCE * 2, pending())) }).await.unwrap();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_push_that_does_not_end_loses_its_connection() {
+    let daemon = Daemon::start().await;
+    let mut client = half_a_push(&daemon).await;
+    timeout(PATIENCE, daemon.server.stop(Duration::ZERO, pending())).await.unwrap();
+    assert_ne!(client.wait().await.unwrap().code(), Some(0));
+}
 
 #[tokio::test]
 async fn stopping_closes_both_doors_and_what_is_open() {
@@ -44,9 +73,6 @@ async fn a_second_signal_kills_at_once() {
 #[tokio::test]
 async fn a_data_folder_has_one_daemon() {
     let daemon = Daemon::start().await;
-    let any_port = Some(([127, 0, 0, 1], 0).into());
-    let place = PlaceArgs { data_dir: Some(daemon.path("data")), engine: Some(Engine::Local), ..PlaceArgs::default() };
-    let args = ServeArgs { place, http_listen: any_port, ssh_listen: any_port, public_url: None };
-    let error = Server::start(Config::load(&args).unwrap()).await.err().unwrap().to_string();
+    let error = Server::start(config(daemon.path("data"))).await.err().unwrap().to_string();
     assert!(error.contains("another hoist"), "{error}");
 }
