@@ -33,6 +33,7 @@ pub fn log_to_stderr() {
 }
 
 /// Starts to keep metrics. Does nothing the second time: a process has one set of metrics.
+#[expect(clippy::missing_panics_doc, reason = "the buckets are a constant")]
 pub fn start() {
     METRICS.get_or_init(|| {
         let buckets = PrometheusBuilder::new()

@@ -15,7 +15,6 @@ use super::error::ApiError;
 use crate::ctx::Ctx;
 use crate::db;
 use crate::deploy::{self, Log};
-use crate::transcript::Follower;
 
 /// Clients give up after 60 s of silence (heroku-api 2.6).
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -23,19 +22,16 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// `GET /streams/builds/{build}`: the log of a build, to its end, also while it grows.
 pub(super) async fn build_output(State(ctx): State<Ctx>, Path(build): Path<String>) -> Result<Response, ApiError> {
     let build = build.parse().map_err(|_| ApiError::NotFound("build"))?;
-    let body = match deploy::open_log(&ctx, build).await?.ok_or(ApiError::NotFound("build"))? {
-        Log::Growing(follower) => Body::from_stream(stream::unfold(follower, next_piece)),
-        Log::Archived(file) => Body::from_stream(ReaderStream::new(*file)),
-    };
+    let log = deploy::open_log(&ctx, build).await?.ok_or(ApiError::NotFound("build"))?;
+    let body = Body::from_stream(stream::unfold(log, next_piece));
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response())
 }
 
-/// The next piece of a growing log, or a NUL to keep the connection alive.
-async fn next_piece(mut follower: Follower) -> Option<(std::io::Result<Bytes>, Follower)> {
-    match tokio::time::timeout(KEEP_ALIVE, follower.next()).await {
-        Ok(Ok(piece)) => piece.map(|piece| (Ok(piece), follower)),
-        Ok(Err(error)) => Some((Err(error), follower)),
-        Err(_silence) => Some((Ok(Bytes::from_static(b"\0")), follower)),
+/// The next piece of the log, or a NUL to keep the connection alive.
+async fn next_piece(mut log: Log) -> Option<(std::io::Result<Bytes>, Log)> {
+    match tokio::time::timeout(KEEP_ALIVE, log.next()).await {
+        Ok(piece) => piece.map(|piece| (piece, log)),
+        Err(_silence) => Some((Ok(Bytes::from_static(b"\0")), log)),
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use bytes::Bytes;
+use futures_util::StreamExt as _;
 use tokio::io::AsyncWriteExt as _;
+use tokio_util::io::ReaderStream;
 
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
@@ -13,10 +16,23 @@ const PIPE_BYTES: usize = 64 * 1024;
 
 /// A build's log, for whoever wants to read it.
 #[derive(Debug)]
-pub enum Log {
+pub struct Log(Source);
+
+#[derive(Debug)]
+enum Source {
     /// The build runs, or its log is not archived yet.
     Growing(Follower),
-    Archived(Box<tokio::fs::File>),
+    Archived(Box<ReaderStream<tokio::fs::File>>),
+}
+
+impl Log {
+    /// The next piece; waits for one while the build runs; `None` at the end.
+    pub async fn next(&mut self) -> Option<std::io::Result<Bytes>> {
+        match &mut self.0 {
+            Source::Growing(follower) => follower.next().await.transpose(),
+            Source::Archived(file) => file.next().await,
+        }
+    }
 }
 
 /// Why a log could not be kept or opened.
@@ -40,11 +56,11 @@ pub(super) fn spools_dir(ctx: &Ctx) -> PathBuf {
 /// Opens the log of a build; `None` when there is none.
 pub async fn open_log(ctx: &Ctx, build: BuildId) -> Result<Option<Log>, ArchiveError> {
     if let Some(entry) = ctx.builds.find(build) {
-        return Ok(Some(Log::Growing(entry.transcript.follow())));
+        return Ok(Some(Log(Source::Growing(entry.transcript.follow()))));
     }
     let digest = db::builds::log(&mut *ctx.db.read().await?, build).await?;
     match digest {
-        Some(digest) => Ok(Some(Log::Archived(Box::new(ctx.store.open_blob(&digest).await?)))),
+        Some(digest) => Ok(Some(Log(Source::Archived(Box::new(ReaderStream::new(ctx.store.open_blob(&digest).await?)))))),
         None => Ok(None),
     }
 }

@@ -121,7 +121,7 @@ impl Server {
 async fn open(config: Config) -> anyhow::Result<Ctx> {
     let helper = std::env::current_exe().context("can't find hoist's own executable")?;
     let db = Db::open(&config.data_dir).await?;
-    let store = Store::open(&config.data_dir.join("blobs"))?;
+    let store = Store::open(config.data_dir.join("blobs"))?;
     let engine = Engine::open(engine_settings(&config, &config.data_dir.join("work"))?)?;
     let builds = Builds::new(config.limits.concurrent_builds, config.limits.queued_builds_per_app);
     Ok(Ctx {

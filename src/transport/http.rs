@@ -25,6 +25,8 @@ use crate::model::Limits;
 
 /// Largest header block of a request, in bytes.
 const HEADER_BYTES: u32 = 32 * 1024;
+/// Requests at once on one HTTP/2 connection. Neither git nor the CLI has more than a few.
+const STREAMS: u32 = 32;
 /// The first byte of a TLS connection: a record of type handshake. No HTTP request starts with it.
 const TLS_HANDSHAKE: u8 = 0x16;
 
@@ -82,7 +84,7 @@ impl Door {
 fn server(limits: &Limits, tasks: &TaskTracker) -> auto::Builder<Tracked> {
     let mut server = auto::Builder::new(Tracked(tasks.clone()));
     server.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_time).max_buf_size(HEADER_BYTES as usize);
-    server.http2().timer(TokioTimer::new()).max_header_list_size(HEADER_BYTES);
+    server.http2().timer(TokioTimer::new()).max_header_list_size(HEADER_BYTES).max_concurrent_streams(STREAMS);
     server
 }
 

@@ -44,8 +44,6 @@ impl Listener {
     }
 
     /// Accepts until hoist stops, and runs `serve` for each connection as a task of `ctx.tasks`.
-    ///
-    /// When every place is taken, new connections wait in the kernel's queue.
     pub async fn run<F>(self, ctx: Ctx, serve: impl Fn(TcpStream, SocketAddr, Place) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -56,17 +54,21 @@ impl Listener {
         }
     }
 
-    /// The next connection. Never gives up on errors: they are the peer's (reset before accept) or pass (no file
-    /// descriptors left).
+    /// The next connection that has a place; those behind it wait in the kernel's queue.
+    ///
+    /// The place comes after the connection: a door where nobody knocks must not keep one from the other door.
     async fn next(&self) -> Option<(TcpStream, SocketAddr, Place)> {
+        let (stream, peer) = self.accept_patiently().await;
         let permit = Arc::clone(&self.places).acquire_owned().await.ok()?;
+        Some((stream, peer, Place { _permit: permit, _counted: telemetry::connection_open(self.door) }))
+    }
+
+    /// Never gives up on errors: they are the peer's (reset before accept) or pass (no file descriptors left).
+    async fn accept_patiently(&self) -> (TcpStream, SocketAddr) {
         let mut wait = FIRST_WAIT;
         loop {
             match self.accept().await {
-                Ok((stream, peer)) => {
-                    let place = Place { _permit: permit, _counted: telemetry::connection_open(self.door) };
-                    return Some((stream, peer, place));
-                }
+                Ok(accepted) => return accepted,
                 Err(error) => warn!(door = self.door, %error, "can't accept a connection"),
             }
             tokio::time::sleep(wait).await;

@@ -47,10 +47,10 @@ fn static_site() {
 
 #[test]
 fn procfile_only() {
-    check("procfile-only", &[], "/", "procfile");
+    check("procfile-only", &[], "/hello.html", "Hello");
 }
 
 #[test]
 fn two_buildpacks() {
-    check("two-buildpacks", &["hoist/nodejs", "hoist/python"], "/", "two buildpacks");
+    check("two-buildpacks", &["hoist/nodejs", "hoist/python"], "/", "Served by Python: BuiltByNode");
 }

@@ -8,6 +8,8 @@ use hoist::engine::{Command, Engine, Environment, Exit, Kind, Settings, Spec, St
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
 
+use crate::harness::stacks_dir;
+
 pub(crate) const MIB: u64 = 1024 * 1024;
 
 /// An engine of its own with one environment.
@@ -70,7 +72,6 @@ pub(crate) fn spec() -> Spec {
 
 /// The root file system that `make test` has made.
 fn stack_root() -> PathBuf {
-    #[expect(clippy::disallowed_methods, reason = "how `make test` hands the stack over")]
     let name = "debian-12".parse().unwrap();
     hoist::stack::find(&stacks_dir(), &name).unwrap().build_root
 }

@@ -13,6 +13,7 @@ mod engine_sandbox;
 mod api;
 mod api_world;
 mod cli;
+mod doors;
 
 mod apps;
 mod crash;

@@ -27,37 +27,175 @@ fn refused(pack: &str, config: &str) -> String {
 
 #[test]
 fn compile_fails() {
-    assert_snapshot!(refused("fails", ""), @"");
+    assert_snapshot!(refused("fails", ""), @r"
+    remote: Compressing source files... done.
+    remote: Building source:
+    remote:
+    remote: -----> Building on the debian-12 stack
+    remote: -----> Using buildpack: ./pack
+    remote: -----> Fails app detected
+    remote: -----> Failing
+    remote:        on stdout
+    remote:  !     on stderr
+    remote:  !     Push rejected, failed to compile Fails app.
+    remote:
+    remote:  !     Push failed
+    remote: Verifying deploy...
+    remote:
+    remote: !	Push rejected to shop.
+    remote:
+    To ssh://HOST/shop.git
+     ! [remote rejected] main -> main (pre-receive hook declined)
+    error: failed to push some refs to 'ssh://HOST/shop.git'
+    ");
 }
 
 #[test]
 fn the_set_pack_refuses() {
-    assert_snapshot!(refused("refuses", ""), @"");
+    assert_snapshot!(refused("refuses", ""), @r"
+    remote: Compressing source files... done.
+    remote: Building source:
+    remote:
+    remote: -----> Building on the debian-12 stack
+    remote: -----> Using buildpack: ./pack
+    remote: -----> App not compatible with buildpack: ./pack
+    remote:        This app has no file named flavour.
+    remote:
+    remote:
+    remote:        More info: https://devcenter.heroku.com/articles/buildpacks#buildpack-auto-detection
+    remote:
+    remote:  !     Push failed
+    remote: Verifying deploy...
+    remote:
+    remote: !	Push rejected to shop.
+    remote:
+    To ssh://HOST/shop.git
+     ! [remote rejected] main -> main (pre-receive hook declined)
+    error: failed to push some refs to 'ssh://HOST/shop.git'
+    ");
 }
 
 #[test]
 fn compile_takes_too_long() {
-    assert_snapshot!(refused("sleeps", "[limits]\nbuild_time = \"3s\"\n"), @"");
+    assert_snapshot!(refused("sleeps", "[limits]\nbuild_time = \"3s\"\n"), @r"
+    remote: Compressing source files... done.
+    remote: Building source:
+    remote:
+    remote: -----> Building on the debian-12 stack
+    remote: -----> Using buildpack: ./pack
+    remote: -----> Sleeps app detected
+    remote: -----> Sleeping
+    remote:  !     Timed out compiling Sleeps app (3 seconds)
+    remote:  !     See https://devcenter.heroku.com/articles/slug-compiler#time-limit
+    remote:
+    remote:  !     Push failed
+    remote: Verifying deploy...
+    remote:
+    remote: !	Push rejected to shop.
+    remote:
+    To ssh://HOST/shop.git
+     ! [remote rejected] main -> main (pre-receive hook declined)
+    error: failed to push some refs to 'ssh://HOST/shop.git'
+    ");
 }
 
 #[test]
 fn compile_takes_too_much_memory() {
-    assert_snapshot!(refused("eats-memory", "[limits]\nbuild_memory_bytes = 67108864\n"), @"");
+    assert_snapshot!(refused("eats-memory", "[limits]\nbuild_memory_bytes = 67108864\n"), @r"
+    remote: Compressing source files... done.
+    remote: Building source:
+    remote:
+    remote: -----> Building on the debian-12 stack
+    remote: -----> Using buildpack: ./pack
+    remote: -----> Eats memory app detected
+    remote: -----> Eating memory
+    remote: ERROR: Build terminated: Out Of Memory
+    remote:  !     The build used more than SIZE of memory.
+    remote:
+    remote:  !     Push failed
+    remote: Verifying deploy...
+    remote:
+    remote: !	Push rejected to shop.
+    remote:
+    To ssh://HOST/shop.git
+     ! [remote rejected] main -> main (pre-receive hook declined)
+    error: failed to push some refs to 'ssh://HOST/shop.git'
+    ");
 }
 
 #[test]
 fn compile_takes_too_much_disk() {
-    assert_snapshot!(refused("fills-disk", "[limits]\nbuild_disk_bytes = 16777216\n"), @"");
+    assert_snapshot!(refused("fills-disk", "[limits]\nbuild_disk_bytes = 16777216\n"), @r"
+    remote: Compressing source files... done.
+    remote: Building source:
+    remote:
+    remote: -----> Building on the debian-12 stack
+    remote: -----> Using buildpack: ./pack
+    remote: -----> Fills disk app detected
+    remote: -----> Filling the disk
+    remote: ERROR: Build terminated: Out Of Disk
+    remote:  !     The build wrote more than SIZE to disk.
+    remote:
+    remote:  !     Push failed
+    remote: Verifying deploy...
+    remote:
+    remote: !	Push rejected to shop.
+    remote:
+    To ssh://HOST/shop.git
+     ! [remote rejected] main -> main (pre-receive hook declined)
+    error: failed to push some refs to 'ssh://HOST/shop.git'
+    ");
 }
 
 #[test]
 fn compile_starts_too_many_processes() {
-    assert_snapshot!(refused("forks", "[limits]\nbuild_pids = 32\n"), @"");
+    assert_snapshot!(refused("forks", "[limits]\nbuild_pids = 32\n"), @r"
+    remote: Compressing source files... done.
+    remote: Building source:
+    remote:
+    remote: -----> Building on the debian-12 stack
+    remote: -----> Using buildpack: ./pack
+    remote: -----> Forks app detected
+    remote: -----> Forking
+    remote: ERROR: Build terminated: Too Many Processes
+    remote:  !     The build ran more than 32 processes and threads at once.
+    remote:
+    remote:  !     Push failed
+    remote: Verifying deploy...
+    remote:
+    remote: !	Push rejected to shop.
+    remote:
+    To ssh://HOST/shop.git
+     ! [remote rejected] main -> main (pre-receive hook declined)
+    error: failed to push some refs to 'ssh://HOST/shop.git'
+    ");
 }
 
 #[test]
 fn the_slug_is_too_large() {
-    assert_snapshot!(refused("fat", "[limits]\nslug_bytes = 1048576\n"), @"");
+    assert_snapshot!(refused("fat", "[limits]\nslug_bytes = 1048576\n"), @r"
+    remote: Compressing source files... done.
+    remote: Building source:
+    remote:
+    remote: -----> Building on the debian-12 stack
+    remote: -----> Using buildpack: ./pack
+    remote: -----> Fat app detected
+    remote: -----> Discovering process types
+    remote:        Procfile declares types -> (none)
+    remote:
+    remote: -----> Compressing...
+    remote:  !     Compiled slug size: SIZE is too large (max is SIZE).
+    remote:  !     See: http://devcenter.heroku.com/articles/slug-size
+    remote:
+    remote:  !     Push failed
+    remote: Verifying deploy...
+    remote:
+    remote: !	Push rejected to shop.
+    remote:
+    To ssh://HOST/shop.git
+     ! [remote rejected] main -> main (pre-receive hook declined)
+    error: failed to push some refs to 'ssh://HOST/shop.git'
+    ");
 }
 
 #[test]
@@ -69,7 +207,26 @@ fn nothing_detects() {
     tree.commit("first");
     let pushed = tree.push_ssh(&daemon, &user, "shop");
     assert!(!pushed.ok);
-    assert_snapshot!(pushed.transcript, @"");
+    assert_snapshot!(pushed.transcript, @r"
+    remote: Compressing source files... done.
+    remote: Building source:
+    remote:
+    remote: -----> Building on the debian-12 stack
+    remote: -----> Determining which buildpack to use for this app
+    remote:  !     No default language could be detected for this app.
+    remote: 			HINT: This occurs when hoist cannot detect the buildpack to use for this application automatically.
+    remote: 			Looked for: ruby, nodejs, python, static, procfile.
+    remote: 			See https://devcenter.heroku.com/articles/buildpacks
+    remote:
+    remote:  !     Push failed
+    remote: Verifying deploy...
+    remote:
+    remote: !	Push rejected to shop.
+    remote:
+    To ssh://HOST/shop.git
+     ! [remote rejected] main -> main (pre-receive hook declined)
+    error: failed to push some refs to 'ssh://HOST/shop.git'
+    ");
     assert_eq!(daemon.releases(&user, "shop").len(), 1);
 }
 
@@ -83,7 +240,12 @@ fn the_deploy_branch_can_not_be_deleted() {
     assert!(tree.push_ssh(&daemon, &user, "shop").ok);
     let deleted = tree.push(&daemon, &user, "shop", &[":main"]);
     assert!(!deleted.ok);
-    assert_snapshot!(deleted.transcript, @"");
+    assert_snapshot!(deleted.transcript, @r"
+    remote: !	Push rejected, cannot delete main branch
+    To ssh://HOST/shop.git
+     ! [remote rejected] main (deletion of the deploy branch prohibited)
+    error: failed to push some refs to 'ssh://HOST/shop.git'
+    ");
     assert_eq!(tree.push_ssh(&daemon, &user, "shop").transcript, "Everything up-to-date\n");
 }
 

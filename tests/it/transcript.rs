@@ -20,7 +20,26 @@ fn a_first_push() {
     tree.commit("processes");
     let pushed = tree.push_ssh(&daemon, &user, "shop");
     assert!(pushed.ok);
-    assert_snapshot!(pushed.transcript, @"");
+    assert_snapshot!(pushed.transcript, @r"
+    remote: Compressing source files... done.
+    remote: Building source:
+    remote:
+    remote: -----> Building on the debian-12 stack
+    remote: -----> Using buildpack: ./pack
+    remote: -----> Null app detected
+    remote: -----> Discovering process types
+    remote:        Procfile declares types -> web, worker
+    remote:
+    remote: -----> Compressing...
+    remote:        Done: SIZE
+    remote: -----> Launching...
+    remote:        Released v2
+    remote:        shop deployed to hoist
+    remote:
+    remote: Verifying deploy... done.
+    To ssh://HOST/shop.git
+     * [new branch]      main -> main
+    ");
 }
 
 #[test]
@@ -40,7 +59,12 @@ fn another_branch_is_kept_and_not_built() {
     let (daemon, user, tree) = shop("null");
     let pushed = tree.push(&daemon, &user, "shop", &["main:refs/heads/topic", "main:refs/tags/v1"]);
     assert!(pushed.ok);
-    assert_snapshot!(pushed.transcript, @"");
+    assert_snapshot!(pushed.transcript, @r"
+    remote: Pushed to branch other than [main, master], skipping build.
+    To ssh://HOST/shop.git
+     * [new branch]      main -> topic
+     * [new tag]         main -> v1
+    ");
     assert_eq!(daemon.releases(&user, "shop").len(), 1);
     let again = tree.push(&daemon, &user, "shop", &["main:refs/heads/topic"]);
     assert_eq!(again.transcript, "Everything up-to-date\n");

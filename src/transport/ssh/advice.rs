@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Characters of a stranger's user name that are repeated to him.
+const SHOWN: usize = 32;
+
 /// The reason why the last key was refused.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Advice {
@@ -16,22 +19,22 @@ pub(super) enum Advice {
 impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoKey => write!(f, "hoist knows its users by their SSH keys, and your client offered none that can be used.")?,
-            Self::WrongUser(user) => write!(
-                f,
-                "The user name for hoist is `git`, not `{}`: use ssh://git@HOST/APP.git",
-                user.chars().take(32).collect::<String>().escape_debug()
-            )?,
-            Self::UnknownKey(fingerprint) => write!(
+            Self::NoKey => {
+                writeln!(f, "hoist knows its users by their SSH keys, and your client offered none that can be used.")
+            }
+            Self::WrongUser(user) => {
+                let user: String = user.chars().take(SHOWN).collect();
+                writeln!(f, "The user name for hoist is `git`, not `{}`: use ssh://git@HOST/APP.git", user.escape_debug())
+            }
+            Self::UnknownKey(fingerprint) => writeln!(
                 f,
                 "hoist does not know your SSH key {fingerprint}.\n\
                  Ask your administrator for `hoist admin user:add EMAIL --key FILE`, or add it yourself with `hoist keys:add FILE`."
-            )?,
+            ),
             Self::Sha1 => {
-                write!(f, "Your client signs with ssh-rsa (SHA-1), which is not safe. Use a newer client or an ed25519 key.")?
+                writeln!(f, "Your client signs with ssh-rsa (SHA-1), which is not safe: use a newer one, or an ed25519 key.")
             }
-            Self::OurFault => write!(f, "Keys can't be looked up now. It is hoist's fault, not yours. Please try again.")?,
+            Self::OurFault => writeln!(f, "Keys can't be looked up now. It is hoist's fault, not yours. Please try again."),
         }
-        writeln!(f)
     }
 }

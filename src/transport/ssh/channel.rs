@@ -62,10 +62,11 @@ async fn finish(output: &ChannelWriteHalf<Msg>, text: String, status: u32) -> Re
     output.close().await
 }
 
+/// For somebody at a terminal, which the client has put into raw mode: hence the carriage returns.
 fn greeting(account: &Account, here: SocketAddr) -> String {
     format!(
-        "Hi {}! You are known here, but hoist does not provide shell access.\n\
-         To deploy an app, run in its repository: git push ssh://git@{here}/APP.git main\n",
+        "Hi {}! You are known here, but hoist does not provide shell access.\r\n\
+         To deploy an app, run in its repository: git push ssh://git@{here}/APP.git main\r\n",
         account.email
     )
 }

@@ -183,6 +183,7 @@ impl server::Handler for Handler {
         Ok(reply?)
     }
 
+    /// Granted so that `ssh` does not complain before it shows the greeting. There is no terminal behind it.
     async fn pty_request(
         &mut self,
         id: ChannelId,
@@ -194,7 +195,7 @@ impl server::Handler for Handler {
         _modes: &[(russh::Pty, u32)],
         session: &mut Session,
     ) -> Result<(), LoginError> {
-        Ok(session.channel_failure(id)?)
+        Ok(session.channel_success(id)?)
     }
 
     async fn shell_request(&mut self, id: ChannelId, session: &mut Session) -> Result<(), LoginError> {

@@ -25,7 +25,7 @@ use russh::{Disconnect, MethodKind, MethodSet, Preferred, SshId, cipher, compres
 use rustix::net::{Shutdown, shutdown};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
@@ -46,7 +46,7 @@ const LOGIN_ATTEMPTS: usize = 12;
 const KEEPALIVE: Duration = Duration::from_secs(30);
 /// Packets (of at most 32 KiB) that wait for a slow reader before the client is made to wait.
 const CHANNEL_BUFFER: usize = 32;
-/// How long a client that was told to go has for going.
+/// How long a client has for going, once it has nothing to do here or was told to go.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 struct Door {
@@ -183,8 +183,12 @@ impl Door {
         }
         self.ctx.stopping.cancelled().await;
         connection.commands.close();
-        // Pushes that run may end, until hoist's patience ends.
-        self.ctx.killing.run_until_cancelled(connection.commands.wait()).await;
+        let last_command = async {
+            connection.commands.wait().await;
+            // A client that is told to go before it has taken its exit status fails.
+            sleep(FAREWELL).await;
+        };
+        self.ctx.killing.run_until_cancelled(last_command).await;
         "hoist is stopping"
     }
 }
