@@ -6,7 +6,7 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{BufWriter, PipeWriter, Write};
+use std::io::{BufWriter, PipeWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,12 +14,17 @@ use std::time::{Duration, Instant};
 use hoist::model::Limits;
 use hoist::slug::{Packed, pack};
 use hoist::store::Store;
+use rustix::pipe::fcntl_setpipe_size;
+use tar::Header;
 use tokio::net::unix::pipe;
 
 #[path = "slug_tree.rs"]
 mod slug_tree;
 
 const ROUNDS: usize = 5;
+
+/// As the engine's pipes have.
+const PIPE_BYTES: usize = 1024 * 1024;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -88,7 +93,9 @@ fn has_pigz() -> bool {
 fn tar_pigz(tree: &Path, out: &Path) -> Result<u64> {
     let script = r#"tar -C "$1" --sort=name -cf - . | pigz > "$2""#;
     let status = Command::new("sh").args(["-c", script, "sh"]).arg(tree).arg(out).status()?;
-    assert!(status.success(), "tar | pigz failed");
+    if !status.success() {
+        return Err("tar | pigz failed".into());
+    }
     // hoist flushes the slug to disk before it says that it has it.
     fs::File::open(out)?.sync_all()?;
     Ok(fs::metadata(out)?.len())
@@ -96,6 +103,7 @@ fn tar_pigz(tree: &Path, out: &Path) -> Result<u64> {
 
 async fn pack_tree(tree: PathBuf, store: &Store) -> Result<Packed> {
     let (reader, writer) = std::io::pipe()?;
+    fcntl_setpipe_size(&writer, PIPE_BYTES)?;
     let producer = std::thread::spawn(move || write_tar(&tree, writer));
     let packed = pack(pipe::Receiver::from_owned_fd(reader.into())?, store, &Limits::default()).await?;
     producer.join().expect("the producer does not panic")?;
@@ -104,8 +112,7 @@ async fn pack_tree(tree: PathBuf, store: &Store) -> Result<Packed> {
 
 /// Writes the tree as a tar, each folder before its sorted content, as the engine's helper does.
 fn write_tar(tree: &Path, pipe: PipeWriter) -> Result<()> {
-    let mut tar = tar::Builder::new(BufWriter::with_capacity(256 * 1024, pipe));
-    tar.follow_symlinks(false);
+    let mut tar = tar::Builder::new(BufWriter::with_capacity(PIPE_BYTES / 4, pipe));
     append_folder(&mut tar, tree, Path::new("."))?;
     tar.into_inner()?.flush()?;
     Ok(())
@@ -117,13 +124,19 @@ fn append_folder(tar: &mut tar::Builder<impl Write>, folder: &Path, name: &Path)
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let (path, name) = (entry.path(), name.join(entry.file_name()));
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            append_folder(tar, &path, &name)?;
-        } else if kind.is_file() {
-            tar.append_file(&name, &mut fs::File::open(&path)?)?;
-        } else {
-            tar.append_path_with_name(&path, &name)?;
+        let mut header = Header::new_gnu();
+        match entry.file_type()? {
+            kind if kind.is_dir() => append_folder(tar, &path, &name)?,
+            kind if kind.is_symlink() => {
+                header.set_metadata(&fs::symlink_metadata(&path)?);
+                tar.append_link(&mut header, &name, fs::read_link(&path)?)?;
+            }
+            _ => {
+                let file = fs::File::open(&path)?;
+                let metadata = file.metadata()?;
+                header.set_metadata(&metadata);
+                tar.append_data(&mut header, &name, file.take(metadata.len()))?;
+            }
         }
     }
     Ok(())

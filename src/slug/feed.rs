@@ -15,12 +15,12 @@ const CHUNKS_WAITING: usize = 4;
 /// Makes the two ends.
 pub(super) fn channel() -> (Feeder, Chunks) {
     let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
-    (Feeder { chunks: sender }, Chunks { chunks: receiver, current: Bytes::new(), ended: false })
+    (Feeder { sender }, Chunks { receiver, current: Bytes::new(), ended: false })
 }
 
 /// The async end. An empty piece is the stream's end: a channel that closes without one was given up.
 pub(super) struct Feeder {
-    chunks: mpsc::Sender<io::Result<Bytes>>,
+    sender: mpsc::Sender<io::Result<Bytes>>,
 }
 
 impl Feeder {
@@ -29,7 +29,7 @@ impl Feeder {
         loop {
             let chunk = read_chunk(&mut stream).await;
             let is_last = chunk.as_ref().map_or(true, Bytes::is_empty);
-            if self.chunks.send(chunk).await.is_err() || is_last {
+            if self.sender.send(chunk).await.is_err() || is_last {
                 return;
             }
         }
@@ -45,7 +45,7 @@ async fn read_chunk(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Bytes> 
 
 /// The blocking end.
 pub(super) struct Chunks {
-    chunks: mpsc::Receiver<io::Result<Bytes>>,
+    receiver: mpsc::Receiver<io::Result<Bytes>>,
     current: Bytes,
     ended: bool,
 }
@@ -54,7 +54,7 @@ impl BufRead for Chunks {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.current.is_empty() && !self.ended {
             let given_up = || Err(io::Error::other("the stream was given up"));
-            self.current = self.chunks.blocking_recv().unwrap_or_else(given_up)?;
+            self.current = self.receiver.blocking_recv().unwrap_or_else(given_up)?;
             self.ended = self.current.is_empty();
         }
         Ok(&self.current)

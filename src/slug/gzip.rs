@@ -37,7 +37,8 @@ pub(super) struct Gzip<'scope, 'env, W> {
     submitted: usize,
     collected: usize,
     checksum: crc32fast::Hasher,
-    input_bytes: u64,
+    /// Modulo 2^32, as the trailer has it (ISIZE, RFC 1952, 2.3.1).
+    input_bytes: u32,
 }
 
 /// A thread, which takes and gives back blocks in the same order. It ends when its lane is dropped.
@@ -83,8 +84,7 @@ impl<'scope, 'env, W: Write> Gzip<'scope, 'env, W> {
             self.collect()?;
         }
         self.output.write_all(&self.checksum.finalize().to_le_bytes())?;
-        // ISIZE is the size modulo 2^32 (RFC 1952, 2.3.1).
-        self.output.write_all(&(self.input_bytes as u32).to_le_bytes())?;
+        self.output.write_all(&self.input_bytes.to_le_bytes())?;
         Ok(self.output)
     }
 
@@ -96,7 +96,8 @@ impl<'scope, 'env, W: Write> Gzip<'scope, 'env, W> {
         let mut next = self.spare.pop().unwrap_or_else(Block::new);
         next.start_after(&self.filling);
         let block = std::mem::replace(&mut self.filling, next);
-        self.input_bytes += block.content().len() as u64;
+        let block_bytes = u32::try_from(block.content().len()).expect("a block is small");
+        self.input_bytes = self.input_bytes.wrapping_add(block_bytes);
 
         let lane = self.submitted % self.threads;
         if lane == self.lanes.len() {
@@ -204,3 +205,6 @@ impl Block {
 fn thread_gone() -> io::Error {
     io::Error::other("a compressing thread has gone")
 }
+
+#[cfg(test)]
+mod tests;

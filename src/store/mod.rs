@@ -91,9 +91,13 @@ impl Store {
         self.dir.join("tmp")
     }
 
+    /// The folder that a blob stands in: 256 of them keep each small.
+    fn folder(&self, digest: &Digest) -> PathBuf {
+        self.dir.join("sha256").join(&digest.hex()[..2])
+    }
+
     fn path(&self, digest: &Digest) -> PathBuf {
-        let hex = digest.hex();
-        self.dir.join("sha256").join(&hex[..2]).join(&hex)
+        self.folder(digest).join(digest.hex())
     }
 }
 

@@ -40,7 +40,7 @@ async fn a_blob_comes_back_under_its_digest() {
 #[tokio::test]
 async fn content_of_many_chunks_is_stored_in_order() {
     let (_dir, store) = store();
-    let content: Vec<u8> = (0..3 * PUT_CHUNK_BYTES + 7).map(|i| (i / 1000) as u8).collect();
+    let content: Vec<u8> = (0..3 * PUT_CHUNK_BYTES + 7).map(|i| (i / 1000).to_le_bytes()[0]).collect();
     let (digest, size) = store.put(&content[..]).await.unwrap();
     assert_eq!(size, content.len() as u64);
     let mut back = Vec::new();
@@ -129,7 +129,9 @@ async fn opening_sweeps_what_a_crash_left() {
 fn writers_of_the_same_bytes_at_once_agree() {
     let (dir, store) = store();
     let mut writers: Vec<_> = (0..3).map(|_| store.writer().unwrap()).collect();
-    writers.iter_mut().for_each(|writer| writer.write_all(b"hello").unwrap());
+    for writer in &mut writers {
+        writer.write_all(b"hello").unwrap();
+    }
     let finished: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = writers.into_iter().map(|writer| scope.spawn(|| writer.finish().unwrap())).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()

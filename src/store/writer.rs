@@ -38,7 +38,7 @@ impl Writer {
             self.file.persist(&path).map_err(|failed| failed.error)?;
         }
         // Also when the blob was there: its writer may have renamed it and not flushed the folder yet.
-        sync_dir(path.parent().expect("a blob's path has a folder"))?;
+        sync_dir(&self.store.folder(&digest))?;
         Ok((digest, self.size_bytes))
     }
 }

@@ -1,0 +1,75 @@
+use std::io::Read as _;
+
+use super::*;
+
+fn compressed(content: &[u8], threads: usize, piece_bytes: usize) -> Vec<u8> {
+    std::thread::scope(|scope| {
+        let mut gzip = Gzip::new(scope, NonZero::new(threads).unwrap(), Vec::new()).unwrap();
+        content.chunks(piece_bytes).for_each(|piece| gzip.write_all(piece).unwrap());
+        gzip.finish().unwrap()
+    })
+}
+
+/// Content of many sorts: runs, text that comes again, and noise.
+fn content(size_bytes: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    (0..size_bytes).map(|at| if at % 3000 < 1000 { noise() } else { b"some text, again and again\n"[at % 27] }).collect()
+}
+
+#[test]
+fn it_is_one_member_and_comes_back() {
+    for size_bytes in [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 5 * BLOCK_BYTES + 12_345] {
+        let content = content(size_bytes);
+        let gzip = compressed(&content, 2, 100_000);
+        // This reader stops after the first member, and checks the sums.
+        let mut decoder = flate2::read::GzDecoder::new(&gzip[..]);
+        let mut back = Vec::new();
+        decoder.read_to_end(&mut back).unwrap();
+        assert!(back == content, "{size_bytes} bytes");
+        assert!(decoder.into_inner().is_empty());
+    }
+}
+
+#[test]
+fn content_without_any_pattern_grows_little() {
+    let noise: Vec<u8> =
+        content(9 * BLOCK_BYTES).into_iter().enumerate().filter(|(at, _)| at % 3000 < 1000).map(|(_, byte)| byte).collect();
+    let gzip = compressed(&noise, 3, noise.len());
+    assert!(gzip.len() < noise.len() + noise.len() / 100);
+    let mut back = Vec::new();
+    flate2::read::GzDecoder::new(&gzip[..]).read_to_end(&mut back).unwrap();
+    assert!(back == noise);
+}
+
+#[test]
+fn neither_threads_nor_pieces_show() {
+    let content = content(7 * BLOCK_BYTES + 1);
+    let one = compressed(&content, 1, content.len());
+    for (threads, piece_bytes) in [(1, 999), (2, 100_000), (3, BLOCK_BYTES), (8, 1 << 22)] {
+        assert!(compressed(&content, threads, piece_bytes) == one, "{threads} threads");
+    }
+}
+
+#[test]
+fn a_failing_output_ends_it() {
+    struct Full(usize);
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let content = content(20 * BLOCK_BYTES);
+    let written = std::thread::scope(|scope| {
+        let mut gzip = Gzip::new(scope, NonZero::new(2).unwrap(), Full(BLOCK_BYTES)).unwrap();
+        content.chunks(1000).position(|piece| gzip.write_all(piece).is_err())
+    });
+    assert!(written.is_some_and(|pieces| pieces < content.len() / 1000 / 2), "it stops early: {written:?}");
+}
