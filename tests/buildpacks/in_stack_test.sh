@@ -106,3 +106,73 @@ test_ruby_of_another_version() {
     sed -i "s/^ruby .*/ruby '3.4.1'/" app/Gemfile
     refuses app ruby 'your Gemfile specified 3.4.1'
 }
+
+test_nodejs_registry_that_is_away() {
+    prepare_work "$PWD" "$REPO/fixtures/apps/nodejs-express"
+    printf 'http://127.0.0.1:9/' > env/npm_config_registry
+    printf 0 > env/npm_config_fetch_retries
+    expect_failure compile "$PWD" nodejs
+    expect_in "$OUTPUT" 'A server with packages could not be reached.'
+}
+
+test_python_index_that_is_away() {
+    prepare_work "$PWD" "$REPO/fixtures/apps/python-flask"
+    printf 'http://127.0.0.1:9/' > env/PIP_INDEX_URL
+    printf 1 > env/PIP_RETRIES
+    expect_failure compile "$PWD" python
+    expect_in "$OUTPUT" 'A server with packages could not be reached.'
+}
+
+test_python_django() {
+    mkdir -p app/shop app/assets
+    printf 'Django==4.2.16\n' > app/requirements.txt
+    cat > app/manage.py << 'PYTHON'
+import os, sys
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from django.core.management import execute_from_command_line
+execute_from_command_line(sys.argv)
+PYTHON
+    cat > app/shop/settings.py << 'PYTHON'
+SECRET_KEY = "x"
+ALLOWED_HOSTS = ["*"]
+INSTALLED_APPS = ["django.contrib.staticfiles"]
+STATIC_URL = "static/"
+STATIC_ROOT = "collected"
+STATICFILES_DIRS = ["assets"]
+ROOT_URLCONF = "shop.urls"
+WSGI_APPLICATION = "django.core.wsgi.get_wsgi_application"
+PYTHON
+    cat > app/shop/urls.py << 'PYTHON'
+from django.http import HttpResponse
+from django.urls import path
+urlpatterns = [path("", lambda request: HttpResponse("Hello from Django"))]
+PYTHON
+    echo 'body {}' > app/assets/style.css
+    prepare_work "$PWD" "$PWD/app"
+    expect_in "$(compile "$PWD" python)" '1 static file copied'
+    [[ -f slug/collected/style.css ]]
+    expect_in "$(cat release.yml)" '  web: python manage.py runserver'
+}
+
+# Rake itself is not to be had without a gem server: a gem of that name stands in for it.
+test_ruby_assets() {
+    mkdir -p app/rake/bin
+    touch app/Rakefile
+    cat > app/rake/rake.gemspec << 'RUBY'
+Gem::Specification.new do |gem|
+  gem.name, gem.version, gem.summary, gem.authors = 'rake', '1.0.0', 'Stands in for rake', ['hoist']
+  gem.bindir, gem.executables, gem.files = 'bin', ['rake'], ['bin/rake']
+end
+RUBY
+    cat > app/rake/bin/rake << 'RUBY'
+puts 'rake assets:precompile', '    environment' if ARGV == ['--prereqs']
+File.write('compiled', ENV.values_at('RAILS_ENV', 'DATABASE_URL').join(' ')) if ARGV == ['assets:precompile']
+RUBY
+    echo "gem 'rake', path: 'rake'" > app/Gemfile
+    printf 'PATH\n  remote: rake\n  specs:\n    rake (1.0.0)\n\nGEM\n  specs:\n\nPLATFORMS\n  ruby\n  x86_64-linux\n\nDEPENDENCIES\n  rake!\n' \
+        > app/Gemfile.lock
+    prepare_work "$PWD" "$PWD/app"
+    expect_in "$(compile "$PWD" ruby)" 'Precompiling assets'
+    expect "$(cat slug/compiled)" 'production postgresql://user:pass@127.0.0.1/dbname'
+}
