@@ -17,47 +17,47 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) struct Daemon {
     child: Child,
     dir: TempDir,
-    pub http: String,
-    pub ssh: String,
+    pub(crate) http: String,
+    pub(crate) ssh: String,
 }
 
 /// A user of a daemon, with an SSH key and a token.
 pub(crate) struct User {
-    pub token: String,
-    pub key: PathBuf,
+    pub(crate) token: String,
+    pub(crate) key: PathBuf,
 }
 
 impl Daemon {
     /// Starts a daemon with the sandbox engine and default configuration.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with("")
     }
 
     /// Starts a daemon with a `hoist.toml`.
-    pub fn start_with(config: &str) -> Self {
+    pub(crate) fn start_with(config: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("hoist-test-").tempdir().unwrap();
         std::fs::write(dir.path().join("hoist.toml"), config).unwrap();
         let (child, http, ssh) = spawn(dir.path());
         Self { child, dir, http, ssh }
     }
 
-    pub fn data_dir(&self) -> &Path {
+    pub(crate) fn data_dir(&self) -> &Path {
         self.dir.path()
     }
 
     /// `kill -9`, and the next start over the same data.
-    pub fn kill_and_restart(&mut self) {
+    pub(crate) fn kill_and_restart(&mut self) {
         self.kill();
         (self.child, self.http, self.ssh) = spawn(self.dir.path());
     }
 
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Adds a user with a fresh ed25519 key.
-    pub fn user(&self, email: &str) -> User {
+    pub(crate) fn user(&self, email: &str) -> User {
         let key = self.dir.path().join(format!("key-{email}"));
         run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", email, "-f"]).arg(&key));
         let public = key.with_file_name(format!("key-{email}.pub"));
@@ -67,7 +67,7 @@ impl Daemon {
     }
 
     /// A hoist command line on this daemon's data.
-    pub fn hoist(&self, args: &[&str]) -> Command {
+    pub(crate) fn hoist(&self, args: &[&str]) -> Command {
         let mut command = Command::new(HOIST);
         command.args(args).env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         command.env("HOIST_DATA_DIR", self.dir.path()).env("HOME", self.dir.path());
@@ -75,14 +75,14 @@ impl Daemon {
     }
 
     /// A hoist client command as a user; returns its standard output.
-    pub fn client(&self, user: &User, args: &[&str]) -> String {
+    pub(crate) fn client(&self, user: &User, args: &[&str]) -> String {
         let mut command = self.hoist(args);
         command.env("HOIST_URL", format!("http://{}", self.http)).env("HOIST_API_KEY", &user.token);
         run(&mut command)
     }
 
     /// `GET` from the API.
-    pub fn get(&self, user: &User, path: &str) -> Value {
+    pub(crate) fn get(&self, user: &User, path: &str) -> Value {
         let url = format!("http://{}{path}", self.http);
         let authorization = format!("Bearer {}", user.token);
         let mut answer = ureq::get(url).header("Authorization", authorization).call().unwrap();
@@ -90,7 +90,7 @@ impl Daemon {
     }
 
     /// The app's releases, oldest first, as (version, description).
-    pub fn releases(&self, user: &User, app: &str) -> Vec<(u64, String)> {
+    pub(crate) fn releases(&self, user: &User, app: &str) -> Vec<(u64, String)> {
         let releases = self.get(user, &format!("/apps/{app}/releases"));
         let pair = |release: &Value| (release["version"].as_u64().unwrap(), release["description"].as_str().unwrap().to_owned());
         let mut pairs: Vec<_> = releases.as_array().unwrap().iter().map(pair).collect();
@@ -99,7 +99,7 @@ impl Daemon {
     }
 
     /// The slug of the app's newest release.
-    pub fn newest_slug(&self, user: &User, app: &str) -> Value {
+    pub(crate) fn newest_slug(&self, user: &User, app: &str) -> Value {
         let releases = self.get(user, &format!("/apps/{app}/releases"));
         let newest = releases.as_array().unwrap().iter().max_by_key(|release| release["version"].as_u64()).unwrap();
         let slug = newest["slug"]["id"].as_str().expect("the newest release has a slug");

@@ -15,21 +15,21 @@ pub(crate) struct WorkTree {
 
 /// What a push did.
 pub(crate) struct Pushed {
-    pub ok: bool,
+    pub(crate) ok: bool,
     /// What the pusher saw, normalised.
-    pub transcript: String,
+    pub(crate) transcript: String,
 }
 
 impl WorkTree {
     /// An empty work tree.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let tree = Self { dir: tempfile::tempdir().unwrap() };
         tree.git(&["init", "-q", "-b", "main"]);
         tree
     }
 
     /// A work tree with the files of a fixture app, committed.
-    pub fn of_fixture(name: &str) -> Self {
+    pub(crate) fn of_fixture(name: &str) -> Self {
         let tree = Self::new();
         copy(&fixture("apps").join(name), tree.path());
         tree.commit("first");
@@ -37,7 +37,7 @@ impl WorkTree {
     }
 
     /// A work tree with an in-app buildpack from the fixtures at `pack/` and one file, committed.
-    pub fn with_pack(pack: &str) -> Self {
+    pub(crate) fn with_pack(pack: &str) -> Self {
         let tree = Self::new();
         copy(&fixture("buildpacks").join(pack), &tree.path().join("pack"));
         tree.write("README", "an app\n");
@@ -45,46 +45,46 @@ impl WorkTree {
         tree
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
-    pub fn write(&self, path: &str, content: &str) {
+    pub(crate) fn write(&self, path: &str, content: &str) {
         let path = self.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
     }
 
     /// Commits everything, also nothing.
-    pub fn commit(&self, message: &str) -> String {
+    pub(crate) fn commit(&self, message: &str) -> String {
         self.git(&["add", "-A"]);
         self.git(&["commit", "-q", "--allow-empty", "-m", message]);
         self.git(&["rev-parse", "HEAD"]).trim().to_owned()
     }
 
     /// Runs git, which must succeed.
-    pub fn git(&self, args: &[&str]) -> String {
+    pub(crate) fn git(&self, args: &[&str]) -> String {
         run(self.command().args(args))
     }
 
     /// Pushes `main` over SSH.
-    pub fn push_ssh(&self, daemon: &Daemon, user: &User, app: &str) -> Pushed {
+    pub(crate) fn push_ssh(&self, daemon: &Daemon, user: &User, app: &str) -> Pushed {
         self.push(daemon, user, app, &["main"])
     }
 
     /// Pushes `main` over HTTP.
-    pub fn push_http(&self, daemon: &Daemon, user: &User, app: &str) -> Pushed {
+    pub(crate) fn push_http(&self, daemon: &Daemon, user: &User, app: &str) -> Pushed {
         let url = format!("http://_:{}@{}/{app}.git", user.token, daemon.http);
         finish(self.command().arg("push").arg(url).arg("main"))
     }
 
     /// Pushes over SSH with more arguments; the last ones are refspecs.
-    pub fn push(&self, daemon: &Daemon, user: &User, app: &str, args: &[&str]) -> Pushed {
+    pub(crate) fn push(&self, daemon: &Daemon, user: &User, app: &str, args: &[&str]) -> Pushed {
         finish(&mut self.ssh_push(daemon, user, app, args))
     }
 
     /// Starts a push over SSH and leaves it running.
-    pub fn start_push(&self, daemon: &Daemon, user: &User, app: &str, args: &[&str]) -> Child {
+    pub(crate) fn start_push(&self, daemon: &Daemon, user: &User, app: &str, args: &[&str]) -> Child {
         let mut push = self.ssh_push(daemon, user, app, args);
         push.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
