@@ -114,10 +114,13 @@ fn open_folder(path: &Path) -> Result<OwnedFd, EngineError> {
         .map_err(|error| EngineError::io(format!("cannot open {}", path.display()), error))
 }
 
-/// An error and its cause in one line, for the way to the daemon.
-fn describe(error: &EngineError) -> String {
-    match &error.source {
-        Some(source) => format!("{}: {source}", error.what),
-        None => error.what.clone(),
+/// An error and its causes in one line, for the way to the daemon.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line = format!("{line}: {error}");
+        cause = error.source();
     }
+    line
 }
