@@ -71,7 +71,8 @@ mod tests {
     #[tokio::test]
     async fn hands_on_what_was_written_before_the_end() {
         let mut seen = Vec::new();
-        let ended = stream_until(async { 7 }, &b"out"[..], &b"err"[..], |stream, piece| seen.push((stream, piece.to_vec()))).await;
+        let ended =
+            stream_until(async { 7 }, &b"out"[..], &b"err"[..], |stream, piece| seen.push((stream, piece.to_vec()))).await;
         seen.sort_by_key(|(stream, _)| *stream == Stream::Stderr);
         assert_eq!(ended, 7);
         assert_eq!(seen, [(Stream::Stdout, b"out".to_vec()), (Stream::Stderr, b"err".to_vec())]);

@@ -183,7 +183,8 @@ async fn the_environment_is_exactly_what_was_given() {
 async fn trees_go_in_and_come_out_unchanged() {
     for fixture in Fixture::each().await {
         let long = "l".repeat(120);
-        let tar = tar_of(&[("b/", 0o750), ("b/x", 0o644), ("b/run", 0o755), ("a->b/x", 0o777), (&long, 0o600), ("closed/", 0o555)]);
+        let tar =
+            tar_of(&[("b/", 0o750), ("b/x", 0o644), ("b/run", 0o755), ("a->b/x", 0o777), (&long, 0o600), ("closed/", 0o555)]);
         fixture.environment.put_in("/srv/deep/er", &tar[..]).await.unwrap();
         let mut command = sh("cat b/x && pwd && echo new > b/new");
         command.cwd = "/srv/deep/er".to_owned();
@@ -191,16 +192,7 @@ async fn trees_go_in_and_come_out_unchanged() {
         assert_eq!(fixture.run(command).await, (Exit::Code(0), expected));
         let out = listing(fixture.environment.take_out("/srv/deep/er").await.unwrap()).await;
         let long = format!("./{long} 600");
-        assert_eq!(out, [
-            "./ 755",
-            "./a -> b/x",
-            "./b/ 750",
-            "./b/new 644",
-            "./b/run 755",
-            "./b/x 644",
-            "./closed/ 555",
-            &long
-        ]);
+        assert_eq!(out, ["./ 755", "./a -> b/x", "./b/ 750", "./b/new 644", "./b/run 755", "./b/x 644", "./closed/ 555", &long]);
     }
 }
 

@@ -45,7 +45,12 @@ async fn only_public_addresses_are_reached() {
         return reach().await;
     }
     let test = "engine_network::only_public_addresses_are_reached";
-    let output = command("unshare").arg("--net").arg(std::env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]).env(INSIDE, "1").output();
+    let output = command("unshare")
+        .arg("--net")
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(INSIDE, "1")
+        .output();
     let output = output.unwrap();
     assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
 }
@@ -67,7 +72,8 @@ async fn reach() {
     let fixture = Fixture { kind: Kind::Sandbox, engine, environment, work_dir };
 
     let addresses = [&CLOSED[..], &OPEN].concat().join(" ");
-    let script = format!("for to in {addresses}; do echo $to $(timeout 5 bash -c 'cat < /dev/tcp/'$to/{PORT} 2> /dev/null); done");
+    let script =
+        format!("for to in {addresses}; do echo $to $(timeout 5 bash -c 'cat < /dev/tcp/'$to/{PORT} 2> /dev/null); done");
     let mut attempts = sh(&script);
     attempts.needs_network = true;
     let closed = CLOSED.iter().map(|address| format!("{address}\n"));

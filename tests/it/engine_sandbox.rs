@@ -190,7 +190,8 @@ fn network_of(process: &Path) -> PathBuf {
 fn namespaces_of_helpers(parent: u32) -> Vec<PathBuf> {
     let own = network_of(Path::new("/proc/self"));
     let status = format!("\nPPid:\t{parent}\n");
-    let children = processes().filter(|process| std::fs::read_to_string(process.join("status")).is_ok_and(|text| text.contains(&status)));
+    let children =
+        processes().filter(|process| std::fs::read_to_string(process.join("status")).is_ok_and(|text| text.contains(&status)));
     children.map(|process| network_of(&process)).filter(|network| *network != own).collect()
 }
 

@@ -42,7 +42,11 @@ pub(super) async fn disk_bytes(environment: &Environment) -> Result<u64, EngineE
 }
 
 /// Waits until memory is used up. Notes in `most_threads` how many threads there were at the most.
-pub(super) async fn watch_memory(environment: &Environment, limit_bytes: u64, most_threads: &mut u32) -> Result<Exit, EngineError> {
+pub(super) async fn watch_memory(
+    environment: &Environment,
+    limit_bytes: u64,
+    most_threads: &mut u32,
+) -> Result<Exit, EngineError> {
     loop {
         match environment.ask(&Request::MeasureMemory).await? {
             Reply::Memory { bytes, threads } => {

@@ -17,9 +17,9 @@
 //! namespace along; the keeper then removes the files and ends. What even that leaves (folders and cgroups after a
 //! crash of the host) is swept when the engine opens.
 //!
-//! In reading order: this file opens the engine; `user`, `cgroup` and `network` are what it finds out about the
-//! host and takes from it, `programs` the host's programs for that; `protocol` is what the processes say to each
-//! other; `helper` starts a helper and sees it through; `environment` is one environment as the daemon sees it,
+//! In reading order: this file opens the engine; `user`, `cgroup`, `filter` and `network` are what it finds out
+//! about the host and takes from it, `programs` runs the host's programs; `protocol` is what the processes say to
+//! each other; `helper` starts a helper and sees it through; `environment` is one environment as the daemon sees it,
 //! `limits` how its limits are watched, `footprint` what it leaves on the host; `init` is everything that runs in
 //! the helper.
 
@@ -40,6 +40,7 @@ use protocol::Job;
 use user::Mapping;
 
 mod cgroup;
+mod filter;
 mod network;
 mod programs;
 mod user;
@@ -58,7 +59,7 @@ pub(super) use environment::Environment;
 pub use init::helper_main;
 
 /// How long unpacking or removing a root file system may take once its bytes are there.
-const FILES_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+const FILES_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// What the engine knows about its host.
 #[derive(Debug)]
@@ -172,6 +173,6 @@ impl Sandbox {
     fn rules(&self) -> Result<String, EngineError> {
         let trie = std::fs::read_to_string("/proc/net/fib_trie")
             .map_err(|error| EngineError::io("cannot find this host's own addresses", error))?;
-        Ok(network::rules(&self.allow_networks, &network::own_addresses(&trie)))
+        Ok(filter::rules(&self.allow_networks, &filter::own_addresses(&trie)))
     }
 }

@@ -59,7 +59,8 @@ fn first_process(control: &OwnedFd, setup: &Setup, join_files: Vec<OwnedFd>) -> 
 
 /// Sets up what commands will see and be held by.
 fn enter(setup: &Setup, join_files: Vec<OwnedFd>) -> Result<Inside, EngineError> {
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| EngineError::io("cannot tie the sandbox to its helper", error))?;
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|error| EngineError::io("cannot tie the sandbox to its helper", error))?;
     rustix::system::sethostname(setup.name.as_bytes()).map_err(|error| EngineError::io("cannot name the sandbox", error))?;
     sys::bring_up_loopback().map_err(|error| EngineError::io("cannot bring up the loopback interface", error))?;
     let upper = mounts::enter(setup)?;

@@ -61,7 +61,8 @@ fn do_job(control: &OwnedFd) -> Result<(), EngineError> {
             let dest = open_folder(&dest)?;
             let tar = files.pop().ok_or_else(|| EngineError::new("no tar came with the job"))?;
             become_root()?;
-            unpack_as_root(File::from(tar), &dest).map_err(|error| EngineError::io("cannot unpack the root file system", error))?;
+            unpack_as_root(File::from(tar), &dest)
+                .map_err(|error| EngineError::io("cannot unpack the root file system", error))?;
         }
         Job::Remove { dir } => {
             let folder = open_folder(&dir)?;

@@ -13,14 +13,14 @@ use std::path::Path;
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
-    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_bind, mount_change, mount_remount, move_mount,
-    open_tree, unmount,
+    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_bind, mount_change, mount_remount,
+    move_mount, open_tree, unmount,
 };
 use rustix::process::{fchdir, pivot_root};
 use rustix::thread::UnshareFlags;
 
 use super::sys;
-use crate::engine::sandbox::network::NAME_SERVER;
+use crate::engine::sandbox::filter::NAME_SERVER;
 use crate::engine::sandbox::protocol::Setup;
 use crate::engine::{CA_BUNDLE, EngineError};
 
@@ -67,7 +67,8 @@ impl Sources {
 /// Becomes the sandbox's root, and makes the file system this process's root; returns the writable layer's folder.
 pub(super) fn enter(setup: &Setup) -> Result<OwnedFd, EngineError> {
     sys::unshare(UnshareFlags::NEWNS).map_err(io_error("cannot make a mount namespace"))?;
-    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(io_error("cannot detach the mounts"))?;
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+        .map_err(io_error("cannot detach the mounts"))?;
     // Only what is opened in this namespace can be mounted in it.
     let sources = Sources::open(setup)?;
     super::become_root()?;

@@ -54,8 +54,7 @@ const REFUSED_HERE: &[c_long] = &[];
 
 /// Refused as if the kernel did not have them, so that programs fall back to older ways: `clone3`, whose flags a
 /// filter cannot see, and `io_uring`, whose work passes filters by.
-const UNKNOWN: &[c_long] =
-    &[libc::SYS_clone3, libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register];
+const UNKNOWN: &[c_long] = &[libc::SYS_clone3, libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register];
 
 // Not in libc for every architecture yet.
 const STATMOUNT: c_long = 457;
@@ -110,7 +109,8 @@ fn listed(lists: &[&[c_long]]) -> BTreeMap<c_long, Vec<SeccompRule>> {
 fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, seccompiler::BackendError> {
     let condition = |argument, operator, value: u64| SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value);
     let any_of = |argument, values: &[(SeccompCmpOp, u64)]| -> Result<Vec<_>, _> {
-        let rule = |(operator, value): &(SeccompCmpOp, u64)| SeccompRule::new(vec![condition(argument, operator.clone(), *value)?]);
+        let rule =
+            |(operator, value): &(SeccompCmpOp, u64)| SeccompRule::new(vec![condition(argument, operator.clone(), *value)?]);
         values.iter().map(rule).collect()
     };
     let none_of = |argument, values: &[u64]| {
@@ -147,7 +147,12 @@ mod tests {
 
     /// What applies to a call, as the number that a filter program returns: runs the program, as the kernel would.
     fn outcome(number: u32, arguments: [u32; 2]) -> u32 {
-        programs().unwrap().iter().map(|program| run(program, number, arguments)).max_by_key(|action| action != &0x7fff_0000).unwrap()
+        programs()
+            .unwrap()
+            .iter()
+            .map(|program| run(program, number, arguments))
+            .max_by_key(|action| action != &0x7fff_0000)
+            .unwrap()
     }
 
     fn run(program: &[sock_filter], number: u32, arguments: [u32; 2]) -> u32 {
@@ -194,7 +199,7 @@ mod tests {
             (YOUNGEST + 1, [0, 0], unknown),
             (0x4000_0000, [0, 0], unknown),
             (number(libc::SYS_clone), [libc::SIGCHLD.cast_unsigned(), 0], ALLOW),
-            (number(libc::SYS_clone), [libc::CLONE_NEWUSER.cast_unsigned() | 17, 0], refused),
+            (number(libc::SYS_clone), [(libc::CLONE_NEWUSER | libc::SIGCHLD).cast_unsigned(), 0], refused),
             (number(libc::SYS_socket), [libc::AF_INET.cast_unsigned(), 0], ALLOW),
             (number(libc::SYS_socket), [libc::AF_VSOCK.cast_unsigned(), 0], refused),
             (number(libc::SYS_ioctl), [0, 0x5401], ALLOW),
