@@ -81,7 +81,7 @@ pub(crate) fn sh(script: &str) -> Command {
         env: BTreeMap::from([("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin".to_owned())]),
         cwd: "/".to_owned(),
         needs_network: false,
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_mins(1),
     }
 }
 

@@ -175,6 +175,9 @@ async fn nothing_outlives_a_killed_daemon() {
     }
     let left = processes().filter(|process| namespaces.contains(&network_of(process))).count();
     assert!(left <= 1, "{left} processes besides the helper");
+    // The next daemon removes the rest.
+    Engine::open(settings(Kind::Sandbox, work_dir.path())).unwrap();
+    assert_eq!(std::fs::read_dir(work_dir.path()).unwrap().count(), 0);
 }
 
 fn processes() -> impl Iterator<Item = PathBuf> {

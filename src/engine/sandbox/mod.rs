@@ -151,22 +151,28 @@ impl Sandbox {
         Environment::start(Arc::clone(self), spec).await
     }
 
-    /// Removes a folder whose contents belong to the sandbox's users.
+    /// Removes a folder whose contents belong to the sandbox's users. The helper of an environment that is just
+    /// ending may be at it too: what counts is that the folder is gone.
     fn remove_folder(&self, folder: &Path) -> Result<(), EngineError> {
-        let cannot = |error| EngineError::io(format!("cannot remove {}", folder.display()), error);
         match std::fs::remove_dir(folder) {
-            Ok(()) => return Ok(()),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(error) if error.kind() == ErrorKind::NotADirectory => return std::fs::remove_file(folder).map_err(cannot),
-            // Has contents: that is the helper's part.
-            Err(_) => {}
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {}
+            Err(error) if error.kind() == ErrorKind::NotADirectory => {
+                let cannot = |error| EngineError::io(format!("cannot remove {}", folder.display()), error);
+                return std::fs::remove_file(folder).map_err(cannot);
+            }
+            removed => return gone(folder, removed),
         }
+        let emptied = self.empty_folder(folder);
+        match std::fs::remove_dir(folder) {
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => emptied.and(gone(folder, Err(error))),
+            removed => gone(folder, removed),
+        }
+    }
+
+    fn empty_folder(&self, folder: &Path) -> Result<(), EngineError> {
+        let cannot = |error| EngineError::io(format!("cannot find {}", folder.display()), error);
         let dir = folder.canonicalize().map_err(cannot)?;
-        Helper::start(self, "remove", &Job::Remove { dir }, &[])?.finish(FILES_TIMEOUT)?;
-        match std::fs::remove_dir(folder) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(cannot(error)),
-            _ => Ok(()),
-        }
+        Helper::start(self, "remove", &Job::Remove { dir }, &[])?.finish(FILES_TIMEOUT)
     }
 
     /// The filter rules of an environment that starts now.
@@ -174,5 +180,15 @@ impl Sandbox {
         let trie = std::fs::read_to_string("/proc/net/fib_trie")
             .map_err(|error| EngineError::io("cannot find this host's own addresses", error))?;
         Ok(filter::rules(&self.allow_networks, &filter::own_addresses(&trie)))
+    }
+}
+
+/// Whether removing a folder left none, no matter who did it.
+fn gone(folder: &Path, removed: std::io::Result<()>) -> Result<(), EngineError> {
+    match removed {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(EngineError::io(format!("cannot remove {}", folder.display()), error))
+        }
+        _ => Ok(()),
     }
 }

@@ -123,10 +123,7 @@ fn start_slirp(program: &Path, pid: u32) -> std::io::Result<Child> {
     #[expect(clippy::disallowed_methods, reason = "the engine is where processes are started")]
     tokio::process::Command::new(program)
         .args(["--configure", "--mtu=65520", "--disable-host-loopback", "--enable-sandbox", "--enable-seccomp"])
-        .args(["--exit-fd=0", "--ready-fd=1", "--netns-type=path"])
-        .arg(format!("--userns-path=/proc/{pid}/ns/user"))
-        .arg(format!("/proc/{pid}/ns/net"))
-        .arg("tap0")
+        .args(["--exit-fd=0", "--ready-fd=1", &pid.to_string(), "tap0"])
         .env_clear()
         .process_group(0)
         .stdin(Stdio::piped())
