@@ -136,7 +136,7 @@ pub struct Environment(EnvironmentKind);
 
 #[derive(Debug)]
 enum EnvironmentKind {
-    Sandbox(sandbox::Environment),
+    Sandbox(Box<sandbox::Environment>),
     Local(local::Environment),
 }
 
@@ -171,7 +171,7 @@ impl Engine {
     /// Starts an environment.
     pub async fn start(&self, spec: Spec) -> Result<Environment, EngineError> {
         Ok(Environment(match &self.0 {
-            EngineKind::Sandbox(sandbox) => EnvironmentKind::Sandbox(sandbox.start(spec).await?),
+            EngineKind::Sandbox(sandbox) => EnvironmentKind::Sandbox(Box::new(sandbox.start(spec).await?)),
             EngineKind::Local(local) => EnvironmentKind::Local(local.start(&spec)?),
         }))
     }

@@ -1,1 +1,118 @@
+//! What a sandbox's network reaches.
+//!
+//! The test runs itself again in a network namespace that has nothing but loopback, where every address of the
+//! world leads to a listener of the test. So real addresses are tried, and no packet can leave the machine.
 
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use std::process::Command;
+
+use hoist::engine::{Engine, Exit, Kind, Settings, Spec};
+
+use super::engine::{Fixture, settings, sh, spec};
+
+const PORT: u16 = 8080;
+
+/// Set for the run inside the namespace.
+const INSIDE: &str = "HOIST_TEST_INSIDE_NAMESPACE";
+
+/// An address of the test's host itself, in a network that is reachable otherwise.
+const OWN_ADDRESS: &str = "198.51.100.7";
+
+const CLOSED: [&str; 14] = [
+    "0.1.2.3",
+    "10.0.0.1",
+    "10.0.2.2",
+    "100.64.0.1",
+    "127.0.0.1",
+    "169.254.169.254",
+    "172.16.0.1",
+    "172.31.255.254",
+    "192.0.0.1",
+    "192.168.1.1",
+    "198.18.0.1",
+    OWN_ADDRESS,
+    "240.0.0.1",
+    "255.255.255.255",
+];
+
+/// The last is in a private network that the settings allow.
+const OPEN: [&str; 4] = ["192.0.2.9", "198.51.100.8", "203.0.113.9", "10.9.1.1"];
+
+#[tokio::test]
+async fn only_public_addresses_are_reached() {
+    if inside() {
+        return reach().await;
+    }
+    let test = "engine_network::only_public_addresses_are_reached";
+    let output = command("unshare")
+        .arg("--net")
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(INSIDE, "1")
+        .output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+}
+
+/// The test proper, in its namespace.
+async fn reach() {
+    for arguments in ["link set lo up", "route add local default dev lo", &format!("address add {OWN_ADDRESS}/32 dev lo")] {
+        assert!(command("ip").args(arguments.split(' ')).status().unwrap().success(), "ip {arguments}");
+    }
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).unwrap();
+    std::thread::spawn(move || listener.incoming().for_each(|stream| drop(stream.unwrap().write_all(b"reached\n"))));
+    let resolver = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 53)).unwrap();
+    std::thread::spawn(move || answer_names(&resolver));
+
+    let work_dir = tempfile::tempdir().unwrap();
+    let allow_networks = vec![(IpAddr::from([10, 9, 0, 0]), 16)];
+    let engine = Engine::open(Settings { allow_networks, ..settings(Kind::Sandbox, work_dir.path()) }).unwrap();
+    let environment = engine.start(Spec { network: true, ..spec() }).await.unwrap();
+    let fixture = Fixture { kind: Kind::Sandbox, engine, environment, work_dir };
+
+    let addresses = [&CLOSED[..], &OPEN].concat().join(" ");
+    let script =
+        format!("for to in {addresses}; do echo $to $(timeout 5 bash -c 'cat < /dev/tcp/'$to/{PORT} 2> /dev/null); done");
+    let mut attempts = sh(&script);
+    attempts.needs_network = true;
+    let closed = CLOSED.iter().map(|address| format!("{address}\n"));
+    let open = OPEN.iter().map(|address| format!("{address} reached\n"));
+    assert_eq!(fixture.run(attempts).await, (Exit::Code(0), closed.chain(open).collect()));
+    let (_, names) = fixture.sh("getent ahostsv4 app.test | head -n 1").await;
+    assert_eq!(names.split_whitespace().next(), Some("203.0.113.9"));
+    fixture.environment.stop().await.unwrap();
+}
+
+/// Answers each question for a name with one address.
+fn answer_names(resolver: &UdpSocket) {
+    let mut query = [0; 512];
+    loop {
+        let (length, from) = resolver.recv_from(&mut query).unwrap();
+        let mut reply = query[..length].to_vec();
+        // A response, with one answer.
+        reply[2] |= 0x80;
+        reply[7] = 1;
+        // The name of the question, type A, class IN, a minute to live, four bytes of address.
+        reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 203, 0, 113, 9]);
+        resolver.send_to(&reply, from).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn without_a_network_a_command_that_needs_one_is_an_error() {
+    let fixture = Fixture::sandbox().await;
+    let mut command = sh("true");
+    command.needs_network = true;
+    assert!(fixture.environment.run(command, |_, _| ()).await.is_err());
+}
+
+fn inside() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "how the test finds out where it runs")]
+    std::env::var_os(INSIDE).is_some()
+}
+
+fn command(program: &str) -> Command {
+    #[expect(clippy::disallowed_methods, reason = "the test's own preparations")]
+    Command::new(program)
+}

@@ -6,6 +6,8 @@ mod harness;
 
 mod architecture;
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
+
 mod engine;
 mod engine_network;
 mod engine_sandbox;

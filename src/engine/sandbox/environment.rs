@@ -26,7 +26,7 @@ use crate::engine::{Command, EngineError, Exit, Spec, Stream};
 const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long unpacking may go on after the last byte was handed over.
-const UNPACK_TIMEOUT: Duration = Duration::from_secs(120);
+const UNPACK_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Signal that ends a process whose file grows past the limit.
 const FILE_TOO_LARGE: i32 = libc::SIGXFSZ;

@@ -1,5 +1,6 @@
 //! What an environment leaves on the host while it lives, and how that goes away.
 
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +11,8 @@ use super::protocol::{Filter, Job, Report, Setup};
 use super::{Sandbox, helper};
 use crate::engine::{EngineError, Spec, file_name};
 
-use std::os::fd::AsFd as _;
-
 /// How long the sandbox may take to die and its files to go: a writable layer has up to some million of them.
-const ERASE_TIMEOUT: Duration = Duration::from_secs(120);
+const ERASE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The helper, folder and cgroup of one environment. Erased in the background if it is dropped.
 #[derive(Debug)]

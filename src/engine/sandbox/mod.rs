@@ -17,9 +17,9 @@
 //! namespace along; the keeper then removes the files and ends. What even that leaves (folders and cgroups after a
 //! crash of the host) is swept when the engine opens.
 //!
-//! In reading order: this file opens the engine; `user`, `cgroup` and `network` are what it finds out about the
-//! host and takes from it, `programs` the host's programs for that; `protocol` is what the processes say to each
-//! other; `helper` starts a helper and sees it through; `environment` is one environment as the daemon sees it,
+//! In reading order: this file opens the engine; `user`, `cgroup`, `filter` and `network` are what it finds out
+//! about the host and takes from it, `programs` runs the host's programs; `protocol` is what the processes say to
+//! each other; `helper` starts a helper and sees it through; `environment` is one environment as the daemon sees it,
 //! `limits` how its limits are watched, `footprint` what it leaves on the host; `init` is everything that runs in
 //! the helper.
 
@@ -40,6 +40,7 @@ use protocol::Job;
 use user::Mapping;
 
 mod cgroup;
+mod filter;
 mod network;
 mod programs;
 mod user;
@@ -58,7 +59,7 @@ pub(super) use environment::Environment;
 pub use init::helper_main;
 
 /// How long unpacking or removing a root file system may take once its bytes are there.
-const FILES_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+const FILES_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// What the engine knows about its host.
 #[derive(Debug)]
@@ -150,28 +151,44 @@ impl Sandbox {
         Environment::start(Arc::clone(self), spec).await
     }
 
-    /// Removes a folder whose contents belong to the sandbox's users.
+    /// Removes a folder whose contents belong to the sandbox's users. The helper of an environment that is just
+    /// ending may be at it too: what counts is that the folder is gone.
     fn remove_folder(&self, folder: &Path) -> Result<(), EngineError> {
-        let cannot = |error| EngineError::io(format!("cannot remove {}", folder.display()), error);
         match std::fs::remove_dir(folder) {
-            Ok(()) => return Ok(()),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(error) if error.kind() == ErrorKind::NotADirectory => return std::fs::remove_file(folder).map_err(cannot),
-            // Has contents: that is the helper's part.
-            Err(_) => {}
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {}
+            Err(error) if error.kind() == ErrorKind::NotADirectory => {
+                let cannot = |error| EngineError::io(format!("cannot remove {}", folder.display()), error);
+                return std::fs::remove_file(folder).map_err(cannot);
+            }
+            removed => return gone(folder, removed),
         }
+        let emptied = self.empty_folder(folder);
+        match std::fs::remove_dir(folder) {
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => emptied.and(gone(folder, Err(error))),
+            removed => gone(folder, removed),
+        }
+    }
+
+    fn empty_folder(&self, folder: &Path) -> Result<(), EngineError> {
+        let cannot = |error| EngineError::io(format!("cannot find {}", folder.display()), error);
         let dir = folder.canonicalize().map_err(cannot)?;
-        Helper::start(self, "remove", &Job::Remove { dir }, &[])?.finish(FILES_TIMEOUT)?;
-        match std::fs::remove_dir(folder) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(cannot(error)),
-            _ => Ok(()),
-        }
+        Helper::start(self, "remove", &Job::Remove { dir }, &[])?.finish(FILES_TIMEOUT)
     }
 
     /// The filter rules of an environment that starts now.
     fn rules(&self) -> Result<String, EngineError> {
         let trie = std::fs::read_to_string("/proc/net/fib_trie")
             .map_err(|error| EngineError::io("cannot find this host's own addresses", error))?;
-        Ok(network::rules(&self.allow_networks, &network::own_addresses(&trie)))
+        Ok(filter::rules(&self.allow_networks, &filter::own_addresses(&trie)))
+    }
+}
+
+/// Whether removing a folder left none, no matter who did it.
+fn gone(folder: &Path, removed: std::io::Result<()>) -> Result<(), EngineError> {
+    match removed {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(EngineError::io(format!("cannot remove {}", folder.display()), error))
+        }
+        _ => Ok(()),
     }
 }

@@ -1,12 +1,10 @@
-//! An environment's network: what it may reach, and `slirp4netns`, which carries it.
+//! An environment's network, carried by `slirp4netns`.
 //!
 //! The network namespace starts with nothing but its own loopback. The helper loads the filter rules, and only
 //! then does the daemon start `slirp4netns`, which makes the interface and hands packets on as an ordinary process
 //! of the host. It runs beside the environment's first commands; only those that say so wait for it. It ends when
 //! its standard input does: with the environment, and also when the daemon is killed.
 
-use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::{ChildStdout, Stdio};
 use std::time::Duration;
@@ -18,66 +16,8 @@ use tokio::task::JoinHandle;
 
 use crate::engine::EngineError;
 
-/// The name server that `slirp4netns` offers; it asks the host's own.
-pub(super) const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 3);
-
 /// How long a command waits for the network.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What nobody may reach: this host, private and link-local networks, and what is no single machine (RFC 6890).
-/// The documentation networks 192.0.2.0/24, 198.51.100.0/24 and 203.0.113.0/24 are left out: where they exist,
-/// somebody has put public services there.
-const REFUSED: [&str; 11] = [
-    "0.0.0.0/8",
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.0.0.0/24",
-    "192.168.0.0/16",
-    "198.18.0.0/15",
-    "224.0.0.0/4",
-    "240.0.0.0/4",
-];
-
-/// The filter rules as `nft` reads them: what `allowed` says passes, then `own` addresses of the host and
-/// [`REFUSED`] networks are refused at once, then the rest of IPv4 passes. One rule per network, since networks
-/// may overlap.
-pub(super) fn rules(allowed: &[(IpAddr, u8)], own: &[Ipv4Addr]) -> String {
-    let mut rules = format!(
-        "table inet hoist {{\n chain output {{\n  type filter hook output priority 0; policy drop;\n  oifname lo accept\n  \
-         ip daddr {NAME_SERVER} udp dport 53 accept\n  ip daddr {NAME_SERVER} tcp dport 53 accept\n"
-    );
-    let mut add = |rule: std::fmt::Arguments<'_>| writeln!(rules, "  {rule}").expect("strings take everything");
-    for (address, prefix) in allowed {
-        let family = if address.is_ipv4() { "ip" } else { "ip6" };
-        add(format_args!("{family} daddr {address}/{prefix} accept"));
-    }
-    own.iter().for_each(|address| add(format_args!("ip daddr {address} reject with icmp type admin-prohibited")));
-    REFUSED.iter().for_each(|network| add(format_args!("ip daddr {network} reject with icmp type admin-prohibited")));
-    add(format_args!("meta nfproto ipv6 reject with icmpv6 type admin-prohibited"));
-    add(format_args!("meta nfproto ipv4 accept"));
-    rules + " }\n}\n"
-}
-
-/// The IPv4 addresses of this host's interfaces, from the text of `/proc/net/fib_trie`: each leaf is an address
-/// line, followed by the routes that end there.
-pub(super) fn own_addresses(fib_trie: &str) -> Vec<Ipv4Addr> {
-    let mut addresses = Vec::new();
-    let mut leaf = None;
-    for line in fib_trie.lines().map(str::trim) {
-        if let Some(address) = line.strip_prefix("|-- ") {
-            leaf = address.parse().ok();
-        } else if line == "/32 host LOCAL"
-            && let Some(address) = leaf
-            && !addresses.contains(&address)
-        {
-            addresses.push(address);
-        }
-    }
-    addresses
-}
 
 #[derive(Debug, Clone)]
 enum State {
@@ -183,10 +123,7 @@ fn start_slirp(program: &Path, pid: u32) -> std::io::Result<Child> {
     #[expect(clippy::disallowed_methods, reason = "the engine is where processes are started")]
     tokio::process::Command::new(program)
         .args(["--configure", "--mtu=65520", "--disable-host-loopback", "--enable-sandbox", "--enable-seccomp"])
-        .args(["--exit-fd=0", "--ready-fd=1", "--netns-type=path"])
-        .arg(format!("--userns-path=/proc/{pid}/ns/user"))
-        .arg(format!("/proc/{pid}/ns/net"))
-        .arg("tap0")
+        .args(["--exit-fd=0", "--ready-fd=1", &pid.to_string(), "tap0"])
         .env_clear()
         .process_group(0)
         .stdin(Stdio::piped())
@@ -194,37 +131,4 @@ fn start_slirp(program: &Path, pid: u32) -> std::io::Result<Child> {
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rules_allow_first_and_refuse_the_hosts_own_addresses() {
-        let rules = rules(&[("10.1.0.0".parse().unwrap(), 16)], &[Ipv4Addr::new(192, 0, 2, 2)]);
-        let at = |text: &str| rules.find(text).unwrap_or_else(|| panic!("{text} is not in\n{rules}"));
-        let order = [
-            "policy drop",
-            "oifname lo accept",
-            "ip daddr 10.0.2.3 udp dport 53 accept",
-            "ip daddr 10.1.0.0/16 accept",
-            "ip daddr 192.0.2.2 reject",
-            "ip daddr 10.0.0.0/8 reject",
-            "ip daddr 240.0.0.0/4 reject",
-            "nfproto ipv6 reject",
-            "nfproto ipv4 accept",
-        ]
-        .map(at);
-        assert!(order.is_sorted(), "{rules}");
-        assert!(!rules.contains("192.0.2.0/24") && !rules.contains("203.0.113.0/24"), "{rules}");
-    }
-
-    #[test]
-    fn own_addresses_are_the_local_leaves() {
-        let trie = "Main:\n  +-- 127.0.0.0/31 1 0 0\n     |-- 127.0.0.0\n        /8 host LOCAL\n     |-- 127.0.0.1\n        \
-                    /32 host LOCAL\n     |-- 192.0.2.0\n        /24 link UNICAST\n     |-- 192.0.2.2\n        /32 host LOCAL\n     \
-                    |-- 192.0.2.255\n        /32 link BROADCAST\nLocal:\n     |-- 192.0.2.2\n        /32 host LOCAL\n";
-        assert_eq!(own_addresses(trie), [Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(192, 0, 2, 2)]);
-    }
 }

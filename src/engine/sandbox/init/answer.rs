@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Gid, Uid};
 
 use super::serve::Inside;
-use super::{become_user, supervise};
+use super::{become_user, describe, supervise};
 use crate::engine::sandbox::protocol::{MAX_LINE_BYTES, Reply, Request};
 use crate::engine::tree;
 
@@ -29,7 +29,7 @@ pub(super) fn answer(files: Vec<OwnedFd>, inside: &Inside) {
         Ok(Request::MeasureMemory) => measure_memory(),
         Err(error) => Err(error),
     };
-    let reply = reply.unwrap_or_else(|error| Reply::Failed(error.to_string()));
+    let reply = reply.unwrap_or_else(|error| Reply::Failed(describe(&error)));
     let line = serde_json::to_vec(&reply).expect("replies are plain data");
     // A daemon that has hung up does not want the reply.
     let _ = conversation.write_all(&line);

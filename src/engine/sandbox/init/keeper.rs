@@ -10,7 +10,7 @@ use rustix::thread::UnshareFlags;
 
 use super::serve::Inside;
 use super::sys::Fork;
-use super::{become_root, confine, describe, mounts, open_folder, report, serve, sys};
+use super::{become_root, confine, describe, lock_folder, mounts, report, serve, sys};
 use crate::engine::sandbox::network::FILTERED;
 use crate::engine::sandbox::programs;
 use crate::engine::sandbox::protocol::{Filter, Report, Setup};
@@ -30,7 +30,8 @@ pub(super) fn keep(control: &OwnedFd, setup: &Setup, join_files: Vec<OwnedFd>) -
     match sys::fork().map_err(|error| EngineError::io("cannot fork the sandbox's first process", error))? {
         Fork::Child => std::process::exit(first_process(control, setup, join_files)),
         Fork::Parent(pid) => {
-            let folder = open_folder(&setup.dir)?;
+            // Held to the end, which tells whoever sweeps that this helper clears up by itself.
+            let folder = lock_folder(&setup.dir)?;
             become_root()?;
             if let Some(filter) = &setup.filter {
                 announce_filter(load_filter(filter));

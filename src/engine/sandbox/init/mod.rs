@@ -12,7 +12,8 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::process::ExitCode;
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
+use rustix::io::retry_on_intr;
 use rustix::process::{Gid, Uid, chroot, fchdir};
 use rustix::thread::{UnshareFlags, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
@@ -65,7 +66,7 @@ fn do_job(control: &OwnedFd) -> Result<(), EngineError> {
                 .map_err(|error| EngineError::io("cannot unpack the root file system", error))?;
         }
         Job::Remove { dir } => {
-            let folder = open_folder(&dir)?;
+            let folder = lock_folder(&dir)?;
             become_root()?;
             tree::remove_contents(folder)
                 .map_err(|error| EngineError::io(format!("cannot remove what is in {}", dir.display()), error))?;
@@ -115,10 +116,22 @@ fn open_folder(path: &Path) -> Result<OwnedFd, EngineError> {
         .map_err(|error| EngineError::io(format!("cannot open {}", path.display()), error))
 }
 
-/// An error and its cause in one line, for the way to the daemon.
-fn describe(error: &EngineError) -> String {
-    match &error.source {
-        Some(source) => format!("{}: {source}", error.what),
-        None => error.what.clone(),
+/// Opens a folder that is to be removed, once nobody else holds it so: an environment that is just ending clears up
+/// first.
+fn lock_folder(path: &Path) -> Result<OwnedFd, EngineError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let locked = openat(CWD, path, flags, Mode::empty())
+        .and_then(|folder| retry_on_intr(|| flock(&folder, FlockOperation::LockExclusive)).map(|()| folder));
+    locked.map_err(|error| EngineError::io(format!("cannot lock {}", path.display()), error))
+}
+
+/// An error and its causes in one line, for the way to the daemon.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line = format!("{line}: {error}");
+        cause = error.source();
     }
+    line
 }

@@ -20,7 +20,7 @@ use rustix::process::{fchdir, pivot_root};
 use rustix::thread::UnshareFlags;
 
 use super::sys;
-use crate::engine::sandbox::network::NAME_SERVER;
+use crate::engine::sandbox::filter::NAME_SERVER;
 use crate::engine::sandbox::protocol::Setup;
 use crate::engine::{CA_BUNDLE, EngineError};
 

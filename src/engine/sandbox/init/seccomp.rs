@@ -199,7 +199,7 @@ mod tests {
             (YOUNGEST + 1, [0, 0], unknown),
             (0x4000_0000, [0, 0], unknown),
             (number(libc::SYS_clone), [libc::SIGCHLD.cast_unsigned(), 0], ALLOW),
-            (number(libc::SYS_clone), [libc::CLONE_NEWUSER.cast_unsigned() | 17, 0], refused),
+            (number(libc::SYS_clone), [(libc::CLONE_NEWUSER | libc::SIGCHLD).cast_unsigned(), 0], refused),
             (number(libc::SYS_socket), [libc::AF_INET.cast_unsigned(), 0], ALLOW),
             (number(libc::SYS_socket), [libc::AF_VSOCK.cast_unsigned(), 0], refused),
             (number(libc::SYS_ioctl), [0, 0x5401], ALLOW),

@@ -29,9 +29,8 @@ pub(super) fn fork() -> io::Result<Fork> {
 /// Leaves the namespaces that `flags` name for new ones.
 #[expect(unsafe_code, reason = "unsafe in general, as it could also separate threads' open files")]
 pub(super) fn unshare(flags: UnshareFlags) -> io::Result<()> {
-    assert!(!flags.contains(UnshareFlags::FILES), "only namespaces");
-    // SAFETY: the open files are not unshared.
-    unsafe { rustix::thread::unshare_unsafe(flags) }?;
+    // SAFETY: whatever the flags say, the open files stay shared.
+    unsafe { rustix::thread::unshare_unsafe(flags - UnshareFlags::FILES) }?;
     Ok(())
 }
 
