@@ -6,6 +6,7 @@ use axum::extract::State;
 use super::error::ApiError;
 use super::extract::{Body, InApp};
 use super::types::{BuildpackInstallation, BuildpackUpdate, BuildpackUpdates};
+use crate::build::builtin;
 use crate::ctx::Ctx;
 use crate::db;
 use crate::model::BuildpackRef;
@@ -28,7 +29,14 @@ pub(super) async fn replace(
 
 fn buildpack(update: BuildpackUpdate) -> Result<BuildpackRef, ApiError> {
     let missing = || ApiError::InvalidParams("Each of the updates must name a `buildpack`.".into());
-    Ok(update.buildpack.ok_or_else(missing)?.parse()?)
+    let buildpack: BuildpackRef = update.buildpack.ok_or_else(missing)?.parse()?;
+    match &buildpack {
+        BuildpackRef::Builtin(name) if !builtin::names().contains(&name.as_str()) => {
+            let known = builtin::names().join(", ");
+            Err(ApiError::InvalidParams(format!("There is no buildpack {buildpack}. hoist comes with: {known}.")))
+        }
+        _ => Ok(buildpack),
+    }
 }
 
 fn describe(buildpacks: &[BuildpackRef]) -> Vec<BuildpackInstallation> {

@@ -10,6 +10,7 @@ use super::range::{Page, Range};
 use super::types::{Stack, Timestamp, stable_id};
 use crate::ctx::Ctx;
 use crate::model::StackName;
+use crate::stack;
 
 /// `GET /stacks`
 pub(super) async fn list(State(ctx): State<Ctx>, _: Caller, range: Range) -> Result<Page<Stack>, ApiError> {
@@ -38,8 +39,17 @@ pub(super) fn unknown(name: &str) -> ApiError {
     ApiError::InvalidParams(format!("There is no stack `{}` here. `hoist stacks` lists those there are.", name.escape_debug()))
 }
 
+/// The stacks that have been built here. The default one is always among them: apps get it, and their first build says
+/// what is to be done.
 fn available(ctx: &Ctx) -> Vec<StackName> {
-    vec![ctx.config.default_stack.clone()]
+    let built = stack::list(&ctx.config.stacks_dir).unwrap_or_else(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "the stacks can't be listed");
+        Vec::new()
+    });
+    let mut names: Vec<_> = built.into_iter().map(|stack| stack.name).chain([ctx.config.default_stack.clone()]).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn describe(ctx: &Ctx, name: &StackName) -> Stack {

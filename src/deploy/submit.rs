@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::failure::Fault;
 use super::queue::{Entry, Turn};
 use super::{Built, Failure, Request, archive};
 use crate::ctx::Ctx;
@@ -12,6 +14,7 @@ use crate::db::builds::Outcome;
 use crate::db::{self, DbError};
 use crate::model::{BuildId, BuildStatus, ConfigVars, Release};
 use crate::release::{Deploy, ReleaseError, current_config, release_deploy};
+use crate::telemetry;
 use crate::transcript::{Follower, Redactor, Transcript};
 
 /// How a build ended.
@@ -21,6 +24,19 @@ pub enum End {
     /// Built and packed, not released: the pusher wanted just that.
     DryRun,
     Failed(Failure),
+}
+
+impl End {
+    /// How metrics name it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Released(_) => "released",
+            Self::DryRun => "dry run",
+            Self::Failed(failure) if failure.fault() == Fault::Hoist => "error",
+            Self::Failed(failure) => failure.status().as_str(),
+        }
+    }
 }
 
 /// A door's hold on a build that it has submitted. Dropping it does not touch the build.
@@ -105,6 +121,7 @@ async fn accept(ctx: &Ctx, request: &Request, entry: &Arc<Entry>) -> Result<Turn
 }
 
 async fn carry_out(ctx: &Ctx, request: Request, entry: Arc<Entry>, turn: Turn, config: ConfigVars) {
+    let start = Instant::now();
     // In a task of its own, so that a panic is an outcome like any other.
     let work = {
         let (ctx, entry, request) = (ctx.clone(), Arc::clone(&entry), request);
@@ -115,6 +132,7 @@ async fn carry_out(ctx: &Ctx, request: Request, entry: Arc<Entry>, turn: Turn, c
         Ok(Err(failure)) => fail(ctx, &entry, failure).await,
         Err(error) => fail(ctx, &entry, Failure::Lost(error.to_string())).await,
     };
+    telemetry::build_ended(end.word(), start.elapsed());
     entry.transcript.end();
     entry.end.send_replace(Some(Arc::new(end)));
     if let Err(error) = archive::keep_log(ctx, entry.id, entry.transcript.follow()).await {
@@ -143,7 +161,10 @@ async fn build_and_release(ctx: &Ctx, request: &Request, entry: &Entry, turn: Tu
 
 async fn build_in_turn(ctx: &Ctx, request: &Request, entry: &Entry, turn: Turn, config: &ConfigVars) -> Result<Built, Failure> {
     let waited_for = turn.waits_for();
+    let queued = telemetry::build_queued();
     let _slot = turn.wait(&ctx.builds, &entry.transcript).await;
+    drop(queued);
+    let _running = telemetry::build_running();
     if let Some(by) = waited_for {
         refuse_superseded(ctx, request, by.as_str()).await?;
     }
@@ -199,7 +220,7 @@ async fn dry_run(ctx: &Ctx, entry: &Entry) -> Result<End, Failure> {
 /// Records a failure and tells the pusher. If the outcome is recorded already, the commit that seemed to fail did
 /// happen, and the release is real.
 async fn fail(ctx: &Ctx, entry: &Entry, failure: Failure) -> End {
-    if failure.fault() == super::failure::Fault::Hoist {
+    if failure.fault() == Fault::Hoist {
         tracing::error!(build.id = %entry.id, error = &failure as &dyn std::error::Error, "a build failed for hoist's own reasons");
     }
     match record_failure(ctx, entry, &failure).await {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::build;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
 use crate::deploy::{self, End, Failure, Request, Ticket};
 use crate::git::{Progress, Push, Quarantine, RefStatus, RefUpdate, Repo};
 use crate::model::{Account, App, BuildpackRef, CommitId, Digest, PushOptions, RefName, is_deploy_branch};
 use crate::release::{self, Pack, RefMove, ReleaseError};
+use crate::{build, telemetry};
 
 /// The `ng` reason of whatever is not the pusher's to mend.
 const HOISTS_FAULT: &str = "hoist's fault, not yours";
@@ -199,6 +199,7 @@ impl Pusher<'_> {
     }
 
     async fn tell_end(&self, end: &End) -> Result<(), String> {
+        telemetry::push_ended(end.word());
         match end {
             End::Released(_) => {
                 self.say("Verifying deploy... done.\n").await;

@@ -44,6 +44,9 @@ pub enum PushError {
 
 /// Finds the app, creating it if the configuration allows, and checks that the account may push to it.
 pub async fn open(ctx: &Ctx, account: &Account, app: &str) -> Result<Target, Refused> {
+    if ctx.stopping.is_cancelled() {
+        return Err(Refused::Unavailable("hoist is being stopped. Please push again in a minute.".into()));
+    }
     let app = find_or_create(ctx, account, app).await?;
     let unavailable = |error: &(dyn std::error::Error + 'static)| {
         tracing::error!(app.name = %app.name, error, "a repository can't be opened");

@@ -1,12 +1,11 @@
 //! hoist's integration tests: one binary, so that it links once. `harness` starts daemons and drives real clients.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
 #![expect(clippy::disallowed_methods, reason = "tests start real clients and read where the stack is")]
 
 mod harness;
 
 mod architecture;
-
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
 
 mod engine;
 mod engine_network;
