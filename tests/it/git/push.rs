@@ -1,5 +1,6 @@
 //! Pushes as people make them.
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
 use hoist::model::Limits;
@@ -174,15 +175,16 @@ fn limits_are_told() {
 fn deep_histories_of_many_versions() {
     // Long chains of deltas, bases of deltas shared by several, trees and blobs alike; more than one thread's worth.
     let (server, git) = (Server::start(), Git::new());
-    let mut script = String::new();
+    let mut script = Vec::new();
     for number in 0..400 {
         let file = format!("{}\nversion {number}\n", "the same line again and again\n".repeat(50 + number % 7));
-        script += &format!("commit refs/heads/main\ncommitter A <a@example.com> {} +0000\ndata 2\nm\n", 1_700_000_000 + number);
+        let time = 1_700_000_000 + number;
+        writeln!(script, "commit refs/heads/main\ncommitter A <a@example.com> {time} +0000\ndata 2\nm\n").unwrap();
         for name in ["a", "dir/b", &format!("dir/sub/c{}", number % 20)] {
-            script += &format!("M 100644 inline {name}\ndata {}\n{file}\n", file.len());
+            writeln!(script, "M 100644 inline {name}\ndata {}\n{file}", file.len()).unwrap();
         }
     }
-    git.pipe(&["fast-import", "--quiet"], script.as_bytes());
+    git.pipe(&["fast-import", "--quiet"], &script);
     git.run(&["repack", "-adfq", "--depth=100", "--window=20"]);
     let text = git.push_ok(&server, &["--progress", "main"]);
     assert!(text.contains("remote: Resolving deltas: 100% ("), "{text}");
