@@ -1,9 +1,66 @@
-//! Not written yet.
+//! The git server: receives pushes and keeps an app's objects. Native, on gix's plumbing; runs no git.
+//!
+//! Refs are not here. They live in the database beside the ledger, come in as values and are moved by the caller
+//! (the `decide` of [`receive_pack`]). Here are packs only: no loose objects, no ref files, no locks.
+//!
+//! In reading order:
+//! - `pkt_line`, `commands`: the wire as pure functions, bytes in and values out
+//! - `advertise`, `receive_pack`: the conversation with the pusher, with its parts `admission` (which updates can be),
+//!   `request` (reading), `progress` (side-band 2 and keep-alives) and `report` (the end)
+//! - `repo`, `quarantine`: an app's packs, and one that is not among them yet; `objects` and `export` read them
+//! - `index`: the helper process that turns a stranger's pack into a checked and indexed one
+//!
+//! gix breaks its API often: nothing of it shows in this module's public face.
 
-/// Entry point of the helper process.
-#[must_use]
-pub fn helper_main() -> std::process::ExitCode {
-    std::process::ExitCode::FAILURE
+pub mod commands;
+pub mod pkt_line;
+
+mod admission;
+mod advertise;
+mod progress;
+mod receive_pack;
+mod report;
+mod request;
+
+mod export;
+mod objects;
+mod quarantine;
+mod repo;
+
+mod index;
+
+pub use advertise::{Greeting, advertise, advertisement};
+pub use commands::RefUpdate;
+pub use export::Exported;
+pub use index::{IndexError, helper_main};
+pub use objects::ReadError;
+pub use progress::{Gone, Progress};
+pub use quarantine::{PackName, Quarantine, Stats};
+pub use receive_pack::{Push, ReceiveError, Received, receive_pack};
+pub use repo::Repo;
+pub use report::RefStatus;
+
+/// Something that no git client says. The texts are shown to the pusher.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProtocolError {
+    #[error("protocol error: bad line length '{0}'")]
+    PktLine(String),
+    #[error("protocol error: expected old id, new id and ref, got '{0}'")]
+    Command(String),
+    #[error("protocol error: '{0}' is not an object id")]
+    ObjectId(String),
+    #[error("protocol error: push certificates are not supported; push without --signed")]
+    PushCert,
+    #[error("this server keeps sha1 repositories, the push is of object format '{0}'")]
+    ObjectFormat(String),
+    #[error("too many refs in one push, at most {max} are allowed; push them in parts", max = commands::MAX_COMMANDS)]
+    TooManyCommands,
+    #[error(
+        "bad push options: at most {count} of {bytes} bytes of UTF-8 each are allowed",
+        count = commands::MAX_OPTIONS,
+        bytes = commands::MAX_OPTION_BYTES
+    )]
+    PushOptions,
 }
 
 /// Placeholder signatures.

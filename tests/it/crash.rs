@@ -6,7 +6,7 @@ use std::process::Child;
 
 use serde_json::Value;
 
-use crate::harness::{Daemon, User, WorkTree};
+use crate::harness::{Daemon, User, WorkTree, wait};
 
 /// What the pusher has read when the daemon is killed; before the first there is the receiving of the pack.
 const MOMENTS: [&str; 7] = ["Building source", "Building on", "app detected", "step", "Compressing", "Launching", "Released"];
@@ -25,7 +25,8 @@ fn killed_at_any_moment() {
         let mut push = tree.start_push(&daemon, &user, "shop", &["main"]);
         read_until(&mut push, moment, round);
         daemon.kill_and_restart();
-        push.wait().unwrap();
+        // To its end: git must not hang on a pipe that nobody reads.
+        wait(push);
         check_agreement(&daemon, &user);
 
         let again = tree.push_ssh(&daemon, &user, "shop");
@@ -52,7 +53,8 @@ fn killed_while_receiving() {
         let mut push = tree.start_push(&daemon, &user, "shop", &["--progress", "main"]);
         read_until(&mut push, "Writing objects", round);
         daemon.kill_and_restart();
-        push.wait().unwrap();
+        // To its end: git must not hang on a pipe that nobody reads.
+        wait(push);
         check_agreement(&daemon, &user);
         let again = tree.push_ssh(&daemon, &user, "shop");
         assert!(again.ok, "{}", again.transcript);

@@ -7,6 +7,10 @@ mod harness;
 
 mod architecture;
 
+mod git;
+
+mod git;
+
 mod engine;
 mod engine_network;
 mod engine_sandbox;

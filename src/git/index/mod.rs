@@ -1,0 +1,170 @@
+//! A stranger's pack becomes a checked and indexed one, in a process of its own (`hoist index-pack`).
+//!
+//! The process bounds what a hostile pack can do: its memory is limited, its death is a refused push. gix's own
+//! indexer has no place to look at the objects it hashes; resolving every delta a second time for the checks would
+//! cost half again, so the passes are ours and the formats gix's.
+//!
+//! In reading order:
+//! - `spawn`: the daemon's side: starts the helper, feeds it, waits for the verdict; `wire` is what the two exchange
+//! - `stream`: first pass, while the pack arrives: where each entry is; big blobs are hashed on the way
+//! - `resolve`: second pass, on all cores: every object is built once, hashed and handed to `check`; `meter` tells
+//! - `thin`: adds the bases that the pack left out because the repository has them
+//! - `links`: connectivity: what objects refer to must be there
+//! - `idx`: the index file
+
+mod spawn;
+mod wire;
+
+mod check;
+mod idx;
+mod links;
+mod meter;
+mod resolve;
+mod stream;
+mod thin;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read};
+use std::process::ExitCode;
+
+use gix_hash::ObjectId;
+use gix_object::Kind;
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use super::objects::Objects;
+pub use spawn::IndexError;
+pub(super) use spawn::{Indexed, index};
+pub(super) use wire::Tip;
+use wire::{Order, Verdict};
+
+/// Entry point of the helper process: an [`Order`] as one line of JSON and then the pack come in on stdin; on stdout
+/// go [`Verdict`]s, one JSON text per line, of which all but the last are progress.
+#[must_use]
+pub fn helper_main() -> ExitCode {
+    let verdict = run(io::stdin().lock()).unwrap_or_else(|error| match error {
+        Error::Pack(flaw) => Verdict::Refused { reason: flaw.to_string() },
+        Error::Io(error) => Verdict::Failed { what: error.to_string() },
+    });
+    wire::say(&verdict);
+    ExitCode::SUCCESS
+}
+
+/// Why a pack was not taken.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    /// The pack's own fault.
+    #[error(transparent)]
+    Pack(#[from] Flaw),
+    /// This machine's fault.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// What is wrong with a pack. The texts are shown to the pusher.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum Flaw {
+    #[error("the pack ends early")]
+    Truncated,
+    #[error("the pack is corrupt: {0}")]
+    Corrupt(String),
+    #[error("the pack is larger than the {} that are allowed", size(*limit))]
+    PackTooLarge { limit: u64 },
+    #[error("the pack has {count} objects, at most {limit} are allowed")]
+    TooManyObjects { count: u32, limit: u32 },
+    #[error("a file is of {}, at most {} are allowed; large files belong into an object store", size(*bytes), size(*limit))]
+    BlobTooLarge { bytes: u64, limit: u64 },
+    #[error("a {kind} is of {}, at most {} are allowed", size(*bytes), size(*limit))]
+    ObjectTooLarge { kind: Kind, bytes: u64, limit: u64 },
+    #[error("the pack is corrupt: a chain of deltas is longer than {limit}")]
+    ChainTooLong { limit: usize },
+    #[error("the pack unfolds to more than {}", size(*limit))]
+    TooExpanded { limit: u64 },
+    #[error("object {id} is missing, which a delta builds upon")]
+    MissingBase { id: ObjectId },
+    #[error("{kind} {id}: {what}")]
+    BadObject { kind: Kind, id: ObjectId, what: check::Offence },
+    #[error("{kind} {id} is missing: the push refers to it, but neither brings it nor is it here")]
+    MissingObject { kind: Kind, id: ObjectId },
+}
+
+/// Bytes for people.
+fn size(bytes: u64) -> String {
+    const MIB: u64 = 1024 * 1024;
+    if bytes >= MIB { format!("{} MiB", bytes / MIB) } else { format!("{bytes} bytes") }
+}
+
+/// An object of the pack with its place there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
+    id: ObjectId,
+    /// Position among the pack's entries.
+    entry: u32,
+    kind: Kind,
+}
+
+/// The helper's work, in order.
+fn run(input: impl Read) -> Result<Verdict, Error> {
+    let mut input = BufReader::with_capacity(64 * 1024, input);
+    let order = read_order(&mut input)?;
+    let path = order.incoming.join("incoming.pack");
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+    let mut main = Objects::in_dirs(vec![order.main.clone()]);
+
+    let mut pack = stream::receive(&mut input, &file, &order)?;
+    if pack.entries.is_empty() {
+        fs::remove_file(&path)?;
+        return Ok(Verdict::Accepted { objects: 0, bytes: 0, pack: None, tips: judge_tips(&order.tips, &[], &mut main)? });
+    }
+    let (mut found, links) = resolve::resolve(&mut pack, &path, &file, &mut main, &order)?;
+    found.sort_unstable();
+    links.check(&found, &mut main)?;
+    let tips = judge_tips(&order.tips, &found, &mut main)?;
+
+    let name = format!("pack-{}", pack.checksum);
+    let bytes = file.metadata()?.len();
+    idx::write(&File::create_new(order.incoming.join(format!("{name}.idx")))?, &found, &pack)?;
+    fs::rename(&path, order.incoming.join(format!("{name}.pack")))?;
+    Ok(Verdict::Accepted { objects: pack.entries.len(), bytes, pack: Some(name), tips })
+}
+
+fn read_order(input: &mut impl BufRead) -> io::Result<Order> {
+    let mut line = Vec::new();
+    input.take(wire::MAX_ORDER).read_until(b'\n', &mut line)?;
+    Ok(serde_json::from_slice(&line)?)
+}
+
+/// Says for each new value of a ref why it cannot be, if so.
+fn judge_tips(tips: &[Tip], found: &[Found], main: &mut Objects) -> io::Result<Vec<Option<String>>> {
+    let judge = |tip: &Tip| {
+        let id = tip.id()?;
+        let kind = match found.binary_search_by_key(&id, |object| object.id) {
+            Ok(at) => Some(found[at].kind),
+            Err(_) => main.kind(&id)?,
+        };
+        Ok(match kind {
+            None => Some(format!("object {id} is missing")),
+            Some(kind) if tip.branch && kind != Kind::Commit => Some(format!("a branch cannot be a {kind}")),
+            Some(_) => None,
+        })
+    };
+    tips.iter().map(judge).collect()
+}
+
+/// Largest object that may be held in memory whole, which deltas and their bases must be. git itself makes no deltas
+/// of files above this size (`core.bigFileThreshold`).
+const MAX_DELTIFIED: u64 = 512 * 1024 * 1024;
+
+/// Bytes that may be used to build one object of at most `blob_bytes`: base, result and instructions.
+fn build_bytes(blob_bytes: u64) -> u64 {
+    3 * blob_bytes.clamp(stream::MAX_META, MAX_DELTIFIED)
+}
+
+/// Bounds this process' memory: what a pack of so many objects can honestly need, and no more.
+fn limit_memory(objects: u32, blob_bytes: u64) -> io::Result<()> {
+    const BASE: u64 = 1024 * 1024 * 1024;
+    const PER_OBJECT: u64 = 256;
+    let bytes = Some(BASE + PER_OBJECT * u64::from(objects) + build_bytes(blob_bytes));
+    setrlimit(Resource::Data, Rlimit { current: bytes, maximum: bytes })?;
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! The daemon's side: starts the helper, feeds it the pack, waits for its verdict.
+
+use std::io;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdout};
+use tokio::time::timeout;
+
+use super::wire::{Order, Tip, Verdict};
+use crate::git::progress::Progress;
+use crate::git::quarantine::{PackName, Quarantine, Stats};
+use crate::git::repo::Repo;
+use crate::model::CommitId;
+
+/// Time that the helper has once the whole pack is in. The largest packs take a few minutes.
+const WORK_TIME: Duration = Duration::from_mins(20);
+
+/// Bytes in the pipe to the helper: the kernel's largest for ordinary users, so that the two processes take turns less.
+const PIPE_BYTES: usize = 1024 * 1024;
+
+/// Most bytes of the helper's dying words that are logged.
+const MAX_LAST_WORDS: u64 = 4096;
+
+/// A pack that was taken.
+#[derive(Debug)]
+pub(crate) struct Indexed {
+    /// `None`: the pack was empty.
+    pub quarantine: Option<Quarantine>,
+    /// For each tip why it cannot be a ref's value, if so.
+    pub tips: Vec<Option<String>>,
+}
+
+/// Why a pack was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The pusher's fault: what is wrong with the pack.
+    #[error("{0}")]
+    Refused(String),
+    /// The pusher's, or the network's: nothing came for so long.
+    #[error("nothing was received for {} seconds", .0.as_secs())]
+    Idle(Duration),
+    /// The network's: the connection broke.
+    #[error("the connection broke")]
+    Connection(#[source] io::Error),
+    /// hoist's fault: the helper says so.
+    #[error("cannot store the pack: {0}")]
+    Failed(String),
+    /// hoist's fault: the helper did not get that far. A pack that needs more memory than the limits allow ends so.
+    #[error("the indexer died ({status}): {last_words}")]
+    Died { status: String, last_words: String },
+    /// hoist's fault.
+    #[error("the indexer took longer than {} minutes", WORK_TIME.as_secs() / 60)]
+    TooSlow,
+    /// hoist's fault.
+    #[error("cannot run the indexer")]
+    Io(#[from] io::Error),
+}
+
+/// Reads a pack from `input`, no byte of which is lost but those after the pack, into a new quarantine.
+pub(crate) async fn index(
+    input: &mut (impl AsyncBufRead + Unpin),
+    repo: &Repo,
+    tips: Vec<Tip>,
+    progress: Option<&Progress>,
+) -> Result<Indexed, IndexError> {
+    let mut quarantine = Quarantine::create(repo.dir())?;
+    let limits = repo.limits();
+    let order = Order {
+        main: repo.pack_dir(),
+        incoming: quarantine.pack_dir(),
+        tips,
+        pack_bytes: limits.pack_bytes,
+        pack_objects: limits.pack_objects,
+        blob_bytes: limits.blob_bytes,
+        verbose: progress.is_some(),
+    };
+    let mut helper = start(repo)?;
+    match converse(&mut helper, &order, input, limits.idle_time, progress).await? {
+        Some(Verdict::Accepted { objects, bytes, pack, tips }) => {
+            let quarantine = pack.map(|name| {
+                quarantine.fill(Stats { objects, bytes, pack: PackName::new(name) });
+                quarantine
+            });
+            Ok(Indexed { quarantine, tips })
+        }
+        Some(Verdict::Refused { reason }) => Err(IndexError::Refused(reason)),
+        Some(Verdict::Failed { what }) => Err(IndexError::Failed(what)),
+        Some(Verdict::Progress { .. }) | None => Err(died(helper).await),
+    }
+}
+
+impl Tip {
+    /// The new value of a branch or of another ref.
+    pub(crate) fn new(id: &CommitId, name: &crate::model::RefName) -> Self {
+        Self { id: id.to_string(), branch: name.branch().is_some() }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the process is hoist itself, as its own helper; no stranger names it")]
+fn start(repo: &Repo) -> io::Result<Child> {
+    let child = tokio::process::Command::new(repo.helper())
+        .arg("index-pack")
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    if let Some(stdin) = &child.stdin {
+        // A smaller pipe works as well.
+        let _ = rustix::pipe::fcntl_setpipe_size(stdin, PIPE_BYTES);
+    }
+    Ok(child)
+}
+
+/// Feeds the helper until it has said its last word, which it may say before it has read everything.
+async fn converse(
+    helper: &mut Child,
+    order: &Order,
+    input: &mut (impl AsyncBufRead + Unpin),
+    idle: Duration,
+    progress: Option<&Progress>,
+) -> Result<Option<Verdict>, IndexError> {
+    let stdin = helper.stdin.take().expect("it was asked for");
+    let stdout = helper.stdout.take().expect("it was asked for");
+    let feeding = async {
+        match feed(stdin, order, input, idle).await {
+            // The input is over, or the helper reads no more: its verdict is on the way.
+            Ok(()) | Err(Feeding::Closed) => {
+                tokio::time::sleep(WORK_TIME).await;
+                IndexError::TooSlow
+            }
+            Err(Feeding::Idle) => IndexError::Idle(idle),
+            Err(Feeding::Input(error)) => IndexError::Connection(error),
+        }
+    };
+    tokio::select! {
+        biased;
+        verdict = listen(stdout, progress) => Ok(verdict?),
+        error = feeding => Err(error),
+    }
+}
+
+/// Why feeding stopped early.
+enum Feeding {
+    /// Nothing comes in.
+    Idle,
+    /// The helper reads no more.
+    Closed,
+    /// The connection is broken.
+    Input(io::Error),
+}
+
+async fn feed(
+    mut stdin: impl AsyncWrite + Unpin,
+    order: &Order,
+    input: &mut (impl AsyncBufRead + Unpin),
+    idle: Duration,
+) -> Result<(), Feeding> {
+    let mut line = serde_json::to_vec(order).expect("plain data becomes JSON");
+    line.push(b'\n');
+    stdin.write_all(&line).await.map_err(|_| Feeding::Closed)?;
+    loop {
+        let bytes = timeout(idle, input.fill_buf()).await.map_err(|_| Feeding::Idle)?.map_err(Feeding::Input)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let count = bytes.len();
+        stdin.write_all(bytes).await.map_err(|_| Feeding::Closed)?;
+        input.consume(count);
+    }
+}
+
+/// Hands progress on until the last word; `None` when there is none.
+async fn listen(stdout: ChildStdout, progress: Option<&Progress>) -> io::Result<Option<Verdict>> {
+    let mut lines = BufReader::new(stdout).lines();
+    while let Some(line) = lines.next_line().await? {
+        match serde_json::from_str(&line)? {
+            Verdict::Progress { text } => {
+                if let Some(progress) = progress {
+                    // Whether the pusher still listens is found out elsewhere.
+                    let _ = progress.write(text.as_bytes()).await;
+                }
+            }
+            verdict => return Ok(Some(verdict)),
+        }
+    }
+    Ok(None)
+}
+
+async fn died(mut helper: Child) -> IndexError {
+    let mut last_words = Vec::new();
+    let reap = async {
+        if let Some(stderr) = helper.stderr.take() {
+            // What cannot be read is not logged.
+            let _ = stderr.take(MAX_LAST_WORDS).read_to_end(&mut last_words).await;
+        }
+        helper.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string())
+    };
+    let status = timeout(Duration::from_secs(5), reap).await.unwrap_or_else(|_| "still running".to_owned());
+    IndexError::Died { status, last_words: String::from_utf8_lossy(&last_words).trim().to_owned() }
+}

@@ -1,0 +1,156 @@
+//! Objects read from packs.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Cursor, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::ZlibDecoder;
+use gix_hash::{Kind as Hash, ObjectId, oid};
+use gix_object::Kind;
+use gix_pack::Bundle;
+use gix_pack::cache::Never;
+use gix_pack::data::decode::header::ResolvedBase;
+use gix_zlib::Inflate;
+
+/// Blobs from this size on are inflated piece by piece where they are no deltas.
+const BIG_BLOB: u64 = 1024 * 1024;
+
+/// Why something could not be read from a repository.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The pusher's fault: all files together are too large.
+    #[error("the source is larger than the {limit} bytes that are allowed")]
+    SourceTooLarge { limit: u64 },
+    /// The pusher's fault.
+    #[error("the source has more than the {limit} files and folders that are allowed")]
+    TooManyFiles { limit: u64 },
+    /// The pusher's fault.
+    #[error("{path} is larger than the {limit} bytes that are allowed")]
+    FileTooLarge { path: String, limit: u64 },
+    /// The pusher's fault: git can hold this path, a file system cannot.
+    #[error("{path}: {why}")]
+    Unusable { path: String, why: &'static str },
+    /// hoist's fault: what was checked when it came is there no more.
+    #[error("{kind} {id} is missing")]
+    Missing { kind: &'static str, id: String },
+    /// hoist's fault.
+    #[error("cannot read packs")]
+    Store(#[from] io::Error),
+    /// The reader of the export went away.
+    #[error("cannot write the export")]
+    Output(#[source] io::Error),
+}
+
+impl ReadError {
+    /// Tells whether it is the pusher who can do something about it.
+    #[must_use]
+    pub fn is_pushers_fault(&self) -> bool {
+        matches!(
+            self,
+            Self::SourceTooLarge { .. } | Self::TooManyFiles { .. } | Self::FileTooLarge { .. } | Self::Unusable { .. }
+        )
+    }
+}
+
+/// The objects of all packs in some folders. Opened at first use: an empty push needs none of them.
+pub(super) struct Objects {
+    dirs: Vec<PathBuf>,
+    packs: Option<Vec<Bundle>>,
+    inflate: Inflate,
+}
+
+impl Objects {
+    /// The packs in `dirs`, as they are at first use.
+    pub(super) fn in_dirs(dirs: Vec<PathBuf>) -> Self {
+        Self { dirs, packs: None, inflate: Inflate::default() }
+    }
+
+    /// What kind of object it is, if it is there.
+    pub(super) fn kind(&mut self, id: &oid) -> io::Result<Option<Kind>> {
+        Ok(self.header(id)?.map(|(kind, _)| kind))
+    }
+
+    /// An object's kind and size, if it is there. Does not build it.
+    pub(super) fn header(&mut self, id: &oid) -> io::Result<Option<(Kind, u64)>> {
+        let Some((pack, offset, inflate)) = self.locate(id)? else { return Ok(None) };
+        let resolve = |base: &oid| match pack.index.lookup(base) {
+            Some(at) => pack.pack.entry(pack.index.pack_offset_at_index(at)).map(|entry| Some(ResolvedBase::InPack(entry))),
+            None => Ok(None),
+        };
+        let header = pack.pack.entry(offset).and_then(|entry| pack.pack.decode_header(entry, inflate, &resolve));
+        header.map(|header| Some((header.kind, header.object_size))).map_err(|error| corrupt(pack, &error))
+    }
+
+    /// Builds an object in `out`, if it is there.
+    pub(super) fn find(&mut self, id: &oid, out: &mut Vec<u8>) -> io::Result<Option<Kind>> {
+        let Some((pack, _, inflate)) = self.locate(id)? else { return Ok(None) };
+        out.clear();
+        let found = pack.find(id, out, inflate, &mut Never).map(|found| found.map(|(object, _)| object.kind));
+        found.map_err(|error| corrupt(pack, &error))
+    }
+
+    /// Opens a blob with its size, if it is there. Memory does not depend on the size unless it is kept as a delta,
+    /// which git does not do with really big ones.
+    pub(super) fn blob(&mut self, id: &ObjectId) -> io::Result<Option<(u64, impl Read + use<'_>)>> {
+        let Some((pack, offset, inflate)) = self.locate(id)? else { return Ok(None) };
+        let entry = pack.pack.entry(offset).map_err(|error| corrupt(pack, &error))?;
+        let size = entry.decompressed_size;
+        if entry.header.as_kind() == Some(Kind::Blob) && size >= BIG_BLOB {
+            let end = pack.pack.pack_end() as u64;
+            let compressed = pack.pack.entry_slice(entry.data_offset..end).expect("the entry is in the pack");
+            return Ok(Some((size, Blob::Stream(ZlibDecoder::new(compressed)))));
+        }
+        let mut bytes = Vec::new();
+        let found = pack.find(id, &mut bytes, inflate, &mut Never).map(|found| found.map(|(object, _)| object.kind));
+        match found.map_err(|error| corrupt(pack, &error))? {
+            Some(Kind::Blob) => Ok(Some((bytes.len() as u64, Blob::Whole(Cursor::new(bytes))))),
+            _ => Ok(None),
+        }
+    }
+
+    fn locate(&mut self, id: &oid) -> io::Result<Option<(&Bundle, u64, &mut Inflate)>> {
+        if self.packs.is_none() {
+            self.packs = Some(open_packs(&self.dirs)?);
+        }
+        let mut packs = self.packs.iter().flatten();
+        let found = packs.find_map(|pack| pack.index.lookup(id).map(|at| (pack, pack.index.pack_offset_at_index(at))));
+        Ok(found.map(|(pack, offset)| (pack, offset, &mut self.inflate)))
+    }
+}
+
+/// The content of a blob.
+enum Blob<'a> {
+    Stream(ZlibDecoder<&'a [u8]>),
+    Whole(Cursor<Vec<u8>>),
+}
+
+impl Read for Blob<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Stream(stream) => stream.read(out),
+            Self::Whole(whole) => whole.read(out),
+        }
+    }
+}
+
+fn open_packs(dirs: &[PathBuf]) -> io::Result<Vec<Bundle>> {
+    let mut packs = Vec::new();
+    for dir in dirs {
+        for entry in fs::read_dir(dir)? {
+            let path = entry?.path();
+            if path.extension() == Some(OsStr::new("idx")) {
+                packs.push(open_pack(&path)?);
+            }
+        }
+    }
+    Ok(packs)
+}
+
+fn open_pack(index: &Path) -> io::Result<Bundle> {
+    Bundle::at(index, Hash::Sha1).map_err(|error| io::Error::other(format!("{}: {error}", index.display())))
+}
+
+fn corrupt(pack: &Bundle, error: &impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", pack.pack.path().display()))
+}

@@ -1,0 +1,266 @@
+//! One push, from its commands to its report. Knows bytes in and bytes out; SSH, HTTP and tests bring them.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::io;
+use std::time::Duration;
+
+use gix_packetline::Channel;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};
+use tokio::time::timeout;
+
+use super::ProtocolError;
+use super::admission::refuse_impossible;
+use super::commands::{Capabilities, Command, RefUpdate, Request};
+use super::index::{IndexError, Indexed, Tip, index};
+use super::pkt_line::{FLUSH, error_line};
+use super::progress::{Output, Progress};
+use super::quarantine::Quarantine;
+use super::repo::Repo;
+use super::report::{RefStatus, encode_report};
+use super::request::{RequestError, read_request};
+use crate::model::{CommitId, RefName};
+
+/// Bytes read from the connection at once.
+const BUFFER: usize = 256 * 1024;
+
+/// What is read of a refused push, so that its sender gets to read why: a closed connection with unread bytes in it
+/// takes the answer along.
+const MAX_DRAINED: u64 = 1024 * 1024 * 1024;
+const MAX_DRAIN_TIME: Duration = Duration::from_secs(30);
+
+const SHALLOW: &str = "shallow clone: run 'git fetch --unshallow', then push again";
+
+/// A push that was received and checked, for the caller to decide upon.
+#[derive(Debug)]
+pub struct Push {
+    /// The updates that can be. Those that cannot are refused already.
+    pub updates: Vec<RefUpdate>,
+    pub options: Vec<String>,
+    /// Whether the updates are to be made all or none. The caller sees to it.
+    pub atomic: bool,
+    /// Whether the pusher asked for few words.
+    pub quiet: bool,
+    /// The new objects; `None` when the push brought none. Dropped unless published.
+    pub quarantine: Option<Quarantine>,
+}
+
+/// How a push ended.
+#[derive(Debug, Default)]
+pub struct Received {
+    /// One per command, in the order of the commands; empty when there was nothing to push.
+    pub statuses: Vec<RefStatus>,
+    /// Whether the report could be sent.
+    pub reported: bool,
+}
+
+/// Why there was nothing to decide upon. The pusher has been told.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// The client's fault.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// The pusher's fault: the clone is shallow.
+    #[error("{SHALLOW}")]
+    Shallow,
+    /// The pusher's fault, hoist's, or the network's: see there.
+    #[error("the pack was not taken")]
+    Pack(#[source] IndexError),
+    /// The connection broke before everything was read.
+    #[error("the connection broke")]
+    Connection(#[from] io::Error),
+}
+
+impl From<IndexError> for ReceiveError {
+    fn from(error: IndexError) -> Self {
+        match error {
+            IndexError::Connection(error) => Self::Connection(error),
+            other => Self::Pack(other),
+        }
+    }
+}
+
+/// Receives one push, the refs having been advertised before.
+///
+/// `refs` are the refs as they are now. `decide` is called once the pack, if any, is checked and quarantined; it moves
+/// the refs and answers for each of the push's updates. It runs to its end even if the pusher goes away, which it may
+/// ask of its [`Progress`].
+pub async fn receive_pack<R, W, D>(
+    reader: R,
+    writer: W,
+    repo: &Repo,
+    refs: &[(RefName, CommitId)],
+    decide: D,
+) -> Result<Received, ReceiveError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+    D: AsyncFnOnce(Push, Progress) -> Vec<RefStatus>,
+{
+    let mut input = BufReader::with_capacity(BUFFER, reader);
+    let idle = repo.limits().idle_time;
+    let (mut request, options) = match read_request(&mut input, idle).await {
+        Ok(Some(request)) => request,
+        Ok(None) => return Ok(Received::default()),
+        Err(error) => return Err(refuse_request(error, input, Output::new(writer, false, idle)).await),
+    };
+    let mut output = Output::new(writer, request.capabilities.side_band, idle);
+    let outcome = if request.shallow {
+        Err(ReceiveError::Shallow)
+    } else {
+        refuse_impossible(&mut request.commands, refs);
+        output.attend(async |progress| receive(&mut input, &mut request, options, repo, progress, decide).await).await
+    };
+    let unpack = outcome.as_ref().map(|_| ()).map_err(explain);
+    let statuses = statuses(request.commands, unpack.as_ref().err(), outcome.as_ref().map_or(&[], Vec::as_slice));
+    report(&mut output, &request.capabilities, unpack.as_ref().copied().map_err(String::as_str), &statuses).await;
+    if outcome.is_err() {
+        drain(&mut input).await;
+    }
+    outcome.map(|_| Received { statuses, reported: output.is_open() })
+}
+
+/// Takes the pack and lets `decide` decide.
+async fn receive(
+    input: &mut (impl AsyncBufRead + Unpin),
+    request: &mut Request,
+    options: Vec<String>,
+    repo: &Repo,
+    progress: Progress,
+    decide: impl AsyncFnOnce(Push, Progress) -> Vec<RefStatus>,
+) -> Result<Vec<RefStatus>, ReceiveError> {
+    let quarantine = if request.brings_pack() { take_pack(input, request, repo, &progress).await? } else { None };
+    let Capabilities { atomic, quiet, .. } = request.capabilities;
+    if atomic && request.commands.iter().any(|command| command.update.is_err()) {
+        for command in &mut request.commands {
+            if command.update.is_ok() {
+                command.update = Err("atomic push failure".to_owned());
+            }
+        }
+    }
+    let updates: Vec<_> = request.commands.iter().filter_map(|command| command.update.clone().ok()).collect();
+    if updates.is_empty() {
+        return Ok(Vec::new());
+    }
+    let push = Push { updates, options, atomic, quiet, quarantine };
+    tokio::select! {
+        biased;
+        statuses = decide(push, progress.clone()) => Ok(statuses),
+        never = watch(input, &progress) => match never {},
+    }
+}
+
+async fn take_pack(
+    input: &mut (impl AsyncBufRead + Unpin),
+    request: &mut Request,
+    repo: &Repo,
+    progress: &Progress,
+) -> Result<Option<Quarantine>, ReceiveError> {
+    let changes: Vec<&mut Command> =
+        request.commands.iter_mut().filter(|command| command.update.as_ref().is_ok_and(|update| update.new.is_some())).collect();
+    let tip = |command: &&mut Command| {
+        let update = command.update.as_ref().ok()?;
+        Some(Tip::new(update.new.as_ref()?, &update.name))
+    };
+    let tips = changes.iter().filter_map(tip).collect();
+    let progress = (!request.capabilities.quiet).then_some(progress);
+    let Indexed { quarantine, tips } = index(input, repo, tips, progress).await?;
+    for (command, refusal) in changes.into_iter().zip(tips) {
+        if let Some(reason) = refusal {
+            command.update = Err(reason);
+        }
+    }
+    Ok(quarantine)
+}
+
+/// Looks after the incoming side while the caller decides: a broken connection is noticed at once. A clean end is
+/// none, see [`Progress::gone`].
+async fn watch(input: &mut (impl AsyncBufRead + Unpin), progress: &Progress) -> Infallible {
+    // Nothing more is expected; what comes anyway is passed over, but not for ever.
+    let mut patience = 64 * 1024;
+    while patience > 0 {
+        match input.fill_buf().await {
+            Ok([]) => break,
+            Ok(bytes) => {
+                let count = bytes.len();
+                input.consume(count);
+                patience -= count.min(patience);
+            }
+            Err(_) => {
+                progress.set_gone();
+                break;
+            }
+        }
+    }
+    pending().await
+}
+
+/// What the pusher reads behind `unpack`.
+fn explain(error: &ReceiveError) -> String {
+    match error {
+        ReceiveError::Pack(IndexError::Refused(reason)) => reason.clone(),
+        ReceiveError::Pack(error @ IndexError::Idle(_)) => error.to_string(),
+        ReceiveError::Pack(_) => "this is the server's fault, not yours; please try again".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// One status per command: its own refusal, the pack's, or what was decided.
+fn statuses(commands: Vec<Command>, unpack: Option<&String>, decided: &[RefStatus]) -> Vec<RefStatus> {
+    let status = |command: Command| match (command.update, unpack) {
+        (Err(reason), _) => RefStatus::refused(&command.name, reason),
+        (Ok(_), Some(_)) => RefStatus::refused(&command.name, "unpacker error"),
+        (Ok(_), None) => {
+            let decision = decided.iter().find(|status| status.name == command.name).cloned();
+            decision.unwrap_or_else(|| RefStatus::refused(&command.name, "not decided upon"))
+        }
+    };
+    commands.into_iter().map(status).collect()
+}
+
+async fn report<W: AsyncWrite + Unpin>(
+    output: &mut Output<W>,
+    capabilities: &Capabilities,
+    unpack: Result<(), &str>,
+    statuses: &[RefStatus],
+) {
+    if capabilities.report_status {
+        output.send(Channel::Data, &encode_report(unpack, statuses)).await;
+    }
+    if capabilities.side_band {
+        output.put(FLUSH).await;
+    }
+}
+
+/// Tells a client that is not understood, in the form that needs no negotiation.
+async fn refuse_request<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
+    error: RequestError,
+    mut input: BufReader<R>,
+    mut output: Output<W>,
+) -> ReceiveError {
+    match error {
+        RequestError::Protocol(error) => {
+            output.put(&error_line(&error.to_string())).await;
+            drain(&mut input).await;
+            error.into()
+        }
+        RequestError::Io(error) => error.into(),
+    }
+}
+
+/// Reads on for a while and forgets it.
+async fn drain(input: &mut (impl AsyncBufRead + Unpin)) {
+    let read = async {
+        let mut left = MAX_DRAINED;
+        while let Ok(bytes) = input.fill_buf().await {
+            let count = bytes.len();
+            if count == 0 || left == 0 {
+                break;
+            }
+            input.consume(count);
+            left = left.saturating_sub(count as u64);
+        }
+    };
+    // However it ends, everything has been said.
+    let _ = timeout(MAX_DRAIN_TIME, read).await;
+}

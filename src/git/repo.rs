@@ -1,0 +1,129 @@
+//! An app's packs.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ignore::gitignore::Gitignore;
+use tokio::io::AsyncWrite;
+use tokio::task::spawn_blocking;
+use tokio_util::io::SyncIoBridge;
+
+use super::export::{self, Bounds, Exported};
+use super::objects::{Objects, ReadError};
+use super::quarantine::{PREFIX, Quarantine};
+use crate::model::{CommitId, Limits};
+
+/// Bytes of an export on the way from the thread that makes it.
+const PIPE_BYTES: usize = 256 * 1024;
+
+/// The objects of one app: a folder `DIR/objects/pack` of packs, and of quarantines beside it. Cheap to clone.
+///
+/// Packs are opened for each operation, so that new ones are seen and merged ones let go.
+#[derive(Debug, Clone)]
+pub struct Repo(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    dir: PathBuf,
+    helper: PathBuf,
+    limits: Limits,
+}
+
+impl Repo {
+    /// Opens the repository in `dir`, which is made if missing. `helper` is the hoist executable, which is run as
+    /// `hoist index-pack` for each pack received.
+    pub fn open(dir: &Path, helper: &Path, limits: &Limits) -> io::Result<Self> {
+        fs::create_dir_all(pack_dir(dir))?;
+        // Helpers are started in another folder.
+        let dir = dir.canonicalize()?;
+        Ok(Self(Arc::new(Inner { dir, helper: helper.to_owned(), limits: limits.clone() })))
+    }
+
+    /// Removes quarantines that a crash has left. To be called before the first push only: it cannot tell whether
+    /// anybody still fills them.
+    pub fn sweep(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.0.dir)? {
+            let entry = entry?;
+            if entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a commit's tree to `out` as a tar: entries sorted, folders before what is in them, modes 644 and 755,
+    /// owner 0, a fixed time, symbolic links kept. Folders of submodules are there, empty. What `ignore` matches is
+    /// left out.
+    pub async fn export(
+        &self,
+        quarantine: Option<&Quarantine>,
+        commit: &CommitId,
+        ignore: &Gitignore,
+        mut out: impl AsyncWrite + Unpin,
+    ) -> Result<Exported, ReadError> {
+        let (mut objects, commit, ignore) = (self.objects(quarantine), commit.clone(), ignore.clone());
+        let bounds = Bounds { bytes: self.0.limits.source_bytes, files: self.0.limits.source_files };
+        // Either end of a duplex sees the other one dropped, which a simplex does not show.
+        let (mut reader, writer) = tokio::io::duplex(PIPE_BYTES);
+        let export = spawn_blocking(move || {
+            let mut out = io::BufWriter::with_capacity(64 * 1024, SyncIoBridge::new(writer));
+            let exported = export::export(&mut objects, &commit, &ignore, &bounds, &mut out)?;
+            out.into_inner().map_err(|error| ReadError::Output(error.into_error()))?.shutdown().map_err(ReadError::Output)?;
+            Ok(exported)
+        });
+        let copied = tokio::io::copy(&mut reader, &mut out).await;
+        // Without a reader the thread finds its pipe broken.
+        drop(reader);
+        let exported = export.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?;
+        copied.map_err(ReadError::Output)?;
+        exported
+    }
+
+    /// Reads one file of a commit, such as the `Procfile`; `None` when there is no regular file at this path.
+    pub async fn read_file(
+        &self,
+        quarantine: Option<&Quarantine>,
+        commit: &CommitId,
+        path: &str,
+        max_bytes: u64,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        let (mut objects, commit, path) = (self.objects(quarantine), commit.clone(), path.to_owned());
+        let read = spawn_blocking(move || export::read_file(&mut objects, &commit, &path, max_bytes));
+        read.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?
+    }
+
+    /// Reads the first line of a commit's message, at most 200 characters of it.
+    pub async fn commit_subject(&self, quarantine: Option<&Quarantine>, commit: &CommitId) -> Result<String, ReadError> {
+        let (mut objects, commit) = (self.objects(quarantine), commit.clone());
+        let read = spawn_blocking(move || export::commit_subject(&mut objects, &commit));
+        read.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?
+    }
+
+    fn objects(&self, quarantine: Option<&Quarantine>) -> Objects {
+        let quarantine = quarantine.map(Quarantine::pack_dir);
+        Objects::in_dirs(quarantine.into_iter().chain([self.pack_dir()]).collect())
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.0.dir
+    }
+
+    pub(super) fn pack_dir(&self) -> PathBuf {
+        pack_dir(&self.0.dir)
+    }
+
+    pub(super) fn helper(&self) -> &Path {
+        &self.0.helper
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+}
+
+/// Where a repository's packs are.
+pub(super) fn pack_dir(repo: &Path) -> PathBuf {
+    repo.join("objects/pack")
+}
