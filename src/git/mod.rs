@@ -62,14 +62,3 @@ pub enum ProtocolError {
     )]
     PushOptions,
 }
-
-/// Placeholder signatures.
-#[derive(Debug, Clone)]
-pub struct Repo(());
-
-impl Repo {
-    /// Opens an app's repository.
-    pub fn open(_dir: &std::path::Path, _helper: &std::path::Path, _limits: &crate::model::Limits) -> std::io::Result<Self> {
-        Ok(Self(()))
-    }
-}

@@ -60,7 +60,7 @@ impl Server {
     /// Opens everything, mends what a crash has left, and opens the doors last.
     pub async fn start(mut config: Config) -> anyhow::Result<Self> {
         telemetry::start();
-        let lock = Lock::take(&config.data_dir)?;
+        let lock = Lock::take(&config.data_dir, lock::PATIENCE).await?;
         let places = Arc::new(Semaphore::new(config.limits.connections));
         let http = Listener::bind("http", config.http_listen, Arc::clone(&places)).await?;
         let ssh = Listener::bind("ssh", config.ssh_listen, places).await?;

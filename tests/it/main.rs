@@ -9,8 +9,6 @@ mod architecture;
 
 mod git;
 
-mod git;
-
 mod engine;
 mod engine_network;
 mod engine_sandbox;

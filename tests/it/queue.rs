@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Daemon, User, WorkTree, wait};
+use crate::harness::{Daemon, User, WorkTree, interrupt, wait};
 
 /// How long something that must happen may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -84,10 +84,9 @@ fn a_push_that_waited_in_vain_is_refused_before_it_builds() {
 #[test]
 fn a_pusher_who_goes_away_loses_nothing() {
     let gated = Gated::new();
-    let mut push = gated.tree.start_push(&gated.daemon, &gated.user, "shop", &["main"]);
+    let push = gated.tree.start_push(&gated.daemon, &gated.user, "shop", &["main"]);
     gated.until_builds(1, "pending");
-    push.kill().unwrap();
-    push.wait().unwrap();
+    interrupt(push);
     gated.open_gate();
     gated.until_builds(1, "succeeded");
     assert_eq!(gated.deploys(), 1);
@@ -98,10 +97,9 @@ fn a_pusher_who_goes_away_loses_nothing() {
 #[test]
 fn a_pusher_may_ask_to_cancel_by_going_away() {
     let gated = Gated::new();
-    let mut push = gated.tree.start_push(&gated.daemon, &gated.user, "shop", &["-ocancel-on-disconnect", "main"]);
+    let push = gated.tree.start_push(&gated.daemon, &gated.user, "shop", &["-ocancel-on-disconnect", "main"]);
     gated.until_builds(1, "pending");
-    push.kill().unwrap();
-    push.wait().unwrap();
+    interrupt(push);
     gated.until_builds(1, "failed");
     assert_eq!(gated.deploys(), 0);
     gated.open_gate();

@@ -1,5 +1,6 @@
 //! A developer's work tree and their real git, hermetic: own home, no system or global configuration, fixed dates.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -86,7 +87,7 @@ impl WorkTree {
     /// Starts a push over SSH and leaves it running.
     pub(crate) fn start_push(&self, daemon: &Daemon, user: &User, app: &str, args: &[&str]) -> Child {
         let mut push = self.ssh_push(daemon, user, app, args);
-        push.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        push.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     fn ssh_push(&self, daemon: &Daemon, user: &User, app: &str, args: &[&str]) -> Command {
@@ -133,6 +134,13 @@ fn finish(push: &mut Command) -> Pushed {
 
 fn copy(from: &Path, to: &Path) {
     run(Command::new("cp").arg("-R").arg("-T").arg(from).arg(to));
+}
+
+/// What Ctrl-C does to a push that was left running: git and its ssh are interrupted.
+pub(crate) fn interrupt(mut push: Child) {
+    let group = rustix::process::Pid::from_child(&push);
+    rustix::process::kill_process_group(group, rustix::process::Signal::INT).unwrap();
+    push.wait().unwrap();
 }
 
 /// Waits for a push that was left running.
