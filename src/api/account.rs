@@ -1,10 +1,9 @@
 //! Who one is.
 
 use axum::Json;
-use axum::extract::Path;
 
 use super::error::ApiError;
-use super::extract::Caller;
+use super::extract::{Caller, Named};
 use super::types;
 use crate::model::Account;
 
@@ -14,7 +13,7 @@ pub(super) async fn info(Caller(account): Caller) -> Json<types::Account> {
 }
 
 /// `GET /users/{user}`: oneself only, as `~`, by address or by id.
-pub(super) async fn user_info(Caller(account): Caller, Path(user): Path<String>) -> Result<Json<types::Account>, ApiError> {
+pub(super) async fn user_info(Caller(account): Caller, Named(user): Named) -> Result<Json<types::Account>, ApiError> {
     oneself(&account, &user)?;
     Ok(Json((&account).into()))
 }

@@ -1,12 +1,12 @@
 //! Apps.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::account::oneself;
 use super::error::ApiError;
-use super::extract::{Body, Caller, InApp};
+use super::extract::{Body, Caller, InApp, Named};
 use super::range::{Page, Range};
 use super::stacks;
 use super::types::{self, AppChange, NamedRef, NewApp, Timestamp};
@@ -30,7 +30,7 @@ pub(super) async fn list(State(ctx): State<Ctx>, Caller(account): Caller, range:
 pub(super) async fn list_of_user(
     state: State<Ctx>,
     caller: Caller,
-    Path(user): Path<String>,
+    Named(user): Named,
     range: Range,
 ) -> Result<Page<types::App>, ApiError> {
     oneself(&caller.0, &user)?;

@@ -2,14 +2,14 @@
 //! it here with `HEROKU_BUILDPACK_REGISTRY_URL`.
 
 use axum::Json;
-use axum::extract::Path;
 
 use super::error::ApiError;
+use super::extract::Named;
 use super::types::RegisteredBuildpack;
 use crate::model::BuildpackRef;
 
 /// `GET /buildpacks/NAMESPACE%2FNAME`. Public, as the registry is.
-pub(super) async fn info(Path(name): Path<String>) -> Result<Json<RegisteredBuildpack>, ApiError> {
+pub(super) async fn info(Named(name): Named) -> Result<Json<RegisteredBuildpack>, ApiError> {
     let buildpack: BuildpackRef = name.parse().map_err(|_| ApiError::NotFound("buildpack"))?;
     match &buildpack {
         BuildpackRef::Builtin(name) => {

@@ -1,10 +1,10 @@
 //! Builds, to be read.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 
 use super::error::ApiError;
-use super::extract::InApp;
+use super::extract::{InApp, Named};
 use super::range::{Page, Range};
 use super::releases::users;
 use super::types::{self, IdRef, SourceBlob, Timestamp, UserRef};
@@ -31,11 +31,7 @@ pub(super) async fn list(State(ctx): State<Ctx>, at: InApp, range: Range) -> Res
 }
 
 /// `GET /apps/{app}/builds/{build}`
-pub(super) async fn info(
-    State(ctx): State<Ctx>,
-    at: InApp,
-    Path((_, build)): Path<(String, String)>,
-) -> Result<Json<types::Build>, ApiError> {
+pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(build): Named) -> Result<Json<types::Build>, ApiError> {
     let id = build.parse().map_err(|_| ApiError::NotFound("build"))?;
     let mut db = ctx.db.read().await?;
     let build = db::builds::get(&mut db, at.app.id, id).await?.ok_or(ApiError::NotFound("build"))?;

@@ -1,11 +1,11 @@
 //! Who may work on an app: its owner and those whom the owner added.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::error::ApiError;
-use super::extract::{Body, InApp};
+use super::extract::{Body, InApp, Named};
 use super::range::{Page, Range};
 use super::types::{Collaborator, NamedRef, NewCollaborator, Permission, Timestamp, stable_id};
 use crate::ctx::Ctx;
@@ -19,11 +19,7 @@ pub(super) async fn list(State(ctx): State<Ctx>, at: InApp, range: Range) -> Res
 }
 
 /// `GET /apps/{app}/collaborators/{user}`, by address, account's id or collaborator's id.
-pub(super) async fn info(
-    State(ctx): State<Ctx>,
-    at: InApp,
-    Path((_, user)): Path<(String, String)>,
-) -> Result<Json<Collaborator>, ApiError> {
+pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(user): Named) -> Result<Json<Collaborator>, ApiError> {
     Ok(Json(find(&mut *ctx.db.read().await?, &at.app, &user).await?))
 }
 
@@ -48,11 +44,7 @@ pub(super) async fn create(
 }
 
 /// `DELETE /apps/{app}/collaborators/{user}`: anybody by the owner, oneself by oneself.
-pub(super) async fn destroy(
-    State(ctx): State<Ctx>,
-    at: InApp,
-    Path((_, user)): Path<(String, String)>,
-) -> Result<Json<Collaborator>, ApiError> {
+pub(super) async fn destroy(State(ctx): State<Ctx>, at: InApp, Named(user): Named) -> Result<Json<Collaborator>, ApiError> {
     let one = find(&mut *ctx.db.read().await?, &at.app, &user).await?;
     if one.user.id != at.by.id {
         at.owner_only()?;

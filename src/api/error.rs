@@ -60,7 +60,7 @@ impl ApiError {
         }
     }
 
-    fn message(&self) -> String {
+    fn message(&self, request_id: Uuid) -> String {
         match self {
             Self::BadRequest(text) | Self::InvalidParams(text) | Self::Forbidden(text) | Self::BadRange(text) => text.clone(),
             Self::Unauthorized(text) => (*text).to_owned(),
@@ -69,9 +69,9 @@ impl ApiError {
                               read (GET), made (POST), changed (PATCH, PUT) or removed (DELETE)."
                 .into(),
             Self::TooLarge => "The request's body is larger than 1 MiB.".into(),
-            Self::Internal(_) => "This is hoist's fault, not yours. Ask whoever runs this installation, and give the \
-                                  request id."
-                .into(),
+            Self::Internal(_) => {
+                format!("This is hoist's fault, not yours. Tell whoever runs this installation the request id {request_id}.")
+            }
         }
     }
 }
@@ -79,19 +79,16 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let resource = if let Self::NotFound(resource) = self { Some(resource.to_owned()) } else { None };
-        let body = types::Error { id: self.id().into(), message: self.message(), resource };
+        let request_id = Uuid::new_v4();
+        let body = types::Error { id: self.id().into(), message: self.message(request_id), resource };
         let mut response = (self.status(), Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(REQUEST_ID, HeaderValue::try_from(request_id.to_string()).expect("a UUID is a header value"));
         match self {
             Self::Unauthorized(_) => {
-                let challenge = HeaderValue::from_static("Basic realm=\"hoist\"");
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"hoist\""));
             }
-            Self::Internal(error) => {
-                let request_id = Uuid::new_v4().to_string();
-                tracing::error!(request.id = request_id, error = &*error, "an API request failed");
-                let request_id = HeaderValue::try_from(request_id).expect("a UUID is a header value");
-                response.headers_mut().insert(REQUEST_ID, request_id);
-            }
+            Self::Internal(error) => tracing::error!(request.id = %request_id, error = &*error, "an API request failed"),
             _ => {}
         }
         response

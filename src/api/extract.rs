@@ -27,6 +27,10 @@ pub(super) struct InApp {
     pub(super) by: Account,
 }
 
+/// The last thing that the path names: `7` in `/apps/example/releases/7`.
+#[derive(Debug)]
+pub(super) struct Named(pub(super) String);
+
 /// A JSON body of at most the router's limit. An absent body is an empty object; the content type is not asked for.
 #[derive(Debug)]
 pub(super) struct Body<T>(pub(super) T);
@@ -55,6 +59,16 @@ impl FromRequestParts<Ctx> for InApp {
         let name_or_id = path.get("app").expect("every route with an app has {app}");
         let (app, role) = auth::find_app(&ctx.db, by.id, name_or_id).await?.ok_or(ApiError::NotFound("app"))?;
         Ok(Self { app, role, by })
+    }
+}
+
+impl FromRequestParts<Ctx> for Named {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, ApiError> {
+        // What can't be read (bytes that are no UTF-8) names nothing.
+        let path = Path::<Vec<(String, String)>>::from_request_parts(parts, ctx).await.map_err(|_| ApiError::NoRoute)?;
+        path.0.into_iter().next_back().map(|(_, value)| Self(value)).ok_or(ApiError::NoRoute)
     }
 }
 

@@ -1,11 +1,11 @@
 //! The caller's SSH keys.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::error::ApiError;
-use super::extract::{Body, Caller};
+use super::extract::{Body, Caller, Named};
 use super::range::{Page, Range};
 use super::types::{Key, NewKey};
 use crate::ctx::Ctx;
@@ -18,11 +18,7 @@ pub(super) async fn list(State(ctx): State<Ctx>, Caller(account): Caller, range:
 }
 
 /// `GET /account/keys/{key}`, by id or fingerprint.
-pub(super) async fn info(
-    State(ctx): State<Ctx>,
-    Caller(account): Caller,
-    Path(key): Path<String>,
-) -> Result<Json<Key>, ApiError> {
+pub(super) async fn info(State(ctx): State<Ctx>, Caller(account): Caller, Named(key): Named) -> Result<Json<Key>, ApiError> {
     Ok(Json(find(&ctx, &account, &key).await?))
 }
 
@@ -37,11 +33,7 @@ pub(super) async fn create(
 }
 
 /// `DELETE /account/keys/{key}`, by id or fingerprint.
-pub(super) async fn destroy(
-    State(ctx): State<Ctx>,
-    Caller(account): Caller,
-    Path(key): Path<String>,
-) -> Result<Json<Key>, ApiError> {
+pub(super) async fn destroy(State(ctx): State<Ctx>, Caller(account): Caller, Named(key): Named) -> Result<Json<Key>, ApiError> {
     let key = find(&ctx, &account, &key).await?;
     let removed = auth::remove_key(&ctx.db, account.id, &key.id).await?;
     removed.map(|key| Json(Key::of(&account, key))).ok_or(ApiError::NotFound("key"))

@@ -1,12 +1,13 @@
 //! The ledger, to be read.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 
 use super::error::ApiError;
-use super::extract::InApp;
+use super::extract::{InApp, Named};
 use super::range::{Page, Range};
 use super::types::{self, Artifact, IdRef, NamedRef, Timestamp, UserRef};
 use crate::ctx::Ctx;
@@ -24,11 +25,7 @@ pub(super) async fn list(State(ctx): State<Ctx>, at: InApp, range: Range) -> Res
 }
 
 /// `GET /apps/{app}/releases/{release}`, by version or id.
-pub(super) async fn info(
-    State(ctx): State<Ctx>,
-    at: InApp,
-    Path((_, release)): Path<(String, String)>,
-) -> Result<Json<types::Release>, ApiError> {
+pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(release): Named) -> Result<Json<types::Release>, ApiError> {
     let mut db = ctx.db.read().await?;
     let release = find(&mut db, &at.app, &release).await?;
     let user = (&db::accounts::get(&mut db, release.by).await?).into();
@@ -36,11 +33,7 @@ pub(super) async fn info(
 }
 
 /// `GET /apps/{app}/releases/{release}/config-vars`: as they were then.
-pub(super) async fn config_vars(
-    State(ctx): State<Ctx>,
-    at: InApp,
-    Path((_, release)): Path<(String, String)>,
-) -> Result<Json<ConfigVars>, ApiError> {
+pub(super) async fn config_vars(State(ctx): State<Ctx>, at: InApp, Named(release): Named) -> Result<Json<ConfigVars>, ApiError> {
     let mut db = ctx.db.read().await?;
     let release = find(&mut db, &at.app, &release).await?;
     Ok(Json(db::releases::config(&mut db, ctx.db.cipher(), release.id).await?))
@@ -62,8 +55,8 @@ pub(super) async fn users(
 ) -> Result<BTreeMap<AccountId, UserRef>, ApiError> {
     let mut users = BTreeMap::new();
     for id in ids {
-        if !users.contains_key(&id) {
-            users.insert(id, (&db::accounts::get(db, id).await?).into());
+        if let Entry::Vacant(user) = users.entry(id) {
+            user.insert((&db::accounts::get(db, id).await?).into());
         }
     }
     Ok(users)

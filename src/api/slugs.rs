@@ -1,10 +1,10 @@
 //! Slugs.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 
 use super::error::ApiError;
-use super::extract::InApp;
+use super::extract::{InApp, Named};
 use super::types::{self, Blob, NamedRef, Timestamp};
 use super::urls::Urls;
 use crate::ctx::Ctx;
@@ -12,11 +12,7 @@ use crate::db;
 use crate::model::Slug;
 
 /// `GET /apps/{app}/slugs/{slug}`
-pub(super) async fn info(
-    State(ctx): State<Ctx>,
-    at: InApp,
-    Path((_, slug)): Path<(String, String)>,
-) -> Result<Json<types::Slug>, ApiError> {
+pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(slug): Named) -> Result<Json<types::Slug>, ApiError> {
     let id = slug.parse().map_err(|_| ApiError::NotFound("slug"))?;
     let slug = db::slugs::get(&mut *ctx.db.read().await?, id).await?.filter(|slug| slug.app == at.app.id);
     let slug = slug.ok_or(ApiError::NotFound("slug"))?;

@@ -1,11 +1,11 @@
 //! The stacks that apps can be built on.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use time::OffsetDateTime;
 
 use super::error::ApiError;
-use super::extract::{Caller, InApp};
+use super::extract::{Caller, InApp, Named};
 use super::range::{Page, Range};
 use super::types::{Stack, Timestamp, stable_id};
 use crate::ctx::Ctx;
@@ -24,7 +24,7 @@ pub(super) async fn list_of_app(state: State<Ctx>, at: InApp, range: Range) -> R
 }
 
 /// `GET /stacks/{stack}`, by name or id.
-pub(super) async fn info(State(ctx): State<Ctx>, _: Caller, Path(stack): Path<String>) -> Result<Json<Stack>, ApiError> {
+pub(super) async fn info(State(ctx): State<Ctx>, _: Caller, Named(stack): Named) -> Result<Json<Stack>, ApiError> {
     let name = find(&ctx, &stack).ok_or(ApiError::NotFound("stack"))?;
     Ok(Json(describe(&ctx, &name)))
 }

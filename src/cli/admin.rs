@@ -24,7 +24,7 @@ pub(super) enum Admin {
 pub(super) struct UserAdd {
     /// E-mail address of the user
     email: Email,
-    /// SSH public key of the user, such as ~/.ssh/id_ed25519.pub
+    /// File of the user's SSH public key
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
     #[command(flatten)]

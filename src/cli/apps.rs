@@ -122,7 +122,9 @@ fn list(client: &Client, args: &List) -> Result<(), CliError> {
     }
     if !others.is_empty() {
         let rows: Vec<_> = others.into_iter().map(|app| [app.name, app.owner.email]).collect();
-        text += &format!("\n{}{}", output::header("Collaborated Apps"), output::table(["Name", "Email"], &rows));
+        text += "\n";
+        text += &output::header("Collaborated Apps");
+        text += &output::table(["Name", "Email"], &rows);
     }
     print(&text)
 }

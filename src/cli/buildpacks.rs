@@ -67,8 +67,8 @@ impl Buildpacks {
         let client = Client::open()?;
         match self {
             Self::List(common) => List::read(&client, &common)?.print(),
-            Self::Add(args) => List::read(&client, &args.common)?.add(args.buildpack, args.index),
-            Self::Set(args) => List::read(&client, &args.common)?.set(args.buildpack, args.index),
+            Self::Add(args) => List::read(&client, &args.common)?.add(&args.buildpack, args.index),
+            Self::Set(args) => List::read(&client, &args.common)?.set(&args.buildpack, args.index),
             Self::Remove(args) => List::read(&client, &args.common)?.remove(args.buildpack.as_ref(), args.index),
             Self::Clear(common) => List::read(&client, &common)?.clear("Buildpacks cleared."),
         }
@@ -102,15 +102,15 @@ impl<'a> List<'a> {
         print(&text)
     }
 
-    fn add(mut self, buildpack: BuildpackRef, index: Option<NonZeroUsize>) -> Result<(), CliError> {
-        let name = self.not_yet(&buildpack)?;
+    fn add(mut self, buildpack: &BuildpackRef, index: Option<NonZeroUsize>) -> Result<(), CliError> {
+        let name = self.not_yet(buildpack)?;
         let at = index.map_or(self.names.len(), |index| (index.get() - 1).min(self.names.len()));
         self.names.insert(at, name);
         self.write("added")
     }
 
-    fn set(mut self, buildpack: BuildpackRef, index: Option<NonZeroUsize>) -> Result<(), CliError> {
-        let name = self.not_yet(&buildpack)?;
+    fn set(mut self, buildpack: &BuildpackRef, index: Option<NonZeroUsize>) -> Result<(), CliError> {
+        let name = self.not_yet(buildpack)?;
         match self.names.get_mut(index.map_or(0, |index| index.get() - 1)) {
             Some(slot) => *slot = name,
             None => self.names.push(name),
@@ -183,5 +183,5 @@ fn names(installed: Vec<BuildpackInstallation>) -> Vec<String> {
 }
 
 fn numbered(names: &[String], indent: &str) -> String {
-    names.iter().enumerate().map(|(at, name)| format!("{indent}{}. {name}\n", at + 1)).collect()
+    names.iter().enumerate().map(|(at, name)| format!("{indent}{}. {name}\n", at + 1)).collect::<Vec<_>>().concat()
 }

@@ -71,12 +71,11 @@ fn row(build: Build, now: OffsetDateTime) -> [String; 5] {
 
 fn show(client: &Client, args: &Output) -> Result<(), CliError> {
     let app = args.target.app()?;
-    let build: Build = match &args.build {
-        Some(build) => client.get(&format!("{}/builds/{}", app_path(&app), encode(build)))?,
-        None => {
-            let newest = newest(client, &app, 1)?.into_iter().next();
-            newest.ok_or_else(|| CliError::User(format!("{app} has no builds.")))?
-        }
+    let build: Build = if let Some(build) = &args.build {
+        client.get(&format!("{}/builds/{}", app_path(&app), encode(build)))?
+    } else {
+        let newest = newest(client, &app, 1)?.into_iter().next();
+        newest.ok_or_else(|| CliError::User(format!("{app} has no builds.")))?
     };
     let mut stream = client.stream(&build.output_stream_url)?;
     let mut stdout = anstream::stdout();

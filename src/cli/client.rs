@@ -20,6 +20,8 @@ use crate::model::Secret;
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// For one whole request and its answer.
 const REQUEST_TIME: Duration = Duration::from_mins(1);
+/// Between two pieces of a stream: a build may be silent for longer than a request takes.
+const SILENCE: Duration = Duration::from_mins(10);
 const ACCEPT: &str = "application/vnd.heroku+json; version=3";
 
 /// A logged-in client.
@@ -96,7 +98,14 @@ impl Client {
 
     /// Opens a stream that may go on for as long as a build does. Sent without the token: the URL is the permission.
     pub(super) fn stream(&self, url: &str) -> Result<impl Read + use<>, CliError> {
-        let request = self.agent.get(url).config().timeout_global(None).timeout_recv_response(Some(REQUEST_TIME)).build();
+        let request = self
+            .agent
+            .get(url)
+            .config()
+            .timeout_global(None)
+            .timeout_recv_response(Some(REQUEST_TIME))
+            .timeout_per_read(Some(SILENCE))
+            .build();
         let mut response = request.call().map_err(|error| unreachable(url, &error))?;
         refused(&mut response)?;
         Ok(response.into_body().into_reader())

@@ -112,20 +112,20 @@ fn get(client: &Client, args: &Get) -> Result<(), CliError> {
     if args.format.shell {
         return print(&shell(values)?);
     }
-    print(&values.map(|(_, value)| format!("{value}\n")).collect::<String>())
+    print(&values.map(|(_, value)| format!("{value}\n")).collect::<Vec<_>>().concat())
 }
 
 fn set(client: &Client, args: &Set) -> Result<(), CliError> {
-    let mut changes = BTreeMap::new();
+    let (mut changes, mut keys) = (BTreeMap::new(), Vec::new());
     for var in &args.vars {
         let Some((key, value)) = var.split_once('=') else {
             return Err(CliError::User(format!("{var} is invalid. Must be in the format FOO=bar.")));
         };
         changes.insert(key, value);
+        keys.push(key);
     }
     let app = args.target.app()?;
-    let keys = changes.keys().copied().collect::<Vec<_>>().join(", ");
-    let action = Action::start(&format!("Setting {keys} and restarting {app}"));
+    let action = Action::start(&format!("Setting {} and restarting {app}", keys.join(", ")));
     let vars: Vars = client.patch(&format!("{}/config-vars", app_path(&app)), &changes)?;
     action.done_with(&newest(client, &app)?);
     print(&output::fields(

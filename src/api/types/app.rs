@@ -27,7 +27,7 @@ pub struct App {
     pub organization: Option<NamedRef>,
     pub owner: UserRef,
     pub region: NamedRef,
-    /// When code was released last.
+    /// When the current release was made.
     pub released_at: Option<Timestamp>,
     /// Bytes of the packs pushed so far.
     pub repo_size: u64,

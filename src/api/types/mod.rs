@@ -72,8 +72,8 @@ impl From<&crate::model::Account> for UserRef {
 /// The id of something that has none in the database: a UUID (version 8) that is always the same for the same parts.
 #[must_use]
 pub fn stable_id(parts: &[&str]) -> String {
-    let hash = Sha256::digest(parts.join("\0"));
-    let bytes = hash[..16].try_into().expect("a hash has more than 16 bytes");
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&Sha256::digest(parts.join("\0"))[..16]);
     uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }
 
