@@ -10,6 +10,7 @@ demo: deps
 	scripts/demo
 
 test: deps stack
+	tests/buildpacks/run
 	cargo test --locked
 
 # The tests that need no stack and no network: under a minute.

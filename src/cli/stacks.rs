@@ -64,7 +64,7 @@ impl Build {
         let engine = Engine::open(server::engine_settings(config, &work_dir)?)?;
         let rebuild = if self.force { Rebuild::Always } else { Rebuild::IfChanged };
         let order = Order { name: &self.name, stacks_dir: &config.stacks_dir, mirror: self.mirror.as_deref(), rebuild };
-        Ok(stack::build(order, &engine, |line| output::note(line)).await?)
+        Ok(stack::build(order, &engine, output::note).await?)
     }
 }
 

@@ -62,6 +62,10 @@ async fn build_and_pack(
     let compiled = build::compile(build, packs).await?;
     let types = build::discover_process_types(build, &compiled).await?;
     let packed = pack(ctx, build).await?;
+    if types.keys().any(|name| name.as_str() == "release") {
+        // Silence would say that it was run.
+        build.transcript.warning("Release command declared, which hoist does not run yet: this release is available at once.");
+    }
     let cache = build::save_cache(build, &ctx.store).await?;
     Ok(Built { slug: new_slug(ctx, request, stack, &packed, types, compiled.language), cache })
 }

@@ -1,7 +1,7 @@
 //! The git server: receives pushes and keeps an app's objects. Native, on gix's plumbing; runs no git.
 //!
 //! Refs are not here. They live in the database beside the ledger, come in as values and are moved by the caller
-//! (the `decide` of [`receive_pack`]). Here are packs only: no loose objects, no ref files, no locks.
+//! (the `decide` of [`receive_pack()`]). Here are packs only: no loose objects, no ref files, no locks.
 //!
 //! In reading order:
 //! - `pkt_line`, `commands`: the wire as pure functions, bytes in and values out

@@ -60,7 +60,7 @@ impl World {
         let ctx = Ctx {
             builds: Builds::new(1, 1),
             db: Db::open(&config.data_dir).await.unwrap(),
-            store: Store::open(&config.data_dir.join("blobs")).unwrap(),
+            store: Store::open(config.data_dir.join("blobs")).unwrap(),
             engine: Engine::open(settings).unwrap(),
             helper: env!("CARGO_BIN_EXE_hoist").into(),
             stopping: CancellationToken::new(),

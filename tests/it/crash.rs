@@ -85,7 +85,7 @@ fn check_agreement(daemon: &Daemon, user: &User) {
     assert!(builds.as_array().unwrap().iter().all(|build| build["status"] != "pending"), "{builds}");
     let state = State::of(daemon);
     let deploys = state.releases.iter().filter(|release| release.slug.is_some());
-    assert_eq!(state.main, deploys.clone().last().map(|release| release.commit.clone().unwrap()));
+    assert_eq!(state.main, deploys.clone().next_back().map(|release| release.commit.clone().unwrap()));
     for release in deploys {
         let digest = release.slug.as_ref().unwrap();
         let hex = digest.trim_start_matches("sha256:");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{Daemon, User, WorkTree, interrupt, wait};
 
 /// How long something that must happen may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A daemon with an app whose builds wait at a gate. Without isolation: the gate is a file of the host.
 struct Gated {

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::{HOIST, stacks_dir};
 
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A running daemon. Dropped, it is killed and its data is gone.
 pub(crate) struct Daemon {
