@@ -21,7 +21,8 @@ const OBJECTS: usize = DIRS * FILES + DIRS + 3 + (COMMITS - 1) * 8;
 
 const LINES: usize = 40;
 const WORDS: [&str; 16] = [
-    "let", "value", "=", "self.", "push(", "&str", "if", "count", "match", "Some(", "error", "return", "for", "items", "=>", "use",
+    "let", "value", "=", "self.", "push(", "&str", "if", "count", "match", "Some(", "error", "return", "for", "items", "=>",
+    "use",
 ];
 
 /// Not a deploy branch.

@@ -26,7 +26,8 @@ pub(crate) fn measure(peers: &Peers) {
     let work_dir = tempfile::tempdir().expect("a temporary folder can be made");
     let engine = open_engine(work_dir.path());
     let runtime = Runtime::new().expect("a runtime can be started");
-    let stack = hoist::stack::find(&stacks_dir(), &"debian-12".parse().expect("it is a stack's name")).expect("the stack is built");
+    let stack =
+        hoist::stack::find(&stacks_dir(), &"debian-12".parse().expect("it is a stack's name")).expect("the stack is built");
     let hoist = |_| runtime.block_on(first_output(&engine, &stack.build_root));
     let medians = in_turns(ROUNDS, hoist, |_| docker_first_output(&docker.image));
     table::compare("sandbox start to first output", medians.hoist, medians.peer, 0.06);
