@@ -20,6 +20,8 @@ use tokio::net::unix::pipe;
 
 #[path = "slug_tree.rs"]
 mod slug_tree;
+#[path = "peers/table.rs"]
+mod table;
 
 const ROUNDS: usize = 5;
 
@@ -63,13 +65,10 @@ fn main() -> Result<()> {
 fn report(theirs: Duration, ours: Duration, their_bytes: u64, packed: &Packed) {
     let mb = |bytes: u64| bytes as f64 / 1e6;
     println!("slug_pack: {} files, {:.1} MB as tar", packed.files, mb(packed.content_bytes));
-    println!(
-        "  time: {ours:.2?} / {theirs:.2?} = {:.2} (at most 0.45)\n  size: {:.2} MB / {:.2} MB = {:.3} (at most 1.05)",
-        ours.as_secs_f64() / theirs.as_secs_f64(),
-        mb(packed.size_bytes),
-        mb(their_bytes),
-        mb(packed.size_bytes) / mb(their_bytes),
-    );
+    table::compare("slug packing, time", ours, theirs, 0.45);
+    let ratio = mb(packed.size_bytes) / mb(their_bytes);
+    let (our_size, their_size) = (format!("{:.1} MB", mb(packed.size_bytes)), format!("{:.1} MB", mb(their_bytes)));
+    table::row("slug packing, size", &[our_size, their_size, format!("{ratio:.3}"), "1.05".to_owned()], ratio <= 1.05);
 }
 
 fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {

@@ -17,15 +17,17 @@ pub struct Compiled {
 pub async fn compile(build: &Build<'_>, packs: Vec<Detected>) -> Result<Compiled, BuildError> {
     let mut exports = Vec::new();
     let mut last = None;
-    for mut detected in packs {
+    let mut packs = packs.into_iter().peekable();
+    while let Some(mut detected) = packs.next() {
         detected.pack.exports.clone_from(&exports);
         if detected.language.is_none() {
             detect_one(build, &mut detected).await?;
         }
         let language = detected.language.clone().unwrap_or_default();
         compile_one(build, &detected, &language).await?;
-        if let Some(export) = export_of(build, &detected).await? {
-            exports.push(export);
+        // Exports are for the packs that follow.
+        if packs.peek().is_some() {
+            exports.extend(export_of(build, &detected).await?);
         }
         last = Some(Compiled { last: detected, language });
     }

@@ -18,8 +18,7 @@ struct ReleaseYaml {
 /// Finds the process types and prints them.
 pub async fn discover_process_types(build: &Build<'_>, compiled: &Compiled) -> Result<ProcessTypes, BuildError> {
     build.transcript.section("Discovering process types");
-    let declared = read_procfile(build).await?.0;
-    let mut defaults = default_types(build, compiled).await?;
+    let (Procfile(declared), mut defaults) = tokio::try_join!(read_procfile(build), default_types(build, compiled))?;
     defaults.retain(|name, _| !declared.contains_key(name));
     for line in describe(&declared, &defaults) {
         build.transcript.detail(&line);
@@ -46,12 +45,7 @@ async fn default_types(build: &Build<'_>, compiled: &Compiled) -> Result<Process
     let mut pack = detected.pack.clone();
     // The system does not source exports before bin/release (conventions 3.6).
     pack.exports.clear();
-    // A pack may have none.
-    let there = build.answer_of(&["test", "-x", &build.environment.path(&format!("{}/bin/release", pack.dir))]).await?;
-    if there.exit != Exit::Code(0) {
-        return Ok(ProcessTypes::new());
-    }
-    let answer = build.run_for_answer(&pack, "bin/release", &[&build.dir()]).await?;
+    let answer = build.run_for_answer_if_there(&pack, "bin/release", &[&build.dir()]).await?;
     if answer.exit != Exit::Code(0) {
         return Err(failed(answer.all.trim().to_owned()));
     }

@@ -46,6 +46,14 @@ impl Build<'_> {
         self.answer(self.command(pack, script, args, false)).await
     }
 
+    /// Runs a script that a pack need not have; it says nothing then.
+    pub(super) async fn run_for_answer_if_there(&self, pack: &Pack, script: &str, args: &[&str]) -> Result<Answer, EngineError> {
+        let mut command = self.command(pack, script, args, false);
+        let if_there = ["sh", "-c", r#"test ! -x "$0" || exec "$0" "$@""#].map(str::to_owned);
+        command.argv.splice(0..0, if_there);
+        self.answer(command).await
+    }
+
     /// Runs a command of hoist's own in `BUILD_DIR` and returns what it says.
     pub(super) async fn answer_of(&self, argv: &[&str]) -> Result<Answer, EngineError> {
         let pack = Pack { dir: self.dir(), exports: Vec::new() };

@@ -47,8 +47,9 @@ pub(super) async fn put_pack(build: &Build<'_>, buildpack: &BuildpackRef, folder
         }
         // A copy: what a pack writes into its own folder (`export`) is not part of the app.
         BuildpackRef::InApp(path) => {
-            build.environment.put_in(PACKS_DIR, tokio::io::empty()).await?;
-            let copy = build.answer_of(&["cp", "-R", "--", path, &build.environment.path(&dir)]).await?;
+            let [packs, dir] = [PACKS_DIR, &dir].map(|folder| build.environment.path(folder));
+            let script = r#"mkdir -p "$1" && exec cp -R -- "$0" "$2""#;
+            let copy = build.answer_of(&["sh", "-c", script, path, &packs, &dir]).await?;
             if copy.exit != Exit::Code(0) {
                 return Err(missing());
             }

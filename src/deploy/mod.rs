@@ -42,9 +42,12 @@ async fn run(ctx: &Ctx, id: BuildId, request: &Request, transcript: &Transcript,
     let environment = ctx.engine.start(environment_spec(ctx, id, &stack)).await?;
     let build = new_build(ctx, id, request, transcript, &environment);
     let built = build_and_pack(ctx, request, &stack, &build, config).await;
-    if let Err(error) = environment.stop().await {
-        tracing::error!(build.id = %id, %error, "a build's environment left something behind");
-    }
+    // The release does not wait for it: there may be many files to remove.
+    ctx.tasks.spawn(async move {
+        if let Err(error) = environment.stop().await {
+            tracing::error!(build.id = %id, %error, "a build's environment left something behind");
+        }
+    });
     built
 }
 
@@ -55,18 +58,20 @@ async fn build_and_pack(
     build: &Build<'_>,
     config: &ConfigVars,
 ) -> Result<Built, Failure> {
-    build::put_source(build, &request.source).await?;
-    build::put_env_dir(build, config).await?;
-    build::restore_cache(build, &ctx.store, request.cache.as_ref()).await?;
+    tokio::try_join!(
+        build::put_source(build, &request.source),
+        build::put_env_dir(build, config),
+        build::restore_cache(build, &ctx.store, request.cache.as_ref()),
+    )?;
     let packs = build::select(build, &request.buildpacks).await?;
     let compiled = build::compile(build, packs).await?;
     let types = build::discover_process_types(build, &compiled).await?;
-    let packed = pack(ctx, build).await?;
+    let save_cache = async { Ok(build::save_cache(build, &ctx.store).await?) };
+    let (packed, cache) = tokio::try_join!(pack(ctx, build), save_cache)?;
     if types.keys().any(|name| name.as_str() == "release") {
         // Silence would say that it was run.
         build.transcript.warning("Release command declared, which hoist does not run yet: this release is available at once.");
     }
-    let cache = build::save_cache(build, &ctx.store).await?;
     Ok(Built { slug: new_slug(ctx, request, stack, &packed, types, compiled.language), cache })
 }
 

@@ -1,0 +1,45 @@
+//! hoist beside what people use without it: each measurement drives both in one run, in turns, and prints the ratio of
+//! their medians. Memory has no peer, only a goal.
+//!
+//! `scripts/bench` installs and starts the peers and says in the environment where they are ([`peers`]). What has no
+//! peer there is skipped. `cargo bench --bench peers -- NAME…` runs some measurements only.
+//!
+//! In reading order: `tiny_push` and `history` are pushes against plain git, `sandbox_start` is a container engine's
+//! part, `memory` watches the daemon; `peers`, `measure` and `table` are what they share. Daemons and work trees are
+//! those of the integration tests.
+
+#![expect(clippy::disallowed_methods, reason = "peers are programs, found through the environment")]
+
+mod history;
+mod memory;
+mod sandbox_start;
+mod tiny_push;
+
+mod measure;
+mod peers;
+mod table;
+
+#[expect(dead_code, unused_imports, clippy::unwrap_used, reason = "the tests use all of it; a bench may fail as a test does")]
+#[path = "../../tests/it/harness/mod.rs"]
+mod harness;
+
+use peers::Peers;
+
+const MEASUREMENTS: [(&str, fn(&Peers)); 4] = [
+    ("tiny-push", tiny_push::measure),
+    ("sandbox-start", sandbox_start::measure),
+    ("history", history::measure),
+    ("memory", memory::measure),
+];
+
+fn main() {
+    // cargo adds `--bench`.
+    let wanted: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let peers = Peers::from_env();
+    for (name, measure) in MEASUREMENTS {
+        if wanted.is_empty() || wanted.iter().any(|argument| argument == name) {
+            println!("{name}");
+            measure(&peers);
+        }
+    }
+}
