@@ -32,8 +32,11 @@ pub enum Failure {
     #[error("the build stopped without a result: {0}")]
     Lost(String),
     /// Another push moved the ref while this one waited.
-    #[error("{name} was moved by a push of {by} while this one waited")]
+    #[error("{name} was moved by {by}")]
     Superseded { name: String, by: String },
+    /// Another push of the same commit was faster. Not a failure for the pusher: they have what they wanted.
+    #[error("this commit has been deployed already")]
+    AlreadyDeployed,
     #[error("too many builds of this app are waiting ({0})")]
     QueueFull(usize),
     #[error("cancelled: the pusher went away")]
@@ -58,7 +61,7 @@ impl Failure {
             Self::Build(error) => !matches!(error, BuildError::Engine(_) | BuildError::Io { .. }),
             Self::Slug(error) => !matches!(error, PackError::Read(_) | PackError::Store(_)),
             Self::Release(error) => !matches!(error, ReleaseError::Db(_)),
-            Self::Superseded { .. } | Self::QueueFull(_) | Self::Cancelled => true,
+            Self::Superseded { .. } | Self::AlreadyDeployed | Self::QueueFull(_) | Self::Cancelled => true,
             Self::Stack(_) | Self::Engine(_) | Self::Db(_) | Self::Io { .. } | Self::Lost(_) | Self::Stopped => false,
         };
         if pushers { Fault::Pusher } else { Fault::Hoist }
@@ -68,7 +71,7 @@ impl Failure {
     #[must_use]
     pub fn status(&self) -> BuildStatus {
         match self {
-            Self::Cancelled | Self::Superseded { .. } => BuildStatus::Cancelled,
+            Self::Cancelled | Self::Superseded { .. } | Self::AlreadyDeployed => BuildStatus::Cancelled,
             _ => BuildStatus::Failed,
         }
     }
@@ -90,6 +93,11 @@ impl Failure {
             transcript.warning(&format!("Push failed: {}", self.platform_words()));
             transcript.warning("This is hoist's fault, not yours. Nothing was released. Please try pushing again.");
             transcript.warning(&format!("Request id: {id}"));
+            return;
+        }
+        if matches!(self, Self::AlreadyDeployed) {
+            transcript.detail("Another push has deployed this commit meanwhile: there is nothing to do.");
+            transcript.line("");
             return;
         }
         self.write_reason(transcript, limits);
@@ -120,7 +128,7 @@ impl Failure {
             }
             Self::Slug(error) => transcript.warning(&format!("The built app can't be packed: {error}")),
             Self::Superseded { name, by } => {
-                transcript.warning(&format!("{name} was moved by a push of {by} while this push waited."));
+                transcript.warning(&format!("{name} was moved by {by} since this push began."));
                 transcript.warning("This push was not built. Fetch, merge, and push again.");
             }
             Self::Release(error @ ReleaseError::Stale { .. }) => {

@@ -12,7 +12,7 @@ use super::{Built, Failure, Request, archive};
 use crate::ctx::Ctx;
 use crate::db::builds::Outcome;
 use crate::db::{self, DbError};
-use crate::model::{BuildId, BuildStatus, ConfigVars, Release};
+use crate::model::{BuildId, BuildStatus, ConfigVars, Email, Release};
 use crate::release::{Deploy, ReleaseError, current_config, release_deploy};
 use crate::telemetry;
 use crate::transcript::{Follower, Redactor, Transcript};
@@ -165,22 +165,25 @@ async fn build_in_turn(ctx: &Ctx, request: &Request, entry: &Entry, turn: Turn, 
     let _slot = turn.wait(&ctx.builds, &entry.transcript).await;
     drop(queued);
     let _running = telemetry::build_running();
-    if let Some(by) = waited_for {
-        refuse_superseded(ctx, request, by.as_str()).await?;
-    }
+    refuse_superseded(ctx, request, waited_for).await?;
     super::run(ctx, entry.id, request, &entry.transcript, config).await
 }
 
 /// A push whose old value is no longer the ref's is refused before it builds (design section 2.2).
-async fn refuse_superseded(ctx: &Ctx, request: &Request, by: &str) -> Result<(), Failure> {
+async fn refuse_superseded(ctx: &Ctx, request: &Request, waited_for: Option<Email>) -> Result<(), Failure> {
     let mut db = ctx.db.read().await?;
+    let mut there = 0;
     for moved in &request.refs {
-        if db::refs::get(&mut db, request.app.id, &moved.name).await? != moved.old {
+        let now = db::refs::get(&mut db, request.app.id, &moved.name).await?;
+        if now == moved.new {
+            there += 1;
+        } else if now != moved.old {
             let name = moved.name.branch().unwrap_or(moved.name.as_str()).to_owned();
-            return Err(Failure::Superseded { name, by: by.to_owned() });
+            let by = waited_for.map_or_else(|| "another push".to_owned(), |email| format!("a push of {email}"));
+            return Err(Failure::Superseded { name, by });
         }
     }
-    Ok(())
+    if there == request.refs.len() { Err(Failure::AlreadyDeployed) } else { Ok(()) }
 }
 
 async fn release(ctx: &Ctx, request: &Request, entry: &Entry, built: Built) -> Result<Release, Failure> {

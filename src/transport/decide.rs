@@ -201,7 +201,7 @@ impl Pusher<'_> {
     async fn tell_end(&self, end: &End) -> Result<(), String> {
         telemetry::push_ended(end.word());
         match end {
-            End::Released(_) => {
+            End::Released(_) | End::Failed(Failure::AlreadyDeployed) => {
                 self.say("Verifying deploy... done.\n").await;
                 Ok(())
             }

@@ -65,6 +65,27 @@ fn the_same_push_again_re_attaches() {
 }
 
 #[test]
+fn the_same_push_after_the_first_has_ended_finds_it_done() {
+    let gated = Gated::new();
+    // Both are told that there is no main yet; the second one sends its commands only when the first one is through.
+    let second = WorkTree::new();
+    second.git(&["fetch", "-q", &gated.tree.path().display().to_string(), "main:other"]);
+    gated.open_gate();
+    let hook = second.path().join(".git/hooks/pre-push");
+    let first_is_through = gated.daemon.data_dir().join("through");
+    let script = format!("#!/bin/sh\nwhile [ ! -e {} ]; do sleep 0.05; done\n", first_is_through.display());
+    second.write(".git/hooks/pre-push", &script);
+    std::fs::set_permissions(hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let waiting = second.start_push(&gated.daemon, &gated.user, "shop", &["other:main"]);
+    until(|| gated.daemon.log().matches("logged in").count() == 1);
+    assert!(gated.tree.push_http(&gated.daemon, &gated.user, "shop").ok);
+    std::fs::write(first_is_through, "").unwrap();
+    let pushed = wait(waiting);
+    assert!(pushed.ok && pushed.transcript.contains("has deployed this commit meanwhile"), "{}", pushed.transcript);
+    assert_eq!(gated.deploys(), 1);
+}
+
+#[test]
 fn a_push_that_waited_in_vain_is_refused_before_it_builds() {
     let gated = Gated::new();
     let first = gated.tree.start_push(&gated.daemon, &gated.user, "shop", &["main"]);
@@ -76,7 +97,11 @@ fn a_push_that_waited_in_vain_is_refused_before_it_builds() {
     let (first, second) = (wait(first), wait(second));
     assert!(first.ok && !second.ok, "{}{}", first.transcript, second.transcript);
     assert!(second.transcript.contains("Waiting for 1 earlier push to this app"), "{}", second.transcript);
-    assert!(second.transcript.contains("main was moved by a push of alice@example.com"), "{}", second.transcript);
+    assert!(
+        second.transcript.contains("main was moved by a push of alice@example.com since this push began"),
+        "{}",
+        second.transcript
+    );
     assert!(!second.transcript.contains("at the gate"), "it must not have been built: {}", second.transcript);
     assert_eq!(gated.deploys(), 1);
 }

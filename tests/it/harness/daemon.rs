@@ -45,6 +45,11 @@ impl Daemon {
         self.dir.path()
     }
 
+    /// What the daemon has logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("daemon.log")).unwrap()
+    }
+
     /// `kill -9`, and the next start over the same data.
     pub(crate) fn kill_and_restart(&mut self) {
         self.kill();
@@ -69,7 +74,12 @@ impl Daemon {
     /// A hoist command line on this daemon's data.
     pub(crate) fn hoist(&self, args: &[&str]) -> Command {
         let mut command = Command::new(HOIST);
-        command.args(args).env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        // Outside of any repository: `apps:create` adds a remote to the one it stands in.
+        command
+            .args(args)
+            .current_dir(self.dir.path())
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         command.env("HOIST_DATA_DIR", self.dir.path()).env("HOME", self.dir.path());
         command
     }
