@@ -108,7 +108,7 @@ impl Files {
             write!(out, "data {}\n{message}", message.len())?;
             for file in changed {
                 let text = self.contents[file].concat();
-                write!(out, "M 100644 inline src/part{:02}/file{:02}.rs\n", file / FILES, file % FILES)?;
+                writeln!(out, "M 100644 inline src/part{:02}/file{:02}.rs", file / FILES, file % FILES)?;
                 write!(out, "data {}\n{text}\n", text.len())?;
             }
         }

@@ -25,7 +25,9 @@ mod harness;
 
 use peers::Peers;
 
-const MEASUREMENTS: [(&str, fn(&Peers)); 4] = [
+type Measurement = (&'static str, fn(&Peers));
+
+const MEASUREMENTS: [Measurement; 4] = [
     ("tiny-push", tiny_push::measure),
     ("sandbox-start", sandbox_start::measure),
     ("history", history::measure),
