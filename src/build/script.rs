@@ -35,7 +35,10 @@ pub(super) struct Answer {
 impl Build<'_> {
     /// Runs a script and streams its output (both streams, in the order of writing) to the transcript.
     pub(super) async fn run_streamed(&self, pack: &Pack, script: &str, args: &[&str]) -> Result<Exit, EngineError> {
-        let run = self.environment.run(self.command(pack, script, args, true), |_, piece| self.transcript.output(piece));
+        let mut command = self.command(pack, script, args, true);
+        // One pipe for both: of two, nobody could tell what was written first.
+        command.argv.splice(0..0, ["sh", "-c", r#"exec "$0" "$@" 2>&1"#].map(str::to_owned));
+        let run = self.environment.run(command, |_, piece| self.transcript.output(piece));
         let exit = self.with_silence_notes(run).await;
         self.transcript.end_line();
         exit
