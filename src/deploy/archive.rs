@@ -66,10 +66,11 @@ pub async fn open_log(ctx: &Ctx, build: BuildId) -> Result<Option<Log>, ArchiveE
 }
 
 /// Moves an ended log into the blob store.
-pub(super) async fn keep_log(ctx: &Ctx, build: BuildId, mut log: Follower) -> Result<(), ArchiveError> {
+pub(super) async fn keep_log(ctx: &Ctx, build: BuildId, log: Follower) -> Result<(), ArchiveError> {
+    let mut reader_of_log = log.clone();
     let (mut writer, reader) = tokio::io::duplex(PIPE_BYTES);
     let copy = async move {
-        while let Some(piece) = log.next().await? {
+        while let Some(piece) = reader_of_log.next().await? {
             writer.write_all(&piece).await?;
         }
         std::io::Result::Ok(())
@@ -80,7 +81,8 @@ pub(super) async fn keep_log(ctx: &Ctx, build: BuildId, mut log: Follower) -> Re
     let mut tx = ctx.db.write().await?;
     db::builds::set_log(&mut tx, build, &digest, ctx.now()).await?;
     tx.commit().await.map_err(DbError::from)?;
-    tokio::fs::remove_dir_all(spool_dir(ctx, build)).await?;
+    // Somebody may be reading it still.
+    log.discard();
     Ok(())
 }
 

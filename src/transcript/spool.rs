@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -23,9 +25,28 @@ struct State {
     ended: bool,
 }
 
+/// The folder of a log, shared by its writer and its followers.
+#[derive(Debug)]
+struct Dir {
+    path: PathBuf,
+    /// Whether the last one to let go of it removes it.
+    discarded: AtomicBool,
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        // A handful of files: not worth a thread.
+        if self.discarded.load(Ordering::Relaxed)
+            && let Err(error) = std::fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!(%error, dir = %self.path.display(), "a log's spool can't be removed; the next start tries again");
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Spool {
-    dir: PathBuf,
+    dir: Arc<Dir>,
     segment_bytes: u64,
     file: Option<File>,
     state: watch::Sender<State>,
@@ -41,7 +62,12 @@ impl Spool {
 
     fn closed(dir: &Path, max_bytes: u64) -> Self {
         let segment_bytes = (max_bytes / (HEAD + TAIL)).max(1024);
-        Self { dir: dir.to_path_buf(), segment_bytes, file: None, state: watch::Sender::new(State::default()) }
+        Self {
+            dir: Arc::new(Dir { path: dir.to_path_buf(), discarded: AtomicBool::new(false) }),
+            segment_bytes,
+            file: None,
+            state: watch::Sender::new(State::default()),
+        }
     }
 
     /// Goes on with the log that a dead process left, by its files alone.
@@ -60,7 +86,7 @@ impl Spool {
     /// reason goes to hoist's own log.
     pub(super) fn append(&mut self, bytes: &[u8]) {
         if let Err(error) = self.try_append(bytes) {
-            tracing::error!(%error, dir = %self.dir.display(), "a build's log can't be written");
+            tracing::error!(%error, dir = %self.dir.path.display(), "a build's log can't be written");
         }
     }
 
@@ -79,9 +105,9 @@ impl Spool {
     fn segment_for(&mut self, offset: u64) -> io::Result<&mut File> {
         let index = offset / self.segment_bytes;
         if offset > 0 && offset.is_multiple_of(self.segment_bytes) || self.file.is_none() {
-            self.file = Some(File::create(segment_path(&self.dir, index))?);
+            self.file = Some(File::create(segment_path(&self.dir.path, index))?);
             if index >= HEAD + TAIL {
-                std::fs::remove_file(segment_path(&self.dir, index - TAIL))?;
+                std::fs::remove_file(segment_path(&self.dir.path, index - TAIL))?;
             }
         }
         Ok(self.file.as_mut().expect("it was just opened"))
@@ -93,7 +119,7 @@ impl Spool {
     }
 
     pub(super) fn follow(&self) -> Follower {
-        Follower { dir: self.dir.clone(), segment_bytes: self.segment_bytes, offset: 0, state: self.state.subscribe() }
+        Follower { dir: Arc::clone(&self.dir), segment_bytes: self.segment_bytes, offset: 0, state: self.state.subscribe() }
     }
 }
 
@@ -107,7 +133,7 @@ impl Drop for Spool {
 /// A reader of a log, at its own pace.
 #[derive(Debug, Clone)]
 pub struct Follower {
-    dir: PathBuf,
+    dir: Arc<Dir>,
     segment_bytes: u64,
     offset: u64,
     state: watch::Receiver<State>,
@@ -133,10 +159,15 @@ impl Follower {
         }
     }
 
+    /// Says that the log is kept elsewhere now: its files go when nobody writes or reads them any more.
+    pub fn discard(&self) {
+        self.dir.discarded.store(true, Ordering::Relaxed);
+    }
+
     async fn read(&mut self, len: u64) -> io::Result<Bytes> {
         let (index, from) = (self.offset / self.segment_bytes, self.offset % self.segment_bytes);
         let most = READ_BYTES.min(self.segment_bytes - from).min(len - self.offset);
-        let path = segment_path(&self.dir, index);
+        let path = segment_path(&self.dir.path, index);
         let piece = tokio::task::spawn_blocking(move || read_at(&path, from, most)).await.map_err(io::Error::other)?;
         match piece {
             Ok(piece) => {
@@ -187,6 +218,20 @@ mod tests {
         assert_eq!(text.matches("were dropped here").count(), 1);
         assert!(text.len() < 9 * 1024, "{}", text.len());
         assert!(std::fs::read_dir(dir.path()).unwrap().count() <= 8);
+    }
+
+    #[tokio::test]
+    async fn a_discarded_log_stays_until_it_has_been_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let mut spool = Spool::create(&path, 1 << 20).unwrap();
+        spool.append(b"one\n");
+        spool.end();
+        let follower = spool.follow();
+        spool.follow().discard();
+        drop(spool);
+        assert_eq!(read_all(follower).await, "one\n");
+        assert!(!path.exists());
     }
 
     #[tokio::test]
