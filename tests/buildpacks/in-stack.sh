@@ -2,7 +2,7 @@
 # Running packs and apps inside a stack's roots, as builds and dynos do. Needs root, and the unpacked roots'
 # folders in BUILD_ROOT and RUN_ROOT.
 
-# in_root ROOT WORK COMMAND…: runs a command as uid 1000 on an overlay over ROOT, with WORK mounted at /work and a
+# in_root ROOT WORK COMMAND…: runs a command as uid 1000 on an overlay over ROOT, with WORK mounted at /trial and a
 # bare environment. What it writes elsewhere is gone afterwards.
 in_root() {
     local root=$1 work=$2
@@ -16,8 +16,8 @@ in_root() {
         mkdir "$scratch"/{upper,work,root}
         mount -t overlay -o "lowerdir=$root,upperdir=$scratch/upper,workdir=$scratch/work" none "$scratch/root"
         cd "$scratch/root"
-        mkdir work
-        mount --bind "$work" work
+        mkdir trial
+        mount --bind "$work" trial
         mount --rbind /dev dev
         mount -t proc none proc
         mount -t tmpfs none tmp
@@ -50,16 +50,16 @@ compile() {
     chown -R 1000:1000 "$work/packs"
     # shellcheck disable=SC2016 # for the inner shell
     in_root "$BUILD_ROOT" "$work" bash -euc '
-        cp -a /work/build /tmp/build_0123abcd
+        cp -a /trial/build /tmp/build_0123abcd
         for pack in "$@"; do
-            cd "/work/packs/$pack"
+            cd "/trial/packs/$pack"
             bin/detect /tmp/build_0123abcd
-            bin/compile /tmp/build_0123abcd /work/cache /work/env
+            bin/compile /tmp/build_0123abcd /trial/cache /trial/env
             [[ ! -f export ]] || source ./export
         done
-        bin/release /tmp/build_0123abcd > /work/release.yml
-        rm -rf /work/slug
-        cp -a /tmp/build_0123abcd /work/slug
+        bin/release /tmp/build_0123abcd > /trial/release.yml
+        rm -rf /trial/slug
+        cp -a /tmp/build_0123abcd /trial/slug
     ' compile "$@"
 }
 
@@ -67,7 +67,7 @@ compile() {
 fetch() {
     # shellcheck disable=SC2016 # for the inner shell
     in_root "$RUN_ROOT" "$1" bash -euc '
-        cp -a /work/slug/. /app/
+        cp -a /trial/slug/. /app/
         cd /app
         export PORT=0
         PORT=$(python3 -c "import socket; s = socket.socket(); s.bind((\"127.0.0.1\", 0)); print(s.getsockname()[1])")
