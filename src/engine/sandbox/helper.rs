@@ -1,18 +1,15 @@
 //! Starts a helper process and sees it through its job, blockingly.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::Sandbox;
 use super::protocol::{Job, Mapped, Report, receive, send};
+use super::{Sandbox, programs};
 use crate::engine::EngineError;
 
 /// How long a helper may take for any step of setting up.
@@ -60,9 +57,11 @@ impl Helper {
 
     /// Waits for a report, which should be this one.
     pub(super) fn expect(&self, expected: &Report, timeout: Duration) -> Result<(), EngineError> {
-        let received = set_socket_timeout(&self.control, Timeout::Recv, Some(timeout))
-            .map_err(io::Error::from)
-            .and_then(|()| receive::<Report>(&self.control));
+        let received = match programs::is_ready_within(&self.control, timeout) {
+            Ok(true) => receive::<Report>(&self.control),
+            Ok(false) => Err(io::ErrorKind::TimedOut.into()),
+            Err(error) => Err(error),
+        };
         match received {
             Ok(Some((report, _))) if report == *expected => Ok(()),
             Ok(Some((Report::Failed(what), _))) => Err(EngineError::new(what)),
@@ -90,16 +89,10 @@ impl Helper {
 
     /// Waits until the helper has ended.
     pub(super) fn wait(&mut self, timeout: Duration) -> Result<(), EngineError> {
-        let cannot = |error: rustix::io::Errno| EngineError::io("cannot wait for the helper", error);
-        let process = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty()).map_err(cannot)?;
-        let timeout = Timespec::try_from(timeout).expect("some minutes");
-        let mut events = [PollFd::from_borrowed_fd(process.as_fd(), PollFlags::IN)];
-        if rustix::io::retry_on_intr(|| poll(&mut events, Some(&timeout))).map_err(cannot)? == 0 {
-            return Err(EngineError::new("the helper does not end"));
-        }
-        match self.child.wait() {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(EngineError::new(format!("the helper failed ({status})"))),
+        match programs::wait_within(&mut self.child, timeout) {
+            Ok(Some(status)) if status.success() => Ok(()),
+            Ok(Some(status)) => Err(EngineError::new(format!("the helper failed ({status})"))),
+            Ok(None) => Err(EngineError::new("the helper does not end")),
             Err(error) => Err(EngineError::io("cannot wait for the helper", error)),
         }
     }
@@ -107,8 +100,6 @@ impl Helper {
 
 impl Drop for Helper {
     fn drop(&mut self) {
-        // Neither is possible, nor needed, once it has ended and been waited for.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        programs::kill(&mut self.child);
     }
 }

@@ -14,10 +14,18 @@ use tokio::process::Child;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::programs;
 use crate::engine::EngineError;
 
-/// How long a command waits for the network.
-const READY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the helper may take to load the rules: longer than the program that it does so with, so that the failure
+/// names that.
+const FILTER_TIMEOUT: Duration = programs::TIMEOUT.saturating_add(Duration::from_secs(5));
+
+/// How long `slirp4netns` may take to make the interface.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a command waits for the network: until every step has had its time.
+const READY_TIMEOUT: Duration = FILTER_TIMEOUT.saturating_add(CONNECT_TIMEOUT).saturating_add(Duration::from_secs(1));
 
 #[derive(Debug, Clone)]
 enum State {
@@ -70,22 +78,28 @@ impl Drop for Network {
     }
 }
 
-/// Runs `slirp4netns` until it ends, which it should not; says why it did.
+/// Connects the network and keeps it up for as long as that goes; says why it ended.
 async fn carry(program: &Path, pid: u32, filtered: ChildStdout, state: &watch::Sender<State>) -> String {
-    match wait_for_filter(filtered).await {
+    match wait_for_filter(filtered, FILTER_TIMEOUT).await {
         Ok(line) if line == FILTERED => {}
         Ok(line) => return line,
         Err(error) => return format!("no word of the filter rules: {error}"),
     }
-    let mut slirp = match start_slirp(program, pid) {
-        Ok(slirp) => slirp,
-        Err(error) => return format!("cannot run {}: {error}", program.display()),
-    };
+    match start_slirp(program, pid) {
+        Ok(slirp) => attend(slirp, state, CONNECT_TIMEOUT).await,
+        Err(error) => format!("cannot run {}: {error}", program.display()),
+    }
+}
+
+/// Waits until `slirp4netns` has ended, which it should not, or is not ready in time.
+async fn attend(mut slirp: Child, state: &watch::Sender<State>, timeout: Duration) -> String {
     let mut ready = slirp.stdout.take().expect("asked for");
     let mut diagnostics = slirp.stderr.take().expect("asked for");
     let mut tail = Vec::new();
     let mut piece = [0; 1024];
     let mut is_waiting = true;
+    let late = tokio::time::sleep(timeout);
+    tokio::pin!(late);
     loop {
         tokio::select! {
             byte = ready.read_u8(), if is_waiting => {
@@ -101,9 +115,14 @@ async fn carry(program: &Path, pid: u32, filtered: ChildStdout, state: &watch::S
                     tail.drain(..tail.len().saturating_sub(MAX_DIAGNOSTICS_BYTES));
                 }
             },
+            () = &mut late, if !is_ready(state) => return format!("slirp4netns was not ready within {timeout:?}"),
         }
     }
     format!("slirp4netns ended: {}", String::from_utf8_lossy(&tail).trim())
+}
+
+fn is_ready(state: &watch::Sender<State>) -> bool {
+    matches!(*state.borrow(), State::Ready)
 }
 
 /// What the helper says once the rules are loaded; anything else is why they could not be.
@@ -112,10 +131,10 @@ pub(super) const FILTERED: &str = "filtered";
 /// How much of what `slirp4netns` said last is kept to explain its end.
 const MAX_DIAGNOSTICS_BYTES: usize = 2048;
 
-async fn wait_for_filter(filtered: ChildStdout) -> std::io::Result<String> {
+async fn wait_for_filter(filtered: ChildStdout, timeout: Duration) -> std::io::Result<String> {
     let mut line = String::new();
     let reader = tokio::process::ChildStdout::from_std(filtered)?;
-    BufReader::new(reader.take(8 * 1024)).read_line(&mut line).await?;
+    tokio::time::timeout(timeout, BufReader::new(reader.take(8 * 1024)).read_line(&mut line)).await??;
     Ok(line.trim_end().to_owned())
 }
 
@@ -131,4 +150,34 @@ fn start_slirp(program: &Path, pid: u32) -> std::io::Result<Child> {
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(50);
+
+    /// A program that never says a word.
+    fn stuck() -> tokio::process::Command {
+        #[expect(clippy::disallowed_methods, reason = "stands in for a program of the engine")]
+        let mut stuck = tokio::process::Command::new("/bin/sleep");
+        stuck.arg("1000").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        stuck
+    }
+
+    #[tokio::test]
+    async fn a_carrier_that_never_gets_ready_is_given_up() {
+        let (state, _keep) = watch::channel(State::Starting);
+        assert_eq!(attend(stuck().spawn().unwrap(), &state, SHORT).await, "slirp4netns was not ready within 50ms");
+    }
+
+    #[tokio::test]
+    async fn a_helper_that_never_speaks_of_the_filter_is_given_up() {
+        let mut helper = stuck().into_std().spawn().unwrap();
+        let error = wait_for_filter(helper.stdout.take().unwrap(), SHORT).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+        helper.kill().unwrap();
+        helper.wait().unwrap();
+    }
 }
