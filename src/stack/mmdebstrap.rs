@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::pin::pin;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
@@ -15,6 +17,8 @@ use super::{StackError, io_error};
 
 /// Generous: two minutes are usual, and a slow mirror should not make it impossible.
 const TIMEOUT: Duration = Duration::from_hours(1);
+/// How long it may take to clean up once it is asked to end.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How much of the output is kept for the error message.
 const LAST_WORDS: usize = 20;
 
@@ -26,13 +30,37 @@ pub(super) async fn make_tars(
     on_line: &mut (impl FnMut(&str) + Send),
 ) -> Result<(), StackError> {
     let (output, writer) = std::io::pipe().map_err(io_error("make a pipe"))?;
-    let mut running = Running(spawn(recipe, mirror, dir, writer)?);
+    see_through(spawn(recipe, mirror, dir, writer)?, output.into(), (TIMEOUT, PATIENCE), on_line).await
+}
+
+/// Follows `child` to its end. Once its time is over it is asked to end, and killed if its patience is over, too.
+async fn see_through(
+    child: Child,
+    output: OwnedFd,
+    (timeout, patience): (Duration, Duration),
+    on_line: &mut (impl FnMut(&str) + Send),
+) -> Result<(), StackError> {
+    let mut running = Running(child);
+    let id = running.id();
     let mut last_words = VecDeque::with_capacity(LAST_WORDS);
-    let work = async {
-        follow(output.into(), &mut last_words, on_line).await?;
-        running.0.wait().await
+    let ended = {
+        let mut work = pin!(async {
+            follow(output, &mut last_words, on_line).await?;
+            running.0.wait().await
+        });
+        let ended = tokio::time::timeout(timeout, &mut work).await;
+        if ended.is_err() {
+            ask_to_end(id);
+            // However this ends: it took too long.
+            let _ = tokio::time::timeout(patience, work).await;
+        }
+        ended
     };
-    let status = tokio::time::timeout(TIMEOUT, work).await.map_err(|_| StackError::ToolTimedOut(TIMEOUT))?;
+    let Ok(status) = ended else {
+        // Fails when it has ended after all.
+        let _ = running.0.start_kill();
+        return Err(StackError::ToolTimedOut(timeout));
+    };
     let status = status.map_err(io_error("follow mmdebstrap"))?;
     if status.success() {
         return Ok(());
@@ -115,16 +143,26 @@ fn progress(line: &str) -> Option<&str> {
     (!text.contains("-hook") && !text.contains("special hook")).then_some(text)
 }
 
-/// mmdebstrap cleans up (mounts, its folder) when asked to end, so it is asked rather than killed.
+/// mmdebstrap cleans up (mounts, its folder) when asked to end, so that comes before killing it.
 struct Running(Child);
+
+impl Running {
+    /// Its id; `None` once it has ended and been waited for.
+    fn id(&self) -> Option<Pid> {
+        self.0.id().and_then(|id| Pid::from_raw(id.cast_signed()))
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let pid = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
-        if let Some(pid) = pid {
-            // It may have ended by itself just now.
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
+        ask_to_end(self.id());
+    }
+}
+
+fn ask_to_end(id: Option<Pid>) {
+    if let Some(id) = id {
+        // It may have ended by itself just now.
+        let _ = kill_process(id, Signal::TERM);
     }
 }
 
@@ -148,5 +186,20 @@ mod tests {
         let sources: Vec<_> = arguments.iter().filter(|argument| argument.starts_with("deb ")).collect();
         assert_eq!(sources.len(), recipe.manifest.sources.len());
         assert!(sources.iter().all(|line| line.starts_with("deb http://mirror.test/debian")), "{sources:?}");
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_long_is_killed_if_it_does_not_end_when_asked() {
+        let (output, writer) = std::io::pipe().unwrap();
+        #[expect(clippy::disallowed_methods, reason = "stands in for mmdebstrap")]
+        let child = Command::new("/bin/sh").args(["-c", "trap '' TERM; exec sleep 1000"]).stdout(writer).spawn().unwrap();
+        let id = child.id().unwrap();
+        let limit = Duration::from_millis(100);
+        let ended = see_through(child, output.into(), (limit, limit), &mut |_: &str| ()).await;
+        assert!(matches!(ended, Err(StackError::ToolTimedOut(_))), "{ended:?}");
+        // It may stay as a zombie for a moment.
+        while std::fs::read_to_string(format!("/proc/{id}/status")).is_ok_and(|status| !status.contains("State:\tZ")) {
+            tokio::task::yield_now().await;
+        }
     }
 }
