@@ -24,6 +24,7 @@ pub async fn compile(build: &Build<'_>, packs: Vec<Detected>) -> Result<Compiled
             detect_one(build, &mut detected).await?;
         }
         let language = detected.language.clone().unwrap_or_default();
+        build.set_language(&language);
         compile_one(build, &detected, &language).await?;
         // Exports are for the packs that follow.
         if packs.peek().is_some() {

@@ -14,9 +14,10 @@ mod script;
 mod select;
 mod source;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::engine::{EngineError, Environment, Exit};
 use crate::git::ReadError;
@@ -45,12 +46,14 @@ pub struct Build<'a> {
     pub stack: &'a StackName,
     pub commit: Option<&'a CommitId>,
     pub request_id: String,
-    /// When the build's time is over.
+    /// When the build's time is over, see [`Build::in_time`].
     pub deadline: Instant,
     /// The build's whole time, for the message.
     pub time_limit: Duration,
     /// Silence after which a note is printed.
     pub silence: Duration,
+    /// What the pack that compiles, or the last one that did, calls the app; for the message of a time-out.
+    pub language: Mutex<Option<String>>,
 }
 
 impl Build<'_> {
@@ -60,6 +63,22 @@ impl Build<'_> {
     pub fn dir(&self) -> String {
         let id = self.app.to_string();
         format!("/tmp/build_{}", &id[..8])
+    }
+
+    /// Does `work`, or drops it when the build's time is over. Scripts have no more time than that anyway; this is for
+    /// everything around them.
+    pub async fn in_time<T, E: From<BuildError>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        timeout_at(self.deadline, work).await.unwrap_or_else(|_| Err(self.timed_out().into()))
+    }
+
+    /// The failure of a build whose time is over. Before anything is detected, it is "the app" that was too slow.
+    fn timed_out(&self) -> BuildError {
+        let language = self.language.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        BuildError::Compile { language: language.unwrap_or_else(|| "the".to_owned()), exit: Exit::TimedOut }
+    }
+
+    fn set_language(&self, language: &str) {
+        *self.language.lock().unwrap_or_else(PoisonError::into_inner) = Some(language.to_owned());
     }
 }
 
@@ -88,4 +107,39 @@ pub enum BuildError {
     Engine(#[from] EngineError),
     #[error("{what}")]
     Io { what: &'static str, source: std::io::Error },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Engine, Kind, Settings, Spec};
+    use crate::transcript::Redactor;
+
+    #[tokio::test]
+    async fn what_never_ends_ends_with_the_builds_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let (work_dir, allow_networks) = (dir.path().join("work"), Vec::new());
+        let settings = Settings { kind: Kind::Local, helper: "/no".into(), work_dir, ca_bundle: None, allow_networks };
+        let name = "build".to_owned();
+        let spec = Spec { root: "/no".into(), name, memory_bytes: 0, pids: 0, cpus: 0, disk_bytes: 0, network: false };
+        let build = Build {
+            environment: &Engine::open(settings).unwrap().start(spec).await.unwrap(),
+            transcript: &Transcript::create(&dir.path().join("log"), 1 << 20, Redactor::new([])).unwrap(),
+            app: AppId::new(),
+            stack: &"debian-12".parse().unwrap(),
+            commit: None,
+            request_id: String::new(),
+            deadline: Instant::now(),
+            time_limit: Duration::ZERO,
+            silence: Duration::MAX,
+            language: Mutex::default(),
+        };
+        let (_never_closed, endless) = tokio::io::duplex(1);
+        let put_in = async { Ok(build.environment.put_in("/app", endless).await?) };
+        let failed: Result<(), BuildError> = build.in_time(put_in).await;
+        assert_eq!(failed.unwrap_err().to_string(), "failed to compile the app");
+        build.set_language("Ruby");
+        let failed = build.in_time(std::future::pending::<Result<(), BuildError>>()).await.unwrap_err();
+        assert!(matches!(failed, BuildError::Compile { language, exit: Exit::TimedOut } if language == "Ruby"));
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Build;
+use super::{Build, BuildError};
 use crate::engine::{CA_BUNDLE, Command, EngineError, Exit, Stream};
 
 /// What a script's short answer (detect, release) may hold, in bytes; the rest is dropped.
@@ -45,12 +45,12 @@ impl Build<'_> {
     }
 
     /// Runs a script and returns what it says.
-    pub(super) async fn run_for_answer(&self, pack: &Pack, script: &str, args: &[&str]) -> Result<Answer, EngineError> {
+    pub(super) async fn run_for_answer(&self, pack: &Pack, script: &str, args: &[&str]) -> Result<Answer, BuildError> {
         self.answer(self.command(pack, script, args, false)).await
     }
 
     /// Runs a script that a pack need not have; it says nothing then.
-    pub(super) async fn run_for_answer_if_there(&self, pack: &Pack, script: &str, args: &[&str]) -> Result<Answer, EngineError> {
+    pub(super) async fn run_for_answer_if_there(&self, pack: &Pack, script: &str, args: &[&str]) -> Result<Answer, BuildError> {
         let mut command = self.command(pack, script, args, false);
         let if_there = ["sh", "-c", r#"test ! -x "$0" || exec "$0" "$@""#].map(str::to_owned);
         command.argv.splice(0..0, if_there);
@@ -58,13 +58,14 @@ impl Build<'_> {
     }
 
     /// Runs a command of hoist's own in `BUILD_DIR` and returns what it says.
-    pub(super) async fn answer_of(&self, argv: &[&str]) -> Result<Answer, EngineError> {
+    pub(super) async fn answer_of(&self, argv: &[&str]) -> Result<Answer, BuildError> {
         let pack = Pack { dir: self.dir(), exports: Vec::new() };
         let argv = argv.iter().map(|&word| word.to_owned()).collect();
         self.answer(Command { argv, ..self.command(&pack, "", &[], false) }).await
     }
 
-    async fn answer(&self, command: Command) -> Result<Answer, EngineError> {
+    /// An answer that does not come in time is none: what a script would have said is not for its caller to guess.
+    async fn answer(&self, command: Command) -> Result<Answer, BuildError> {
         let (mut stdout, mut all) = (Vec::new(), Vec::new());
         let take = |stream, piece: &[u8]| {
             let keep = |text: &mut Vec<u8>| text.extend_from_slice(&piece[..piece.len().min(MAX_ANSWER - text.len())]);
@@ -74,6 +75,9 @@ impl Build<'_> {
             }
         };
         let exit = self.environment.run(command, take).await?;
+        if exit == Exit::TimedOut {
+            return Err(self.timed_out());
+        }
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ok(Answer { exit, stdout: text(stdout), all: text(all) })
     }

@@ -11,6 +11,8 @@ mod recover;
 mod request;
 mod submit;
 
+use std::sync::Mutex;
+
 use tokio::time::Instant;
 
 use crate::build::{self, Build};
@@ -41,7 +43,7 @@ async fn run(ctx: &Ctx, id: BuildId, request: &Request, transcript: &Transcript,
     transcript.section(&format!("Building on the {} stack", stack.name));
     let environment = ctx.engine.start(environment_spec(ctx, id, &stack)).await?;
     let build = new_build(ctx, id, request, transcript, &environment);
-    let built = build_and_pack(ctx, request, &stack, &build, config).await;
+    let built = build.in_time(build_and_pack(ctx, request, &stack, &build, config)).await;
     // The release does not wait for it: there may be many files to remove.
     ctx.tasks.spawn(async move {
         if let Err(error) = environment.stop().await {
@@ -122,6 +124,7 @@ fn new_build<'a>(
         deadline: Instant::now() + limits.build_time,
         time_limit: limits.build_time,
         silence: limits.build_silence,
+        language: Mutex::default(),
     }
 }
 

@@ -99,6 +99,41 @@ fn compile_takes_too_long() {
     ");
 }
 
+/// What a build says that has 3 s and a pack with this script.
+fn too_slow(script: &str, text: &str) -> String {
+    let daemon = Daemon::start_with("engine = \"local\"\n[limits]\nbuild_time = \"3s\"\n");
+    let user = daemon.user("alice@example.com");
+    daemon.client(&user, &["apps:create", "shop"]);
+    daemon.client(&user, &["buildpacks:set", "./pack", "--app", "shop"]);
+    let tree = WorkTree::with_pack("null");
+    tree.write(&format!("pack/bin/{script}"), text);
+    tree.git(&["add", "--chmod=+x", &format!("pack/bin/{script}")]);
+    tree.git(&["commit", "-qm", "slow"]);
+    let pushed = tree.push_ssh(&daemon, &user, "shop");
+    assert!(!pushed.ok && daemon.releases(&user, "shop").len() == 1, "{}", pushed.transcript);
+    pushed.transcript
+}
+
+#[test]
+fn detect_takes_too_long() {
+    let transcript = too_slow("detect", "#!/bin/sh\nexec sleep 1000\n");
+    assert!(transcript.contains("Timed out compiling the app (3 seconds)"), "{transcript}");
+}
+
+#[test]
+fn release_takes_too_long() {
+    let transcript = too_slow("release", "#!/bin/sh\nexec sleep 1000\n");
+    assert!(transcript.contains("Timed out compiling Null app (3 seconds)"), "{transcript}");
+}
+
+#[test]
+fn packing_takes_too_long() {
+    // Nine gigabytes of nothing.
+    let transcript = too_slow("compile", "#!/bin/sh\nexec truncate -s 9G \"$1/large\"\n");
+    assert!(transcript.contains("Compressing..."), "{transcript}");
+    assert!(transcript.contains("Timed out compiling Null app (3 seconds)"), "{transcript}");
+}
+
 #[test]
 fn compile_takes_too_much_memory() {
     assert_snapshot!(refused("eats-memory", "[limits]\nbuild_memory_bytes = 67108864\n"), @r"
