@@ -1,18 +1,20 @@
 //! The spine: from a pushed commit to a recorded release.
 //!
 //! `submit` records a build and starts it; `run` below is the build itself, one step a line. `queue` keeps the
-//! builds of one app in order and those of all apps within the host's means; `failure` holds every way a build can
-//! end badly and its words; `archive` keeps the log; `recover` is what a start after a crash does.
+//! builds of one app in order and those of all apps within the host's means; `site` is where one runs; `failure` holds
+//! every way a build can end badly and its words; `archive` keeps the log; `recover` is what a start after a crash does.
 
 mod archive;
 mod failure;
 mod queue;
 mod recover;
 mod request;
+mod site;
 mod submit;
 
 use std::sync::Mutex;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::build::{self, Build};
@@ -22,6 +24,7 @@ use crate::model::{BuildId, ConfigVars, Digest, ProcessTypes, Slug, SlugId};
 use crate::slug::{self, Packed};
 use crate::stack::{self, Stack};
 use crate::transcript::{Transcript, size};
+use site::Site;
 
 pub use archive::{ArchiveError, Log, open_log};
 pub use failure::Failure;
@@ -37,20 +40,22 @@ struct Built {
     cache: Option<Digest>,
 }
 
-/// Builds and packs. May be dropped at any point: nothing but blobs that nobody refers to is left then.
-async fn run(ctx: &Ctx, id: BuildId, request: &Request, transcript: &Transcript, config: &ConfigVars) -> Result<Built, Failure> {
+/// Builds and packs in `slot`. May be dropped at any point: nothing but blobs that nobody refers to is left then.
+async fn run(
+    ctx: &Ctx,
+    id: BuildId,
+    request: &Request,
+    transcript: &Transcript,
+    config: &ConfigVars,
+    slot: OwnedSemaphorePermit,
+) -> Result<Built, Failure> {
     let stack = stack::find(&ctx.config.stacks_dir, &request.app.stack)?;
     transcript.section(&format!("Building on the {} stack", stack.name));
     let environment = ctx.engine.start(environment_spec(ctx, id, &stack)).await?;
-    let build = new_build(ctx, id, request, transcript, &environment);
-    let built = build.in_time(build_and_pack(ctx, request, &stack, &build, config)).await;
-    // The release does not wait for it: there may be many files to remove.
-    ctx.tasks.spawn(async move {
-        if let Err(error) = environment.stop().await {
-            tracing::error!(build.id = %id, %error, "a build's environment left something behind");
-        }
-    });
-    built
+    let site = Site::new(id, &ctx.tasks, environment, slot);
+    let build = new_build(ctx, id, request, transcript, site.environment());
+    // On the heap: the future of a whole build is large.
+    build.in_time(Box::pin(build_and_pack(ctx, request, &stack, &build, config))).await
 }
 
 async fn build_and_pack(

@@ -1,15 +1,21 @@
 //! Who builds when: one build at a time per app, in the order of acceptance; so many at once on this host.
 
 use std::collections::{HashMap, VecDeque};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::submit::End;
 use crate::model::{AppId, BuildId, CommitId, Email};
 use crate::release::RefMove;
 use crate::transcript::Transcript;
+
+/// A wait for a builder that the pusher is not told of: often the last build's environment is just being removed.
+const UNSAID_TIME: Duration = Duration::from_millis(500);
 
 /// The builds that have been accepted and have not ended. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -108,12 +114,14 @@ impl Turn {
             // An error means that the sender is gone, and with it the build.
             let _ = before.end.subscribe().wait_for(Option::is_some).await;
         }
-        let slots = Arc::clone(&builds.0.slots);
-        if let Ok(permit) = Arc::clone(&slots).try_acquire_owned() {
-            return permit;
-        }
-        transcript.section(&format!("Waiting for one of {} builders to become free", builds.0.slot_count));
-        slots.acquire_owned().await.expect("the semaphore is never closed")
+        let mut slot = pin!(Arc::clone(&builds.0.slots).acquire_owned());
+        let slot = if let Ok(slot) = timeout(UNSAID_TIME, &mut slot).await {
+            slot
+        } else {
+            transcript.section(&format!("Waiting for one of {} builders to become free", builds.0.slot_count));
+            slot.await
+        };
+        slot.expect("the semaphore is never closed")
     }
 
     /// Whose push this one waits for, if any.

@@ -162,11 +162,11 @@ async fn build_and_release(ctx: &Ctx, request: &Request, entry: &Entry, turn: Tu
 async fn build_in_turn(ctx: &Ctx, request: &Request, entry: &Entry, turn: Turn, config: &ConfigVars) -> Result<Built, Failure> {
     let waited_for = turn.waits_for();
     let queued = telemetry::build_queued();
-    let _slot = turn.wait(&ctx.builds, &entry.transcript).await;
+    let slot = turn.wait(&ctx.builds, &entry.transcript).await;
     drop(queued);
     let _running = telemetry::build_running();
     refuse_superseded(ctx, request, waited_for).await?;
-    super::run(ctx, entry.id, request, &entry.transcript, config).await
+    super::run(ctx, entry.id, request, &entry.transcript, config, slot).await
 }
 
 /// A push whose old value is no longer the ref's is refused before it builds (design section 2.2).

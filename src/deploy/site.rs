@@ -1,0 +1,100 @@
+//! Where a build runs: an environment, in one of the host's slots for builds.
+
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::task::TaskTracker;
+
+use crate::engine::Environment;
+use crate::model::BuildId;
+
+/// How long an environment may take to go before its slot is given to the next build all the same: hours of waiting
+/// builds would be worse than one host that is fuller than it should be.
+const STOP_TIME: Duration = Duration::from_mins(5);
+
+/// An environment and the slot that it takes. Dropped, it is stopped in a task of its own, and the slot is free only
+/// when it is gone: its processes and files use the host as much as a running build's.
+#[derive(Debug)]
+pub(super) struct Site {
+    build: BuildId,
+    /// Owns the task that stops it.
+    tasks: TaskTracker,
+    /// There until this is dropped.
+    held: Option<(Environment, OwnedSemaphorePermit)>,
+}
+
+impl Site {
+    pub(super) fn new(build: BuildId, tasks: &TaskTracker, environment: Environment, slot: OwnedSemaphorePermit) -> Self {
+        Self { build, tasks: tasks.clone(), held: Some((environment, slot)) }
+    }
+
+    pub(super) fn environment(&self) -> &Environment {
+        let (environment, _) = self.held.as_ref().expect("taken only when this is dropped");
+        environment
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let Some((environment, slot)) = self.held.take() else { return };
+        let build = self.build;
+        // The release does not wait for it: there may be many files to remove.
+        self.tasks.spawn(async move {
+            match tokio::time::timeout(STOP_TIME, environment.stop()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(build.id = %build, %error, "a build's environment left something behind"),
+                Err(_) => tracing::error!(build.id = %build, "a build's environment is not gone after {STOP_TIME:?}"),
+            }
+            drop(slot);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::engine::{Engine, Kind, Settings, Spec};
+
+    fn settings(work_dir: &std::path::Path) -> Settings {
+        Settings {
+            kind: Kind::Local,
+            helper: "/nowhere".into(),
+            work_dir: work_dir.to_owned(),
+            ca_bundle: None,
+            allow_networks: Vec::new(),
+        }
+    }
+
+    fn spec() -> Spec {
+        let name = "build".to_owned();
+        Spec { root: "/nowhere".into(), name, memory_bytes: 0, pids: 0, cpus: 0, disk_bytes: 0, network: false }
+    }
+
+    fn many_files() -> Vec<u8> {
+        let mut tar = tar::Builder::new(Vec::new());
+        for number in 0..5000 {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(0);
+            header.set_mode(0o644);
+            tar.append_data(&mut header, number.to_string(), std::io::empty()).unwrap();
+        }
+        tar.into_inner().unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_slot_is_free_when_the_environment_is_gone() {
+        let work_dir = tempfile::tempdir().unwrap();
+        let environment = Engine::open(settings(work_dir.path())).unwrap().start(spec()).await.unwrap();
+        environment.put_in("/app", many_files().as_slice()).await.unwrap();
+        let slots = Arc::new(Semaphore::new(1));
+        let slot = Arc::clone(&slots).try_acquire_owned().unwrap();
+
+        drop(Site::new(BuildId::new(), &TaskTracker::new(), environment, slot));
+        let _next = slots.acquire().await.unwrap();
+        assert_eq!(std::fs::read_dir(work_dir.path()).unwrap().count(), 0);
+    }
+}
