@@ -25,6 +25,28 @@ async fn too_many_processes_are_told_apart() {
     assert_eq!(fixture.sh("true").await.0, Exit::Code(0));
 }
 
+/// Set for the run of this test's other side.
+const NO_CGROUPS: &str = "HOIST_TEST_NO_CGROUPS";
+
+#[tokio::test]
+async fn too_many_processes_are_told_apart_without_cgroups() {
+    let test = "engine_sandbox::too_many_processes_are_told_apart_without_cgroups";
+    #[expect(clippy::disallowed_methods, reason = "how this test tells its two sides apart")]
+    if std::env::var_os(NO_CGROUPS).is_some() {
+        let fixture = Fixture::start(Kind::Sandbox, Spec { pids: 20, ..spec() }).await;
+        assert_eq!(fixture.sh("for i in $(seq 50); do sleep 1000 & done").await.0, Exit::OutOfPids);
+        assert_eq!(fixture.sh("exit 3").await.0, Exit::Code(3));
+        return fixture.environment.stop().await.unwrap();
+    }
+    // In mount namespaces of its own, where no cgroups are mounted.
+    #[expect(clippy::disallowed_methods, reason = "the test's own preparations")]
+    let mut other_side = std::process::Command::new("unshare");
+    let script = r#"umount -R /sys/fs/cgroup && exec "$0" "$@""#;
+    other_side.args(["--mount", "--", "sh", "-c", script]).arg(std::env::current_exe().unwrap());
+    let output = other_side.args(["--exact", test, "--nocapture"]).env(NO_CGROUPS, "1").output().unwrap();
+    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+}
+
 #[tokio::test]
 async fn a_fork_bomb_ends() {
     let fixture = Fixture::sandbox().await;

@@ -159,14 +159,20 @@ impl Environment {
     }
 
     /// Tells a command that failed by itself from one that failed for want of something.
+    ///
+    /// Without cgroups nothing counts how often the limit of processes (`RLIMIT_NPROC`) was met: the kernel answers
+    /// `EAGAIN` and forgets. What is known is how many there were whenever memory was looked at, and when the command
+    /// ended. A command that meets the limit between two looks, and ends its processes before it ends itself, is
+    /// not recognised: its exit code is its own.
     async fn judge(&self, reply: &Reply, before: Option<Events>, most_threads: u32) -> Result<Exit, EngineError> {
-        let exit = match reply {
-            Reply::Exited(0) => return Ok(Exit::Code(0)),
-            Reply::Exited(code) => Exit::Code(*code),
-            Reply::Signaled(FILE_TOO_LARGE) => return Ok(Exit::OutOfDisk),
-            Reply::Signaled(signal) => Exit::Signal(*signal),
-            reply => return Err(out_of_turn(reply)),
+        let (exit, threads_at_end) = match *reply {
+            Reply::Exited { code: 0, .. } => return Ok(Exit::Code(0)),
+            Reply::Exited { code, threads } => (Exit::Code(code), threads),
+            Reply::Signaled { signal: FILE_TOO_LARGE, .. } => return Ok(Exit::OutOfDisk),
+            Reply::Signaled { signal, threads } => (Exit::Signal(signal), threads),
+            ref reply => return Err(out_of_turn(reply)),
         };
+        let most_threads = most_threads.max(threads_at_end);
         match (before, self.events()?) {
             (Some(before), Some(after)) if after.out_of_memory > before.out_of_memory => return Ok(Exit::OutOfMemory),
             (Some(before), Some(after)) if after.out_of_pids > before.out_of_pids => return Ok(Exit::OutOfPids),

@@ -103,10 +103,22 @@ pub(super) enum Request {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Reply {
     Done,
-    Exited(i32),
-    Signaled(i32),
-    Disk { bytes: u64 },
-    Memory { bytes: u64, threads: u32 },
+    /// The command has ended. `threads` is how many `app` had at that moment, where no cgroup counts them.
+    Exited {
+        code: i32,
+        threads: u32,
+    },
+    Signaled {
+        signal: i32,
+        threads: u32,
+    },
+    Disk {
+        bytes: u64,
+    },
+    Memory {
+        bytes: u64,
+        threads: u32,
+    },
     Failed(String),
 }
 

@@ -82,18 +82,27 @@ fn measure_disk(inside: &Inside) -> io::Result<Reply> {
 
 /// Memory and threads of all processes of `app`. Shared memory counts by share.
 fn measure_memory() -> io::Result<Reply> {
-    let (mut bytes, mut threads) = (0, 0);
+    let mut bytes = 0;
     for process in supervise::processes()? {
-        let folder = Path::new("/proc").join(process.to_string());
-        // Processes that end meanwhile use nothing.
-        let status = std::fs::read_to_string(folder.join("status")).unwrap_or_default();
-        let memory = std::fs::read_to_string(folder.join("smaps_rollup")).unwrap_or_default();
-        if number_after(&status, "Uid:") == Some(APP.into()) {
-            threads += number_after(&status, "Threads:").unwrap_or(0);
+        if threads_if_apps(process).is_some() {
+            // Processes that end meanwhile use nothing.
+            let memory = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap_or_default();
             bytes += number_after(&memory, "Pss:").unwrap_or(0) * 1024;
         }
     }
-    Ok(Reply::Memory { bytes, threads: threads.try_into().unwrap_or(u32::MAX) })
+    Ok(Reply::Memory { bytes, threads: threads_of_app()? })
+}
+
+/// How many threads all processes of `app` have.
+pub(super) fn threads_of_app() -> io::Result<u32> {
+    let threads: u64 = supervise::processes()?.into_iter().filter_map(threads_if_apps).sum();
+    Ok(threads.try_into().unwrap_or(u32::MAX))
+}
+
+/// The threads of a process of `app`; `None` when it is another's, or has ended.
+fn threads_if_apps(process: i32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    (number_after(&status, "Uid:") == Some(APP.into())).then(|| number_after(&status, "Threads:").unwrap_or(0))
 }
 
 /// The first number of the line that starts with `key`.

@@ -17,7 +17,7 @@ use rustix::process::{
     set_child_subreaper, wait,
 };
 
-use super::answer::APP;
+use super::answer::{APP, threads_of_app};
 use super::serve::Inside;
 use super::sys;
 use crate::engine::output::cannot_start;
@@ -47,14 +47,16 @@ pub(super) fn run(
             let (code, message) = cannot_start(argv, cwd, &error);
             // Nobody may be reading any more.
             let _ = diagnostics.write_all(message.as_bytes());
-            return Ok(Reply::Exited(code));
+            return Ok(Reply::Exited { code, threads: 0 });
         }
     };
     drop(diagnostics);
     kill_on_hang_up(command, conversation.try_clone()?)?;
     let status = wait_for(command)?;
+    // Before its tree goes: a command that ends because nothing more can be started leaves what it has started.
+    let threads = if inside.join_files.is_empty() { threads_of_app()? } else { 0 };
     end_tree()?;
-    Ok(reply(status))
+    Ok(reply(status, threads))
 }
 
 fn start(
@@ -160,10 +162,10 @@ fn parse_parent(stat: &str) -> Option<i32> {
     stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
 }
 
-fn reply(status: WaitStatus) -> Reply {
+fn reply(status: WaitStatus, threads: u32) -> Reply {
     match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => Reply::Exited(code),
-        (None, Some(signal)) => Reply::Signaled(signal),
+        (Some(code), _) => Reply::Exited { code, threads },
+        (None, Some(signal)) => Reply::Signaled { signal, threads },
         (None, None) => Reply::Failed("the command ended in an unknown way".to_owned()),
     }
 }
