@@ -14,7 +14,8 @@ use crate::git::quarantine::{PackName, Quarantine, Stats};
 use crate::git::repo::Repo;
 use crate::model::CommitId;
 
-/// Time that the helper has once the whole pack is in. The largest packs take a few minutes.
+/// Time that the helper has once the whole pack is in, and for taking any part of it. The largest packs take a few
+/// minutes.
 const WORK_TIME: Duration = Duration::from_mins(20);
 
 /// Bytes in the pipe to the helper: the kernel's largest for ordinary users, so that the two processes take turns less.
@@ -127,7 +128,8 @@ async fn converse(
     let stdin = helper.stdin.take().expect("it was asked for");
     let stdout = helper.stdout.take().expect("it was asked for");
     let feeding = async {
-        match feed(stdin, order, input, idle).await {
+        match feed(stdin, order, input, idle, WORK_TIME).await {
+            Err(Feeding::Stuck) => IndexError::TooSlow,
             // The input is over, or the helper reads no more: its verdict is on the way.
             Ok(()) | Err(Feeding::Closed) => {
                 tokio::time::sleep(WORK_TIME).await;
@@ -145,31 +147,36 @@ async fn converse(
 }
 
 /// Why feeding stopped early.
+#[derive(Debug)]
 enum Feeding {
     /// Nothing comes in.
     Idle,
     /// The helper reads no more.
     Closed,
+    /// The helper takes nothing, and has not closed its input either.
+    Stuck,
     /// The connection is broken.
     Input(io::Error),
 }
 
+/// Feeds the helper until the input is over. `idle` bounds each wait for the input, `busy` each for the helper.
 async fn feed(
     mut stdin: impl AsyncWrite + Unpin,
     order: &Order,
     input: &mut (impl AsyncBufRead + Unpin),
     idle: Duration,
+    busy: Duration,
 ) -> Result<(), Feeding> {
     let mut line = serde_json::to_vec(order).expect("plain data becomes JSON");
     line.push(b'\n');
-    stdin.write_all(&line).await.map_err(|_| Feeding::Closed)?;
+    timeout(busy, stdin.write_all(&line)).await.map_err(|_| Feeding::Stuck)?.map_err(|_| Feeding::Closed)?;
     loop {
         let bytes = timeout(idle, input.fill_buf()).await.map_err(|_| Feeding::Idle)?.map_err(Feeding::Input)?;
         if bytes.is_empty() {
             return Ok(());
         }
         let count = bytes.len();
-        stdin.write_all(bytes).await.map_err(|_| Feeding::Closed)?;
+        timeout(busy, stdin.write_all(bytes)).await.map_err(|_| Feeding::Stuck)?.map_err(|_| Feeding::Closed)?;
         input.consume(count);
     }
 }
@@ -202,4 +209,26 @@ async fn died(mut helper: Child) -> IndexError {
     };
     let status = timeout(Duration::from_secs(5), reap).await.unwrap_or_else(|_| "still running".to_owned());
     IndexError::Died { status, last_words: String::from_utf8_lossy(&last_words).trim().to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_helper_that_takes_nothing_is_given_up() {
+        let (stdin, _unread) = tokio::io::duplex(1024);
+        let order = Order {
+            main: "/main".into(),
+            incoming: "/incoming".into(),
+            tips: Vec::new(),
+            pack_bytes: 0,
+            pack_objects: 0,
+            blob_bytes: 0,
+            verbose: false,
+        };
+        let times = (Duration::from_mins(1), Duration::from_millis(10));
+        let fed = feed(stdin, &order, &mut &[0; 4096][..], times.0, times.1).await;
+        assert!(matches!(fed, Err(Feeding::Stuck)), "{fed:?}");
+    }
 }
