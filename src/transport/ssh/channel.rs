@@ -4,12 +4,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
 use russh::server::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 use tokio_util::io::{InspectReader, StreamReader};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tracing::{debug, warn};
@@ -33,7 +35,8 @@ pub(super) enum Asked {
     Command(Vec<u8>),
 }
 
-/// Does it, sends the exit status and closes the channel. `gone` ends writes that nobody will ever take.
+/// Does it, sends the exit status and closes the channel. `gone` ends writes that nobody will ever take; a client that
+/// stays and takes nothing is waited for as long as a silent connection is.
 pub(super) async fn serve(
     ctx: Ctx,
     account: Account,
@@ -50,13 +53,17 @@ pub(super) async fn serve(
             Err(error) => (error.to_string(), FATAL),
         },
     };
-    if let Some(Err(error)) = gone.run_until_cancelled(finish(&output, text, status)).await {
+    let patience = ctx.config.limits.idle_time;
+    if let Some(Err(error)) = gone.run_until_cancelled(finish(&output, text, status, patience)).await {
         debug!(%error, "the client went before the end");
     }
 }
 
-async fn finish(output: &ChannelWriteHalf<Msg>, text: String, status: u32) -> Result<(), russh::Error> {
-    output.extended_data_bytes(STDERR, text).await?;
+async fn finish(output: &ChannelWriteHalf<Msg>, text: String, status: u32, patience: Duration) -> Result<(), russh::Error> {
+    // What follows needs no room in the channel's window: it reaches a client that does not take the text.
+    if let Ok(told) = timeout(patience, output.extended_data_bytes(STDERR, text)).await {
+        told?;
+    }
     output.exit_status(status).await?;
     output.eof().await?;
     output.close().await
@@ -85,7 +92,8 @@ async fn receive_pack(
         Err(Refused::NotFound(text) | Refused::Unavailable(text)) => return (format!("{text}\n"), REFUSED),
     };
     let mut writer = Output { writer: Box::pin(output.make_writer()), gone: Box::pin(gone.clone().cancelled_owned()) };
-    if let Err(error) = push::advertise(&target, &mut writer, Door::Ssh).await {
+    let advertise = timeout(ctx.config.limits.idle_time, push::advertise(&target, &mut writer, Door::Ssh));
+    if let Err(error) = advertise.await.map_err(io::Error::from).flatten() {
         debug!(app.name = %app, %error, "can't tell the refs");
         return (String::new(), FATAL);
     }

@@ -1,6 +1,7 @@
 //! The SSH door, with OpenSSH's client.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -168,4 +169,39 @@ async fn host_keys_are_private() {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
     }
     assert!(!daemon.path("data").join("ssh_host_rsa_key").exists());
+}
+
+/// A client that is there but takes nothing: its channels have no window.
+struct TakesNothing;
+
+impl russh::client::Handler for TakesNothing {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, _key: &russh::keys::PublicKeyOrCertificate) -> Result<bool, russh::Error> {
+        Ok(true)
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_given_up() {
+    let daemon = Daemon::with_limits("idle_time = \"1s\"").await;
+    let key = daemon.make_key("ed25519").await;
+    add_user(&daemon.server, "alice@example.com", Some(&key)).await;
+    let key = russh::keys::PrivateKeyWithHashAlg::new(Arc::new(russh::keys::load_secret_key(key, None).unwrap()), None);
+    let config = russh::client::Config { window_size: 0, ..russh::client::Config::default() };
+    let mut session = russh::client::connect(Arc::new(config), daemon.server.ssh(), TakesNothing).await.unwrap();
+    assert!(session.authenticate_publickey("git", key).await.unwrap().success());
+
+    for (command, expected) in [("git-receive-pack 'my-app.git'", 128), ("git-upload-pack 'my-app.git'", 128)] {
+        let mut channel = session.channel_open_session().await.unwrap();
+        channel.exec(false, command).await.unwrap();
+        let status = async {
+            loop {
+                if let russh::ChannelMsg::ExitStatus { exit_status } = channel.wait().await.unwrap() {
+                    return exit_status;
+                }
+            }
+        };
+        assert_eq!(timeout(PATIENCE, status).await.unwrap(), expected, "{command}");
+    }
 }
