@@ -1,11 +1,12 @@
 //! Runs what was released: the slug in the run stack, as a container host would.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Seek as _};
+use std::process;
 use std::time::Duration;
 
 use hoist::engine::{Command, Engine, Exit, Kind, Settings, Spec, Stream};
-use hoist::slug;
-use hoist::store::Store;
 
 use super::{Daemon, HOIST, User, stacks_dir};
 
@@ -15,7 +16,7 @@ const PORT: &str = "5006";
 pub(crate) fn page_of(daemon: &Daemon, user: &User, app: &str, path: &str) -> String {
     let slug = daemon.newest_slug(user, app);
     let web = slug["process_types"]["web"].as_str().expect("the app has a web process").to_owned();
-    let digest = slug["checksum"].as_str().unwrap().to_lowercase().parse().unwrap();
+    let tar = download(daemon, slug["blob"]["url"].as_str().unwrap());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let stack = hoist::stack::find(&stacks_dir(), &"debian-12".parse().unwrap()).unwrap();
@@ -38,8 +39,7 @@ pub(crate) fn page_of(daemon: &Daemon, user: &User, app: &str, path: &str) -> St
             network: false,
         };
         let environment = engine.start(spec).await.unwrap();
-        let store = Store::open(daemon.data_dir().join("blobs")).unwrap();
-        environment.put_in("/", slug::open_tar(&store, &digest).await.unwrap()).await.unwrap();
+        environment.put_in("/", tokio::fs::File::from_std(tar)).await.unwrap();
         let mut log = String::new();
         let mut page = String::new();
         // As Heroku's runtime does: config, then .profile.d, then the command.
@@ -61,6 +61,20 @@ pub(crate) fn page_of(daemon: &Daemon, user: &User, app: &str, path: &str) -> St
         assert_eq!(fetched.ok(), Some(Exit::Code(0)), "no page from {app}; its web process said:\n{log}");
         page
     })
+}
+
+/// The slug's plain tar, as a container host gets it: over HTTP, then through the system's gzip. The daemon's own store is
+/// no place to read from, for it belongs to the daemon as long as that runs.
+fn download(daemon: &Daemon, url: &str) -> File {
+    let archive = tempfile::tempfile_in(daemon.data_dir()).unwrap();
+    let mut tar = tempfile::tempfile_in(daemon.data_dir()).unwrap();
+    let mut answer = ureq::get(url).call().unwrap();
+    io::copy(&mut answer.body_mut().as_reader(), &mut &archive).unwrap();
+    (&archive).rewind().unwrap();
+    let gunzip = process::Command::new("gzip").arg("-dc").stdin(archive).stdout(tar.try_clone().unwrap()).status().unwrap();
+    assert!(gunzip.success());
+    tar.rewind().unwrap();
+    tar
 }
 
 fn command(argv: &[&str]) -> Command {
