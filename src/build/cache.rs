@@ -1,5 +1,7 @@
 //! `CACHE_DIR`: kept from one good build of an app to the next, as a tar in the blob store.
 
+use tokio::io::AsyncReadExt as _;
+
 use super::{Build, BuildError, CACHE_DIR};
 use crate::model::Digest;
 use crate::store::Store;
@@ -24,12 +26,13 @@ pub async fn restore_cache(build: &Build<'_>, store: &Store, cache: Option<&Dige
 
 /// Stores what a good build left in its cache; `None` when that is nothing.
 pub async fn save_cache(build: &Build<'_>, store: &Store) -> Result<Option<Digest>, BuildError> {
-    let tar = build.environment.take_out(CACHE_DIR).await?;
     let failed = |source| BuildError::Io { what: "the build cache can't be stored", source };
-    let (digest, bytes) = store.put(tar).await.map_err(failed)?;
-    if bytes > EMPTY_TAR {
-        return Ok(Some(digest));
+    let mut tar = build.environment.take_out(CACHE_DIR).await?;
+    let mut start = Vec::new();
+    (&mut tar).take(EMPTY_TAR + 1).read_to_end(&mut start).await.map_err(failed)?;
+    if start.len() as u64 <= EMPTY_TAR {
+        return Ok(None);
     }
-    store.remove(&digest).await.map_err(failed)?;
-    Ok(None)
+    let (digest, _) = store.put(start.as_slice().chain(tar)).await.map_err(failed)?;
+    Ok(Some(digest))
 }
