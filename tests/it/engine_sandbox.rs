@@ -209,17 +209,19 @@ fn processes() -> impl Iterator<Item = PathBuf> {
 }
 
 /// The network namespace of a process, empty if it has ended.
-fn network_of(process: &Path) -> PathBuf {
+pub(crate) fn network_of(process: &Path) -> PathBuf {
     std::fs::read_link(process.join("ns/net")).unwrap_or_default()
 }
 
 /// The network namespaces of a process's children that are in one of their own.
 fn namespaces_of_helpers(parent: u32) -> Vec<PathBuf> {
     let own = network_of(Path::new("/proc/self"));
+    children(parent).map(|process| network_of(&process)).filter(|network| *network != own).collect()
+}
+
+pub(crate) fn children(parent: u32) -> impl Iterator<Item = PathBuf> {
     let status = format!("\nPPid:\t{parent}\n");
-    let children =
-        processes().filter(|process| std::fs::read_to_string(process.join("status")).is_ok_and(|text| text.contains(&status)));
-    children.map(|process| network_of(&process)).filter(|network| *network != own).collect()
+    processes().filter(move |process| std::fs::read_to_string(process.join("status")).is_ok_and(|text| text.contains(&status)))
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod git;
 
 mod engine;
 mod engine_network;
+mod engine_reserve;
 mod engine_sandbox;
 
 mod api;

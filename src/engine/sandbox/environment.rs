@@ -38,19 +38,18 @@ pub(in crate::engine) struct Environment {
     control: UnixStream,
     footprint: Footprint,
     spec: Spec,
+    sandbox: Arc<Sandbox>,
 }
 
 impl Environment {
     pub(super) async fn start(sandbox: Arc<Sandbox>, spec: Spec) -> Result<Self, EngineError> {
         let maker = Arc::clone(&sandbox);
-        let (mut footprint, spec) = tokio::task::spawn_blocking(move || Footprint::make(&maker, &spec).map(|made| (made, spec)))
-            .await
-            .map_err(|error| EngineError::io("starting was abandoned", error))??;
-        let helper = footprint.helper();
-        let control = control(helper).map_err(|error| EngineError::io("cannot talk to the sandbox", error))?;
-        let filtered = helper.take_output().filter(|_| spec.network);
-        let network = filtered.map(|filtered| Network::start(&sandbox.slirp4netns, helper.id(), filtered));
-        Ok(Self { network, control, footprint, spec })
+        let ((footprint, network), spec) =
+            tokio::task::spawn_blocking(move || Footprint::make(&maker, &spec).map(|made| (made, spec)))
+                .await
+                .map_err(|error| EngineError::io("starting was abandoned", error))??;
+        let control = control(footprint.helper()).map_err(|error| EngineError::io("cannot talk to the sandbox", error))?;
+        Ok(Self { network, control, footprint, spec, sandbox })
     }
 
     pub(in crate::engine) async fn put_in(&self, dir: &str, tar: impl AsyncRead + Send + Unpin) -> Result<(), EngineError> {
@@ -102,14 +101,17 @@ impl Environment {
     }
 
     pub(in crate::engine) async fn stop(self) -> Result<(), EngineError> {
-        let Self { network, control, footprint, .. } = self;
+        let Self { network, control, footprint, sandbox, .. } = self;
         drop(control);
         if let Some(network) = network {
             network.stop().await;
         }
-        tokio::task::spawn_blocking(move || footprint.erase())
-            .await
-            .map_err(|error| EngineError::io("stopping was abandoned", error))?
+        let erasing = move || {
+            let erased = footprint.erase();
+            sandbox.reserve.fill(&sandbox);
+            erased
+        };
+        tokio::task::spawn_blocking(erasing).await.map_err(|error| EngineError::io("stopping was abandoned", error))?
     }
 
     /// Makes a request that nothing is attached to.

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Sandbox;
 use super::cgroup::{Cgroup, Limits};
 use super::helper::Helper;
-use super::protocol::{Filter, Job, Report, Setup};
-use super::{Sandbox, helper};
+use super::network::Network;
+use super::prepared::Prepared;
+use super::protocol::Setup;
 use crate::engine::{EngineError, Spec, file_name};
 
 /// How long the sandbox may take to die and its files to go: a writable layer has up to some million of them.
@@ -27,21 +29,22 @@ struct Parts {
 }
 
 impl Footprint {
-    /// Makes everything that an environment needs on the host, blockingly. When this returns, it takes invitations.
-    pub(super) fn make(sandbox: &Arc<Sandbox>, spec: &Spec) -> Result<Self, EngineError> {
+    /// Makes everything that an environment needs on the host, blockingly, and returns its network beside. When this
+    /// returns, the environment takes invitations.
+    pub(super) fn make(sandbox: &Arc<Sandbox>, spec: &Spec) -> Result<(Self, Option<Network>), EngineError> {
+        let prepared = sandbox.reserve.take_or_make(sandbox, spec.network)?;
         let folder = Folder::make(sandbox, &spec.name)?;
         let cgroup = make_cgroup(sandbox, spec, &folder.path)?;
         let join_files = cgroup.as_ref().map(Cgroup::join_files).transpose();
         let join_files = join_files.map_err(|error| EngineError::io("cannot open the cgroup", error))?.unwrap_or_default();
         let join_files: Vec<_> = join_files.iter().map(|file| file.as_fd()).collect();
-        let job = Job::Environment(setup(sandbox, spec, &folder.path)?);
-        let helper = Helper::start(sandbox, &spec.name, &job, &join_files)?;
-        helper.expect(&Report::Done, helper::STEP_TIMEOUT)?;
-        Ok(Self(Some(Parts { helper, folder, cgroup })))
+        prepared.set_up(&setup(sandbox, spec, &folder.path), &join_files)?;
+        let Prepared { helper, network, .. } = prepared;
+        Ok((Self(Some(Parts { helper, folder, cgroup })), network))
     }
 
-    pub(super) fn helper(&mut self) -> &mut Helper {
-        &mut self.0.as_mut().expect("taken only at the end").helper
+    pub(super) fn helper(&self) -> &Helper {
+        &self.0.as_ref().expect("taken only at the end").helper
     }
 
     pub(super) fn cgroup(&self) -> Option<&Cgroup> {
@@ -92,17 +95,16 @@ fn make_cgroup(sandbox: &Sandbox, spec: &Spec, folder: &Path) -> Result<Option<C
     cgroup.map(Some).map_err(|error| EngineError::io("cannot make a cgroup", error))
 }
 
-fn setup(sandbox: &Sandbox, spec: &Spec, folder: &Path) -> Result<Setup, EngineError> {
-    let filter = || Ok(Filter { nft: sandbox.nft.clone(), rules: sandbox.rules()? });
-    Ok(Setup {
+fn setup(sandbox: &Sandbox, spec: &Spec, folder: &Path) -> Setup {
+    Setup {
         name: file_name(&spec.name),
         root: spec.root.clone(),
         dir: folder.to_owned(),
         ca_bundle: sandbox.ca_bundle.clone(),
-        filter: spec.network.then(filter).transpose()?,
+        has_network: spec.network,
         max_file_bytes: spec.disk_bytes,
         max_processes: sandbox.cgroups.is_none().then_some(spec.pids),
-    })
+    }
 }
 
 /// An environment's own folder in the work folder. Removed when this goes, if it is empty.

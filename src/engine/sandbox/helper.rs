@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
+use serde::Serialize;
+
 use super::protocol::{Job, Mapped, Report, receive, send};
 use super::{Sandbox, programs};
 use crate::engine::EngineError;
@@ -47,6 +49,16 @@ impl Helper {
 
     pub(super) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether the helper is still there.
+    pub(super) fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Sends a message that its job wants, with `files` attached.
+    pub(super) fn tell(&self, message: &impl Serialize, files: &[BorrowedFd<'_>]) -> Result<(), EngineError> {
+        send(&self.control, message, files).map_err(|error| EngineError::io("the helper takes no word", error))
     }
 
     /// Waits until the helper says that it is done with its job and has ended.

@@ -19,7 +19,8 @@
 //!
 //! In reading order: this file opens the engine; `user`, `cgroup`, `filter` and `network` are what it finds out
 //! about the host and takes from it, `programs` runs the host's programs; `protocol` is what the processes say to
-//! each other; `helper` starts a helper and sees it through; `environment` is one environment as the daemon sees it,
+//! each other; `helper` starts a helper and sees it through; `prepared` keeps one in reserve; `environment` is one
+//! environment as the daemon sees it,
 //! `limits` how its limits are watched, `footprint` what it leaves on the host; `init` is everything that runs in
 //! the helper.
 
@@ -36,6 +37,7 @@ use super::transfer::{copy_into, wide_pipe};
 use super::{EngineError, Settings, Spec};
 use cgroup::Cgroups;
 use helper::Helper;
+use prepared::Reserve;
 use protocol::Job;
 use user::Mapping;
 
@@ -48,6 +50,8 @@ mod user;
 mod protocol;
 
 mod helper;
+
+mod prepared;
 
 mod environment;
 mod footprint;
@@ -75,6 +79,7 @@ pub(super) struct Sandbox {
     cgroup_prefix: String,
     nft: PathBuf,
     slirp4netns: PathBuf,
+    reserve: Reserve,
 }
 
 impl Sandbox {
@@ -92,6 +97,7 @@ impl Sandbox {
             cgroups: Cgroups::find(),
             nft: programs::find("nft", "nftables")?,
             slirp4netns: programs::find("slirp4netns", "slirp4netns")?,
+            reserve: Reserve::default(),
         };
         Helper::start(&sandbox, "probe", &Job::Probe, &[])?.finish(FILES_TIMEOUT)?;
         sandbox.sweep()?;

@@ -65,6 +65,11 @@ impl Network {
         }
     }
 
+    /// Whether it will not come up, or is gone again.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(*self.state.borrow(), State::Failed(_))
+    }
+
     pub(super) async fn stop(mut self) {
         self.carrier.abort();
         // It was told to end; how it took that does not matter.

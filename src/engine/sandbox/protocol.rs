@@ -31,8 +31,9 @@ pub(super) const MAX_LINE_BYTES: u64 = 8 * 1024 * 1024;
 pub(super) enum Job {
     /// Nothing but entering a user namespace.
     Probe,
-    /// Become an environment.
-    Environment(Setup),
+    /// Make the namespaces of an environment and load the filter into its network; what environment, says a
+    /// [`Setup`] that follows, perhaps much later.
+    Environment { filter: Option<Filter> },
     /// Unpack the attached tar into a folder, which becomes the root meanwhile.
     Unpack { dest: PathBuf },
     /// Remove everything in a folder.
@@ -47,7 +48,7 @@ pub(super) struct Setup {
     /// The environment's own folder, empty and owned by the sandbox's root.
     pub(super) dir: PathBuf,
     pub(super) ca_bundle: Option<PathBuf>,
-    pub(super) filter: Option<Filter>,
+    pub(super) has_network: bool,
     pub(super) max_file_bytes: u64,
     /// Limit per user, where no cgroup limits the processes.
     pub(super) max_processes: Option<u32>,

@@ -1,11 +1,11 @@
-//! The helper of one environment: makes its namespaces and its first process, loads the network filter, waits, and
+//! The helper of one environment: makes its namespaces, loads the network filter, makes its first process, waits, and
 //! removes the environment's files when the first process has ended for whatever reason, the daemon's death
 //! included.
 
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
 
-use rustix::process::{Signal, WaitOptions, set_parent_process_death_signal, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, set_parent_process_death_signal, waitpid};
 use rustix::thread::UnshareFlags;
 
 use super::serve::Inside;
@@ -13,31 +13,34 @@ use super::sys::Fork;
 use super::{become_root, confine, describe, lock_folder, mounts, report, serve, sys};
 use crate::engine::sandbox::network::FILTERED;
 use crate::engine::sandbox::programs;
-use crate::engine::sandbox::protocol::{Filter, Report, Setup};
+use crate::engine::sandbox::protocol::{Filter, Report, Setup, receive};
 use crate::engine::{EngineError, tree};
 
-/// Everything of its own but the mounts: those only the first process leaves, so that the files can be removed
-/// from here.
-const NAMESPACES: UnshareFlags = UnshareFlags::NEWPID
-    .union(UnshareFlags::NEWNET)
-    .union(UnshareFlags::NEWIPC)
-    .union(UnshareFlags::NEWUTS)
-    .union(UnshareFlags::NEWCGROUP);
+/// What an environment has of its own besides its users. The mounts only the first process leaves, so that the files
+/// can be removed from here; process ids begin with the first process.
+const NAMESPACES: UnshareFlags =
+    UnshareFlags::NEWNET.union(UnshareFlags::NEWIPC).union(UnshareFlags::NEWUTS).union(UnshareFlags::NEWCGROUP);
 
-/// Makes an environment and stays until it has ended. `join_files` lead its commands into their cgroups.
-pub(super) fn keep(control: &OwnedFd, setup: &Setup, join_files: Vec<OwnedFd>) -> Result<(), EngineError> {
+/// Makes the namespaces, waits to be told what environment this is to be, and stays until that has ended.
+pub(super) fn keep(control: &OwnedFd, filter: Option<&Filter>) -> Result<(), EngineError> {
     sys::unshare(NAMESPACES).map_err(|error| EngineError::io("cannot make the sandbox's namespaces", error))?;
+    let filtering = filter.map(load_in_background).transpose()?;
+    // What the setup brings along leads its commands into their cgroups.
+    let Some((setup, join_files)) = receive::<Setup>(control).map_err(|error| EngineError::io("cannot read the setup", error))?
+    else {
+        return Ok(());
+    };
+    sys::unshare(UnshareFlags::NEWPID).map_err(|error| EngineError::io("cannot make the sandbox's processes a space", error))?;
     match sys::fork().map_err(|error| EngineError::io("cannot fork the sandbox's first process", error))? {
-        Fork::Child => std::process::exit(first_process(control, setup, join_files)),
-        Fork::Parent(pid) => {
+        Fork::Child => std::process::exit(first_process(control, &setup, join_files)),
+        Fork::Parent(first) => {
             // Held to the end, which tells whoever sweeps that this helper clears up by itself.
             let folder = lock_folder(&setup.dir)?;
             become_root()?;
-            if let Some(filter) = &setup.filter {
-                announce_filter(load_filter(filter));
+            for process in std::iter::once(first).chain(filtering) {
+                rustix::io::retry_on_intr(|| waitpid(Some(process), WaitOptions::empty()))
+                    .map_err(|error| EngineError::io("cannot wait for the sandbox's first process", error))?;
             }
-            rustix::io::retry_on_intr(|| waitpid(Some(pid), WaitOptions::empty()))
-                .map_err(|error| EngineError::io("cannot wait for the sandbox's first process", error))?;
             tree::remove_contents(&folder).map_err(|error| EngineError::io("cannot remove the sandbox's files", error))
         }
     }
@@ -67,6 +70,18 @@ fn enter(setup: &Setup, join_files: Vec<OwnedFd>) -> Result<Inside, EngineError>
     let upper = mounts::enter(setup)?;
     confine::confine(setup)?;
     Ok(Inside { upper, join_files })
+}
+
+/// Loads the filter in a process of its own, since the environment need not wait for it: without interface there is
+/// nothing to filter.
+fn load_in_background(filter: &Filter) -> Result<Pid, EngineError> {
+    match sys::fork().map_err(|error| EngineError::io("cannot fork for the network filter", error))? {
+        Fork::Child => {
+            announce_filter(become_root().and_then(|()| load_filter(filter)));
+            std::process::exit(0)
+        }
+        Fork::Parent(pid) => Ok(pid),
+    }
 }
 
 fn load_filter(filter: &Filter) -> Result<(), EngineError> {

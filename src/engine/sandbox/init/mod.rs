@@ -57,7 +57,7 @@ fn do_job(control: &OwnedFd) -> Result<(), EngineError> {
     // Whatever lies in folders that only the daemon's user may enter is opened while this is still that user.
     match job {
         Job::Probe => become_root()?,
-        Job::Environment(setup) => return keeper::keep(control, &setup, files),
+        Job::Environment { filter } => return keeper::keep(control, filter.as_ref()),
         Job::Unpack { dest } => {
             let dest = open_folder(&dest)?;
             let tar = files.pop().ok_or_else(|| EngineError::new("no tar came with the job"))?;

@@ -209,7 +209,7 @@ fn change_root(sources: &Sources, overlay: &OwnedFd) -> io::Result<()> {
 fn write_files(setup: &Setup) -> io::Result<()> {
     fs::create_dir_all("/etc")?;
     replace("/etc/hosts", &format!("127.0.0.1 localhost {}\n::1 localhost\n", setup.name))?;
-    if setup.filter.is_some() {
+    if setup.has_network {
         replace("/etc/resolv.conf", &format!("nameserver {NAME_SERVER}\n"))?;
     }
     fs::create_dir_all("/tmp")?;
