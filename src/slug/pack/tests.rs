@@ -8,17 +8,7 @@ use tokio::io::{AsyncReadExt as _, ReadBuf};
 
 use super::*;
 use crate::slug::open_tar;
-
-fn store() -> (TempDir, Store) {
-    let dir = TempDir::new().unwrap();
-    let store = Store::open(dir.path()).unwrap();
-    (dir, store)
-}
-
-fn files_below(dir: &Path) -> usize {
-    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    entries.map(|path| if path.is_dir() { files_below(&path) } else { 1 }).sum()
-}
+use crate::store::tests::{files_below, store};
 
 /// A tree out of a seed: folders, files of many sizes, links, odd names.
 fn grow_tree(dir: &Path, seed: u64) {
