@@ -20,13 +20,6 @@ build() {
     fi
 }
 
-# leave_for_run_time PACK
-leave_for_run_time() {
-    mkdir -p .profile.d
-    cp "$1/steps/profile.sh" .profile.d/nodejs.sh
-    cp "$1/lib/profile/web-concurrency.sh" .profile.d/web-concurrency.sh
-}
-
 # leave_for_next_pack PACK
 leave_for_next_pack() {
     cat > "$1/export" << EXPORT

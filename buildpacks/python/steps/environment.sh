@@ -43,13 +43,6 @@ finish_environment() {
     cache_save "$CACHE_DIR" environment "$ENVIRONMENT_KEY" .heroku/python
 }
 
-# leave_for_run_time PACK
-leave_for_run_time() {
-    mkdir -p .profile.d
-    cp "$1/steps/profile.sh" .profile.d/python.sh
-    cp "$1/lib/profile/web-concurrency.sh" .profile.d/web-concurrency.sh
-}
-
 # leave_for_next_pack PACK
 leave_for_next_pack() {
     cat > "$1/export" << EXPORT

@@ -59,11 +59,9 @@ count_gems() {
     bundle list --name-only 2> /dev/null | wc -l
 }
 
-# leave_for_run_time PACK
-leave_for_run_time() {
-    mkdir -p .profile.d
-    { cat "$1/steps/profile.sh" && echo "export BUNDLE_WITHOUT=\"\${BUNDLE_WITHOUT:-$BUNDLE_WITHOUT}\""; } > .profile.d/ruby.sh
-    cp "$1/lib/profile/web-concurrency.sh" .profile.d/web-concurrency.sh
+# Bundler must not ask for the groups that were not installed.
+leave_groups_for_run_time() {
+    echo "export BUNDLE_WITHOUT=\"\${BUNDLE_WITHOUT:-$BUNDLE_WITHOUT}\"" >> .profile.d/ruby.sh
 }
 
 # leave_for_next_pack PACK
