@@ -347,6 +347,7 @@ async fn access_and_keys() {
      friend@example.com   collaborator   deploy, operate, view
     "#);
     assert_snapshot!(desk.run_with(&["apps"], &[("HOIST_API_KEY", friend.token.expose())]).await.all(), @r#"
+
     === Collaborated Apps
 
       Name      Email
