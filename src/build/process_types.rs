@@ -46,10 +46,12 @@ async fn default_types(build: &Build<'_>, compiled: &Compiled) -> Result<Process
     // The system does not source exports before bin/release (conventions 3.6).
     pack.exports.clear();
     let answer = build.run_for_answer_if_there(&pack, "bin/release", &[&build.dir()]).await?;
-    if answer.exit != Exit::Code(0) {
-        return Err(failed(answer.all.trim().to_owned()));
+    match answer.exit {
+        Exit::Code(0) => parse_release(&answer.stdout).map_err(failed),
+        Exit::Code(code) => Err(failed(format!("exit status {code}\n{}", answer.all.trim()))),
+        // Out of time or of memory, which has words of its own.
+        exit => Err(BuildError::Compile { language: compiled.language.clone(), exit }),
     }
-    parse_release(&answer.stdout).map_err(failed)
 }
 
 fn parse_release(yaml: &str) -> Result<ProcessTypes, String> {

@@ -45,8 +45,8 @@ pub async fn put_source(build: &Build<'_>, source: &GitSource) -> Result<(), Bui
 fn parse_slugignore(text: &[u8]) -> Result<Gitignore, BuildError> {
     let text = std::str::from_utf8(text).map_err(|_| BuildError::Slugignore("it is not UTF-8 text".into()))?;
     let mut builder = GitignoreBuilder::new("");
-    for line in text.lines().filter(|line| !line.starts_with('!')) {
-        builder.add_line(None, line).map_err(|error| BuildError::Slugignore(error.to_string()))?;
+    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.starts_with('!')) {
+        builder.add_line(None, line).map_err(|error| BuildError::Slugignore(format!("line {number}: {error}")))?;
     }
     builder.build().map_err(|error| BuildError::Slugignore(error.to_string()))
 }

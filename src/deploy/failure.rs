@@ -1,4 +1,6 @@
-//! Every way a build can fail, and its words: what happened, what was seen, what to do (conventions 3.3).
+//! Every way a push can end without a release, before its build and after, and its words: what happened, what was
+//! seen, what to do (conventions 3.3). Who has not got so far hears from the door (`transport/`) or, if what they sent
+//! is not understood, from `git/`.
 
 use std::time::Duration;
 
@@ -6,15 +8,32 @@ use crate::build::{BuildError, builtin};
 use crate::db::DbError;
 use crate::engine::{EngineError, Exit};
 use crate::git::ReadError;
-use crate::model::{BuildStatus, Limits};
+use crate::model::{BuildId, BuildStatus, Limits, RefName};
 use crate::release::ReleaseError;
 use crate::slug::PackError;
 use crate::stack::StackError;
-use crate::transcript::{Transcript, size};
+use crate::transcript::{detail, section, size, warning};
 
-/// Why a build did not become a release.
+/// Why a push did not become a release.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
+    // Before anything is built, in the order of asking.
+    #[error("{0} can't be deleted")]
+    DeployBranchDeleted(RefName),
+    #[error("main and master were pushed with different commits")]
+    TwoDeploys,
+    #[error("{0} is not a deploy branch, and the push is strict")]
+    NotADeployBranch(RefName),
+    #[error("too many builds of this app are waiting ({0})")]
+    QueueFull(usize),
+    /// Another push moved the ref while this one waited.
+    #[error("{name} was moved by {by}")]
+    Superseded { name: String, by: String },
+    /// Another push of the same commit was faster. Not a failure for the pusher: they have what they wanted.
+    #[error("this commit has been deployed already")]
+    AlreadyDeployed,
+
+    // In a build.
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error(transparent)]
@@ -31,40 +50,30 @@ pub enum Failure {
     Io { what: &'static str, source: std::io::Error },
     #[error("the build stopped without a result: {0}")]
     Lost(String),
-    /// Another push moved the ref while this one waited.
-    #[error("{name} was moved by {by}")]
-    Superseded { name: String, by: String },
-    /// Another push of the same commit was faster. Not a failure for the pusher: they have what they wanted.
-    #[error("this commit has been deployed already")]
-    AlreadyDeployed,
-    #[error("too many builds of this app are waiting ({0})")]
-    QueueFull(usize),
     #[error("cancelled: the pusher went away")]
     Cancelled,
     #[error("hoist was stopped while this build ran")]
     Stopped,
 }
 
-/// Who has to act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    Pusher,
-    Hoist,
-}
-
 impl Failure {
-    /// Tells whose fault it is. Only hoist's own are logged as errors.
+    /// Tells whether it is hoist's own fault, which nobody but whoever runs it can mend. Only these are logged as errors.
     #[must_use]
-    pub fn fault(&self) -> Fault {
-        let pushers = match self {
-            Self::Build(BuildError::Export(error)) => error.is_pushers_fault(),
-            Self::Build(error) => !matches!(error, BuildError::Engine(_) | BuildError::Io { .. }),
-            Self::Slug(error) => !matches!(error, PackError::Read(_) | PackError::Store(_)),
-            Self::Release(error) => !matches!(error, ReleaseError::Db(_)),
-            Self::Superseded { .. } | Self::AlreadyDeployed | Self::QueueFull(_) | Self::Cancelled => true,
-            Self::Stack(_) | Self::Engine(_) | Self::Db(_) | Self::Io { .. } | Self::Lost(_) | Self::Stopped => false,
-        };
-        if pushers { Fault::Pusher } else { Fault::Hoist }
+    pub fn is_hoists_fault(&self) -> bool {
+        match self {
+            Self::Build(BuildError::Export(error)) => !error.is_pushers_fault(),
+            Self::Build(error) => matches!(error, BuildError::Engine(_) | BuildError::Io { .. }),
+            Self::Slug(error) => matches!(error, PackError::Read(_) | PackError::Store(_)),
+            Self::Release(error) => matches!(error, ReleaseError::Db(_)),
+            Self::DeployBranchDeleted(_)
+            | Self::TwoDeploys
+            | Self::NotADeployBranch(_)
+            | Self::QueueFull(_)
+            | Self::Superseded { .. }
+            | Self::AlreadyDeployed
+            | Self::Cancelled => false,
+            Self::Stack(_) | Self::Engine(_) | Self::Db(_) | Self::Io { .. } | Self::Lost(_) | Self::Stopped => true,
+        }
     }
 
     /// What the build's outcome row says.
@@ -80,29 +89,38 @@ impl Failure {
     #[must_use]
     pub fn ref_reason(&self) -> String {
         match self {
+            Self::DeployBranchDeleted(_) => "deletion of the deploy branch prohibited".into(),
+            Self::TwoDeploys => "another branch of this push deploys".into(),
+            Self::NotADeployBranch(_) => "not a deploy branch".into(),
             Self::Superseded { .. } | Self::Release(ReleaseError::Stale { .. }) => "fetch first".into(),
-            _ if self.fault() == Fault::Hoist => "hoist's fault, not yours".into(),
+            _ if self.is_hoists_fault() => "hoist's fault, not yours".into(),
             // What git prints for every push that Heroku refuses.
             _ => "pre-receive hook declined".into(),
         }
     }
 
-    /// Writes the failure into the transcript. `id` is what the pusher can quote to whoever runs hoist.
-    pub fn write(&self, transcript: &Transcript, limits: &Limits, id: &str) {
-        if self.fault() == Fault::Hoist {
-            transcript.warning(&format!("Push failed: {}", self.platform_words()));
-            transcript.warning("This is hoist's fault, not yours. Nothing was released. Please try pushing again.");
-            transcript.warning(&format!("Request id: {id}"));
-            return;
+    /// What the pusher reads, line by line in Heroku's grammar. The build's id is what they can quote to whoever runs
+    /// hoist.
+    #[must_use]
+    pub fn words(&self, limits: &Limits, build: Option<BuildId>) -> Vec<String> {
+        if self.is_hoists_fault() {
+            let mut lines = vec![
+                warning(&format!("Push failed: {}", self.platform_words())),
+                warning("This is hoist's fault, not yours. Nothing was released. Please try pushing again."),
+            ];
+            lines.extend(build.map(|id| warning(&format!("Request id: {id}"))));
+            return lines;
         }
-        if matches!(self, Self::AlreadyDeployed) {
-            transcript.detail("Another push has deployed this commit meanwhile: there is nothing to do.");
-            transcript.line("");
-            return;
+        let mut lines = self.reason(limits);
+        if !self.stands_alone() {
+            lines.extend([String::new(), warning("Push failed")]);
         }
-        self.write_reason(transcript, limits);
-        transcript.line("");
-        transcript.warning("Push failed");
+        lines
+    }
+
+    /// Whether `Push failed` would add nothing.
+    fn stands_alone(&self) -> bool {
+        matches!(self, Self::DeployBranchDeleted(_) | Self::TwoDeploys | Self::NotADeployBranch(_) | Self::AlreadyDeployed)
     }
 
     fn platform_words(&self) -> String {
@@ -118,85 +136,150 @@ impl Failure {
         words.to_owned()
     }
 
-    fn write_reason(&self, transcript: &Transcript, limits: &Limits) {
+    /// What is the pusher's to mend.
+    fn reason(&self, limits: &Limits) -> Vec<String> {
         match self {
-            Self::Build(error) => write_build_error(error, transcript, limits),
-            Self::Slug(PackError::TooLarge { size_bytes, .. }) => {
-                let (is, max) = (size(*size_bytes), size(limits.slug_bytes));
-                transcript.warning(&format!("Compiled slug size: {is} is too large (max is {max})."));
-                transcript.warning("See: http://devcenter.heroku.com/articles/slug-size");
+            Self::DeployBranchDeleted(name) => vec![
+                format!("!\tPush rejected, cannot delete {} branch", name.branch().unwrap_or(name.as_str())),
+                "!\tIt is what the app was deployed from. Push another commit to it, or `hoist apps:destroy` the app.".into(),
+            ],
+            Self::TwoDeploys => vec![
+                "!\tmain and master were pushed with different commits: only the first is deployed. Push one of them.".into(),
+            ],
+            Self::NotADeployBranch(name) => {
+                let branch = name.branch().unwrap_or(name.as_str());
+                vec![
+                    "!\tPushed to branch other than [main, master], and -o strict was given.".into(),
+                    format!("!\tPush it as {branch}:main to deploy it, or without -o strict to keep it only."),
+                ]
             }
-            Self::Slug(error) => transcript.warning(&format!("The built app can't be packed: {error}")),
-            Self::Superseded { name, by } => {
-                transcript.warning(&format!("{name} was moved by {by} since this push began."));
-                transcript.warning("This push was not built. Fetch, merge, and push again.");
+            Self::QueueFull(most) => vec![
+                warning(&format!("{most} builds of this app are waiting already: there may be no more.")),
+                warning("Wait until some of them have ended (`hoist builds` lists them), then push again."),
+            ],
+            Self::Superseded { name, by } => vec![
+                warning(&format!("{name} was moved by {by} since this push began.")),
+                warning("This push was not built. Fetch, merge, and push again."),
+            ],
+            Self::AlreadyDeployed => {
+                vec![detail("Another push has deployed this commit meanwhile: there is nothing to do."), String::new()]
             }
+            Self::Cancelled => vec![
+                warning("The build was cancelled: its pusher went away, and had pushed with -o cancel-on-disconnect."),
+                warning("Nothing was released. Push again to build it."),
+            ],
+            Self::Build(error) => build_words(error, limits),
+            Self::Slug(error) => slug_words(error, limits),
             Self::Release(error @ ReleaseError::Stale { .. }) => {
-                transcript.warning(&format!("Not released: {error} since this push began. Fetch, merge, and push again."));
+                vec![warning(&format!("{error} since this push began. Fetch, merge, and push again."))]
             }
-            other => transcript.warning(&format!("Push rejected: {other}.")),
+            Self::Release(error) => vec![
+                warning(&format!("The push's config can't be set: {error}.")),
+                warning("Mend the `-o config:KEY=VALUE` and push again."),
+            ],
+            Self::Stack(_) | Self::Engine(_) | Self::Db(_) | Self::Io { .. } | Self::Lost(_) | Self::Stopped => {
+                vec![warning(&self.platform_words())]
+            }
         }
     }
 }
 
-fn write_build_error(error: &BuildError, transcript: &Transcript, limits: &Limits) {
+fn build_words(error: &BuildError, limits: &Limits) -> Vec<String> {
     match error {
-        BuildError::NothingDetected => {
-            transcript.warning("No default language could be detected for this app.");
-            transcript.line(
-                "\t\t\tHINT: This occurs when hoist cannot detect the buildpack to use for this application automatically.",
-            );
-            transcript.line(&format!("\t\t\tLooked for: {}.", builtin::names().join(", ")));
-            transcript.line("\t\t\tSee https://devcenter.heroku.com/articles/buildpacks");
-        }
+        BuildError::NothingDetected => vec![
+            warning("No default language could be detected for this app."),
+            "\t\t\tHINT: This occurs when hoist cannot detect the buildpack to use for this application automatically.".into(),
+            format!("\t\t\tLooked for: {}.", builtin::names().join(", ")),
+            "\t\t\tSee https://devcenter.heroku.com/articles/buildpacks".into(),
+        ],
         BuildError::Incompatible { buildpack, output } => {
-            transcript.section(&format!("App not compatible with buildpack: {buildpack}"));
-            for line in output.lines() {
-                transcript.detail(line);
-            }
-            transcript.line("");
-            transcript.line("");
-            transcript.detail("More info: https://devcenter.heroku.com/articles/buildpacks#buildpack-auto-detection");
+            let mut lines = vec![section(&format!("App not compatible with buildpack: {buildpack}"))];
+            lines.extend(output.lines().map(detail));
+            lines.extend([String::new(), String::new()]);
+            lines.push(detail("More info: https://devcenter.heroku.com/articles/buildpacks#buildpack-auto-detection"));
+            lines
         }
-        BuildError::Compile { language, exit } => write_exit(language, *exit, transcript, limits),
-        BuildError::NoSuchBuildpack(buildpack) => {
-            transcript.warning(&format!("There is no buildpack {buildpack}."));
-            transcript.warning(&format!("hoist comes with: {}.", builtin::names().join(", ")));
+        BuildError::Compile { language, exit } => exit_words(language, *exit, limits),
+        BuildError::Release { buildpack, why } => {
+            let mut lines = vec![warning(&format!("bin/release of {buildpack} gave no process types:"))];
+            lines.extend(why.lines().map(detail));
+            lines.push(warning("It has to exit with 0 and print YAML: `default_process_types:` and, below, `web: COMMAND`."));
+            lines.push(warning("Mend the buildpack, or set another one with `hoist buildpacks:set`, and push again."));
+            lines
         }
-        BuildError::Submodules(paths) => {
-            transcript.line("!\tPush rejected, submodule install failed");
-            transcript.warning(&format!("This app has git submodules ({}), which hoist does not fetch.", paths.join(", ")));
-            transcript.warning("Commit their files into the app instead, for example with `git subtree add`.");
-        }
-        BuildError::Export(ReadError::SourceTooLarge { .. } | ReadError::TooManyFiles { .. }) => {
-            let (bytes, files) = (size(limits.source_bytes), limits.source_files);
-            transcript.warning(&format!("The source is too large: at most {bytes} and {files} files are built."));
-            transcript.warning("Remove what the app does not need from the repository, or name it in .slugignore.");
-        }
-        BuildError::Procfile(why) => transcript.warning(&format!("{why}. Mend the Procfile and push again.")),
-        other => transcript.warning(&format!("Push rejected: {other}.")),
+        BuildError::NoSuchBuildpack(buildpack) => vec![
+            warning(&format!("There is no buildpack {buildpack}.")),
+            warning(&format!("hoist comes with: {}.", builtin::names().join(", "))),
+        ],
+        BuildError::Submodules(paths) => vec![
+            "!\tPush rejected, submodule install failed".into(),
+            warning(&format!("This app has git submodules ({}), which hoist does not fetch.", paths.join(", "))),
+            warning("Commit their files into the app instead, for example with `git subtree add`."),
+        ],
+        BuildError::Slugignore(why) => vec![
+            warning(&format!(".slugignore can't be read: {why}.")),
+            warning("Each of its lines is a pattern as in .gitignore. Mend .slugignore, commit, and push again."),
+        ],
+        BuildError::Procfile(why) => vec![warning(&format!("{why}. Mend the Procfile and push again."))],
+        BuildError::Export(error) => export_words(error, limits),
+        // hoist's own faults, whose words are in `platform_words`.
+        BuildError::Engine(_) | BuildError::Io { .. } => vec![warning(&error.to_string())],
     }
 }
 
-fn write_exit(language: &str, exit: Exit, transcript: &Transcript, limits: &Limits) {
+fn export_words(error: &ReadError, limits: &Limits) -> Vec<String> {
+    match error {
+        ReadError::SourceTooLarge { .. } | ReadError::TooManyFiles { .. } => {
+            let (bytes, files) = (size(limits.source_bytes), limits.source_files);
+            vec![
+                warning(&format!("The source is too large: at most {bytes} and {files} files are built.")),
+                warning("Remove what the app does not need from the repository, or name it in .slugignore."),
+            ]
+        }
+        ReadError::FileTooLarge { path, limit } => {
+            vec![warning(&format!("{path} is larger than {}, the most that is read. Shorten it and push again.", size(*limit)))]
+        }
+        ReadError::Unusable { path, why } => vec![
+            warning(&format!("{} can't be put into a build: {why}.", path.escape_debug())),
+            warning("Rename or remove it, commit, and push again."),
+        ],
+        // hoist's own faults, whose words are in `platform_words`.
+        ReadError::Missing { .. } | ReadError::Store(_) | ReadError::Output(_) => vec![warning(&error.to_string())],
+    }
+}
+
+fn slug_words(error: &PackError, limits: &Limits) -> Vec<String> {
+    match error {
+        PackError::TooLarge { size_bytes, .. } => {
+            let (is, max) = (size(*size_bytes), size(limits.slug_bytes));
+            vec![
+                warning(&format!("Compiled slug size: {is} is too large (max is {max}).")),
+                warning("See: http://devcenter.heroku.com/articles/slug-size"),
+            ]
+        }
+        error => vec![warning(&format!("The built app can't be packed: {error}"))],
+    }
+}
+
+fn exit_words(language: &str, exit: Exit, limits: &Limits) -> Vec<String> {
     match exit {
-        Exit::TimedOut => {
-            transcript.warning(&format!("Timed out compiling {language} app ({})", minutes(limits.build_time)));
-            transcript.warning("See https://devcenter.heroku.com/articles/slug-compiler#time-limit");
-        }
-        Exit::OutOfMemory => {
-            transcript.line("ERROR: Build terminated: Out Of Memory");
-            transcript.warning(&format!("The build used more than {} of memory.", size(limits.build_memory_bytes)));
-        }
-        Exit::OutOfDisk => {
-            transcript.line("ERROR: Build terminated: Out Of Disk");
-            transcript.warning(&format!("The build wrote more than {} to disk.", size(limits.build_disk_bytes)));
-        }
-        Exit::OutOfPids => {
-            transcript.line("ERROR: Build terminated: Too Many Processes");
-            transcript.warning(&format!("The build ran more than {} processes and threads at once.", limits.build_pids));
-        }
-        Exit::Code(_) | Exit::Signal(_) => transcript.warning(&format!("Push rejected, failed to compile {language} app.")),
+        Exit::TimedOut => vec![
+            warning(&format!("Timed out compiling {language} app ({})", minutes(limits.build_time))),
+            warning("See https://devcenter.heroku.com/articles/slug-compiler#time-limit"),
+        ],
+        Exit::OutOfMemory => vec![
+            "ERROR: Build terminated: Out Of Memory".into(),
+            warning(&format!("The build used more than {} of memory.", size(limits.build_memory_bytes))),
+        ],
+        Exit::OutOfDisk => vec![
+            "ERROR: Build terminated: Out Of Disk".into(),
+            warning(&format!("The build wrote more than {} to disk.", size(limits.build_disk_bytes))),
+        ],
+        Exit::OutOfPids => vec![
+            "ERROR: Build terminated: Too Many Processes".into(),
+            warning(&format!("The build ran more than {} processes and threads at once.", limits.build_pids)),
+        ],
+        Exit::Code(_) | Exit::Signal(_) => vec![warning(&format!("Push rejected, failed to compile {language} app."))],
     }
 }
 

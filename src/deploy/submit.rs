@@ -6,7 +6,6 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::failure::Fault;
 use super::queue::{Entry, Turn};
 use super::{Built, Failure, Request, archive};
 use crate::ctx::Ctx;
@@ -33,7 +32,7 @@ impl End {
         match self {
             Self::Released(_) => "released",
             Self::DryRun => "dry run",
-            Self::Failed(failure) if failure.fault() == Fault::Hoist => "error",
+            Self::Failed(failure) if failure.is_hoists_fault() => "error",
             Self::Failed(failure) => failure.status().as_str(),
         }
     }
@@ -223,7 +222,7 @@ async fn dry_run(ctx: &Ctx, entry: &Entry) -> Result<End, Failure> {
 /// Records a failure and tells the pusher. If the outcome is recorded already, the commit that seemed to fail did
 /// happen, and the release is real.
 async fn fail(ctx: &Ctx, entry: &Entry, failure: Failure) -> End {
-    if failure.fault() == Fault::Hoist {
+    if failure.is_hoists_fault() {
         tracing::error!(build.id = %entry.id, error = &failure as &dyn std::error::Error, "a build failed for hoist's own reasons");
     }
     match record_failure(ctx, entry, &failure).await {
@@ -233,7 +232,7 @@ async fn fail(ctx: &Ctx, entry: &Entry, failure: Failure) -> End {
         Err(error) => tracing::error!(build.id = %entry.id, %error, "a build's failure could not be recorded"),
     }
     entry.transcript.end_line();
-    failure.write(&entry.transcript, &ctx.config.limits, &entry.id.to_string());
+    failure.words(&ctx.config.limits, Some(entry.id)).iter().for_each(|line| entry.transcript.line(line));
     End::Failed(failure)
 }
 

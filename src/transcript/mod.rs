@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 pub use redact::Redactor;
 pub use spool::Follower;
 use spool::Spool;
-pub use words::size;
+pub use words::{detail, section, size, warning};
 
 /// A partial line is shown once it is this long: a buildpack that never ends its line must not fill the memory.
 const LONGEST_LINE: usize = 16 * 1024;
@@ -56,17 +56,17 @@ impl Transcript {
 
     /// `-----> Compressing...`
     pub fn section(&self, text: &str) {
-        self.write_line(&words::section(text));
+        self.write_line(&section(text));
     }
 
     /// The same, seven columns in.
     pub fn detail(&self, text: &str) {
-        self.write_line(&words::detail(text));
+        self.write_line(&detail(text));
     }
 
     /// ` !     Push failed`
     pub fn warning(&self, text: &str) {
-        self.write_line(&words::warning(text));
+        self.write_line(&warning(text));
     }
 
     /// A line as it is.

@@ -1,17 +1,20 @@
 //! Heroku's line grammar (conventions 3.1): where a line starts says what it is.
 
 /// A new step.
-pub(super) fn section(text: &str) -> String {
+#[must_use]
+pub fn section(text: &str) -> String {
     format!("-----> {text}")
 }
 
 /// Something about the step.
-pub(super) fn detail(text: &str) -> String {
+#[must_use]
+pub fn detail(text: &str) -> String {
     format!("       {text}")
 }
 
 /// A warning or an error.
-pub(super) fn warning(text: &str) -> String {
+#[must_use]
+pub fn warning(text: &str) -> String {
     format!(" !     {text}")
 }
 

@@ -8,11 +8,8 @@ use crate::db::{self, DbError};
 use crate::deploy::{self, End, Failure, Request, Ticket};
 use crate::git::{Progress, Push, Quarantine, RefStatus, RefUpdate, Repo};
 use crate::model::{Account, App, BuildpackRef, CommitId, Digest, PushOptions, RefName, is_deploy_branch};
-use crate::release::{self, Pack, RefMove, ReleaseError};
+use crate::release::{self, Pack, RefMove};
 use crate::{build, telemetry};
-
-/// The `ng` reason of whatever is not the pusher's to mend.
-const HOISTS_FAULT: &str = "hoist's fault, not yours";
 
 /// One push being decided on.
 pub(super) struct Pusher<'a> {
@@ -34,8 +31,8 @@ impl Pusher<'_> {
         let quarantine = quarantine.map(Arc::new);
         let mut statuses = BTreeMap::new();
         for update in &updates {
-            if let Some(reason) = self.refuse_early(update, &updates, &options).await {
-                statuses.insert(update.name.clone(), Err(reason));
+            if let Err(failure) = refuse_early(update, &updates, &options) {
+                statuses.insert(update.name.clone(), Err(self.tell(&failure).await));
             }
         }
         if atomic && !statuses.is_empty() {
@@ -56,26 +53,6 @@ impl Pusher<'_> {
         with_rest(&updates, statuses, "not processed")
     }
 
-    /// Refusals that need no build.
-    async fn refuse_early(&self, update: &RefUpdate, all: &[RefUpdate], options: &PushOptions) -> Option<String> {
-        if is_deploy_branch(&update.name) {
-            let branch = update.name.branch().unwrap_or_default();
-            if update.new.is_none() {
-                self.say(&format!("!\tPush rejected, cannot delete {branch} branch\n")).await;
-                return Some("deletion of the deploy branch prohibited".into());
-            }
-            let first = all.iter().find(|other| deploys(other));
-            if first.is_some_and(|first| first.new != update.new) {
-                self.say("!\tmain and master were pushed with different commits: push one of them.\n").await;
-                return Some("another branch of this push deploys".into());
-            }
-        } else if options.strict && update.new.is_some() {
-            self.say("!\tPushed to branch other than [main, master], and -o strict was given.\n").await;
-            return Some("not a deploy branch".into());
-        }
-        None
-    }
-
     /// Moves branches and tags that deploy nothing (conventions 3.2).
     async fn move_others(
         &self,
@@ -90,21 +67,19 @@ impl Pusher<'_> {
         if let Some(quarantine) = quarantine
             && let Err(error) = quarantine.publish().await
         {
-            tracing::error!(app.name = %self.app.name, %error, "pushed objects can't be kept");
-            return updates.iter().map(|update| (update.name.clone(), Err(HOISTS_FAULT.into()))).collect();
+            let failure = Failure::Io { what: "the pushed objects can't be kept", source: error };
+            let reason = self.tell(&failure).await;
+            return updates.iter().map(|update| (update.name.clone(), Err(reason.clone()))).collect();
         }
         let batches: Vec<&[&RefUpdate]> = if atomic { vec![updates] } else { updates.chunks(1).collect() };
         let mut statuses = Vec::new();
         for batch in batches {
             let wanted: Vec<_> = batch.iter().map(|update| ref_move(update)).collect();
             let moved = release::move_refs(&self.ctx.db, self.app.id, &wanted, pack.as_ref(), self.ctx.now()).await;
-            let outcome = moved.map_err(|error| match error {
-                ReleaseError::Stale { .. } => "fetch first".to_owned(),
-                error => {
-                    tracing::error!(app.name = %self.app.name, error = &error as &dyn std::error::Error, "refs can't be moved");
-                    HOISTS_FAULT.to_owned()
-                }
-            });
+            let outcome = match moved {
+                Ok(()) => Ok(()),
+                Err(error) => Err(self.tell(&error.into()).await),
+            };
             statuses.extend(batch.iter().map(|update| (update.name.clone(), outcome.clone())));
         }
         statuses
@@ -126,7 +101,7 @@ impl Pusher<'_> {
         };
         let ticket = match submitted {
             Ok(ticket) => ticket,
-            Err(failure) => return Err(self.tell_not_accepted(&failure).await),
+            Err(failure) => return Err(self.tell(&failure).await),
         };
         if detach {
             let text = format!(
@@ -213,10 +188,12 @@ impl Pusher<'_> {
         }
     }
 
-    /// A push that could not even be queued: there is no log to write to.
-    async fn tell_not_accepted(&self, failure: &Failure) -> String {
-        tracing::warn!(app.name = %self.app.name, error = failure as &dyn std::error::Error, "a push was not accepted");
-        self.say(&format!(" !     Push failed: {failure}. Please try pushing again.\n")).await;
+    /// Says why nothing is built, there being no log to write to, and returns the reason for the ref's status.
+    async fn tell(&self, failure: &Failure) -> String {
+        if failure.is_hoists_fault() {
+            tracing::error!(app.name = %self.app.name, error = failure as &dyn std::error::Error, "a push failed for hoist's own reasons");
+        }
+        self.say(&(failure.words(&self.ctx.config.limits, None).join("\n") + "\n")).await;
         failure.ref_reason()
     }
 
@@ -224,6 +201,21 @@ impl Pusher<'_> {
         // A pusher who is gone does not stop what they started; `follow` notices them.
         let _ = self.progress.write(text.as_bytes()).await;
     }
+}
+
+/// Refusals that need no build.
+fn refuse_early(update: &RefUpdate, all: &[RefUpdate], options: &PushOptions) -> Result<(), Failure> {
+    if deploys(update) {
+        let first = all.iter().find(|other| deploys(other));
+        return if first.is_some_and(|first| first.new != update.new) { Err(Failure::TwoDeploys) } else { Ok(()) };
+    }
+    if is_deploy_branch(&update.name) {
+        return Err(Failure::DeployBranchDeleted(update.name.clone()));
+    }
+    if options.strict && update.new.is_some() {
+        return Err(Failure::NotADeployBranch(update.name.clone()));
+    }
+    Ok(())
 }
 
 fn deploys(update: &RefUpdate) -> bool {

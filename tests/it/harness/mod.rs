@@ -11,7 +11,7 @@ use std::path::PathBuf;
 pub(crate) use daemon::{Daemon, User};
 pub(crate) use normalise::normalise;
 pub(crate) use slug::page_of;
-pub(crate) use work_tree::{WorkTree, interrupt, wait};
+pub(crate) use work_tree::{Pushed, WorkTree, interrupt, wait};
 
 /// The hoist executable under test.
 pub(crate) const HOIST: &str = env!("CARGO_BIN_EXE_hoist");
