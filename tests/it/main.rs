@@ -23,4 +23,5 @@ mod apps;
 mod crash;
 mod queue;
 mod refusals;
+mod serve;
 mod transcript;

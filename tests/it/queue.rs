@@ -1,56 +1,6 @@
 //! Pushes that overlap, and pushers who go away.
 
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
-
-use crate::harness::{Daemon, User, WorkTree, interrupt, wait};
-
-/// How long something that must happen may take.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// A daemon with an app whose builds wait at a gate. Without isolation: the gate is a file of the host.
-struct Gated {
-    daemon: Daemon,
-    user: User,
-    tree: WorkTree,
-    gate: PathBuf,
-}
-
-impl Gated {
-    fn new() -> Self {
-        let daemon = Daemon::start_with("engine = \"local\"\n");
-        let user = daemon.user("alice@example.com");
-        let gate = daemon.data_dir().join("gate");
-        daemon.client(&user, &["apps:create", "shop"]);
-        daemon.client(&user, &["buildpacks:set", "./pack", "--app", "shop"]);
-        daemon.client(&user, &["config:set", &format!("GATE={}", gate.display()), "--app", "shop"]);
-        Self { daemon, user, tree: WorkTree::with_pack("gated"), gate }
-    }
-
-    fn open_gate(&self) {
-        std::fs::write(&self.gate, "").unwrap();
-    }
-
-    fn deploys(&self) -> usize {
-        self.daemon.releases(&self.user, "shop").iter().filter(|(_, what)| what.starts_with("Deploy")).count()
-    }
-
-    /// Waits until so many builds of the app are recorded.
-    fn until_builds(&self, count: usize, status: &str) {
-        until(|| {
-            let builds = self.daemon.get(&self.user, "/apps/shop/builds");
-            builds.as_array().unwrap().iter().filter(|build| build["status"] == status).count() == count
-        });
-    }
-}
-
-fn until(mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < PATIENCE, "it did not happen");
-        std::thread::yield_now();
-    }
-}
+use crate::harness::{Daemon, Gated, WorkTree, interrupt, until, wait};
 
 #[test]
 fn the_same_push_again_re_attaches() {
@@ -127,6 +77,8 @@ fn a_pusher_may_ask_to_cancel_by_going_away() {
     interrupt(push);
     gated.until_builds(1, "failed");
     assert_eq!(gated.deploys(), 0);
+    let log = gated.daemon.client(&gated.user, &["builds:output", "--app", "shop"]);
+    assert!(log.contains("its pusher went away") && log.contains("Push again to build it"), "{log}");
     gated.open_gate();
     assert!(gated.tree.push_ssh(&gated.daemon, &gated.user, "shop").ok);
 }

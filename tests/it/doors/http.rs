@@ -1,14 +1,16 @@
 //! The HTTP door, with curl, git, and bare sockets for clients that misbehave.
 
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use hoist::server::Server;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{Answer, Daemon, PATIENCE};
+use super::{Answer, Daemon, PATIENCE, config};
 
 const REFS: &str = "/my-app.git/info/refs?service=git-receive-pack";
 const PUSH: &str = "/my-app.git/git-receive-pack";
@@ -167,6 +169,56 @@ async fn one_port_speaks_tls_as_well() {
     daemon.curl(&[&trust[..], &old, &["--ipv4", &url]].concat(), b"").await.expect(35);
     // Who does not trust the CA is not served.
     daemon.curl(&["--ipv4", &url], b"").await.expect(60);
+}
+
+/// A certificate for one name as an operator has it: the CA that signed it, its chain and its key, as files in `dir`;
+/// and the `[tls]` section that names them.
+fn certificate(dir: &Path, name: &str) -> (PathBuf, String) {
+    let [ca_file, certificate, key_file] = ["ca.pem", "cert.pem", "key.pem"].map(|file| dir.join(file));
+    let ca_key = rcgen::KeyPair::generate().unwrap();
+    let mut ca = rcgen::CertificateParams::new([]).unwrap();
+    ca.distinguished_name.push(rcgen::DnType::CommonName, "An operator's CA");
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    std::fs::write(&ca_file, ca.self_signed(&ca_key).unwrap().pem()).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let signed = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+    let signed = signed.signed_by(&key, &rcgen::Issuer::new(ca, ca_key)).unwrap();
+    std::fs::write(&certificate, signed.pem()).unwrap();
+    std::fs::write(&key_file, key.serialize_pem()).unwrap();
+    let tls = format!("[tls]\ncertificate = \"{}\"\nkey = \"{}\"\n", certificate.display(), key_file.display());
+    (ca_file, tls)
+}
+
+#[tokio::test]
+async fn the_configured_certificate_is_served() {
+    let files = tempfile::tempdir().unwrap();
+    let (ca, tls) = certificate(files.path(), "hoist.example.com");
+    let daemon = Daemon::with_config(&tls).await;
+    let port = daemon.server.http().port();
+    let (url, here) = (format!("https://hoist.example.com:{port}/healthz"), format!("hoist.example.com:{port}:127.0.0.1"));
+    let trust = ["--cacert", ca.to_str().unwrap(), "--resolve", &here];
+    assert_eq!(daemon.curl(&[&trust[..], &[&url]].concat(), b"").await.expect(0).out, "ok\n");
+    // For no other name, and no CA of hoist's own has been made.
+    daemon.curl(&[&trust[..], &["--ipv4", &format!("https://localhost:{port}/healthz")]].concat(), b"").await.expect(60);
+    assert!(!daemon.path("data").join("ca.pem").exists());
+}
+
+#[tokio::test]
+async fn a_certificate_that_can_not_be_served_stops_the_start() {
+    let [one, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let (_, tls) = certificate(one.path(), "hoist.example.com");
+    certificate(other.path(), "hoist.example.com");
+    let start = async |tls: &str| {
+        let data = tempfile::tempdir().unwrap();
+        std::fs::write(data.path().join("hoist.toml"), tls).unwrap();
+        format!("{:#}", Server::start(config(data.path().to_owned())).await.err().unwrap())
+    };
+    std::fs::copy(other.path().join("key.pem"), one.path().join("key.pem")).unwrap();
+    let error = start(&tls).await;
+    assert!(error.contains("cert.pem can't be used with the key in") && error.contains("key.pem"), "{error}");
+    std::fs::remove_file(one.path().join("cert.pem")).unwrap();
+    let error = start(&tls).await;
+    assert!(error.contains("cert.pem"), "{error}");
 }
 
 #[tokio::test]

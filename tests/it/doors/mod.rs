@@ -1,5 +1,6 @@
 //! The two doors, up to the point where a push begins: who gets in, what is answered, what is refused.
 
+mod bombs;
 mod http;
 mod ssh;
 mod stop;
@@ -28,10 +29,15 @@ struct Daemon {
 impl Daemon {
     /// Starts one with this `[limits]` section.
     async fn with_limits(limits: &str) -> Self {
+        Self::with_config(&format!("[limits]\n{limits}\n")).await
+    }
+
+    /// Starts one with this `hoist.toml`.
+    async fn with_config(text: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
         std::fs::create_dir(&data).unwrap();
-        std::fs::write(data.join("hoist.toml"), format!("[limits]\n{limits}\n")).unwrap();
+        std::fs::write(data.join("hoist.toml"), text).unwrap();
         let server = Server::start(config(data)).await.unwrap();
         let token = add_user(&server, "alice@example.com", None).await;
         Self { server, dir, token }

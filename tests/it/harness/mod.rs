@@ -1,7 +1,9 @@
-//! What the tests share: a daemon of their own (`daemon`), a user's work tree and git (`work_tree`), the release's
-//! processes run in the run stack (`slug`), and whole transcripts made comparable (`normalise`).
+//! What the tests share: a daemon of their own (`daemon`), a user's work tree and git (`work_tree`), builds that wait
+//! for the test (`gated`), the release's processes run in the run stack (`slug`), and whole transcripts made comparable
+//! (`normalise`).
 
 mod daemon;
+mod gated;
 mod normalise;
 mod slug;
 mod work_tree;
@@ -9,6 +11,7 @@ mod work_tree;
 use std::path::PathBuf;
 
 pub(crate) use daemon::{Daemon, User};
+pub(crate) use gated::{Gated, until};
 pub(crate) use normalise::normalise;
 pub(crate) use slug::page_of;
 pub(crate) use work_tree::{Pushed, WorkTree, interrupt, wait};
