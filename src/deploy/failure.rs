@@ -154,7 +154,7 @@ impl Failure {
                 ]
             }
             Self::QueueFull(most) => vec![
-                warning(&format!("{most} builds of this app are waiting already: there may be no more.")),
+                warning(&format!("Too many builds of this app are waiting already: at most {most} may.")),
                 warning("Wait until some of them have ended (`hoist builds` lists them), then push again."),
             ],
             Self::Superseded { name, by } => vec![

@@ -1,5 +1,7 @@
 //! Pushes that overlap, and pushers who go away.
 
+use insta::assert_snapshot;
+
 use crate::harness::{Daemon, Gated, WorkTree, interrupt, until, wait};
 
 #[test]
@@ -54,6 +56,27 @@ fn a_push_that_waited_in_vain_is_refused_before_it_builds() {
     );
     assert!(!second.transcript.contains("at the gate"), "it must not have been built: {}", second.transcript);
     assert_eq!(gated.deploys(), 1);
+}
+
+#[test]
+fn only_so_many_builds_may_wait() {
+    let gated = Gated::with_limits("queued_builds_per_app = 0");
+    let first = gated.tree.start_push(&gated.daemon, &gated.user, "shop", &["main"]);
+    gated.until_builds(1, "pending");
+    gated.tree.commit("second");
+    let second = gated.tree.push_ssh(&gated.daemon, &gated.user, "shop");
+    assert!(!second.ok);
+    assert_snapshot!(second.transcript, @r"
+    remote:  !     Too many builds of this app are waiting already: at most 0 may.
+    remote:  !     Wait until some of them have ended (`hoist builds` lists them), then push again.
+    remote:
+    remote:  !     Push failed
+    To ssh://HOST/shop.git
+     ! [remote rejected] main -> main (pre-receive hook declined)
+    error: failed to push some refs to 'ssh://HOST/shop.git'
+    ");
+    gated.open_gate();
+    assert!(wait(first).ok);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! `hoist serve` as a process: ready, stopped, started twice.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
+use std::process::Stdio;
 
 use rustix::process::Signal;
 
@@ -62,8 +64,14 @@ fn asked_twice_it_ends_builds() {
 fn a_second_daemon_of_the_same_data_is_refused() {
     let daemon = Daemon::start_with("engine = \"local\"\n");
     let mut second = daemon.hoist(&["serve", "--http-listen", "127.0.0.1:0", "--ssh-listen", "127.0.0.1:0"]);
-    let output = second.output().unwrap();
-    let [said, why] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let mut second = second.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(second.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    if !said.is_empty() {
+        second.kill().unwrap();
+    }
+    let output = second.wait_with_output().unwrap();
+    let why = String::from_utf8_lossy(&output.stderr);
     assert_eq!((output.status.code(), said.as_str()), (Some(1), ""), "{why}");
     let expected = format!("another hoist (process {}) serves {} already", daemon.pid(), daemon.data_dir().display());
     assert!(why.contains(&expected), "{why}");

@@ -18,7 +18,12 @@ pub(crate) struct Gated {
 
 impl Gated {
     pub(crate) fn new() -> Self {
-        let daemon = Daemon::start_with("engine = \"local\"\n");
+        Self::with_limits("")
+    }
+
+    /// With this `[limits]` section.
+    pub(crate) fn with_limits(limits: &str) -> Self {
+        let daemon = Daemon::start_with(&format!("engine = \"local\"\n[limits]\n{limits}\n"));
         let user = daemon.user("alice@example.com");
         let gate = daemon.data_dir().join("gate");
         daemon.client(&user, &["apps:create", "shop"]);
