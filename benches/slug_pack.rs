@@ -1,22 +1,18 @@
 //! Packs a `node_modules`-like tree as a slug, against `tar c | pigz`, and prints the ratios of time and size.
 //!
-//! `cargo bench --bench slug_pack [-- TREE]`. Without a tree it makes one. The two sides take turns; both read the
-//! tree and both send a tar through a pipe, as a build's tar comes from the engine's helper. The goal: at most 0.45 of
-//! the time at no more than 1.05 of the size.
+//! The two sides take turns; both read the tree and both send a tar through a pipe. hoist's comes from the engine, as a
+//! build's does. The goal: at most 0.45 of the time at no more than 1.05 of the size.
 
 use std::error::Error;
 use std::fs;
-use std::io::{BufWriter, PipeWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use hoist::engine::{Engine, Environment, Kind, Settings, Spec};
 use hoist::model::Limits;
 use hoist::slug::{Packed, pack};
 use hoist::store::Store;
-use rustix::pipe::fcntl_setpipe_size;
-use tar::Header;
-use tokio::net::unix::pipe;
 
 #[path = "slug_tree.rs"]
 mod slug_tree;
@@ -25,8 +21,7 @@ mod table;
 
 const ROUNDS: usize = 5;
 
-/// As the engine's pipes have.
-const PIPE_BYTES: usize = 1024 * 1024;
+const TREE: &str = "/tree";
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -36,11 +31,11 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let work = tempfile::tempdir()?;
-    let tree = match std::env::args().skip(1).find(|argument| !argument.starts_with('-')) {
-        Some(tree) => PathBuf::from(tree),
-        None => slug_tree::generate(&work.path().join("tree"))?,
-    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let environment = runtime.block_on(environment(&work.path().join("engine")))?;
+    let tree = PathBuf::from(environment.path(TREE));
+    fs::create_dir_all(&tree)?;
+    slug_tree::generate(&tree)?;
 
     let (mut theirs, mut ours) = (Vec::new(), Vec::new());
     let (mut their_bytes, mut packed) = (0, None);
@@ -48,7 +43,7 @@ fn main() -> Result<()> {
         let (their_time, bytes) = timed(|| tar_pigz(&tree, &work.path().join("peer.tar.gz")))?;
         // A new store each round, or the slug would be there already.
         let store = Store::open(work.path().join(format!("store-{round}")))?;
-        let (our_time, slug) = timed(|| runtime.block_on(pack_tree(tree.clone(), &store)))?;
+        let (our_time, slug) = timed(|| runtime.block_on(pack_tree(&environment, &store)))?;
         // The first round warms the page cache.
         if round > 0 {
             println!("  round {round}: tar | pigz {their_time:.2?}, hoist {our_time:.2?}");
@@ -57,6 +52,7 @@ fn main() -> Result<()> {
         }
         (their_bytes, packed) = (bytes, Some(slug));
     }
+    runtime.block_on(environment.stop())?;
     report(median(theirs), median(ours), their_bytes, &packed.expect("at least one round"));
     Ok(())
 }
@@ -100,43 +96,28 @@ fn tar_pigz(tree: &Path, out: &Path) -> Result<u64> {
     Ok(fs::metadata(out)?.len())
 }
 
-async fn pack_tree(tree: PathBuf, store: &Store) -> Result<Packed> {
-    let (reader, writer) = std::io::pipe()?;
-    fcntl_setpipe_size(&writer, PIPE_BYTES)?;
-    let producer = std::thread::spawn(move || write_tar(&tree, writer));
-    let packed = pack(pipe::Receiver::from_owned_fd(reader.into())?, store, &Limits::default()).await?;
-    producer.join().expect("the producer does not panic")?;
-    Ok(packed)
+async fn pack_tree(environment: &Environment, store: &Store) -> Result<Packed> {
+    Ok(pack(environment.take_out(TREE).await?, store, &Limits::default()).await?)
 }
 
-/// Writes the tree as a tar, each folder before its sorted content, as the engine's helper does.
-fn write_tar(tree: &Path, pipe: PipeWriter) -> Result<()> {
-    let mut tar = tar::Builder::new(BufWriter::with_capacity(PIPE_BYTES / 4, pipe));
-    append_folder(&mut tar, tree, Path::new("."))?;
-    tar.into_inner()?.flush()?;
-    Ok(())
-}
-
-fn append_folder(tar: &mut tar::Builder<impl Write>, folder: &Path, name: &Path) -> Result<()> {
-    tar.append_dir(name, folder)?;
-    let mut entries = fs::read_dir(folder)?.collect::<std::io::Result<Vec<_>>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let (path, name) = (entry.path(), name.join(entry.file_name()));
-        let mut header = Header::new_gnu();
-        match entry.file_type()? {
-            kind if kind.is_dir() => append_folder(tar, &path, &name)?,
-            kind if kind.is_symlink() => {
-                header.set_metadata(&fs::symlink_metadata(&path)?);
-                tar.append_link(&mut header, &name, fs::read_link(&path)?)?;
-            }
-            _ => {
-                let file = fs::File::open(&path)?;
-                let metadata = file.metadata()?;
-                header.set_metadata(&metadata);
-                tar.append_data(&mut header, &name, file.take(metadata.len()))?;
-            }
-        }
-    }
-    Ok(())
+/// An environment of the engine that needs nothing: its files are read and piped as every engine does it.
+async fn environment(work_dir: &Path) -> Result<Environment> {
+    let settings = Settings {
+        kind: Kind::Local,
+        helper: PathBuf::new(),
+        work_dir: work_dir.to_owned(),
+        ca_bundle: None,
+        allow_networks: Vec::new(),
+    };
+    let limits = Limits::default();
+    let spec = Spec {
+        root: "/".into(),
+        name: "bench".into(),
+        memory_bytes: limits.build_memory_bytes,
+        pids: limits.build_pids,
+        cpus: limits.build_cpus,
+        disk_bytes: limits.build_disk_bytes,
+        network: false,
+    };
+    Ok(Engine::open(settings)?.start(spec).await?)
 }

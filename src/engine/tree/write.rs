@@ -3,16 +3,15 @@
 //! The `tar` crate gives the header; its builder is not used because it strips the leading `./` and copies file
 //! contents in 8 KiB pieces.
 
-use std::ffi::OsString;
-use std::fs::{self, File, FileType, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Write};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use tar::{EntryType, Header};
 
-use super::MAX_DEPTH;
+use super::walk::{Entry, Kind, walk_ahead};
 
 const BLOCK_BYTES: usize = 512;
 
@@ -22,64 +21,24 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// Longest name that a header's own field holds; longer ones get an entry of their own before, as GNU tar does.
 const NAME_FIELD_BYTES: usize = 100;
 
-/// Most entries of one folder: their names are held in memory to be sorted, up to about 100 MiB.
-const MAX_FOLDER_ENTRIES: usize = 1_000_000;
-
 /// Writes everything below `dir` to `out`: files, folders and symbolic links. Hard links become files of their own;
 /// sockets, pipes and devices are left out. Fails when a file changes its size while it is read.
 pub(in crate::engine) fn write(dir: &Path, out: impl Write) -> io::Result<()> {
     let mut tar = TarWriter { out, buffer: vec![0; BUFFER_BYTES], used: 0 };
-    tar.entry(&header(&fs::metadata(dir)?, EntryType::Directory, 0), b"./")?;
-    write_folder(&mut tar, dir, &mut b"./".to_vec(), 0)?;
+    walk_ahead(dir, |entry| write_entry(&mut tar, entry))?;
     tar.finish()
 }
 
-/// Writes the entries of `dir`, whose name in the tar is `name` (ending in `/`).
-fn write_folder<W: Write>(tar: &mut TarWriter<W>, dir: &Path, name: &mut Vec<u8>, depth: usize) -> io::Result<()> {
-    if depth > MAX_DEPTH {
-        return Err(io::Error::other(format!("{} is nested too deep", dir.display())));
-    }
-    for (file_name, kind) in sorted_entries(dir)? {
-        let path = dir.join(&file_name);
-        let name_length = name.len();
-        name.extend_from_slice(file_name.as_bytes());
-        if kind.is_dir() {
-            name.push(b'/');
-            tar.entry(&header(&fs::symlink_metadata(&path)?, EntryType::Directory, 0), name)?;
-            write_folder(tar, &path, name, depth + 1)?;
-        } else if kind.is_symlink() {
-            tar.link(&header(&fs::symlink_metadata(&path)?, EntryType::Symlink, 0), name, fs::read_link(&path)?)?;
-        } else if kind.is_file() {
-            write_file(tar, &path, name).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+fn write_entry<W: Write>(tar: &mut TarWriter<W>, Entry { name, metadata, kind }: Entry) -> io::Result<()> {
+    match kind {
+        Kind::Folder => tar.entry(&header(&metadata, EntryType::Directory, 0), &name),
+        Kind::Link(target) => tar.link(&header(&metadata, EntryType::Symlink, 0), &name, target),
+        Kind::File(mut file) => {
+            tar.entry(&header(&metadata, EntryType::Regular, metadata.size()), &name)?;
+            let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", String::from_utf8_lossy(&name)));
+            tar.contents(&mut file, metadata.size()).map_err(named)
         }
-        name.truncate(name_length);
     }
-    Ok(())
-}
-
-fn sorted_entries(dir: &Path) -> io::Result<Vec<(OsString, FileType)>> {
-    let mut entries = fs::read_dir(dir)
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", dir.display())))?
-        .take(MAX_FOLDER_ENTRIES + 1)
-        .map(|entry| entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?))))
-        .collect::<io::Result<Vec<_>>>()?;
-    if entries.len() > MAX_FOLDER_ENTRIES {
-        return Err(io::Error::other(format!("{} has more than {MAX_FOLDER_ENTRIES} entries", dir.display())));
-    }
-    entries.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
-    Ok(entries)
-}
-
-fn write_file<W: Write>(tar: &mut TarWriter<W>, path: &Path, name: &[u8]) -> io::Result<()> {
-    // Not following and not blocking, in case that the file has become a link or a pipe since it was listed.
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("changed while it was read"));
-    }
-    tar.entry(&header(&metadata, EntryType::Regular, metadata.size()), name)?;
-    tar.contents(&mut file, metadata.size())
 }
 
 fn header(metadata: &Metadata, kind: EntryType, size: u64) -> Header {
@@ -203,6 +162,7 @@ fn padding(size: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;

@@ -1,0 +1,118 @@
+//! Reads a tree in order on a thread of its own, ahead of whoever takes its entries: finding and opening the next files
+//! costs as much as reading them, and more when they are not in memory.
+
+use std::ffi::OsString;
+use std::fs::{self, File, FileType, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use rustix::fs::{Advice, fadvise};
+
+use super::MAX_DEPTH;
+
+/// How many entries the walk may be ahead; each may be an open file.
+const AHEAD: usize = 64;
+
+/// Most entries of one folder: their names are held in memory to be sorted, up to about 100 MiB.
+const MAX_FOLDER_ENTRIES: usize = 1_000_000;
+
+/// One entry of a tree.
+pub(super) struct Entry {
+    /// Relative to the tree (`./a/b`), a folder's with a slash at its end.
+    pub(super) name: Vec<u8>,
+    pub(super) metadata: Metadata,
+    pub(super) kind: Kind,
+}
+
+pub(super) enum Kind {
+    Folder,
+    Link(PathBuf),
+    File(File),
+}
+
+/// Hands every folder, link and file below `dir` to `take`: folders before what is in them, which is sorted by name. All
+/// else is passed over. Ends with the first failure of either side.
+pub(super) fn walk_ahead(dir: &Path, mut take: impl FnMut(Entry) -> io::Result<()>) -> io::Result<()> {
+    let (ahead, entries) = sync_channel(AHEAD);
+    std::thread::scope(|scope| {
+        let walker = std::thread::Builder::new().name("walk".into()).spawn_scoped(scope, move || {
+            let mut walk = Walk { ahead };
+            walk.entry(fs::metadata(dir)?, Kind::Folder, b"./")?;
+            walk.folder(dir, &mut b"./".to_vec(), 0)
+        })?;
+        // Dropping the receiver, also for a failure, lets the walk end.
+        let taken = entries.into_iter().try_for_each(&mut take);
+        let walked = walker.join().map_err(|_| io::Error::other("the walk through the files panicked"))?;
+        // What the taker failed for comes first: the walk then only failed to hand over the next.
+        taken.and(walked)
+    })
+}
+
+struct Walk {
+    ahead: SyncSender<Entry>,
+}
+
+impl Walk {
+    /// Hands over what is in `dir`, whose name in the tree is `name` (ending in `/`).
+    fn folder(&mut self, dir: &Path, name: &mut Vec<u8>, depth: usize) -> io::Result<()> {
+        if depth > MAX_DEPTH {
+            return Err(io::Error::other(format!("{} is nested too deep", dir.display())));
+        }
+        for (file_name, kind) in sorted_entries(dir)? {
+            let path = dir.join(&file_name);
+            let name_length = name.len();
+            name.extend_from_slice(file_name.as_bytes());
+            if kind.is_dir() {
+                name.push(b'/');
+                self.entry(fs::symlink_metadata(&path)?, Kind::Folder, name)?;
+                self.folder(&path, name, depth + 1)?;
+            } else if kind.is_symlink() {
+                self.entry(fs::symlink_metadata(&path)?, Kind::Link(fs::read_link(&path)?), name)?;
+            } else if kind.is_file() {
+                let (file, metadata) = open(&path).map_err(|error| about(&path, &error))?;
+                self.entry(metadata, Kind::File(file), name)?;
+            }
+            name.truncate(name_length);
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, metadata: Metadata, kind: Kind, name: &[u8]) -> io::Result<()> {
+        let entry = Entry { name: name.to_vec(), metadata, kind };
+        self.ahead.send(entry).map_err(|_| io::Error::other("nobody takes what was found"))
+    }
+}
+
+/// Opens a file and has the kernel fetch it meanwhile.
+fn open(path: &Path) -> io::Result<(File, Metadata)> {
+    // Not following and not blocking, in case that the file has become a link or a pipe since it was listed.
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("changed while it was read"));
+    }
+    // Advice that is not taken does no harm.
+    let _ = fadvise(&file, 0, None, Advice::WillNeed);
+    Ok((file, metadata))
+}
+
+fn sorted_entries(dir: &Path) -> io::Result<Vec<(OsString, FileType)>> {
+    let mut entries = fs::read_dir(dir)
+        .map_err(|error| about(dir, &error))?
+        .take(MAX_FOLDER_ENTRIES + 1)
+        .map(|entry| entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?))))
+        .collect::<io::Result<Vec<_>>>()?;
+    if entries.len() > MAX_FOLDER_ENTRIES {
+        return Err(io::Error::other(format!("{} has more than {MAX_FOLDER_ENTRIES} entries", dir.display())));
+    }
+    entries.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+    Ok(entries)
+}
+
+fn about(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
