@@ -2,6 +2,8 @@
 
 STACKS = $(CURDIR)/.hoist/stacks
 export HOIST_STACKS_DIR = $(STACKS)
+# Where rustup puts cargo, also when this very make has just installed it.
+export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .PHONY: demo test test-fast bench check deps stack
 

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::{HOIST, stacks_dir};
 
 const START_TIMEOUT: Duration = Duration::from_mins(1);
+const CLEARING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running daemon. Dropped, it is killed and its data is gone.
 pub(crate) struct Daemon {
@@ -150,7 +151,18 @@ impl Drop for Daemon {
         // end with the daemon either way. Errors say that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // Their helpers are still clearing up in the data folder, which then goes whole.
+        let start = Instant::now();
+        while start.elapsed() < CLEARING_TIMEOUT && !is_cleared(&self.dir.path().join("work")) {
+            std::thread::yield_now();
+        }
     }
+}
+
+/// Whether nothing is left in the environments' folders.
+fn is_cleared(work: &Path) -> bool {
+    let is_empty = |folder: &Path| std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
+    std::fs::read_dir(work).map_or(true, |folders| folders.flatten().all(|folder| is_empty(&folder.path())))
 }
 
 fn spawn(dir: &Path) -> (Child, String, String) {
