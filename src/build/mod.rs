@@ -68,13 +68,13 @@ impl Build<'_> {
     /// Does `work`, or drops it when the build's time is over. Scripts have no more time than that anyway; this is for
     /// everything around them.
     pub async fn in_time<T, E: From<BuildError>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-        timeout_at(self.deadline, work).await.unwrap_or_else(|_| Err(self.timed_out().into()))
+        timeout_at(self.deadline, work).await.unwrap_or_else(|_| Err(self.cut_off(Exit::TimedOut).into()))
     }
 
-    /// The failure of a build whose time is over. Before anything is detected, it is "the app" that was too slow.
-    fn timed_out(&self) -> BuildError {
+    /// The failure of a build that ran into a limit. Before anything is detected, it is "the app" that did.
+    fn cut_off(&self, exit: Exit) -> BuildError {
         let language = self.language.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        BuildError::Compile { language: language.unwrap_or_else(|| "the".to_owned()), exit: Exit::TimedOut }
+        BuildError::Compile { language: language.unwrap_or_else(|| "the".to_owned()), exit }
     }
 
     fn set_language(&self, language: &str) {

@@ -49,7 +49,7 @@ async fn default_types(build: &Build<'_>, compiled: &Compiled) -> Result<Process
     match answer.exit {
         Exit::Code(0) => parse_release(&answer.stdout).map_err(failed),
         Exit::Code(code) => Err(failed(format!("exit status {code}\n{}", answer.all.trim()))),
-        // Out of time or of memory, which has words of its own.
+        // Ended by a signal.
         exit => Err(BuildError::Compile { language: compiled.language.clone(), exit }),
     }
 }

@@ -64,7 +64,7 @@ impl Build<'_> {
         self.answer(Command { argv, ..self.command(&pack, "", &[], false) }).await
     }
 
-    /// An answer that does not come in time is none: what a script would have said is not for its caller to guess.
+    /// A script that runs into a limit gives no answer: what it would have said is not for its caller to guess.
     async fn answer(&self, command: Command) -> Result<Answer, BuildError> {
         let (mut stdout, mut all) = (Vec::new(), Vec::new());
         let take = |stream, piece: &[u8]| {
@@ -75,11 +75,11 @@ impl Build<'_> {
             }
         };
         let exit = self.environment.run(command, take).await?;
-        if exit == Exit::TimedOut {
-            return Err(self.timed_out());
-        }
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Answer { exit, stdout: text(stdout), all: text(all) })
+        match exit {
+            Exit::Code(_) | Exit::Signal(_) => Ok(Answer { exit, stdout: text(stdout), all: text(all) }),
+            Exit::TimedOut | Exit::OutOfMemory | Exit::OutOfDisk | Exit::OutOfPids => Err(self.cut_off(exit)),
+        }
     }
 
     /// A script's command line: the script itself, or bash when exports must be sourced first. A pack's scripts start

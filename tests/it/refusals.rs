@@ -166,6 +166,18 @@ fn compile_starts_too_many_processes() {
 }
 
 #[test]
+fn detect_takes_too_much_memory() {
+    let tree = WorkTree::with_pack("null");
+    tree.write("pack/bin/detect", "#!/bin/sh\nhead -c 200M /dev/zero | tail\n");
+    tree.commit("hungry");
+    assert_snapshot!(refused_tree(&tree, "[limits]\nbuild_memory_bytes = 67108864\n"), @r"
+    remote: -----> Using buildpack: ./pack
+    remote: ERROR: Build terminated: Out Of Memory
+    remote:  !     The build used more than SIZE of memory.
+    ");
+}
+
+#[test]
 fn release_fails() {
     assert_snapshot!(refused("release-fails", ""), @r"
     remote: -----> Using buildpack: ./pack
