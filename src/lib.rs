@@ -28,8 +28,10 @@ pub mod stack;
 // Ground: the world, wrapped.
 pub mod db;
 pub mod engine;
+pub mod fetch;
 pub mod git;
 pub mod store;
+pub mod tarball;
 pub mod transcript;
 
 // Plain data and pure rules.

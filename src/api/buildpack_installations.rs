@@ -29,7 +29,12 @@ pub(super) async fn replace(
 
 fn buildpack(update: BuildpackUpdate) -> Result<BuildpackRef, ApiError> {
     let missing = || ApiError::InvalidParams("Each of the updates must name a `buildpack`.".into());
-    let buildpack: BuildpackRef = update.buildpack.ok_or_else(missing)?.parse()?;
+    known(&update.buildpack.ok_or_else(missing)?)
+}
+
+/// Reads the name of a buildpack that there is.
+pub(super) fn known(name: &str) -> Result<BuildpackRef, ApiError> {
+    let buildpack: BuildpackRef = name.parse()?;
     match &buildpack {
         BuildpackRef::Builtin(name) if !builtin::names().contains(&name.as_str()) => {
             let known = builtin::names().join(", ");

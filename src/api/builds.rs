@@ -1,18 +1,26 @@
-//! Builds, to be read.
+//! Builds: of archives, made here; and all of them, to be read and cancelled.
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
 
+use super::buildpack_installations;
 use super::error::ApiError;
-use super::extract::{InApp, Named};
+use super::extract::{Body, InApp, Named};
 use super::range::{Page, Range};
 use super::releases::users;
-use super::types::{self, IdRef, SourceBlob, Timestamp, UserRef};
+use super::types::{self, IdRef, NewBuild, NewBuildpack, NewSourceBlob, SourceBlob, Timestamp, UserRef};
 use super::urls::Urls;
+use crate::build::{ArchiveSource, Origin, Source};
 use crate::ctx::Ctx;
 use crate::db::builds::Build;
 use crate::db::{self, Connection};
-use crate::model::{BuildStatus, Release};
+use crate::deploy::{self, Cancelled, Request};
+use crate::model::{self, BuildStatus, BuildpackRef, PushOptions, Release};
+
+/// Characters of a version's description that are kept.
+const MAX_DESCRIPTION: usize = 1000;
 
 /// `GET /apps/{app}/builds`. Builds are numbered as they are accepted, so by number is by `created_at`.
 pub(super) async fn list(State(ctx): State<Ctx>, at: InApp, range: Range) -> Result<Page<types::Build>, ApiError> {
@@ -32,12 +40,92 @@ pub(super) async fn list(State(ctx): State<Ctx>, at: InApp, range: Range) -> Res
 
 /// `GET /apps/{app}/builds/{build}`
 pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(build): Named) -> Result<Json<types::Build>, ApiError> {
-    let id = build.parse().map_err(|_| ApiError::NotFound("build"))?;
+    let build = find(&ctx, &at, &build).await?;
+    answer(&ctx, &build).await
+}
+
+/// `POST /apps/{app}/builds`: builds an archive, on the same road as a push.
+pub(super) async fn create(
+    State(ctx): State<Ctx>,
+    at: InApp,
+    Body(new): Body<NewBuild>,
+) -> Result<(StatusCode, Json<types::Build>), ApiError> {
+    let missing = || ApiError::InvalidParams("`source_blob` with the `url` of a .tar.gz is missing.".into());
+    let blob = source_blob(new.source_blob.ok_or_else(missing)?)?;
+    let origin = origin(&ctx, &blob.url).await?;
     let mut db = ctx.db.read().await?;
-    let build = db::builds::get(&mut db, at.app.id, id).await?.ok_or(ApiError::NotFound("build"))?;
-    let release = release_of(&mut db, &build).await?;
-    let user = (&db::accounts::get(&mut db, build.by).await?).into();
-    Ok(Json(describe(&build, release.as_ref(), user, &Urls::new(&ctx.config))))
+    let buildpacks = match new.buildpacks.filter(|list| !list.is_empty()) {
+        Some(list) => list.into_iter().map(buildpack).collect::<Result<_, ApiError>>()?,
+        None => db::buildpacks::list(&mut db, at.app.id).await?,
+    };
+    let cache = db::apps::cache(&mut db, at.app.id).await?;
+    drop(db);
+    let (app, source) = (at.app.clone(), Source::Archive(ArchiveSource { origin, blob }));
+    let options = PushOptions::default();
+    let request = Request { app, by: at.by.clone(), source, options, refs: Vec::new(), pack: None, buildpacks, cache };
+    let ticket = deploy::submit(&ctx, request).await?;
+    let build = find(&ctx, &at, &ticket.build.to_string()).await?;
+    Ok((StatusCode::CREATED, answer(&ctx, &build).await?))
+}
+
+/// `DELETE /apps/{app}/builds/{build}`: cancels it, also when it is somebody's push.
+pub(super) async fn cancel(State(ctx): State<Ctx>, at: InApp, Named(build): Named) -> Result<Json<types::Build>, ApiError> {
+    let build = find(&ctx, &at, &build).await?;
+    match deploy::cancel(&ctx, build.id, &at.by).await {
+        Cancelled::EndedBefore => Err(ApiError::InvalidParams(format!("Build {} has ended already.", build.id))),
+        Cancelled::Told => answer(&ctx, &find(&ctx, &at, &build.id.to_string()).await?).await,
+    }
+}
+
+/// `DELETE /apps/{app}/build-cache`
+pub(super) async fn purge_cache(State(ctx): State<Ctx>, at: InApp) -> Result<Json<Value>, ApiError> {
+    deploy::purge_cache(&ctx, at.app.id).await?;
+    Ok(Json(json!({})))
+}
+
+fn source_blob(new: NewSourceBlob) -> Result<model::SourceBlob, ApiError> {
+    let missing = || ApiError::InvalidParams("`source_blob` has no `url`.".into());
+    // Clients without a version send an empty one.
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let version_description = given(new.version_description).map(|text| text.chars().take(MAX_DESCRIPTION).collect());
+    Ok(model::SourceBlob {
+        url: given(new.url).ok_or_else(missing)?,
+        checksum: given(new.checksum).as_deref().map(str::parse).transpose()?,
+        version: given(new.version).as_deref().map(str::parse).transpose()?,
+        version_description,
+    })
+}
+
+async fn origin(ctx: &Ctx, url: &str) -> Result<Origin, ApiError> {
+    let Some(source) = Urls::new(&ctx.config).source_in(url) else {
+        let bad = |error| ApiError::InvalidParams(format!("`source_blob.url` can't be used: {error}."));
+        return Ok(Origin::Url(url.parse().map_err(bad)?));
+    };
+    let source = db::sources::get(&mut *ctx.db.read().await?, source, ctx.now()).await?;
+    let gone = || ApiError::InvalidParams("This source does not exist, or has expired: make another with POST /sources.".into());
+    let empty = || ApiError::InvalidParams("Nothing has been uploaded to this source yet: PUT it to the `put_url`.".into());
+    Ok(Origin::Stored(source.ok_or_else(gone)?.digest.ok_or_else(empty)?))
+}
+
+fn buildpack(new: NewBuildpack) -> Result<BuildpackRef, ApiError> {
+    let missing = || ApiError::InvalidParams("Each of the buildpacks must have a `url` or a `name`.".into());
+    buildpack_installations::known(&new.url.or(new.name).ok_or_else(missing)?)
+}
+
+async fn find(ctx: &Ctx, at: &InApp, build: &str) -> Result<Build, ApiError> {
+    let id = build.parse().map_err(|_| ApiError::NotFound("build"))?;
+    db::builds::get(&mut *ctx.db.read().await?, at.app.id, id).await?.ok_or(ApiError::NotFound("build"))
+}
+
+async fn answer(ctx: &Ctx, build: &Build) -> Result<Json<types::Build>, ApiError> {
+    Ok(Json(describe_one(&mut *ctx.db.read().await?, build, &Urls::new(&ctx.config)).await?))
+}
+
+/// A build with everything that its description needs.
+pub(super) async fn describe_one(db: &mut Connection, build: &Build, urls: &Urls) -> Result<types::Build, ApiError> {
+    let release = release_of(db, build).await?;
+    let user = (&db::accounts::get(db, build.by).await?).into();
+    Ok(describe(build, release.as_ref(), user, urls))
 }
 
 async fn release_of(db: &mut Connection, build: &Build) -> Result<Option<Release>, ApiError> {
@@ -52,22 +140,34 @@ fn describe(build: &Build, release: Option<&Release>, user: UserRef, urls: &Urls
     };
     types::Build {
         app: IdRef { id: build.app },
-        buildpacks: None,
+        buildpacks: (!build.buildpacks.is_empty()).then(|| build.buildpacks.iter().map(Into::into).collect()),
         created_at: Timestamp(build.created_at),
         generation: "cedar".into(),
         id: build.id,
         output_stream_url: urls.build_output(build.id),
         release: release.map(|release| IdRef { id: release.id }),
         slug: build.slug.map(|id| IdRef { id }),
-        source_blob: SourceBlob {
+        source_blob: describe_source(build),
+        stack: build.stack.to_string(),
+        status: status.as_str().into(),
+        updated_at: Timestamp(build.updated_at),
+        user,
+    }
+}
+
+fn describe_source(build: &Build) -> SourceBlob {
+    match &build.source {
+        Some(source) => SourceBlob {
+            checksum: source.checksum.map(|checksum| checksum.to_string()),
+            url: Some(source.url.clone()),
+            version: source.version.as_ref().map(ToString::to_string),
+            version_description: source.version_description.clone(),
+        },
+        None => SourceBlob {
             checksum: None,
             url: None,
             version: build.commit.as_ref().map(ToString::to_string),
             version_description: None,
         },
-        stack: build.stack.to_string(),
-        status: status.as_str().into(),
-        updated_at: Timestamp(build.updated_at),
-        user,
     }
 }

@@ -11,7 +11,7 @@ use super::types;
 use crate::apps::AppError;
 use crate::auth::AuthError;
 use crate::db::DbError;
-use crate::deploy::ArchiveError;
+use crate::deploy::{ArchiveError, Failure};
 use crate::model::Invalid;
 use crate::release::ConfigError;
 
@@ -28,7 +28,11 @@ pub(super) enum ApiError {
     NotFound(&'static str),
     NoRoute,
     TooLarge,
+    /// What is streamed has a limit of its own, in bytes.
+    LargerThan(u64),
     BadRange(String),
+    /// Not now.
+    Unavailable(String),
     /// hoist's fault. Logged when it is answered, and nowhere else.
     Internal(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -41,8 +45,9 @@ impl ApiError {
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) | Self::NoRoute => StatusCode::NOT_FOUND,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge | Self::LargerThan(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BadRange(_) => StatusCode::RANGE_NOT_SATISFIABLE,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -54,20 +59,26 @@ impl ApiError {
             Self::Unauthorized(_) => "unauthorized",
             Self::Forbidden(_) => "forbidden",
             Self::NotFound(_) | Self::NoRoute => "not_found",
-            Self::TooLarge => "request_too_large",
+            Self::TooLarge | Self::LargerThan(_) => "request_too_large",
             Self::BadRange(_) => "requested_range_not_satisfiable",
+            Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal_server_error",
         }
     }
 
     fn message(&self, request_id: Uuid) -> String {
         match self {
-            Self::BadRequest(text) | Self::InvalidParams(text) | Self::Forbidden(text) | Self::BadRange(text) => text.clone(),
+            Self::BadRequest(text)
+            | Self::InvalidParams(text)
+            | Self::Forbidden(text)
+            | Self::BadRange(text)
+            | Self::Unavailable(text) => text.clone(),
             Self::Unauthorized(text) => (*text).to_owned(),
             Self::NotFound(resource) => format!("Couldn't find that {}.", resource.replace('_', " ")),
             Self::NoRoute => "There is nothing at this address for this method. Check the path and whether it is to be \
                               read (GET), made (POST), changed (PATCH, PUT) or removed (DELETE)."
                 .into(),
+            Self::LargerThan(bytes) => format!("The request's body is larger than {bytes} bytes."),
             Self::TooLarge => "The request's body is larger than 1 MiB.".into(),
             Self::Internal(_) => {
                 format!("This is hoist's fault, not yours. Tell whoever runs this installation the request id {request_id}.")
@@ -110,6 +121,19 @@ impl From<DbError> for ApiError {
 impl From<ArchiveError> for ApiError {
     fn from(error: ArchiveError) -> Self {
         Self::Internal(Box::new(error))
+    }
+}
+
+/// A build that is not taken: what is said in a build's log does not come here.
+impl From<Failure> for ApiError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Stopped => Self::Unavailable("hoist is being stopped. Try again in a minute.".into()),
+            Failure::QueueFull(most) => Self::Unavailable(format!(
+                "Too many builds of this app are waiting already: at most {most} may. Try again when some have ended."
+            )),
+            failure => Self::Internal(Box::new(failure)),
+        }
     }
 }
 

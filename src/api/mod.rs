@@ -1,7 +1,7 @@
 //! The Platform API, version 3, in Heroku's shape, so that its clients (the Heroku CLI among them) work unchanged.
 //!
 //! `router` is the table of all routes. `extract` reads who asks, for which app, and the body; `range` reads which part
-//! of a list; then one file per noun, and `streams`; `types` is the wire. `error` is every answer that is not a success, `marks`
+//! of a list; then one file per noun, and `streams` with `log_stream`; `types` is the wire. `error` is every answer that is not a success, `marks`
 //! what every answer carries (`Request-Id`, `ETag`), `urls` the addresses that answers tell.
 //!
 //! Rules: an app that is not yours is answered like one that does not exist. Config values are in no log line and no
@@ -21,8 +21,10 @@ mod builds;
 mod collaborators;
 mod config_vars;
 mod keys;
+mod log_stream;
 mod releases;
 mod slugs;
+mod sources;
 mod stacks;
 mod streams;
 pub mod types;

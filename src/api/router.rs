@@ -3,12 +3,12 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::get;
+use axum::routing::{delete, get, post};
 
 use super::error::ApiError;
 use super::{
     account, addons, apps, buildpack_installations, buildpacks, builds, collaborators, config_vars, keys, marks, releases, slugs,
-    stacks, streams,
+    sources, stacks, streams,
 };
 use crate::ctx::Ctx;
 
@@ -28,8 +28,9 @@ pub fn router(ctx: Ctx) -> Router {
         .route("/apps/{app}/addons", get(addons::list))
         .route("/apps/{app}/available-stacks", get(stacks::list_of_app))
         .route("/apps/{app}/buildpack-installations", get(buildpack_installations::list).put(buildpack_installations::replace))
-        .route("/apps/{app}/builds", get(builds::list))
-        .route("/apps/{app}/builds/{build}", get(builds::info))
+        .route("/apps/{app}/builds", get(builds::list).post(builds::create))
+        .route("/apps/{app}/builds/{build}", get(builds::info).delete(builds::cancel))
+        .route("/apps/{app}/build-cache", delete(builds::purge_cache))
         .route("/apps/{app}/collaborators", get(collaborators::list).post(collaborators::create))
         .route("/apps/{app}/collaborators/{user}", get(collaborators::info).delete(collaborators::destroy))
         .route("/apps/{app}/config-vars", get(config_vars::info).patch(config_vars::update))
@@ -37,7 +38,9 @@ pub fn router(ctx: Ctx) -> Router {
         .route("/apps/{app}/releases/{release}", get(releases::info))
         .route("/apps/{app}/releases/{release}/config-vars", get(releases::config_vars))
         .route("/apps/{app}/slugs/{slug}", get(slugs::info))
+        .route("/apps/{app}/sources", post(sources::create_in_app))
         .route("/buildpacks/{name}", get(buildpacks::info))
+        .route("/sources", post(sources::create))
         .route("/stacks", get(stacks::list))
         .route("/stacks/{stack}", get(stacks::info))
         .fallback(no_route)
@@ -46,6 +49,7 @@ pub fn router(ctx: Ctx) -> Router {
         .layer(middleware::from_fn(marks::mark))
         // Behind the marks: an ETag would want the whole of a stream first.
         .route("/blobs/slugs/{slug}", get(streams::slug_blob))
+        .route("/blobs/sources/{source}", get(sources::blob).put(sources::upload))
         .route("/streams/builds/{build}", get(streams::build_output))
         .with_state(ctx)
 }

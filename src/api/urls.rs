@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::http::Uri;
 
 use crate::config::Config;
-use crate::model::{AppName, BuildId, SlugId};
+use crate::model::{AppName, BuildId, SlugId, SourceId, UploadId};
 
 /// Where this installation is reached from outside, by its configuration.
 #[derive(Debug, Clone)]
@@ -59,6 +59,21 @@ impl Urls {
     /// A slug's bytes.
     pub(super) fn slug_blob(&self, slug: SlugId) -> String {
         format!("{}/blobs/slugs/{slug}", self.base())
+    }
+
+    /// An uploaded source's bytes.
+    pub(super) fn source(&self, source: SourceId) -> String {
+        format!("{}/blobs/sources/{source}", self.base())
+    }
+
+    /// Where a source's bytes are put.
+    pub(super) fn upload(&self, upload: UploadId) -> String {
+        format!("{}/blobs/sources/{upload}", self.base())
+    }
+
+    /// The source of this installation that a URL names, if it is one that [`Urls::source`] told.
+    pub(super) fn source_in(&self, url: &str) -> Option<SourceId> {
+        url.strip_prefix(&self.base())?.strip_prefix("/blobs/sources/")?.parse().ok()
     }
 
     /// With the port written out: the Heroku CLI puts the API's port into a URL that has none.

@@ -1,9 +1,10 @@
 //! From a source tree to a built app in an environment: Heroku's classic buildpack contract (conventions 3.5 to 3.7).
 //!
-//! In the order of a build: `source` (the tree, less what `.slugignore` names), `env_dir` (config vars as files),
+//! In the order of a build: `source` and `archive` (the tree, less what `.slugignore` names), `env_dir` (config vars as files),
 //! `cache` (what the last good build left), `select` and `detect` (which buildpacks), `compile`, and
 //! `process_types`. `script` runs one script of a buildpack; `builtin` holds the buildpacks that come with hoist.
 
+mod archive;
 pub mod builtin;
 mod cache;
 mod compile;
@@ -20,17 +21,19 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use crate::engine::{EngineError, Environment, Exit};
+use crate::fetch::FetchError;
 use crate::git::ReadError;
-use crate::model::{AppId, BuildpackRef, CommitId, Invalid, StackName};
+use crate::model::{AppId, BuildpackRef, Invalid, StackName};
 use crate::transcript::Transcript;
 
+pub use archive::{ArchiveError, ArchiveSource, Origin};
 pub use cache::{restore_cache, save_cache};
 pub use compile::{Compiled, compile};
 pub use detect::Detected;
 pub use env_dir::put_env_dir;
 pub use process_types::discover_process_types;
 pub use select::select;
-pub use source::{GitSource, put_source};
+pub use source::{GitSource, Means, Source, put_source};
 
 /// The cache folder, by the name that packs know from Heroku.
 const CACHE_DIR: &str = "/tmp/codon/tmp/cache";
@@ -44,7 +47,8 @@ pub struct Build<'a> {
     pub transcript: &'a Transcript,
     pub app: AppId,
     pub stack: &'a StackName,
-    pub commit: Option<&'a CommitId>,
+    /// What the source's author calls it, for `SOURCE_VERSION`.
+    pub source_version: Option<&'a str>,
     pub request_id: String,
     /// When the build's time is over, see [`Build::in_time`].
     pub deadline: Instant,
@@ -87,6 +91,10 @@ impl Build<'_> {
 pub enum BuildError {
     #[error("the source can't be exported: {0}")]
     Export(#[from] ReadError),
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    #[error("the source can't be fetched: {0}")]
+    Fetch(FetchError),
     #[error("the app has git submodules: {}", .0.join(", "))]
     Submodules(Vec<String>),
     #[error(".slugignore can't be read: {0}")]
@@ -127,7 +135,7 @@ mod tests {
             transcript: &Transcript::create(&dir.path().join("log"), 1 << 20, Redactor::new([])).unwrap(),
             app: AppId::new(),
             stack: &"debian-12".parse().unwrap(),
-            commit: None,
+            source_version: None,
             request_id: String::new(),
             deadline: Instant::now(),
             time_limit: Duration::ZERO,

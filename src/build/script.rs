@@ -105,7 +105,7 @@ impl Build<'_> {
             ("HOME", "/app"),
             ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
             ("REQUEST_ID", &self.request_id),
-            ("SOURCE_VERSION", self.commit.map_or("", |commit| commit.as_str())),
+            ("SOURCE_VERSION", self.source_version.unwrap_or_default()),
             ("STACK", self.stack.as_str()),
         ];
         let ca = CA_VARIABLES.map(|name| (name, CA_BUNDLE));

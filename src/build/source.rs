@@ -1,17 +1,27 @@
-//! The source tree: exported from git straight into the environment, without what `.slugignore` names.
+//! The source tree, put into the environment without what `.slugignore` names: exported from git, or unpacked.
 
 use std::sync::Arc;
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use super::archive::{ArchiveSource, put_archive};
 use super::{Build, BuildError};
+use crate::fetch;
 use crate::git::{Quarantine, Repo};
-use crate::model::CommitId;
+use crate::model::{CommitId, SourceBlob, SourceVersion};
+use crate::store::Store;
 
 /// The largest `.slugignore` that is read, in bytes.
-const MAX_SLUGIGNORE: u64 = 64 * 1024;
-/// What may wait between git and the environment, in bytes.
-const PIPE_BYTES: usize = 256 * 1024;
+pub(super) const MAX_SLUGIGNORE: u64 = 64 * 1024;
+/// What may wait on its way into the environment, in bytes.
+pub(super) const PIPE_BYTES: usize = 256 * 1024;
+
+/// What is built.
+#[derive(Debug, Clone)]
+pub enum Source {
+    Git(GitSource),
+    Archive(ArchiveSource),
+}
 
 /// A commit, in an app's repository or still in quarantine.
 #[derive(Debug, Clone)]
@@ -21,8 +31,67 @@ pub struct GitSource {
     pub commit: CommitId,
 }
 
-/// Puts the commit's tree into `BUILD_DIR`. `.slugignore` applies before any pack runs (conventions 3.7).
-pub async fn put_source(build: &Build<'_>, source: &GitSource) -> Result<(), BuildError> {
+/// Where archives come from and what they may hold.
+#[derive(Debug)]
+pub struct Means<'a> {
+    pub store: &'a Store,
+    /// Of an archive that is fetched; unpacked, it may be as large as that, too.
+    pub bounds: fetch::Bounds,
+    pub max_files: u64,
+}
+
+impl Source {
+    /// The commit, if the source is one or its author says so.
+    #[must_use]
+    pub fn commit(&self) -> Option<CommitId> {
+        match self {
+            Self::Git(git) => Some(git.commit.clone()),
+            Self::Archive(archive) => archive.blob.version.as_ref()?.commit(),
+        }
+    }
+
+    /// `SOURCE_VERSION` (conventions 3.5).
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        match self {
+            Self::Git(git) => Some(git.commit.as_str()),
+            Self::Archive(archive) => archive.blob.version.as_ref().map(SourceVersion::as_str),
+        }
+    }
+
+    /// What arrived with the push and is not among the app's packs yet.
+    #[must_use]
+    pub fn quarantine(&self) -> Option<&Quarantine> {
+        match self {
+            Self::Git(git) => git.quarantine.as_deref(),
+            Self::Archive(_) => None,
+        }
+    }
+
+    /// The archive as its author describes it.
+    #[must_use]
+    pub fn blob(&self) -> Option<&SourceBlob> {
+        match self {
+            Self::Git(_) => None,
+            Self::Archive(archive) => Some(&archive.blob),
+        }
+    }
+}
+
+/// Puts the source into `BUILD_DIR`. `.slugignore` applies before any pack runs (conventions 3.7).
+pub async fn put_source(build: &Build<'_>, source: &Source, means: &Means<'_>) -> Result<(), BuildError> {
+    let ignored_files = match source {
+        Source::Git(git) => put_commit(build, git).await?,
+        Source::Archive(archive) => put_archive(build, archive, means).await?,
+    };
+    if ignored_files > 0 {
+        build.transcript.section(&format!("Deleting {ignored_files} files matching .slugignore patterns."));
+    }
+    Ok(())
+}
+
+/// Puts a commit's tree into `BUILD_DIR`; returns how many files were ignored.
+async fn put_commit(build: &Build<'_>, source: &GitSource) -> Result<u64, BuildError> {
     let quarantine = source.quarantine.as_deref();
     let slugignore = source.repo.read_file(quarantine, &source.commit, ".slugignore", MAX_SLUGIGNORE).await?;
     let ignore = slugignore.as_deref().map_or_else(|| Ok(Gitignore::empty()), parse_slugignore)?;
@@ -35,14 +104,11 @@ pub async fn put_source(build: &Build<'_>, source: &GitSource) -> Result<(), Bui
     if !exported.submodules.is_empty() {
         return Err(BuildError::Submodules(exported.submodules));
     }
-    if exported.ignored_files > 0 {
-        build.transcript.section(&format!("Deleting {} files matching .slugignore patterns.", exported.ignored_files));
-    }
-    Ok(())
+    Ok(exported.ignored_files)
 }
 
 /// Reads `.slugignore`: gitignore's patterns, except that `!` has no meaning (conventions 3.7).
-fn parse_slugignore(text: &[u8]) -> Result<Gitignore, BuildError> {
+pub(super) fn parse_slugignore(text: &[u8]) -> Result<Gitignore, BuildError> {
     let text = std::str::from_utf8(text).map_err(|_| BuildError::Slugignore("it is not UTF-8 text".into()))?;
     let mut builder = GitignoreBuilder::new("");
     for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.starts_with('!')) {

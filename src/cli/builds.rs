@@ -1,13 +1,14 @@
-//! `hoist builds`, `builds:output`
+//! `hoist builds`, `builds:info`, `builds:output`, `builds:cancel`, `builds:cache:purge`; `builds:create` has its own file
 
 use clap::{Args, Subcommand};
 use time::OffsetDateTime;
 
+use super::builds_create::{self, Create};
 use super::client::Client;
 use super::error::CliError;
-use super::output::{self, print, print_json};
+use super::output::{self, Action, print, print_json};
 use super::target::{Target, app_path, encode};
-use crate::api::types::Build;
+use crate::api::types::{Build, Release};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Builds {
@@ -16,7 +17,19 @@ pub(super) enum Builds {
     List(List),
     /// Show a build's output, following it to its end
     #[command(name = "builds:output")]
-    Output(Output),
+    Output(One),
+    /// Build an archive, or what is in a folder now
+    #[command(name = "builds:create")]
+    Create(Create),
+    /// View detailed information for a build
+    #[command(name = "builds:info")]
+    Info(Info),
+    /// Cancel a build that runs or waits
+    #[command(name = "builds:cancel")]
+    Cancel(One),
+    /// Let the next build start with an empty cache
+    #[command(name = "builds:cache:purge")]
+    PurgeCache(PurgeCache),
 }
 
 #[derive(Debug, Args)]
@@ -32,11 +45,29 @@ pub(super) struct List {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Output {
+pub(super) struct One {
     /// Id of the build; the newest if none is given
     build: Option<String>,
     #[command(flatten)]
     target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Info {
+    #[command(flatten)]
+    one: One,
+    /// Output in JSON format
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PurgeCache {
+    #[command(flatten)]
+    target: Target,
+    /// The app's name again, as at Heroku; nothing is lost that the next build can't make
+    #[arg(short, long, value_name = "APP")]
+    confirm: Option<String>,
 }
 
 impl Builds {
@@ -45,6 +76,10 @@ impl Builds {
         match self {
             Self::List(args) => list(&client, &args),
             Self::Output(args) => show(&client, &args),
+            Self::Create(args) => builds_create::create(&client, &args),
+            Self::Info(args) => info(&client, &args),
+            Self::Cancel(args) => cancel(&client, &args),
+            Self::PurgeCache(args) => purge_cache(&client, &args),
         }
     }
 }
@@ -69,18 +104,69 @@ fn row(build: Build, now: OffsetDateTime) -> [String; 5] {
     [build.id.to_string(), version, build.status, build.user.email, output::ago(build.created_at.0, now)]
 }
 
-fn show(client: &Client, args: &Output) -> Result<(), CliError> {
-    let app = args.target.app()?;
-    let build: Build = if let Some(build) = &args.build {
-        client.get(&format!("{}/builds/{}", app_path(&app), encode(build)))?
-    } else {
-        let newest = newest(client, &app, 1)?.into_iter().next();
-        newest.ok_or_else(|| CliError::User(format!("{app} has no builds.")))?
-    };
+fn show(client: &Client, args: &One) -> Result<(), CliError> {
+    let build = args.get(client)?;
     let mut stream = client.stream(&build.output_stream_url)?;
     let mut stdout = anstream::stdout();
     std::io::copy(&mut stream, &mut stdout)?;
     Ok(())
+}
+
+fn info(client: &Client, args: &Info) -> Result<(), CliError> {
+    let build = args.one.get(client)?;
+    if args.json {
+        return print_json(&build);
+    }
+    let release: Option<Release> = match &build.release {
+        Some(release) => Some(client.get(&format!("{}/releases/{}", args.one.target.path()?, release.id))?),
+        None => None,
+    };
+    let buildpacks: Vec<_> = build.buildpacks.unwrap_or_default().into_iter().map(|buildpack| buildpack.name).collect();
+    let fields = [
+        ("Buildpacks", buildpacks.join(", ")),
+        ("By", build.user.email),
+        ("Release", release.map(|release| format!("v{}", release.version)).unwrap_or_default()),
+        ("Stack", build.stack),
+        ("Status", build.status),
+        ("Version", build.source_blob.version.unwrap_or_default()),
+        ("When", output::ago(build.created_at.0, OffsetDateTime::now_utc())),
+    ];
+    let fields = output::fields(fields.into_iter().filter(|(_, value)| !value.is_empty()));
+    print(&(output::header(&format!("Build {}", build.id)) + &fields))
+}
+
+fn cancel(client: &Client, args: &One) -> Result<(), CliError> {
+    let (app, build) = (args.target.app()?, args.get(client)?);
+    if build.status != "pending" {
+        return Err(CliError::User(format!("Build {} has ended already: it has {}.", build.id, build.status)));
+    }
+    let action = Action::start(&format!("Cancelling build {} on {app}", build.id));
+    let build: Build = client.delete(&format!("{}/builds/{}", app_path(&app), build.id))?;
+    // Too late, if it was just being released.
+    action.done_with(if build.status == "succeeded" { "but it was released before" } else { "" });
+    Ok(())
+}
+
+fn purge_cache(client: &Client, args: &PurgeCache) -> Result<(), CliError> {
+    let app = args.target.app()?;
+    if let Some(confirmed) = args.confirm.as_deref().filter(|confirmed| *confirmed != app) {
+        return Err(CliError::User(format!("Confirmation {confirmed} did not match {app}. Aborted.")));
+    }
+    let action = Action::start(&format!("Purging the build cache of {app}"));
+    client.delete::<serde_json::Value>(&format!("{}/build-cache", app_path(&app)))?;
+    action.done();
+    Ok(())
+}
+
+impl One {
+    fn get(&self, client: &Client) -> Result<Build, CliError> {
+        let app = self.target.app()?;
+        if let Some(build) = &self.build {
+            return client.get(&format!("{}/builds/{}", app_path(&app), encode(build)));
+        }
+        let newest = newest(client, &app, 1)?.into_iter().next();
+        newest.ok_or_else(|| CliError::User(format!("{app} has no builds.")))
+    }
 }
 
 fn newest(client: &Client, app: &str, most: u32) -> Result<Vec<Build>, CliError> {

@@ -111,6 +111,21 @@ impl Client {
         Ok(response.into_body().into_reader())
     }
 
+    /// Puts a file to an address that needs no token. Without a content type, as Heroku's storage wants it.
+    pub(super) fn upload(&self, url: &str, bytes: u64, content: impl Read + 'static) -> Result<(), CliError> {
+        let request = self
+            .agent
+            .put(url)
+            .header("content-length", bytes.to_string())
+            .config()
+            .timeout_global(None)
+            .timeout_recv_response(Some(REQUEST_TIME))
+            .timeout_per_write(Some(REQUEST_TIME))
+            .build();
+        let mut response = request.send(SendBody::from_owned_reader(content)).map_err(|error| unreachable(url, &error))?;
+        refused(&mut response)
+    }
+
     /// Sends a request; `body` is left out where the method has none.
     fn send(&self, method: Method, path: &str, range: Option<&str>, body: &impl Serialize) -> Result<Response<Body>, CliError> {
         let mut request = Request::builder().uri(format!("{}{path}", self.url)).header("accept", ACCEPT);

@@ -3,7 +3,7 @@
 //!
 //! `serve`, `admin` and `stacks` work on an installation from its own host. The client commands stand in one file per
 //! family and know nothing but HTTP (`client`) and [`crate::api::types`]. `target` finds the app that a command is about,
-//! with the help of `checkout`, the user's git repository; `output` and `error` are what is printed.
+//! with the help of `checkout`, the user's git repository; `source_tar` packs a folder; `output` and `error` are what is printed.
 
 mod admin;
 mod serve;
@@ -14,6 +14,7 @@ mod apps;
 mod auth;
 mod buildpacks;
 mod builds;
+mod builds_create;
 mod config;
 mod keys;
 mod releases;
@@ -22,6 +23,7 @@ mod checkout;
 mod client;
 mod error;
 mod output;
+mod source_tar;
 mod target;
 
 use std::process::ExitCode;

@@ -4,8 +4,8 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
-use super::{Connection, DbError, Window, row};
-use crate::model::{AccountId, AppId, BuildId, BuildStatus, CommitId, Digest, SlugId, StackName};
+use super::{Connection, DbError, Window, build_sources, row};
+use crate::model::{AccountId, AppId, BuildId, BuildStatus, BuildpackRef, CommitId, Digest, SlugId, SourceBlob, StackName};
 
 /// A build with its outcome, if it has ended.
 #[derive(Debug, Clone)]
@@ -16,6 +16,10 @@ pub struct Build {
     pub number: i64,
     pub by: AccountId,
     pub commit: Option<CommitId>,
+    /// What an archive's author says of it; none for a git push.
+    pub source: Option<SourceBlob>,
+    /// The buildpacks that a build of an archive was given; empty for a git push.
+    pub buildpacks: Vec<BuildpackRef>,
     pub stack: StackName,
     pub created_at: OffsetDateTime,
     pub status: BuildStatus,
@@ -35,8 +39,10 @@ pub struct Outcome {
 }
 
 const SELECT: &str = "SELECT builds.*, build_outcomes.status, build_outcomes.reason, build_outcomes.slug_id,
+    build_sources.url, build_sources.checksum, build_sources.version, build_sources.version_description, build_sources.buildpacks,
     COALESCE (build_outcomes.created_at, builds.created_at) AS updated_at
-    FROM builds LEFT JOIN build_outcomes ON build_outcomes.build_id = builds.id";
+    FROM builds LEFT JOIN build_outcomes ON build_outcomes.build_id = builds.id
+    LEFT JOIN build_sources ON build_sources.build_id = builds.id";
 
 /// Records an accepted build under the app's next fencing number, which it returns.
 pub async fn insert(
@@ -135,6 +141,8 @@ fn build(row: &SqliteRow) -> Result<Build, DbError> {
         number: row::number(row, "number")?,
         by: row::text(row, "account_id")?,
         commit: row::optional(row, "commit_id")?,
+        source: build_sources::blob(row)?,
+        buildpacks: build_sources::buildpacks(row)?,
         stack: row::text(row, "stack")?,
         created_at: row::time(row, "created_at")?,
         status: row::optional(row, "status")?.unwrap_or(BuildStatus::Pending),

@@ -1,7 +1,9 @@
 //! All SQL: one file per table, plain functions over a connection, so that any of them can share a transaction.
 //!
 //! In reading order: who (`accounts`, `tokens`, `ssh_keys`), what (`apps`, `collaborators`, `buildpacks`), the
-//! repository (`refs`, `packs`), what was built (`builds`, `slugs`) and released (`releases`). `cipher` keeps
+//! repository (`refs`, `packs`), what was uploaded and built (`sources`, `builds`,
+//! `build_sources`, `slugs`) and released (`releases`), how it is scaled (`formations`) and promoted (`pipelines` and its
+//! kin). `cipher` keeps
 //! config vars secret at rest.
 //!
 //! SQLite in WAL mode with `synchronous=FULL`: what `commit` has answered survives a power cut. One writer and
@@ -18,9 +20,16 @@ pub mod collaborators;
 pub mod packs;
 pub mod refs;
 
+pub mod build_sources;
 pub mod builds;
+pub mod formations;
 pub mod releases;
 pub mod slugs;
+pub mod sources;
+
+pub mod pipeline_couplings;
+pub mod pipeline_promotions;
+pub mod pipelines;
 
 mod cipher;
 mod row;

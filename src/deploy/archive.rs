@@ -9,7 +9,7 @@ use tokio_util::io::ReaderStream;
 
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
-use crate::model::{BuildId, Digest};
+use crate::model::{AppId, BuildId, Digest};
 use crate::transcript::Follower;
 
 const PIPE_BYTES: usize = 64 * 1024;
@@ -22,15 +22,27 @@ pub struct Log(Source);
 enum Source {
     /// The build runs, or its log is not archived yet.
     Growing(Follower),
-    Archived(Box<ReaderStream<tokio::fs::File>>),
+    Archived {
+        content: Box<ReaderStream<tokio::fs::File>>,
+        bytes: u64,
+    },
 }
 
 impl Log {
+    /// How long it is, unless it may still grow.
+    #[must_use]
+    pub fn bytes(&self) -> Option<u64> {
+        match &self.0 {
+            Source::Growing(_) => None,
+            Source::Archived { bytes, .. } => Some(*bytes),
+        }
+    }
+
     /// The next piece; waits for one while the build runs; `None` at the end.
     pub async fn next(&mut self) -> Option<std::io::Result<Bytes>> {
         match &mut self.0 {
             Source::Growing(follower) => follower.next().await.transpose(),
-            Source::Archived(file) => file.next().await,
+            Source::Archived { content, .. } => content.next().await,
         }
     }
 }
@@ -59,10 +71,10 @@ pub async fn open_log(ctx: &Ctx, build: BuildId) -> Result<Option<Log>, ArchiveE
         return Ok(Some(Log(Source::Growing(entry.transcript.follow()))));
     }
     let digest = db::builds::log(&mut *ctx.db.read().await?, build).await?;
-    match digest {
-        Some(digest) => Ok(Some(Log(Source::Archived(Box::new(ReaderStream::new(ctx.store.open_blob(&digest).await?)))))),
-        None => Ok(None),
-    }
+    let Some(digest) = digest else { return Ok(None) };
+    let file = ctx.store.open_blob(&digest).await?;
+    let bytes = file.metadata().await?.len();
+    Ok(Some(Log(Source::Archived { content: Box::new(ReaderStream::new(file)), bytes })))
 }
 
 /// Moves an ended log into the blob store.
@@ -83,6 +95,16 @@ pub(super) async fn keep_log(ctx: &Ctx, build: BuildId, log: Follower) -> Result
     tx.commit().await.map_err(DbError::from)?;
     // Somebody may be reading it still.
     log.discard();
+    Ok(())
+}
+
+/// Forgets an app's build cache: its next build starts with an empty one. A build that runs meanwhile keeps what it has.
+pub async fn purge_cache(ctx: &Ctx, app: AppId) -> Result<(), DbError> {
+    let mut tx = ctx.db.write().await?;
+    let cache = db::apps::cache(&mut tx, app).await?;
+    db::apps::set_cache(&mut tx, app, None).await?;
+    tx.commit().await?;
+    drop_cache(ctx, cache).await;
     Ok(())
 }
 

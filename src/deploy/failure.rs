@@ -2,13 +2,15 @@
 //! seen, what to do (conventions 3.3). Who has not got so far hears from the door (`transport/`) or, if what they sent
 //! is not understood, from `git/`.
 
+mod source;
+
 use std::time::Duration;
 
 use crate::build::{BuildError, builtin};
 use crate::db::DbError;
 use crate::engine::{EngineError, Exit};
 use crate::git::ReadError;
-use crate::model::{BuildId, BuildStatus, Limits, RefName};
+use crate::model::{BuildId, BuildStatus, Email, Limits, RefName};
 use crate::release::ReleaseError;
 use crate::slug::PackError;
 use crate::stack::StackError;
@@ -52,6 +54,8 @@ pub enum Failure {
     Lost(String),
     #[error("cancelled: the pusher went away")]
     Cancelled,
+    #[error("cancelled by {0}")]
+    CancelledBy(Email),
     #[error("hoist was stopped while this build ran")]
     Stopped,
 }
@@ -71,7 +75,8 @@ impl Failure {
             | Self::QueueFull(_)
             | Self::Superseded { .. }
             | Self::AlreadyDeployed
-            | Self::Cancelled => false,
+            | Self::Cancelled
+            | Self::CancelledBy(_) => false,
             Self::Stack(_) | Self::Engine(_) | Self::Db(_) | Self::Io { .. } | Self::Lost(_) | Self::Stopped => true,
         }
     }
@@ -80,7 +85,7 @@ impl Failure {
     #[must_use]
     pub fn status(&self) -> BuildStatus {
         match self {
-            Self::Cancelled | Self::Superseded { .. } | Self::AlreadyDeployed => BuildStatus::Cancelled,
+            Self::Cancelled | Self::CancelledBy(_) | Self::Superseded { .. } | Self::AlreadyDeployed => BuildStatus::Cancelled,
             _ => BuildStatus::Failed,
         }
     }
@@ -168,6 +173,7 @@ impl Failure {
                 warning("The build was cancelled: its pusher went away, and had pushed with -o cancel-on-disconnect."),
                 warning("Nothing was released. Push again to build it."),
             ],
+            Self::CancelledBy(email) => vec![warning(&format!("The build was cancelled by {email}. Nothing was released."))],
             Self::Build(error) => build_words(error, limits),
             Self::Slug(error) => slug_words(error, limits),
             Self::Release(error @ ReleaseError::Stale { .. }) => {
@@ -211,6 +217,8 @@ fn build_words(error: &BuildError, limits: &Limits) -> Vec<String> {
             warning(&format!("There is no buildpack {buildpack}.")),
             warning(&format!("hoist comes with: {}.", builtin::names().join(", "))),
         ],
+        BuildError::Archive(error) => source::archive_words(error, limits),
+        BuildError::Fetch(error) => source::fetch_words(error, limits),
         BuildError::Submodules(paths) => vec![
             "!\tPush rejected, submodule install failed".into(),
             warning(&format!("This app has git submodules ({}), which hoist does not fetch.", paths.join(", "))),

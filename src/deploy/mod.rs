@@ -1,10 +1,11 @@
-//! The spine: from a pushed commit to a recorded release.
+//! The spine: from a pushed commit, or an archive, to a recorded release.
 //!
 //! `submit` records a build and starts it; `run` below is the build itself, one step a line. `queue` keeps the
 //! builds of one app in order and those of all apps within the host's means; `site` is where one runs; `failure` holds
-//! every way a build can end badly and its words; `archive` keeps the log; `recover` is what a start after a crash does.
+//! every way a build can end badly and its words; `cancel` stops one; `archive` keeps the log; `recover` is what a start after a crash does.
 
 mod archive;
+mod cancel;
 mod failure;
 mod queue;
 mod recover;
@@ -13,6 +14,7 @@ mod site;
 mod submit;
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -20,18 +22,23 @@ use tokio::time::Instant;
 use crate::build::{self, Build};
 use crate::ctx::Ctx;
 use crate::engine::{Environment, Spec};
+use crate::fetch;
 use crate::model::{BuildId, ConfigVars, Digest, ProcessTypes, Slug, SlugId};
 use crate::slug::{self, Packed};
 use crate::stack::{self, Stack};
 use crate::transcript::{Transcript, size};
 use site::Site;
 
-pub use archive::{ArchiveError, Log, open_log};
+pub use archive::{ArchiveError, Log, open_log, purge_cache};
+pub use cancel::{Cancelled, cancel};
 pub use failure::Failure;
 pub use queue::Builds;
 pub use recover::recover;
 pub use request::Request;
 pub use submit::{End, Ticket, submit};
+
+/// For a source that is fetched; it is part of the build's own time.
+const FETCH_TIME: Duration = Duration::from_mins(5);
 
 /// What a build gives: everything that the release needs.
 #[derive(Debug)]
@@ -65,8 +72,9 @@ async fn build_and_pack(
     build: &Build<'_>,
     config: &ConfigVars,
 ) -> Result<Built, Failure> {
+    let means = source_means(ctx);
     tokio::try_join!(
-        build::put_source(build, &request.source),
+        build::put_source(build, &request.source, &means),
         build::put_env_dir(build, config),
         build::restore_cache(build, &ctx.store, request.cache.as_ref()),
     )?;
@@ -98,6 +106,13 @@ async fn pack(ctx: &Ctx, build: &Build<'_>) -> Result<Packed, Failure> {
     Ok(packed)
 }
 
+fn source_means(ctx: &Ctx) -> build::Means<'_> {
+    let limits = &ctx.config.limits;
+    let allow_networks = ctx.config.network.allow.iter().map(|network| (network.address, network.bits)).collect();
+    let bounds = fetch::Bounds { allow_networks, max_bytes: limits.source_bytes, time: FETCH_TIME };
+    build::Means { store: &ctx.store, bounds, max_files: limits.source_files }
+}
+
 fn environment_spec(ctx: &Ctx, id: BuildId, stack: &Stack) -> Spec {
     let limits = &ctx.config.limits;
     Spec {
@@ -124,7 +139,7 @@ fn new_build<'a>(
         transcript,
         app: request.app.id,
         stack: &request.app.stack,
-        commit: Some(&request.source.commit),
+        source_version: request.source.version(),
         request_id: id.to_string(),
         deadline: Instant::now() + limits.build_time,
         time_limit: limits.build_time,
@@ -142,7 +157,7 @@ fn new_slug(ctx: &Ctx, request: &Request, stack: &Stack, packed: &Packed, proces
         size_bytes: packed.size_bytes,
         stack: stack.name.clone(),
         stack_digest: stack.digest,
-        commit: Some(request.source.commit.clone()),
+        commit: request.source.commit(),
         process_types,
         language: Some(language),
         created_at: ctx.now(),

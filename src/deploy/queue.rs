@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -35,10 +35,12 @@ pub(super) struct Entry {
     pub(super) id: BuildId,
     pub(super) app: AppId,
     pub(super) by: Email,
-    pub(super) commit: CommitId,
+    pub(super) commit: Option<CommitId>,
     pub(super) refs: Vec<RefMove>,
     pub(super) transcript: Transcript,
     pub(super) cancel: CancellationToken,
+    /// Who cancelled it; nobody when its pusher just went away.
+    pub(super) cancelled_by: OnceLock<Email>,
     /// `None` until the build has ended.
     pub(super) end: watch::Sender<Option<Arc<End>>>,
 }
@@ -90,7 +92,8 @@ impl Builds {
     /// Finds a running build of the same commit to the same refs: what a repeated push re-attaches to.
     pub(super) fn same(&self, app: AppId, commit: &CommitId, refs: &[RefMove]) -> Option<Arc<Entry>> {
         let apps = self.apps();
-        let same = |entry: &&Arc<Entry>| entry.commit == *commit && entry.refs == refs && entry.end.borrow().is_none();
+        let same =
+            |entry: &&Arc<Entry>| entry.commit.as_ref() == Some(commit) && entry.refs == refs && entry.end.borrow().is_none();
         apps.get(&app)?.iter().find(same).cloned()
     }
 

@@ -1,6 +1,6 @@
 //! What a door asks for.
 
-use crate::build::GitSource;
+use crate::build::Source;
 use crate::model::{Account, App, BuildpackRef, Digest, PushOptions};
 use crate::release::{Pack, RefMove};
 
@@ -9,7 +9,7 @@ use crate::release::{Pack, RefMove};
 pub struct Request {
     pub app: App,
     pub by: Account,
-    pub source: GitSource,
+    pub source: Source,
     pub options: PushOptions,
     /// The refs that move with the release.
     pub refs: Vec<RefMove>,

@@ -1,6 +1,6 @@
 //! Accepting a build, carrying it out whoever listens, and recording its one outcome.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::queue::{Entry, Turn};
 use super::{Built, Failure, Request, archive};
+use crate::build::Source;
 use crate::ctx::Ctx;
 use crate::db::builds::Outcome;
 use crate::db::{self, DbError};
@@ -72,7 +73,9 @@ pub async fn submit(ctx: &Ctx, request: Request) -> Result<Ticket, Failure> {
     if ctx.stopping.is_cancelled() {
         return Err(Failure::Stopped);
     }
-    if let Some(entry) = ctx.builds.same(request.app.id, &request.source.commit, &request.refs) {
+    if let Source::Git(git) = &request.source
+        && let Some(entry) = ctx.builds.same(request.app.id, &git.commit, &request.refs)
+    {
         return Ok(ticket(&entry, true));
     }
     let config = current_config(&ctx.db, request.app.id).await?;
@@ -98,10 +101,11 @@ fn new_entry(ctx: &Ctx, request: &Request, config: &ConfigVars) -> Result<Entry,
         id,
         app: request.app.id,
         by: request.by.email.clone(),
-        commit: request.source.commit.clone(),
+        commit: request.source.commit(),
         refs: request.refs.clone(),
         transcript,
         cancel: ctx.killing.child_token(),
+        cancelled_by: OnceLock::new(),
         end: watch::Sender::new(None),
     })
 }
@@ -110,7 +114,10 @@ fn new_entry(ctx: &Ctx, request: &Request, config: &ConfigVars) -> Result<Entry,
 async fn accept(ctx: &Ctx, request: &Request, entry: &Arc<Entry>) -> Result<Turn, Failure> {
     let (app, stack) = (&request.app, &request.app.stack);
     let mut tx = ctx.db.write().await?;
-    db::builds::insert(&mut tx, entry.id, app.id, request.by.id, Some(&entry.commit), stack, ctx.now()).await?;
+    db::builds::insert(&mut tx, entry.id, app.id, request.by.id, entry.commit.as_ref(), stack, ctx.now()).await?;
+    if let Some(blob) = request.source.blob() {
+        db::build_sources::insert(&mut tx, entry.id, blob, &request.buildpacks).await?;
+    }
     let turn = ctx.builds.enter(entry).ok_or(Failure::QueueFull(ctx.config.limits.queued_builds_per_app))?;
     if let Err(error) = tx.commit().await {
         ctx.builds.leave(entry);
@@ -144,7 +151,7 @@ async fn carry_out(ctx: &Ctx, request: Request, entry: Arc<Entry>, turn: Turn, c
 async fn build_and_release(ctx: &Ctx, request: &Request, entry: &Entry, turn: Turn, config: &ConfigVars) -> Result<End, Failure> {
     let built = tokio::select! {
         built = build_in_turn(ctx, request, entry, turn, config) => built?,
-        () = entry.cancel.cancelled() => return Err(stop_reason(ctx)),
+        () = entry.cancel.cancelled() => return Err(stop_reason(ctx, entry)),
     };
     if request.options.dry_run {
         return dry_run(ctx, entry).await;
@@ -182,11 +189,12 @@ async fn refuse_superseded(ctx: &Ctx, request: &Request, waited_for: Option<Emai
             return Err(Failure::Superseded { name, by });
         }
     }
-    if there == request.refs.len() { Err(Failure::AlreadyDeployed) } else { Ok(()) }
+    // An archive moves no ref, so there is nothing that another push could have moved.
+    if there > 0 && there == request.refs.len() { Err(Failure::AlreadyDeployed) } else { Ok(()) }
 }
 
 async fn release(ctx: &Ctx, request: &Request, entry: &Entry, built: Built) -> Result<Release, Failure> {
-    if let Some(quarantine) = &request.source.quarantine {
+    if let Some(quarantine) = request.source.quarantine() {
         // Just before the transaction: a pack that no row names does no harm, a row without its pack would.
         quarantine.publish().await.map_err(|source| Failure::Io { what: "the pushed objects can't be kept", source })?;
     }
@@ -249,6 +257,10 @@ async fn record_failure(ctx: &Ctx, entry: &Entry, failure: &Failure) -> Result<O
     }
 }
 
-fn stop_reason(ctx: &Ctx) -> Failure {
-    if ctx.killing.is_cancelled() { Failure::Stopped } else { Failure::Cancelled }
+fn stop_reason(ctx: &Ctx, entry: &Entry) -> Failure {
+    match entry.cancelled_by.get() {
+        _ if ctx.killing.is_cancelled() => Failure::Stopped,
+        Some(email) => Failure::CancelledBy(email.clone()),
+        None => Failure::Cancelled,
+    }
 }

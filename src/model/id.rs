@@ -59,3 +59,27 @@ id!(
     /// Identifies a slug.
     SlugId
 );
+id!(
+    /// Identifies an uploaded source, and allows to read it.
+    SourceId
+);
+id!(
+    /// Allows to upload one source.
+    UploadId
+);
+id!(
+    /// Identifies a pipeline.
+    PipelineId
+);
+id!(
+    /// Identifies an app's place in a pipeline.
+    CouplingId
+);
+id!(
+    /// Identifies a promotion.
+    PromotionId
+);
+id!(
+    /// Identifies one app's part in a promotion.
+    PromotionTargetId
+);

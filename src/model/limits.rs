@@ -17,9 +17,9 @@ pub struct Limits {
     pub pack_objects: u32,
     /// Largest single blob, in bytes. Default 1 GiB.
     pub blob_bytes: u64,
-    /// Largest exported source tree, in bytes. Default 1 GiB.
+    /// Largest source tree, exported or unpacked, and largest archive of one, in bytes. Default 1 GiB.
     pub source_bytes: u64,
-    /// Most files in the exported source tree. Default 1 million.
+    /// Most files in the source tree. Default 1 million.
     pub source_files: u64,
     /// Largest compressed slug, in bytes. Default 500 MiB.
     pub slug_bytes: u64,

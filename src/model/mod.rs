@@ -15,8 +15,10 @@ mod procfile;
 mod config_vars;
 mod digest;
 mod limits;
+mod pipeline;
 mod release;
 mod secret;
+mod source;
 
 pub use account::{Account, Email, Role};
 pub use app::{App, AppName};
@@ -24,12 +26,16 @@ pub use buildpack::{BuildpackRef, StackName};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
 pub use digest::Digest;
 pub use git::{CommitId, RefName, is_deploy_branch};
-pub use id::{AccountId, AppId, BuildId, ReleaseId, SlugId};
+pub use id::{
+    AccountId, AppId, BuildId, CouplingId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId, UploadId,
+};
 pub use limits::Limits;
+pub use pipeline::{Coupling, Pipeline, PipelineName, Promotion, PromotionTarget, Stage};
 pub use procfile::{ProcessType, ProcessTypes, Procfile};
 pub use push_options::PushOptions;
 pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, Slug};
 pub use secret::Secret;
+pub use source::{Checksum, SourceBlob, SourceVersion};
 
 /// A value from outside that does not have the form its type asks for.
 ///

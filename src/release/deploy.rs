@@ -68,7 +68,7 @@ pub async fn release_deploy(db: &Db, deploy: Deploy) -> Result<Release, ReleaseE
     let (config, change) = newest_config(&mut tx, db, deploy.app).await?.changed(&deploy.config)?;
     let new = NewRelease {
         app: deploy.app,
-        description: description(&deploy, &change),
+        description: description(&what(&mut tx, &deploy).await?, &change),
         by: deploy.by,
         slug: Some(deploy.slug.id),
         build: Some(deploy.build),
@@ -114,8 +114,17 @@ async fn record_refs(
     Ok(())
 }
 
+/// What was deployed, in a word: a commit, or what an archive's author calls it.
+async fn what(tx: &mut Connection, deploy: &Deploy) -> Result<String, DbError> {
+    if let Some(commit) = &deploy.slug.commit {
+        return Ok(commit.short().to_owned());
+    }
+    let build = db::builds::get(tx, deploy.app, deploy.build).await?;
+    let version = build.and_then(|build| build.source).and_then(|source| source.version);
+    Ok(version.map_or_else(|| "source".to_owned(), |version| version.short()))
+}
+
 /// `Deploy a617a93d`, and what else the push changed (conventions 3.8).
-fn description(deploy: &Deploy, change: &ConfigChange) -> String {
-    let what = deploy.slug.commit.as_ref().map_or("source", CommitId::short);
+fn description(what: &str, change: &ConfigChange) -> String {
     if change.is_empty() { format!("Deploy {what}") } else { format!("Deploy {what}; {}", change.description()) }
 }

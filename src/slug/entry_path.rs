@@ -2,8 +2,9 @@
 
 use std::cmp::Ordering;
 
-/// What Linux's `PATH_MAX` and `NAME_MAX` allow: a longer path cannot come from a folder.
-pub(super) const MAX_PATH_BYTES: usize = 4096;
+use crate::tarball::MAX_PATH_BYTES;
+
+/// Linux's `NAME_MAX`.
 const MAX_NAME_BYTES: usize = 255;
 
 /// A path below the app's folder: relative, without empty, `.` or `..` parts. Empty for the folder itself.

@@ -1,7 +1,7 @@
 //! Slugs: a build's folder as one compressed, digested blob, and back.
 //!
 //! `pack` is the stage. `feed` hands the engine's tar to a thread of its own. There `rewrite` makes it a slug's, entry by
-//! entry, with `read_entry` to take it apart and `entry_path` to say what may stand where; `gzip` compresses on all
+//! entry, with `tarball` to take it apart and `entry_path` to say what may stand where; `gzip` compresses on all
 //! cores; and what comes out streams into the store. `unpack` is the way back.
 
 mod pack;
@@ -10,7 +10,6 @@ mod feed;
 mod rewrite;
 
 mod entry_path;
-mod read_entry;
 
 mod gzip;
 mod unpack;

@@ -10,8 +10,8 @@ use std::io::{self, BufRead, Write};
 
 use tar::{EntryType, Header};
 
-use super::entry_path::{EntryPath, MAX_PATH_BYTES, Order};
-use super::read_entry::{BLOCK_BYTES, Kind, RawEntry, read_entry};
+use super::entry_path::{EntryPath, Order};
+use crate::tarball::{BLOCK_BYTES, Kind, MAX_PATH_BYTES, RawEntry, read_entry};
 
 /// The folder that the app is unpacked to, below the root.
 const APP: &[u8] = b"./app/";

@@ -64,6 +64,12 @@ impl Store {
         }
     }
 
+    /// Makes a file without a name, for what is too large for memory and is not to be kept: it goes when it is closed.
+    /// Blocks.
+    pub fn scratch(&self) -> io::Result<std::fs::File> {
+        tempfile::tempfile_in(self.tmp())
+    }
+
     /// Opens a blob for reading; `NotFound` when there is none of this digest.
     pub async fn open_blob(&self, digest: &Digest) -> io::Result<tokio::fs::File> {
         tokio::fs::File::open(self.path(digest)).await

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::build::{GitSource, Source};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
 use crate::deploy::{self, End, Failure, Request, Ticket};
 use crate::git::{Progress, Push, Quarantine, RefStatus, RefUpdate, Repo};
 use crate::model::{Account, App, BuildpackRef, CommitId, Digest, PushOptions, RefName, is_deploy_branch};
 use crate::release::{self, Pack, RefMove};
-use crate::{build, telemetry};
+use crate::telemetry;
 
 /// One push being decided on.
 pub(super) struct Pusher<'a> {
@@ -127,7 +128,7 @@ impl Pusher<'_> {
             by: self.account.clone(),
             pack: quarantine.as_deref().map(pack_row),
             refs: updates.iter().map(|update| ref_move(update)).collect(),
-            source: build::GitSource { repo: self.repo.clone(), quarantine, commit },
+            source: Source::Git(GitSource { repo: self.repo.clone(), quarantine, commit }),
             cache: cache.filter(|_| !options.clear_cache),
             options,
             buildpacks,

@@ -12,15 +12,15 @@ use tokio::task::JoinHandle;
 use crate::api_world::{User, World};
 
 /// A user at a terminal: an installation that answers, a home folder and a checkout.
-struct Desk {
-    world: World,
-    user: User,
+pub(crate) struct Desk {
+    pub(crate) world: World,
+    pub(crate) user: User,
     url: String,
     home: TempDir,
     server: JoinHandle<()>,
 }
 
-struct Ran {
+pub(crate) struct Ran {
     code: i32,
     stdout: String,
     stderr: String,
@@ -33,7 +33,7 @@ impl Drop for Desk {
 }
 
 impl Desk {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let world = World::told_to_listen_on(Some(address)).await;
@@ -59,7 +59,7 @@ impl Desk {
         self.normal(&std::fs::read_to_string(self.home.path().join("checkout/.git/config")).unwrap())
     }
 
-    async fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) async fn run(&self, args: &[&str]) -> Ran {
         self.run_with(args, &[("HOIST_API_KEY", self.user.token.expose())]).await
     }
 
@@ -93,7 +93,7 @@ impl Desk {
 
 impl Ran {
     /// Everything that was printed, as in a terminal, after the exit code if it is not 0.
-    fn all(&self) -> String {
+    pub(crate) fn all(&self) -> String {
         let code = if self.code == 0 { String::new() } else { format!("[exit {}]\n", self.code) };
         format!("{code}{}{}", self.stderr, self.stdout)
     }
@@ -444,7 +444,7 @@ async fn mistakes_are_told() {
     [exit 1]
     error: unrecognized subcommand 'app:create'
 
-      tip: some similar subcommands exist: 'apps:destroy', 'apps:delete', 'create', 'apps:rename', 'apps:create'
+      tip: some similar subcommands exist: 'apps:destroy', 'apps:delete', 'builds:create', 'create', 'apps:rename', 'apps:create'
 
     Usage: hoist <COMMAND>
 

@@ -16,6 +16,7 @@ mod engine_sandbox;
 
 mod api;
 mod api_world;
+mod builds_api;
 mod cli;
 mod doors;
 

@@ -25,6 +25,54 @@ pub struct Build {
     pub user: UserRef,
 }
 
+/// `POST /apps/APP/builds`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct NewBuild {
+    #[serde(default)]
+    pub source_blob: Option<NewSourceBlob>,
+    /// In place of those set on the app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buildpacks: Option<Vec<NewBuildpack>>,
+}
+
+/// What is to be built.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct NewSourceBlob {
+    /// Of a `.tar.gz`.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// `SHA256:` and the digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
+    /// A commit, or any name; empty for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_description: Option<String>,
+}
+
+/// A buildpack by URL or name.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct NewBuildpack {
+    #[serde(default)]
+    pub url: Option<String>,
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// `POST /sources`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Source {
+    pub source_blob: SourceUrls,
+}
+
+/// Where an archive is put, and where it can be got from then. Needs no credentials.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SourceUrls {
+    pub get_url: String,
+    pub put_url: String,
+}
+
 /// What was built.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SourceBlob {

@@ -18,7 +18,7 @@ use crate::model::AccountId;
 
 pub use account::{Account, Key, NewKey};
 pub use app::{App, AppChange, Collaborator, NewApp, NewCollaborator, Permission, Stack};
-pub use build::{Build, SourceBlob};
+pub use build::{Build, NewBuild, NewBuildpack, NewSourceBlob, Source, SourceBlob, SourceUrls};
 pub use buildpack::{Buildpack, BuildpackInstallation, BuildpackUpdate, BuildpackUpdates, RegisteredBuildpack};
 pub use release::{Artifact, Blob, Release, Slug};
 pub use timestamp::Timestamp;

@@ -1,4 +1,4 @@
-//! Takes a tar apart, entry by entry.
+//! Takes strangers' tars apart, entry by entry. Whoever reads one decides what its paths and links may be.
 //!
 //! The `tar` crate reads the header's fields. Its iterator is not used: it takes a long name of any length into memory
 //! and an archive cut off between two entries for a whole one.
@@ -8,24 +8,25 @@ use std::io::{self, BufRead, Read as _};
 
 use tar::{EntryType, Header};
 
-use super::entry_path::MAX_PATH_BYTES;
-
 /// A tar is made of blocks of this size.
-pub(super) const BLOCK_BYTES: usize = 512;
+pub const BLOCK_BYTES: usize = 512;
+
+/// Linux's `PATH_MAX`: a longer path cannot come from a folder, nor be unpacked to one.
+pub const MAX_PATH_BYTES: usize = 4096;
 
 /// Most bytes of a PAX header. It may carry extended attributes, each of up to 64 KiB, which are passed over.
 const MAX_PAX_BYTES: u64 = 1024 * 1024;
 
-/// What a tar says about one path. A file's content, padded to whole blocks, follows it.
+/// What a tar says about one path. A file's content, padded to whole blocks ([`BLOCK_BYTES`]), follows it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct RawEntry {
+pub struct RawEntry {
     /// As it stands in the tar: anything.
     pub path: Vec<u8>,
     pub kind: Kind,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     Folder,
     File {
         size_bytes: u64,
@@ -53,7 +54,7 @@ struct Extended {
 ///
 /// Fails with `UnexpectedEof` when the tar ends before that mark, with `InvalidData` when it is none or has what is not
 /// understood, and as the input fails.
-pub(super) fn read_entry(input: &mut impl BufRead) -> io::Result<Option<RawEntry>> {
+pub fn read_entry(input: &mut impl BufRead) -> io::Result<Option<RawEntry>> {
     let mut extended = Extended::default();
     loop {
         let Some(header) = read_header(input)? else {

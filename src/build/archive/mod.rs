@@ -1,0 +1,188 @@
+//! A `.tar.gz` as a build's source: opened or fetched, checked whole, and only then unpacked into the environment.
+//!
+//! `survey` reads all of it once and refuses what does not belong in a source tree; `entry_path` is which paths and links
+//! do. `export` reads it again and writes the tar that the environment gets. Twice, because where the app begins in the
+//! archive and what `.slugignore` says stand anywhere in it.
+
+mod entry_path;
+mod export;
+mod survey;
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek as _};
+
+use flate2::bufread::MultiGzDecoder;
+use sha2::{Digest as _, Sha256};
+use tokio::task::spawn_blocking;
+use tokio_util::io::SyncIoBridge;
+use tokio_util::sync::CancellationToken;
+
+use super::source::{Means, PIPE_BYTES};
+use super::{Build, BuildError};
+use crate::fetch::{self, FetchError, Url};
+use crate::model::{Checksum, Digest, SourceBlob};
+use survey::Survey;
+
+const READ_BYTES: usize = 256 * 1024;
+
+/// An archive to be built.
+#[derive(Debug, Clone)]
+pub struct ArchiveSource {
+    pub origin: Origin,
+    pub blob: SourceBlob,
+}
+
+/// Where its bytes are.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// In the store: somebody has uploaded it.
+    Stored(Digest),
+    Url(Url),
+}
+
+/// What is wrong with an archive; for its author to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    #[error("the source's checksum is {is}, not {expected}")]
+    Checksum { is: Checksum, expected: Checksum },
+    #[error("the source is not a .tar.gz archive: {0}")]
+    NotAnArchive(String),
+    #[error("{}: {why}", .path.escape_ascii())]
+    BadEntry { path: Vec<u8>, why: &'static str },
+    #[error("the source unpacks to more than {limit} bytes")]
+    TooLarge { limit: u64 },
+    #[error("the source has more than {limit} files")]
+    TooManyFiles { limit: u64 },
+    #[error("the source is empty")]
+    Empty,
+}
+
+/// Puts the archive's tree into `BUILD_DIR`; returns how many files were ignored.
+pub(super) async fn put_archive(build: &Build<'_>, source: &ArchiveSource, means: &Means<'_>) -> Result<u64, BuildError> {
+    let file = open(build, source, means).await?;
+    // Ends the threads' work when the build is dropped.
+    let unwanted = CancellationToken::new();
+    let _ends_with_this = unwanted.clone().drop_guard();
+    let (checksum, limits) = (source.blob.checksum, Limits { bytes: means.bounds.max_bytes, files: means.max_files });
+    let reading = Archive { file, unwanted };
+    let surveying = spawn_blocking(move || reading.survey(checksum, limits));
+    let (archive, survey) = surveying.await.map_err(|panicked| unreadable(io::Error::other(panicked)))??;
+    let (writer, reader) = tokio::io::duplex(PIPE_BYTES);
+    let export = spawn_blocking(move || archive.export(&survey, SyncIoBridge::new(writer)));
+    let dir = build.dir();
+    let (exported, put) = tokio::join!(export, build.environment.put_in(&dir, reader));
+    let exported = exported.map_err(|panicked| unreadable(io::Error::other(panicked)))?;
+    if let Err(error @ BuildError::Archive(_)) = exported {
+        return Err(error);
+    }
+    // An environment that takes no more breaks the pipe: its own reason comes first.
+    put?;
+    exported
+}
+
+async fn open(build: &Build<'_>, source: &ArchiveSource, means: &Means<'_>) -> Result<File, BuildError> {
+    match &source.origin {
+        Origin::Stored(digest) => Ok(means.store.open_blob(digest).await.map_err(unreadable)?.into_std().await),
+        Origin::Url(url) => {
+            build.transcript.section(&format!("Fetching source from {}", url.host()));
+            let file = means.store.scratch().map_err(unreadable)?;
+            let copy = file.try_clone().map_err(unreadable)?;
+            fetch::fetch(url, means.bounds.clone(), copy).await.map_err(|error| match error {
+                FetchError::Keep(source) => unreadable(source),
+                error => BuildError::Fetch(error),
+            })?;
+            Ok(file)
+        }
+    }
+}
+
+/// A failure of hoist's own disk.
+fn unreadable(source: io::Error) -> BuildError {
+    BuildError::Io { what: "the source can't be read", source }
+}
+
+/// Most of what an archive may hold.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    bytes: u64,
+    files: u64,
+}
+
+/// An archive's file, for threads that may block.
+struct Archive {
+    file: File,
+    unwanted: CancellationToken,
+}
+
+impl Archive {
+    fn survey(mut self, checksum: Option<Checksum>, limits: Limits) -> Result<(Self, Survey), BuildError> {
+        if let Some(expected) = checksum {
+            self.check(expected)?;
+        }
+        let tar = self.tar(limits)?;
+        let survey = Survey::of(tar, limits)?;
+        Ok((self, survey))
+    }
+
+    fn export(mut self, survey: &Survey, out: impl io::Write) -> Result<u64, BuildError> {
+        let tar = self.tar(survey.limits())?;
+        export::export(tar, survey, out)
+    }
+
+    fn check(&mut self, expected: Checksum) -> Result<(), BuildError> {
+        let mut hasher = Sha256::new();
+        let mut piece = vec![0; READ_BYTES];
+        let mut file = self.rewound()?;
+        loop {
+            match file.read(&mut piece).map_err(unreadable)? {
+                0 => break,
+                length => hasher.update(&piece[..length]),
+            }
+        }
+        let is = Checksum(Digest::from_bytes(hasher.finalize().into()));
+        if is == expected { Ok(()) } else { Err(ArchiveError::Checksum { is, expected }.into()) }
+    }
+
+    /// The archive's tar from its beginning, no longer than a tar of `limits` can be.
+    fn tar(&mut self, limits: Limits) -> Result<impl io::BufRead + use<>, BuildError> {
+        // A header, a long name and padding for each entry.
+        let most = limits.bytes.saturating_add(limits.files.saturating_mul(4 * 1024)).saturating_add(1024 * 1024);
+        let file = BufReader::with_capacity(READ_BYTES, self.rewound()?);
+        Ok(BufReader::with_capacity(READ_BYTES, MultiGzDecoder::new(file)).take(most))
+    }
+
+    fn rewound(&mut self) -> Result<Stoppable, BuildError> {
+        self.file.rewind().map_err(unreadable)?;
+        let file = self.file.try_clone().map_err(unreadable)?;
+        Ok(Stoppable { file, unwanted: self.unwanted.clone() })
+    }
+}
+
+/// A file that can't be read any more once nobody wants it.
+struct Stoppable {
+    file: File,
+    unwanted: CancellationToken,
+}
+
+impl Read for Stoppable {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        if self.unwanted.is_cancelled() {
+            return Err(io::Error::other("nobody waits for it any more"));
+        }
+        self.file.read(bytes)
+    }
+}
+
+/// Tells a broken archive from a broken disk.
+fn read_error(error: io::Error) -> BuildError {
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => ArchiveError::NotAnArchive(error.to_string()).into(),
+        io::ErrorKind::UnexpectedEof => ArchiveError::NotAnArchive("it ends in the middle".into()).into(),
+        // The decoder's and the tar crate's own.
+        io::ErrorKind::Other if error.raw_os_error().is_none() => ArchiveError::NotAnArchive(error.to_string()).into(),
+        _ => unreadable(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+//! The first reading of an archive: is everything in it as it should be, and where does the app begin?
+//!
+//! What is kept of an entry is a few bytes: a small archive can hold very many.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, BufRead, Read as _};
+
+use ignore::gitignore::Gitignore;
+
+use super::super::source::{MAX_SLUGIGNORE, parse_slugignore};
+use super::entry_path::{check_target, parse};
+use super::{ArchiveError, BuildError, Limits, read_error};
+use crate::tarball::{BLOCK_BYTES, Kind, RawEntry, read_entry};
+
+const SLUGIGNORE: &[u8] = b".slugignore";
+
+/// What the first reading found.
+#[derive(Debug)]
+pub(super) struct Survey {
+    /// How many names at the start of each path are not part of the app: 1 when all of the archive is in one folder, as
+    /// in GitHub's, else 0.
+    pub(super) skipped_names: usize,
+    pub(super) ignore: Gitignore,
+    limits: Limits,
+}
+
+impl Survey {
+    /// Reads a whole archive.
+    pub(super) fn of(mut tar: impl BufRead, limits: Limits) -> Result<Self, BuildError> {
+        let mut surveyor = Surveyor::default();
+        let mut totals = Limits { bytes: 0, files: 0 };
+        while let Some(entry) = read_entry(&mut tar).map_err(read_error)? {
+            totals.files += 1;
+            if totals.files > limits.files {
+                return Err(ArchiveError::TooManyFiles { limit: limits.files }.into());
+            }
+            let size_bytes = size_of(&entry);
+            totals.bytes = totals.bytes.saturating_add(size_bytes);
+            if totals.bytes > limits.bytes {
+                return Err(ArchiveError::TooLarge { limit: limits.bytes }.into());
+            }
+            match surveyor.admit(&entry).map_err(|why| ArchiveError::BadEntry { path: entry.path.clone(), why })? {
+                Some(begins) => surveyor.slugignore[begins as usize] = Some(read_slugignore(&mut tar, size_bytes)?),
+                None => skip(&mut tar, padded(size_bytes))?,
+            }
+            // Folders that no entry names.
+            if surveyor.seen.len() as u64 > limits.files {
+                return Err(ArchiveError::TooManyFiles { limit: limits.files }.into());
+            }
+        }
+        surveyor.conclude(limits)
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+}
+
+/// What is known of the paths so far.
+#[derive(Default)]
+struct Surveyor {
+    /// Each path's kind, by a hash with a key of this process: nobody can choose two paths of one hash.
+    seen: HashMap<u64, Seen>,
+    hasher: RandomState,
+    /// The first names of all paths, until there are two.
+    top: Option<Vec<u8>>,
+    several_tops: bool,
+    /// Whether something stands below the only first name.
+    is_folder: bool,
+    /// The first symbolic link that leads out, and the app's `.slugignore`, for either place where the app may begin:
+    /// which one it is, is known at the end.
+    bad_link: [Option<(Vec<u8>, &'static str)>; 2],
+    slugignore: [Option<Vec<u8>>; 2],
+}
+
+/// Where the app begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    AtRoot,
+    InFolder,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Folder,
+    File,
+    Link,
+}
+
+impl Surveyor {
+    /// Takes the next entry; tells if it is the `.slugignore` of an app that begins there.
+    fn admit(&mut self, entry: &RawEntry) -> Result<Option<Begins>, &'static str> {
+        let names = parse(&entry.path)?;
+        let kind = match &entry.kind {
+            Kind::Folder => Seen::Folder,
+            Kind::File { .. } | Kind::HardLink { .. } => Seen::File,
+            Kind::Symlink { .. } => Seen::Link,
+            Kind::Special => return Err("it is a device or a pipe"),
+        };
+        if names.is_empty() {
+            // An archive that names its own folder begins there, whatever is in it.
+            self.several_tops = true;
+            return if kind == Seen::Folder { Ok(None) } else { Err("the path names no file") };
+        }
+        self.place(&names, kind)?;
+        match &entry.kind {
+            Kind::Symlink { target } => self.check_link(entry, target, names.len() - 1),
+            Kind::HardLink { target, .. } if self.seen_at(&parse(target)?) != Some(Seen::File) => {
+                return Err("a hard link to what is no file before it");
+            }
+            _ => {}
+        }
+        Ok(match (&entry.kind, names.as_slice()) {
+            (Kind::File { .. }, [SLUGIGNORE]) => Some(Begins::AtRoot),
+            (Kind::File { .. }, [top, SLUGIGNORE]) if self.top.as_deref() == Some(*top) => Some(Begins::InFolder),
+            _ => None,
+        })
+    }
+
+    fn check_link(&mut self, entry: &RawEntry, target: &[u8], depth: usize) {
+        for (begins, depth) in [(Begins::AtRoot, Some(depth)), (Begins::InFolder, depth.checked_sub(1))] {
+            let inside = depth.ok_or("the symbolic link is not in the app's folder");
+            if let Err(why) = inside.and_then(|depth| check_target(target, depth)) {
+                self.bad_link[begins as usize].get_or_insert_with(|| (entry.path.clone(), why));
+            }
+        }
+    }
+
+    /// Notes a path, which may not come twice nor lead through what is no folder.
+    fn place(&mut self, names: &[&[u8]], kind: Seen) -> Result<(), &'static str> {
+        for length in 1..names.len() {
+            let key = self.key(&names[..length]);
+            match self.seen.insert(key, Seen::Folder) {
+                None | Some(Seen::Folder) => {}
+                Some(_) => return Err("the path leads through a file or a symbolic link"),
+            }
+        }
+        let key = self.key(names);
+        match self.seen.insert(key, kind) {
+            None => {}
+            Some(Seen::Folder) if kind == Seen::Folder => {}
+            Some(_) => return Err("the path comes twice"),
+        }
+        self.is_folder |= names.len() > 1 || kind == Seen::Folder;
+        match &self.top {
+            None => self.top = Some(names[0].to_vec()),
+            Some(top) => self.several_tops |= top != names[0],
+        }
+        Ok(())
+    }
+
+    fn seen_at(&self, names: &[&[u8]]) -> Option<Seen> {
+        self.seen.get(&self.key(names)).copied()
+    }
+
+    fn key(&self, names: &[&[u8]]) -> u64 {
+        self.hasher.hash_one(names)
+    }
+
+    fn conclude(mut self, limits: Limits) -> Result<Survey, BuildError> {
+        if self.top.is_none() {
+            return Err(ArchiveError::Empty.into());
+        }
+        let begins = if !self.several_tops && self.is_folder { Begins::InFolder } else { Begins::AtRoot };
+        if let Some((path, why)) = self.bad_link[begins as usize].take() {
+            return Err(ArchiveError::BadEntry { path, why }.into());
+        }
+        let slugignore = self.slugignore[begins as usize].as_deref();
+        let ignore = slugignore.map_or_else(|| Ok(Gitignore::empty()), parse_slugignore)?;
+        Ok(Survey { skipped_names: usize::from(begins == Begins::InFolder), ignore, limits })
+    }
+}
+
+fn size_of(entry: &RawEntry) -> u64 {
+    if let Kind::File { size_bytes, .. } = entry.kind { size_bytes } else { 0 }
+}
+
+fn read_slugignore(tar: &mut impl BufRead, size_bytes: u64) -> Result<Vec<u8>, BuildError> {
+    if size_bytes > MAX_SLUGIGNORE {
+        return Err(BuildError::Slugignore(format!("it is longer than {MAX_SLUGIGNORE} bytes")));
+    }
+    let mut text = Vec::new();
+    tar.by_ref().take(size_bytes).read_to_end(&mut text).map_err(read_error)?;
+    // The padding; and what is missing, if the archive ends in the file.
+    skip(tar, padded(size_bytes) - text.len() as u64)?;
+    Ok(text)
+}
+
+/// A content's size with the padding to whole blocks.
+pub(super) fn padded(size_bytes: u64) -> u64 {
+    size_bytes.next_multiple_of(BLOCK_BYTES as u64)
+}
+
+/// Reads past so many bytes.
+pub(super) fn skip(tar: &mut impl BufRead, bytes: u64) -> Result<(), BuildError> {
+    let skipped = io::copy(&mut tar.by_ref().take(bytes), &mut io::sink()).map_err(read_error)?;
+    if skipped == bytes { Ok(()) } else { Err(read_error(io::ErrorKind::UnexpectedEof.into())) }
+}

@@ -1,0 +1,138 @@
+//! `hoist builds:create`
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read, Write as _};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::client::Client;
+use super::error::CliError;
+use super::output::{Action, print};
+use super::source_tar;
+use super::target::{Target, app_path};
+use crate::api::types::{Build, NewBuild, NewSourceBlob, Source};
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    #[command(flatten)]
+    target: Target,
+    /// Folder to build [default: the current one]
+    #[arg(long, alias = "source-dir", value_name = "DIR", conflicts_with_all = ["source_tar", "source_url"])]
+    dir: Option<PathBuf>,
+    /// .tar.gz file to build
+    #[arg(long, value_name = "FILE", conflicts_with = "source_url")]
+    source_tar: Option<PathBuf>,
+    /// URL of a .tar.gz to build
+    #[arg(long, value_name = "URL")]
+    source_url: Option<String>,
+    /// What the source is called, such as its commit
+    #[arg(long)]
+    version: Option<String>,
+    /// Build what git ignores, too
+    #[arg(long)]
+    include_vcs_ignore: bool,
+}
+
+/// Uploads the source, unless it has a URL, and shows the build to its end.
+pub(super) fn create(client: &Client, args: &Create) -> Result<(), CliError> {
+    let app = args.target.app()?;
+    let url = match &args.source_url {
+        Some(url) => url.clone(),
+        None => upload(client, source(args)?)?,
+    };
+    let version = Some(args.version.clone().unwrap_or_default());
+    let source_blob = Some(NewSourceBlob { url: Some(url), version, ..NewSourceBlob::default() });
+    let builds = format!("{}/builds", app_path(&app));
+    let build: Build = client.post(&builds, &NewBuild { source_blob, buildpacks: None })?;
+    // The log is what is being done; the data is the release.
+    io::copy(&mut client.stream(&build.output_stream_url)?, &mut anstream::stderr())?;
+    let build: Build = client.get(&format!("{builds}/{}", build.id))?;
+    match (build.status.as_str(), build.release) {
+        ("succeeded", Some(_)) => print(&format!("Build {} succeeded\n", build.id)),
+        _ => Err(CliError::User("Build failed".into())),
+    }
+}
+
+fn source(args: &Create) -> Result<File, CliError> {
+    if let Some(path) = &args.source_tar {
+        return File::open(path).map_err(|error| CliError::User(format!("can't read {}: {error}", path.display())));
+    }
+    let action = Action::start("Packing source");
+    let packed = source_tar::pack(args.dir.as_deref().unwrap_or(".".as_ref()), args.include_vcs_ignore)?;
+    action.done();
+    Ok(packed)
+}
+
+/// Uploads an archive and returns where hoist finds it.
+fn upload(client: &Client, file: File) -> Result<String, CliError> {
+    let bytes = file.metadata().context("can't read the source")?.len();
+    let Source { source_blob } = client.post("/sources", &())?;
+    let action = Action::start("Uploading source");
+    client.upload(&source_blob.put_url, bytes, Progress::new(file, bytes))?;
+    action.done();
+    Ok(source_blob.get_url)
+}
+
+/// Counts what is read of a file, and shows it on a terminal.
+struct Progress {
+    file: File,
+    bytes: u64,
+    done: u64,
+    shown: Option<u64>,
+    on_terminal: bool,
+}
+
+impl Progress {
+    fn new(file: File, bytes: u64) -> Self {
+        Self { file, bytes, done: 0, shown: None, on_terminal: io::stderr().is_terminal() }
+    }
+
+    /// The bar to be drawn now, if it has changed.
+    fn bar(&mut self) -> Option<String> {
+        const WIDTH: u64 = 30;
+        let percent = (self.done * 100).checked_div(self.bytes).unwrap_or(100).min(100);
+        if self.shown.replace(percent) == Some(percent) {
+            return None;
+        }
+        let full = usize::try_from(percent * WIDTH / 100).expect("at most the width");
+        let width = usize::try_from(WIDTH).expect("small");
+        Some(format!("\rUploading source... [{:-<width$}] {percent:3}% ", "#".repeat(full)))
+    }
+}
+
+impl Read for Progress {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read(buffer)?;
+        self.done += length as u64;
+        if self.on_terminal
+            && let Some(bar) = self.bar()
+        {
+            anstream::eprint!("{bar}");
+            io::stderr().flush()?;
+        }
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_grows_with_what_is_read() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[7; 1000]).unwrap();
+        io::Seek::rewind(&mut file).unwrap();
+        let mut progress = Progress::new(file, 1000);
+        let bar = |progress: &mut Progress| progress.bar().map(|bar| bar.replace('\r', ""));
+        assert_eq!(bar(&mut progress).unwrap(), format!("Uploading source... [{}]   0% ", "-".repeat(30)));
+        assert_eq!(bar(&mut progress), None);
+        progress.read_exact(&mut [0; 500]).unwrap();
+        let half = format!("Uploading source... [{}{}]  50% ", "#".repeat(15), "-".repeat(15));
+        assert_eq!(bar(&mut progress).unwrap(), half);
+        progress.read_to_end(&mut Vec::new()).unwrap();
+        assert!(bar(&mut progress).unwrap().ends_with("] 100% "));
+    }
+}

@@ -1,0 +1,66 @@
+//! Pipelines. A destroyed one keeps its row (its promotions stay) but is found by no function here.
+
+use sqlx::sqlite::SqliteRow;
+use time::OffsetDateTime;
+
+use super::{Connection, DbError, row};
+use crate::model::{AccountId, Pipeline, PipelineId, PipelineName};
+
+/// Adds a pipeline. Fails with [`DbError::is_taken`] when its owner has one of this name.
+pub async fn insert(db: &mut Connection, pipeline: &Pipeline) -> Result<(), DbError> {
+    sqlx::query("INSERT INTO pipelines (id, name, owner_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?)")
+        .bind(pipeline.id.to_string())
+        .bind(pipeline.name.as_str())
+        .bind(pipeline.owner.to_string())
+        .bind(row::millis(pipeline.created_at))
+        .bind(row::millis(pipeline.updated_at))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Lists the living pipelines that an account owns or works on an app of, by name.
+pub async fn visible_to(db: &mut Connection, account: AccountId) -> Result<Vec<Pipeline>, DbError> {
+    let rows = sqlx::query(
+        "SELECT * FROM pipelines WHERE destroyed_at IS NULL AND (owner_id = ?1 OR id IN (
+           SELECT pipeline_id FROM pipeline_couplings JOIN apps ON apps.id = pipeline_couplings.app_id
+           WHERE apps.destroyed_at IS NULL AND (apps.owner_id = ?1
+             OR apps.id IN (SELECT app_id FROM collaborators WHERE account_id = ?1)))) ORDER BY name, id",
+    )
+    .bind(account.to_string())
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(pipeline).collect()
+}
+
+/// Renames a pipeline. Fails with [`DbError::is_taken`] when its owner has one of this name.
+pub async fn rename(db: &mut Connection, id: PipelineId, name: &PipelineName, at: OffsetDateTime) -> Result<(), DbError> {
+    sqlx::query("UPDATE pipelines SET name = ?, updated_at = ? WHERE id = ?")
+        .bind(name.as_str())
+        .bind(row::millis(at))
+        .bind(id.to_string())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Marks a pipeline as destroyed and lets its apps go.
+pub async fn destroy(db: &mut Connection, id: PipelineId, at: OffsetDateTime) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM pipeline_couplings WHERE pipeline_id = ?").bind(id.to_string()).execute(&mut *db).await?;
+    sqlx::query("UPDATE pipelines SET destroyed_at = ? WHERE id = ?")
+        .bind(row::millis(at))
+        .bind(id.to_string())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+fn pipeline(row: &SqliteRow) -> Result<Pipeline, DbError> {
+    Ok(Pipeline {
+        id: row::text(row, "id")?,
+        name: row::text(row, "name")?,
+        owner: row::text(row, "owner_id")?,
+        created_at: row::time(row, "created_at")?,
+        updated_at: row::time(row, "updated_at")?,
+    })
+}

@@ -1,0 +1,45 @@
+//! The words for archives that can't be built.
+
+use crate::build::ArchiveError;
+use crate::fetch::FetchError;
+use crate::model::Limits;
+use crate::transcript::{size, warning};
+
+pub(super) fn archive_words(error: &ArchiveError, limits: &Limits) -> Vec<String> {
+    match error {
+        ArchiveError::Checksum { is, expected } => vec![
+            warning("The source is not what its checksum says."),
+            warning(&format!("Expected {expected}")),
+            warning(&format!("but it is {is}.")),
+            warning("Upload it again, or give the checksum of this archive."),
+        ],
+        ArchiveError::NotAnArchive(why) => vec![
+            warning(&format!("The source is not a whole .tar.gz archive: {}.", why.escape_debug())),
+            warning("Make it with `tar czf`, or let `hoist builds:create` make it."),
+        ],
+        ArchiveError::BadEntry { path, why } => vec![
+            warning(&format!("{} can't be put into a build: {why}.", path.escape_ascii())),
+            warning("Leave it out of the archive."),
+        ],
+        ArchiveError::TooLarge { .. } | ArchiveError::TooManyFiles { .. } => {
+            let (bytes, files) = (size(limits.source_bytes), limits.source_files);
+            vec![
+                warning(&format!("The source is too large: at most {bytes} and {files} files are built.")),
+                warning("Remove what the app does not need from the archive."),
+            ]
+        }
+        ArchiveError::Empty => vec![warning("The source is an archive with nothing in it.")],
+    }
+}
+
+pub(super) fn fetch_words(error: &FetchError, limits: &Limits) -> Vec<String> {
+    let what_to_do = match error {
+        FetchError::Private(_) => {
+            "Upload the source with `hoist builds:create`, or ask whoever runs hoist to allow this network."
+        }
+        FetchError::TooLarge(_) => return archive_words(&ArchiveError::TooLarge { limit: limits.source_bytes }, limits),
+        FetchError::Status(401 | 403 | 404) => "Check that the URL needs no login and has not expired.",
+        _ => "Check the URL, then try again.",
+    };
+    vec![warning(&format!("The source can't be fetched: {error}.")), warning(what_to_do)]
+}

@@ -1,0 +1,87 @@
+//! An address to fetch from, checked for form.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ureq::http::Uri;
+
+/// Signed URLs of object stores are long.
+const MAX_BYTES: usize = 8 * 1024;
+
+/// An `http` or `https` URL with a host and without a user. What it names is checked when it is fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url {
+    text: String,
+    host: String,
+}
+
+/// Why a text is no such URL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadUrl {
+    #[error("the URL is longer than {MAX_BYTES} bytes")]
+    TooLong,
+    #[error("it is not an http or https URL")]
+    Form,
+    /// It would be kept and shown with the build.
+    #[error("the URL has a user name or password in it")]
+    User,
+}
+
+impl Url {
+    /// The URL as it was given. May hold a signature: not for logs.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The host alone, for logs.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+impl FromStr for Url {
+    type Err = BadUrl;
+
+    fn from_str(text: &str) -> Result<Self, BadUrl> {
+        if text.len() > MAX_BYTES {
+            return Err(BadUrl::TooLong);
+        }
+        let uri: Uri = text.parse().map_err(|_| BadUrl::Form)?;
+        let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(BadUrl::Form) };
+        if authority.as_str().contains('@') {
+            return Err(BadUrl::User);
+        }
+        if authority.host().is_empty() {
+            return Err(BadUrl::Form);
+        }
+        Ok(Self { text: text.to_owned(), host: authority.host().to_owned() })
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_http_to_a_host() {
+        for good in ["https://github.com/a/b/archive/main.tar.gz", "http://[::1]:80/x", "https://h/x?sig=a%2Fb"] {
+            assert_eq!(good.parse::<Url>().unwrap().as_str(), good);
+        }
+        assert_eq!("https://h:8443/x".parse::<Url>().unwrap().host(), "h");
+        for bad in
+            ["", "/etc/passwd", "file:///etc/passwd", "ftp://h/x", "gopher://h", "https://", "https:///x", "h/x", "http://a b/"]
+        {
+            assert_eq!(bad.parse::<Url>(), Err(BadUrl::Form), "{bad}");
+        }
+        assert_eq!("https://me:secret@h/x".parse::<Url>(), Err(BadUrl::User));
+        assert_eq!(format!("https://h/{}", "x".repeat(9000)).parse::<Url>(), Err(BadUrl::TooLong));
+    }
+}
