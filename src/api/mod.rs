@@ -20,6 +20,8 @@ mod buildpacks;
 mod builds;
 mod collaborators;
 mod config_vars;
+mod dyno_sizes;
+mod formation;
 mod keys;
 mod log_stream;
 mod releases;

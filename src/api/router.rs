@@ -7,8 +7,8 @@ use axum::routing::{delete, get, post};
 
 use super::error::ApiError;
 use super::{
-    account, addons, apps, buildpack_installations, buildpacks, builds, collaborators, config_vars, keys, marks, releases, slugs,
-    sources, stacks, streams,
+    account, addons, apps, buildpack_installations, buildpacks, builds, collaborators, config_vars, dyno_sizes, formation, keys,
+    marks, releases, slugs, sources, stacks, streams,
 };
 use crate::ctx::Ctx;
 
@@ -34,12 +34,17 @@ pub fn router(ctx: Ctx) -> Router {
         .route("/apps/{app}/collaborators", get(collaborators::list).post(collaborators::create))
         .route("/apps/{app}/collaborators/{user}", get(collaborators::info).delete(collaborators::destroy))
         .route("/apps/{app}/config-vars", get(config_vars::info).patch(config_vars::update))
+        .route("/apps/{app}/available-dyno-sizes", get(dyno_sizes::list_of_app))
+        .route("/apps/{app}/formation", get(formation::list).patch(formation::update_all))
+        .route("/apps/{app}/formation/{type}", get(formation::info).patch(formation::update))
         .route("/apps/{app}/releases", get(releases::list))
         .route("/apps/{app}/releases/{release}", get(releases::info))
         .route("/apps/{app}/releases/{release}/config-vars", get(releases::config_vars))
         .route("/apps/{app}/slugs/{slug}", get(slugs::info))
         .route("/apps/{app}/sources", post(sources::create_in_app))
         .route("/buildpacks/{name}", get(buildpacks::info))
+        .route("/dyno-sizes", get(dyno_sizes::list))
+        .route("/dyno-sizes/{size}", get(dyno_sizes::info))
         .route("/sources", post(sources::create))
         .route("/stacks", get(stacks::list))
         .route("/stacks/{stack}", get(stacks::info))

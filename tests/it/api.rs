@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::api_world::{User, World};
 
-async fn world_with_app() -> (World, User) {
+pub(crate) async fn world_with_app() -> (World, User) {
     let world = World::new().await;
     let user = world.user("dev@example.com").await;
     let made = world.post(&user, "/apps", json!({"name": "example"})).await;

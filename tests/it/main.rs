@@ -19,6 +19,7 @@ mod api_world;
 mod builds_api;
 mod cli;
 mod doors;
+mod formation_api;
 
 mod apps;
 mod crash;

@@ -7,6 +7,7 @@ mod account;
 mod app;
 mod build;
 mod buildpack;
+mod formation;
 mod release;
 mod timestamp;
 
@@ -20,6 +21,7 @@ pub use account::{Account, Key, NewKey};
 pub use app::{App, AppChange, Collaborator, NewApp, NewCollaborator, Permission, Stack};
 pub use build::{Build, NewBuild, NewBuildpack, NewSourceBlob, Source, SourceBlob, SourceUrls};
 pub use buildpack::{Buildpack, BuildpackInstallation, BuildpackUpdate, BuildpackUpdates, RegisteredBuildpack};
+pub use formation::{DynoSize, Formation, FormationUpdate, FormationUpdates, NameOrId};
 pub use release::{Artifact, Blob, Release, Slug};
 pub use timestamp::Timestamp;
 

@@ -1,0 +1,186 @@
+//! How an app's process types are scaled. hoist runs none of them: it keeps the wish for whatever does.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::Value;
+
+use super::dyno_sizes;
+use super::error::ApiError;
+use super::extract::{Body, InApp, Named};
+use super::range::{Page, Range};
+use super::types::{Formation, FormationUpdate, FormationUpdates, NamedRef, Timestamp, stable_id};
+use crate::ctx::Ctx;
+use crate::db::formations::Scale;
+use crate::db::{self, Connection, DbError};
+use crate::model::{App, ProcessType, Release};
+
+/// More of one process type is a mistake.
+const MOST: u32 = 1000;
+
+/// `GET /apps/{app}/formation`: the process types of the current release.
+pub(super) async fn list(State(ctx): State<Ctx>, at: InApp, range: Range) -> Result<Page<Formation>, ApiError> {
+    let all = Processes::of(&mut *ctx.db.read().await?, &at.app).await?.describe_all(&at.app);
+    range.cut(all, &[("type", |one| one.kind.clone()), ("id", |one| one.id.clone())])
+}
+
+/// `GET /apps/{app}/formation/{type}`, by type or id.
+pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(name): Named) -> Result<Json<Formation>, ApiError> {
+    let processes = Processes::of(&mut *ctx.db.read().await?, &at.app).await?;
+    let process_type = processes.find(&at.app, &name)?;
+    Ok(Json(processes.describe(&at.app, &process_type)))
+}
+
+/// `PATCH /apps/{app}/formation`: all of the updates or none.
+pub(super) async fn update_all(
+    State(ctx): State<Ctx>,
+    at: InApp,
+    Body(FormationUpdates { updates }): Body<FormationUpdates>,
+) -> Result<Json<Vec<Formation>>, ApiError> {
+    let named = updates.into_iter().map(|mut update| {
+        let missing = || ApiError::InvalidParams("Each of the updates must name a `type`.".into());
+        let name = update.kind.take().or(update.id.take()).ok_or_else(missing)?;
+        Ok((name, update))
+    });
+    let named = named.collect::<Result<Vec<_>, ApiError>>()?;
+    Ok(Json(apply(&ctx, &at.app, named).await?))
+}
+
+/// `PATCH /apps/{app}/formation/{type}`
+pub(super) async fn update(
+    State(ctx): State<Ctx>,
+    at: InApp,
+    Named(name): Named,
+    Body(update): Body<FormationUpdate>,
+) -> Result<Json<Formation>, ApiError> {
+    let mut updated = apply(&ctx, &at.app, vec![(name, update)]).await?;
+    Ok(Json(updated.remove(0)))
+}
+
+async fn apply(ctx: &Ctx, app: &App, updates: Vec<(String, FormationUpdate)>) -> Result<Vec<Formation>, ApiError> {
+    let mut tx = ctx.db.write().await?;
+    let mut processes = Processes::of(&mut tx, app).await?;
+    let mut changed = Vec::new();
+    for (name, update) in updates {
+        let process_type = processes.find(app, &name)?;
+        let before = processes.scale(&process_type);
+        let scale = Scale { updated_at: ctx.now(), ..scaled(before, update)? };
+        db::formations::set(&mut tx, app.id, &process_type, &scale).await?;
+        processes.scales.insert(process_type.clone(), scale);
+        changed.push(process_type);
+    }
+    tx.commit().await.map_err(DbError::from)?;
+    Ok(changed.iter().map(|process_type| processes.describe(app, process_type)).collect())
+}
+
+/// The scale after an update.
+fn scaled(before: Scale, update: FormationUpdate) -> Result<Scale, ApiError> {
+    if update.docker_image.is_some() {
+        return Err(ApiError::InvalidParams("This app is released from slugs, not from images.".into()));
+    }
+    let quantity = update.quantity.map_or(Ok(before.quantity), |wanted| quantity(before.quantity, &wanted))?;
+    let size = update.size.or(update.dyno_size.and_then(|size| size.name.or(size.id)));
+    let size = size.map_or(Ok(before.size), |name| dyno_sizes::canonical_name(&name))?;
+    Ok(Scale { quantity, size, ..before })
+}
+
+/// A number, or a text with a number, or with a sign before it: so many more or fewer (heroku-api 2.1).
+fn quantity(before: u32, wanted: &Value) -> Result<u32, ApiError> {
+    let text = match wanted {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let number = |digits: &str| digits.parse::<u32>().ok().filter(|_| !digits.starts_with('+'));
+    let wanted = match (text.strip_prefix('+'), text.strip_prefix('-')) {
+        (Some(more), _) => number(more).and_then(|more| before.checked_add(more)),
+        (_, Some(fewer)) => number(fewer).map(|fewer| before.saturating_sub(fewer)),
+        _ => number(&text),
+    };
+    let refuse = || ApiError::InvalidParams(format!("The quantity must be a number from 0 to {MOST}, or like +1 or -1."));
+    wanted.filter(|quantity| *quantity <= MOST).ok_or_else(refuse)
+}
+
+/// What an app's formation is made of.
+struct Processes {
+    /// None for an app without code.
+    release: Option<Release>,
+    commands: BTreeMap<ProcessType, String>,
+    scales: BTreeMap<ProcessType, Scale>,
+}
+
+impl Processes {
+    async fn of(db: &mut Connection, app: &App) -> Result<Self, ApiError> {
+        let release = db::releases::current(db, app.id).await?;
+        let slug = match release.as_ref().and_then(|release| release.slug) {
+            Some(slug) => db::slugs::get(db, slug).await?,
+            None => None,
+        };
+        let commands = slug.map(|slug| slug.process_types).unwrap_or_default();
+        Ok(Self { release, commands, scales: db::formations::list(db, app.id).await? })
+    }
+
+    fn find(&self, app: &App, type_or_id: &str) -> Result<ProcessType, ApiError> {
+        let is = |process_type: &&ProcessType| process_type.as_str() == type_or_id || id(app, process_type) == type_or_id;
+        self.commands.keys().find(is).cloned().ok_or(ApiError::NotFound("process_type"))
+    }
+
+    /// As set, else one `web` and nothing else, as on a new app of Heroku's.
+    fn scale(&self, process_type: &ProcessType) -> Scale {
+        let at_first = || Scale {
+            quantity: u32::from(process_type.as_str() == "web"),
+            size: dyno_sizes::DEFAULT.into(),
+            updated_at: self.released_at(),
+        };
+        self.scales.get(process_type).cloned().unwrap_or_else(at_first)
+    }
+
+    fn released_at(&self) -> time::OffsetDateTime {
+        self.release.as_ref().map_or(time::OffsetDateTime::UNIX_EPOCH, |release| release.created_at)
+    }
+
+    fn describe_all(&self, app: &App) -> Vec<Formation> {
+        self.commands.keys().map(|process_type| self.describe(app, process_type)).collect()
+    }
+
+    fn describe(&self, app: &App, process_type: &ProcessType) -> Formation {
+        let scale = self.scale(process_type);
+        Formation {
+            app: NamedRef { id: app.id.to_string(), name: app.name.to_string() },
+            command: self.commands.get(process_type).cloned().unwrap_or_default(),
+            created_at: Timestamp(self.released_at()),
+            dyno_size: NamedRef::named("dyno-size", &scale.size),
+            id: id(app, process_type),
+            quantity: scale.quantity,
+            size: scale.size,
+            kind: process_type.to_string(),
+            updated_at: Timestamp(scale.updated_at),
+        }
+    }
+}
+
+fn id(app: &App, process_type: &ProcessType) -> String {
+    stable_id(&["formation", &app.id.to_string(), process_type.as_str()])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn quantities_come_in_four_forms() {
+        let from_two = |wanted: Value| quantity(2, &wanted).ok();
+        assert_eq!(from_two(json!(5)), Some(5));
+        assert_eq!(from_two(json!("5")), Some(5));
+        assert_eq!(from_two(json!("+1")), Some(3));
+        assert_eq!(from_two(json!("-1")), Some(1));
+        assert_eq!(from_two(json!("-7")), Some(0));
+        for bad in
+            [json!(-1.5), json!("x"), json!(""), json!("+"), json!("++1"), json!(1001), json!("+999"), json!(null), json!(1.5)]
+        {
+            assert_eq!(from_two(bad.clone()), None, "{bad}");
+        }
+    }
+}

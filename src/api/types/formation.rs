@@ -1,0 +1,72 @@
+//! Process types and their scale.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{NamedRef, Never, Timestamp};
+
+/// `GET /apps/APP/formation/TYPE`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Formation {
+    pub app: NamedRef,
+    pub command: String,
+    pub created_at: Timestamp,
+    pub dyno_size: NamedRef,
+    pub id: String,
+    pub quantity: u32,
+    /// Name of a dyno size.
+    pub size: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub updated_at: Timestamp,
+}
+
+/// `PATCH /apps/APP/formation`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct FormationUpdates {
+    pub updates: Vec<FormationUpdate>,
+}
+
+/// `PATCH /apps/APP/formation/TYPE`, and one of several.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct FormationUpdate {
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// A number, or a text: `2`, `"2"`, `"+1"`, `"-1"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dyno_size: Option<NameOrId>,
+    /// Of a release from an image, which hoist does not make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docker_image: Option<String>,
+}
+
+/// A thing named by either.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct NameOrId {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// `GET /dyno-sizes`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DynoSize {
+    pub architecture: String,
+    pub compute: u32,
+    pub cost: Never,
+    pub dedicated: bool,
+    pub generation: NamedRef,
+    pub id: String,
+    /// In GB.
+    pub memory: f64,
+    pub name: String,
+    pub precise_dyno_units: f64,
+    pub private_space_only: bool,
+}
