@@ -21,6 +21,7 @@ pub mod deploy;
 pub mod apps;
 pub mod auth;
 pub mod build;
+pub mod pipelines;
 pub mod release;
 pub mod slug;
 pub mod stack;

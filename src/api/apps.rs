@@ -88,7 +88,7 @@ async fn answer(ctx: &Ctx, app: &App) -> Result<Json<types::App>, ApiError> {
     Ok(Json(describe(&mut *ctx.db.read().await?, &Urls::new(&ctx.config), app).await?))
 }
 
-async fn describe(db: &mut Connection, urls: &Urls, app: &App) -> Result<types::App, ApiError> {
+pub(super) async fn describe(db: &mut Connection, urls: &Urls, app: &App) -> Result<types::App, ApiError> {
     let owner: Account = db::accounts::get(db, app.owner).await?;
     let current = db::releases::current(db, app.id).await?;
     let slug = match current.as_ref().and_then(|release| release.slug) {

@@ -13,7 +13,8 @@ use crate::auth::AuthError;
 use crate::db::DbError;
 use crate::deploy::{ArchiveError, Failure};
 use crate::model::Invalid;
-use crate::release::ConfigError;
+use crate::pipelines::PipelineError;
+use crate::release::{ConfigError, PromoteError};
 
 /// Why a request was not done.
 #[derive(Debug)]
@@ -167,6 +168,24 @@ impl From<ConfigError> for ApiError {
         match error {
             ConfigError::Invalid(invalid) => invalid.into(),
             ConfigError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<PipelineError> for ApiError {
+    fn from(error: PipelineError) -> Self {
+        match error {
+            PipelineError::Invalid(invalid) => invalid.into(),
+            PipelineError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<PromoteError> for ApiError {
+    fn from(error: PromoteError) -> Self {
+        match error {
+            PromoteError::Invalid(invalid) => invalid.into(),
+            PromoteError::Db(error) => error.into(),
         }
     }
 }

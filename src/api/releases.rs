@@ -39,7 +39,7 @@ pub(super) async fn config_vars(State(ctx): State<Ctx>, at: InApp, Named(release
     Ok(Json(db::releases::config(&mut db, ctx.db.cipher(), release.id).await?))
 }
 
-async fn find(db: &mut Connection, app: &App, version_or_id: &str) -> Result<Release, ApiError> {
+pub(super) async fn find(db: &mut Connection, app: &App, version_or_id: &str) -> Result<Release, ApiError> {
     let found = match (version_or_id.parse(), version_or_id.parse()) {
         (Ok(version), _) => db::releases::get(db, app.id, version).await?,
         (_, Ok(id)) => db::releases::by_id(db, app.id, id).await?,
@@ -62,7 +62,7 @@ pub(super) async fn users(
     Ok(users)
 }
 
-fn describe(app: &App, release: &Release, user: UserRef) -> types::Release {
+pub(super) fn describe(app: &App, release: &Release, user: UserRef) -> types::Release {
     let artifacts = release.slug.iter().map(|&id| Artifact { kind: "slug".into(), id }).collect();
     types::Release {
         addon_plan_names: Vec::new(),

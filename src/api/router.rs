@@ -7,8 +7,8 @@ use axum::routing::{delete, get, post};
 
 use super::error::ApiError;
 use super::{
-    account, addons, apps, buildpack_installations, buildpacks, builds, collaborators, config_vars, dyno_sizes, formation, keys,
-    marks, releases, slugs, sources, stacks, streams,
+    account, addons, apps, buildpack_installations, buildpacks, builds, collaborators, config_vars, dyno_sizes, filters,
+    formation, keys, marks, pipeline_couplings, pipeline_promotions, pipelines, releases, slugs, sources, stacks, streams,
 };
 use crate::ctx::Ctx;
 
@@ -21,6 +21,7 @@ pub fn router(ctx: Ctx) -> Router {
         .route("/account", get(account::info))
         .route("/users/{user}", get(account::user_info))
         .route("/users/{user}/apps", get(apps::list_of_user))
+        .route("/users/{user}/pipeline-couplings", get(pipeline_couplings::list_of_user))
         .route("/account/keys", get(keys::list).post(keys::create))
         .route("/account/keys/{key}", get(keys::info).delete(keys::destroy))
         .route("/apps", get(apps::list).post(apps::create))
@@ -37,6 +38,7 @@ pub fn router(ctx: Ctx) -> Router {
         .route("/apps/{app}/available-dyno-sizes", get(dyno_sizes::list_of_app))
         .route("/apps/{app}/formation", get(formation::list).patch(formation::update_all))
         .route("/apps/{app}/formation/{type}", get(formation::info).patch(formation::update))
+        .route("/apps/{app}/pipeline-couplings", get(pipeline_couplings::of_app))
         .route("/apps/{app}/releases", get(releases::list))
         .route("/apps/{app}/releases/{release}", get(releases::info))
         .route("/apps/{app}/releases/{release}/config-vars", get(releases::config_vars))
@@ -45,6 +47,21 @@ pub fn router(ctx: Ctx) -> Router {
         .route("/buildpacks/{name}", get(buildpacks::info))
         .route("/dyno-sizes", get(dyno_sizes::list))
         .route("/dyno-sizes/{size}", get(dyno_sizes::info))
+        .route("/filters/apps", post(filters::apps))
+        .route("/pipeline-couplings", get(pipeline_couplings::list).post(pipeline_couplings::create))
+        .route(
+            "/pipeline-couplings/{coupling}",
+            get(pipeline_couplings::info).patch(pipeline_couplings::update).delete(pipeline_couplings::destroy),
+        )
+        .route("/pipeline-promotions", post(pipeline_promotions::create))
+        .route("/pipeline-promotions/{promotion}", get(pipeline_promotions::info))
+        .route("/pipeline-promotions/{promotion}/promotion-targets", get(pipeline_promotions::targets))
+        .route("/pipelines", get(pipelines::list).post(pipelines::create))
+        .route("/pipelines/{pipeline}", get(pipelines::info).patch(pipelines::update).delete(pipelines::destroy))
+        .route("/pipelines/{pipeline}/latest-builds", get(pipelines::latest_builds))
+        .route("/pipelines/{pipeline}/latest-deployments", get(pipelines::latest_releases))
+        .route("/pipelines/{pipeline}/latest-releases", get(pipelines::latest_releases))
+        .route("/pipelines/{pipeline}/pipeline-couplings", get(pipeline_couplings::list_of_pipeline))
         .route("/sources", post(sources::create))
         .route("/stacks", get(stacks::list))
         .route("/stacks/{stack}", get(stacks::info))

@@ -17,6 +17,8 @@ mod builds;
 mod builds_create;
 mod config;
 mod keys;
+mod pipelines;
+mod pipelines_promote;
 mod releases;
 
 mod checkout;
@@ -69,6 +71,8 @@ enum Command {
     #[command(flatten)]
     Keys(keys::Keys),
     #[command(flatten)]
+    Pipelines(pipelines::Pipelines),
+    #[command(flatten)]
     Releases(releases::Releases),
 }
 
@@ -98,6 +102,7 @@ impl Command {
             Self::Builds(command) => command.run(),
             Self::Config(command) => command.run(),
             Self::Keys(command) => command.run(),
+            Self::Pipelines(command) => command.run(),
             Self::Releases(command) => command.run(),
         }
     }

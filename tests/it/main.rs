@@ -20,6 +20,8 @@ mod builds_api;
 mod cli;
 mod doors;
 mod formation_api;
+mod pipelines_api;
+mod pipelines_cli;
 
 mod apps;
 mod crash;

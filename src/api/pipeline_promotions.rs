@@ -1,0 +1,113 @@
+//! Promotions: one app's code, released in other apps of its pipeline.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+
+use super::error::ApiError;
+use super::extract::{Body, Caller};
+use super::pipelines::{apps_in, find as find_pipeline};
+use super::releases;
+use super::types::{
+    IdRef, NewPipelinePromotion, NewPromotionSource, PipelinePromotion, PipelinePromotionTarget, PromotionSource, Timestamp,
+};
+use crate::ctx::Ctx;
+use crate::db;
+use crate::model::{Account, App, Promotion, PromotionTarget, Release};
+use crate::release::{self, Promote};
+
+/// `POST /pipeline-promotions`. Every app must be in the pipeline and the caller's to work on. The releases are made
+/// before the answer.
+pub(super) async fn create(
+    State(ctx): State<Ctx>,
+    Caller(account): Caller,
+    Body(new): Body<NewPipelinePromotion>,
+) -> Result<(StatusCode, Json<PipelinePromotion>), ApiError> {
+    let pipeline = find_pipeline(&mut *ctx.db.read().await?, &account, &new.pipeline.id).await?;
+    let apps: Vec<App> = apps_in(&ctx, &account, &pipeline.id.to_string()).await?.into_iter().map(|(app, _)| app).collect();
+    let source = member(&apps, &new.source.app.id)?;
+    let mut targets: Vec<App> = Vec::new();
+    for target in &new.targets {
+        let app = member(&apps, &target.app.id)?;
+        if app.id == source.id || targets.iter().any(|other| other.id == app.id) {
+            return Err(ApiError::InvalidParams(format!("{} can be promoted to only once, and not from itself.", app.name)));
+        }
+        targets.push(app);
+    }
+    if targets.is_empty() {
+        return Err(ApiError::InvalidParams("`targets` must name at least one app.".into()));
+    }
+    let release = source_release(&ctx, &source, &new.source).await?;
+    let promote =
+        Promote { pipeline: pipeline.id, by: account.id, source: &source, release: &release, targets: &targets, at: ctx.now() };
+    let (promotion, _) = release::promote(&ctx.db, &promote).await?;
+    Ok((StatusCode::CREATED, Json(describe(&promotion))))
+}
+
+/// `GET /pipeline-promotions/{promotion}`: of the caller's own.
+pub(super) async fn info(
+    State(ctx): State<Ctx>,
+    Caller(account): Caller,
+    Path(promotion): Path<String>,
+) -> Result<Json<PipelinePromotion>, ApiError> {
+    Ok(Json(describe(&find(&ctx, &account, &promotion).await?)))
+}
+
+/// `GET /pipeline-promotions/{promotion}/promotion-targets`
+pub(super) async fn targets(
+    State(ctx): State<Ctx>,
+    Caller(account): Caller,
+    Path(promotion): Path<String>,
+) -> Result<Json<Vec<PipelinePromotionTarget>>, ApiError> {
+    let promotion = find(&ctx, &account, &promotion).await?;
+    let targets = db::pipeline_promotions::targets(&mut *ctx.db.read().await?, promotion.id).await?;
+    Ok(Json(targets.into_iter().map(|target| describe_target(&promotion, target)).collect()))
+}
+
+/// An app of the pipeline that the caller has a part in, by id or name.
+fn member(apps: &[App], id_or_name: &str) -> Result<App, ApiError> {
+    let is = |app: &&App| app.id.to_string() == id_or_name || app.name.as_str() == id_or_name;
+    apps.iter().find(is).cloned().ok_or(ApiError::NotFound("app"))
+}
+
+async fn source_release(ctx: &Ctx, app: &App, source: &NewPromotionSource) -> Result<Release, ApiError> {
+    let mut db = ctx.db.read().await?;
+    let none = || ApiError::InvalidParams(format!("{} has no release to promote.", app.name));
+    match &source.release {
+        Some(release) => releases::find(&mut db, app, &release.id).await,
+        None => db::releases::current(&mut db, app.id).await?.ok_or_else(none),
+    }
+}
+
+async fn find(ctx: &Ctx, account: &Account, id: &str) -> Result<Promotion, ApiError> {
+    let not_found = ApiError::NotFound("pipeline_promotion");
+    let Ok(id) = id.parse() else { return Err(not_found) };
+    db::pipeline_promotions::get(&mut *ctx.db.read().await?, id, account.id).await?.ok_or(not_found)
+}
+
+fn describe(promotion: &Promotion) -> PipelinePromotion {
+    PipelinePromotion {
+        created_at: Timestamp(promotion.created_at),
+        id: promotion.id,
+        pipeline: IdRef { id: promotion.pipeline },
+        source: PromotionSource { app: IdRef { id: promotion.source_app }, release: IdRef { id: promotion.source_release } },
+        // It is recorded with its outcomes.
+        status: "completed".into(),
+        updated_at: Some(Timestamp(promotion.created_at)),
+    }
+}
+
+fn describe_target(promotion: &Promotion, target: PromotionTarget) -> PipelinePromotionTarget {
+    let (status, release, error_message) = match target.outcome {
+        Ok(release) => ("succeeded", Some(IdRef { id: release }), None),
+        Err(message) => ("failed", None, Some(message)),
+    };
+    PipelinePromotionTarget {
+        app: IdRef { id: target.app },
+        error_message,
+        id: target.id,
+        pipeline_promotion: IdRef { id: promotion.id },
+        release,
+        status: status.into(),
+    }
+}
