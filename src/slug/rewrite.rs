@@ -141,7 +141,7 @@ fn file_mode(executable: bool) -> u32 {
 }
 
 /// Symbolic links stay as they are, wherever they point: they are followed at run time only, inside the sandbox.
-fn check_target(target: &[u8]) -> Result<(), &'static str> {
+pub(super) fn check_target(target: &[u8]) -> Result<(), &'static str> {
     match target {
         b"" => Err("a symbolic link to nothing"),
         _ if target.contains(&0) => Err("a symbolic link's target has a NUL byte"),

@@ -27,6 +27,12 @@ impl Writer {
         Ok(Self { store, file, hasher: Sha256::new(), size_bytes: 0 })
     }
 
+    /// The digest of what has been written so far.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::from_bytes(self.hasher.clone().finalize().into())
+    }
+
     /// Makes the blob durable under its digest and returns that and its size in bytes. A blob that is there already
     /// stays, and this copy is dropped.
     pub fn finish(self) -> io::Result<(Digest, u64)> {
