@@ -1,9 +1,9 @@
 //! All SQL: one file per table, plain functions over a connection, so that any of them can share a transaction.
 //!
 //! In reading order: who (`accounts`, `tokens`, `ssh_keys`), what (`apps`, `collaborators`, `buildpacks`), the
-//! repository (`refs`, `packs`), what was uploaded and built (`sources`, `builds`,
-//! `build_sources`, `slugs`) and released (`releases`), how it is scaled (`formations`) and promoted (`pipelines` and its
-//! kin). `cipher` keeps
+//! repository (`refs`, `packs`), what was uploaded and built (`sources`, `builds`, `build_sources`, `slugs`) or is to be
+//! uploaded (`slug_uploads`), what was released (`releases`), how it is scaled (`formations`) and promoted (`pipelines`
+//! and its kin). `cipher` keeps
 //! config vars secret at rest.
 //!
 //! SQLite in WAL mode with `synchronous=FULL`: what `commit` has answered survives a power cut. One writer and
@@ -24,6 +24,7 @@ pub mod build_sources;
 pub mod builds;
 pub mod formations;
 pub mod releases;
+pub mod slug_uploads;
 pub mod slugs;
 pub mod sources;
 

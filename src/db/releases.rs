@@ -1,15 +1,18 @@
 //! The ledger's rows. Append-only: triggers in the database refuse anything else, and each row carries the hash of
-//! the one before.
+//! the one before (`chain`). What happens to a release later is a row of its own: its statuses, and its block.
 
-use sha2::{Digest as _, Sha256};
+mod chain;
+
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
 use super::{Cipher, Connection, DbError, Window, row};
 use crate::model::{
-    AccountId, AppId, BuildId, CommitId, ConfigVars, Digest, Release, ReleaseId, ReleaseStatus, ReleaseVersion, SlugId,
+    AccountId, AppId, BuildId, CommitId, ConfigVars, OneLine, Release, ReleaseId, ReleaseStatus, ReleaseVersion, SlugId,
 };
+
+pub use chain::{Broken, Fault, Verification, verify};
 
 /// What a new row of the ledger says. The version and the hash come from the row before it.
 #[derive(Debug, Clone)]
@@ -25,8 +28,17 @@ pub struct NewRelease {
     pub at: OffsetDateTime,
 }
 
+/// That nobody may go back to a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    pub reason: String,
+    pub by: AccountId,
+    pub created_at: OffsetDateTime,
+}
+
 /// `current` is the newest release whose last status is `succeeded`.
 const SELECT: &str = "SELECT releases.*,
+    (SELECT reason FROM release_blocks WHERE release_id = releases.id) AS blocked,
     (SELECT status FROM release_events WHERE release_id = releases.id ORDER BY number DESC LIMIT 1) AS status,
     releases.version = (SELECT r.version FROM releases r WHERE r.app_id = releases.app_id
         AND (SELECT status FROM release_events WHERE release_id = r.id ORDER BY number DESC LIMIT 1) = 'succeeded'
@@ -47,7 +59,7 @@ pub async fn append(db: &mut Connection, cipher: &Cipher, new: NewRelease) -> Re
     let plain = serde_json::to_vec(&new.config).expect("a map of texts is JSON");
     let config = cipher.seal(&id.to_string(), &plain);
     let row = Row { id, version: ReleaseVersion(version), new: &new, config: &config, previous_hash: &previous_hash };
-    let hash = row.hash();
+    let hash = chain::hash(db, &row).await?;
     insert(db, &row, &hash).await?;
     add_event(db, id, new.status, new.at).await?;
     get(db, new.app, ReleaseVersion(version))
@@ -123,6 +135,13 @@ pub async fn by_build(db: &mut Connection, app: AppId, build: BuildId) -> Result
     row.as_ref().map(release).transpose()
 }
 
+/// The app's newest release of a slug.
+pub async fn newest_of_slug(db: &mut Connection, app: AppId, slug: SlugId) -> Result<Option<Release>, DbError> {
+    let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE app_id = ? AND slug_id = ? ORDER BY version DESC LIMIT 1"));
+    let row = sqlx::query(sql).bind(app.to_string()).bind(slug.to_string()).fetch_optional(db).await?;
+    row.as_ref().map(release).transpose()
+}
+
 /// Decrypts the config vars of a release.
 pub async fn config(db: &mut Connection, cipher: &Cipher, release: ReleaseId) -> Result<ConfigVars, DbError> {
     let row = sqlx::query("SELECT config FROM releases WHERE id = ?").bind(release.to_string()).fetch_one(db).await?;
@@ -132,43 +151,34 @@ pub async fn config(db: &mut Connection, cipher: &Cipher, release: ReleaseId) ->
     serde_json::from_slice(&plain).map_err(|_| bad("it is not a map of texts"))
 }
 
-/// Walks an app's chain from v1 and names the first version that does not fit, if any.
-pub async fn first_broken(db: &mut Connection, app: AppId) -> Result<Option<ReleaseVersion>, DbError> {
-    let rows =
-        sqlx::query("SELECT * FROM releases WHERE app_id = ? ORDER BY version").bind(app.to_string()).fetch_all(db).await?;
-    let mut previous_hash = String::new();
-    for (expected, row) in (1..).zip(&rows) {
-        let version: u32 = row::number(row, "version")?;
-        let stored: String = row.try_get("hash")?;
-        if version != expected || row.try_get::<String, _>("previous_hash")? != previous_hash || rehash(row)? != stored {
-            return Ok(Some(ReleaseVersion(expected)));
-        }
-        previous_hash = stored;
-    }
-    Ok(None)
+/// Blocks a release. Fails with [`DbError::is_taken`] when it is blocked already.
+pub async fn block(
+    db: &mut Connection,
+    release: ReleaseId,
+    by: AccountId,
+    reason: &OneLine,
+    at: OffsetDateTime,
+) -> Result<(), DbError> {
+    sqlx::query("INSERT INTO release_blocks (release_id, account_id, reason, created_at) VALUES (?, ?, ?, ?)")
+        .bind(release.to_string())
+        .bind(by.to_string())
+        .bind(reason.as_str())
+        .bind(row::millis(at))
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
-/// The hash that the stored fields of a row give.
-fn rehash(row: &SqliteRow) -> Result<String, DbError> {
-    let config: Vec<u8> = row.try_get("config")?;
-    let previous_hash: String = row.try_get("previous_hash")?;
-    let new = NewRelease {
-        app: row::text(row, "app_id")?,
-        description: row.try_get("description")?,
-        by: row::text(row, "account_id")?,
-        slug: row::optional(row, "slug_id")?,
-        build: row::optional(row, "build_id")?,
-        commit: row::optional(row, "commit_id")?,
-        // Not part of the hash: the ciphertext and the first event stand for them.
-        config: ConfigVars::default(),
-        status: ReleaseStatus::Pending,
-        at: row::time(row, "created_at")?,
-    };
-    let version = ReleaseVersion(row::number(row, "version")?);
-    Ok(Row { id: row::text(row, "id")?, version, new: &new, config: &config, previous_hash: &previous_hash }.hash().to_string())
+/// Reads a release's block, if there is one.
+pub async fn block_of(db: &mut Connection, release: ReleaseId) -> Result<Option<Block>, DbError> {
+    let row =
+        sqlx::query("SELECT * FROM release_blocks WHERE release_id = ?").bind(release.to_string()).fetch_optional(db).await?;
+    let Some(row) = row else { return Ok(None) };
+    let (by, created_at) = (row::text(&row, "account_id")?, row::time(&row, "created_at")?);
+    Ok(Some(Block { reason: row.try_get("reason")?, by, created_at }))
 }
 
-/// A row about to be written, or read back to be checked.
+/// A row about to be written.
 struct Row<'a> {
     id: ReleaseId,
     version: ReleaseVersion,
@@ -177,33 +187,7 @@ struct Row<'a> {
     previous_hash: &'a str,
 }
 
-impl Row<'_> {
-    /// SHA-256 over every field, each behind its length, so that no two rows give the same bytes.
-    fn hash(&self) -> Digest {
-        let text = |id: Option<String>| id.unwrap_or_default();
-        let fields = [
-            "hoist release 1".to_owned(),
-            self.previous_hash.to_owned(),
-            self.id.to_string(),
-            self.new.app.to_string(),
-            self.version.to_string(),
-            self.new.description.clone(),
-            self.new.by.to_string(),
-            text(self.new.slug.map(|id| id.to_string())),
-            text(self.new.build.map(|id| id.to_string())),
-            text(self.new.commit.as_ref().map(ToString::to_string)),
-            row::millis(self.new.at).to_string(),
-        ];
-        let mut hasher = Sha256::new();
-        for field in fields.iter().map(String::as_bytes).chain([self.config]) {
-            hasher.update((field.len() as u64).to_be_bytes());
-            hasher.update(field);
-        }
-        Digest::from_bytes(hasher.finalize().into())
-    }
-}
-
-async fn insert(db: &mut Connection, row: &Row<'_>, hash: &Digest) -> Result<(), DbError> {
+async fn insert(db: &mut Connection, row: &Row<'_>, hash: &str) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO releases (id, app_id, version, description, account_id, slug_id, build_id, commit_id, config, previous_hash, hash, created_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -218,7 +202,7 @@ async fn insert(db: &mut Connection, row: &Row<'_>, hash: &Digest) -> Result<(),
     .bind(row.new.commit.as_ref().map(CommitId::as_str))
     .bind(row.config)
     .bind(row.previous_hash)
-    .bind(hash.to_string())
+    .bind(hash)
     .bind(row::millis(row.new.at))
     .execute(db)
     .await?;
@@ -237,6 +221,7 @@ fn release(row: &SqliteRow) -> Result<Release, DbError> {
         commit: row::optional(row, "commit_id")?,
         status: row::text(row, "status")?,
         current: row.try_get::<Option<bool>, _>("current")?.unwrap_or(false),
+        blocked: row.try_get("blocked")?,
         hash: row::text(row, "hash")?,
         created_at: row::time(row, "created_at")?,
     })

@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 
 use super::{Connection, DbError, row};
-use crate::model::{CommitId, Slug, SlugId};
+use crate::model::{AppId, CommitId, Slug, SlugId};
 
 /// Records a slug whose blob is stored already.
 pub async fn insert(db: &mut Connection, slug: &Slug) -> Result<(), DbError> {
@@ -26,6 +26,13 @@ pub async fn insert(db: &mut Connection, slug: &Slug) -> Result<(), DbError> {
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Tells whether an app may use a slug: it was made for it, or the app has released it.
+pub async fn is_of_app(db: &mut Connection, id: SlugId, app: AppId) -> Result<bool, DbError> {
+    let sql = "SELECT 1 FROM slugs WHERE id = ?1 AND app_id = ?2 UNION ALL
+               SELECT 1 FROM releases WHERE slug_id = ?1 AND app_id = ?2 LIMIT 1";
+    Ok(sqlx::query(sql).bind(id.to_string()).bind(app.to_string()).fetch_optional(db).await?.is_some())
 }
 
 /// Gets a slug by its id.

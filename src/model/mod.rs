@@ -16,6 +16,7 @@ mod config_vars;
 mod digest;
 mod limits;
 mod pipeline;
+mod one_line;
 mod release;
 mod secret;
 mod source;
@@ -31,9 +32,10 @@ pub use id::{
 };
 pub use limits::Limits;
 pub use pipeline::{Coupling, Pipeline, PipelineName, Promotion, PromotionTarget, Stage};
+pub use one_line::OneLine;
 pub use procfile::{ProcessType, ProcessTypes, Procfile};
 pub use push_options::PushOptions;
-pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, Slug};
+pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, RollbackRefusal, Slug};
 pub use secret::Secret;
 pub use source::{Checksum, SourceBlob, SourceVersion};
 

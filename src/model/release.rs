@@ -136,9 +136,45 @@ pub struct Release {
     pub status: ReleaseStatus,
     /// Tells whether this is the release that runs: the newest succeeded one.
     pub current: bool,
+    /// Why nobody may go back to it, if somebody said so.
+    pub blocked: Option<String>,
     /// SHA-256 over this row and the hash of the one before.
     pub hash: Digest,
     pub created_at: OffsetDateTime,
+}
+
+/// Why an app can't be rolled back to a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RollbackRefusal {
+    Current,
+    Blocked { reason: String },
+    Pending,
+    Failed,
+    Expired,
+    NoSlug,
+}
+
+impl Release {
+    /// Says why the app can't be rolled back to this release; `None` when it can.
+    #[must_use]
+    pub fn rollback_refusal(&self) -> Option<RollbackRefusal> {
+        match (self.status, &self.blocked) {
+            _ if self.current => Some(RollbackRefusal::Current),
+            (_, Some(reason)) => Some(RollbackRefusal::Blocked { reason: reason.clone() }),
+            (ReleaseStatus::Pending, _) => Some(RollbackRefusal::Pending),
+            (ReleaseStatus::Failed, _) => Some(RollbackRefusal::Failed),
+            (ReleaseStatus::Expired, _) => Some(RollbackRefusal::Expired),
+            (ReleaseStatus::Succeeded, _) if self.slug.is_none() => Some(RollbackRefusal::NoSlug),
+            (ReleaseStatus::Succeeded, _) => None,
+        }
+    }
+
+    /// What the API says of it. The current release counts, blocked or not, if there is code in it: the Heroku CLI takes
+    /// the second eligible release for the one before the current one (heroku-api 3.8).
+    #[must_use]
+    pub fn eligible_for_rollback(&self) -> bool {
+        if self.current { self.slug.is_some() } else { self.rollback_refusal().is_none() }
+    }
 }
 
 #[cfg(test)]

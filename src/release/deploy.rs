@@ -126,5 +126,11 @@ async fn what(tx: &mut Connection, deploy: &Deploy) -> Result<String, DbError> {
 
 /// `Deploy a617a93d`, and what else the push changed (conventions 3.8).
 fn description(what: &str, change: &ConfigChange) -> String {
-    if change.is_empty() { format!("Deploy {what}") } else { format!("Deploy {what}; {}", change.description()) }
+    if change.is_empty() { deploy_of(what) } else { format!("{}; {}", deploy_of(what), change.description()) }
+}
+
+/// `Deploy a617a93d`, of any release of a slug.
+pub(super) fn deploy_of(what: &str) -> String {
+    format!("Deploy {what}")
+}
 }

@@ -1,12 +1,24 @@
 //! Releases: everything that appends to the ledger.
 //!
-//! `deploy` releases a build together with the ref that was pushed, `config` a change of config vars, `promote` another app's code. Every kind
-//! ends in [`crate::db::releases::append`].
+//! `deploy` releases a build together with the ref that was pushed, `config` a change of config vars, `create` code that
+//! is there already: a slug, the newest release once more, an earlier release; `promote` another app's. Every kind ends in
+//! [`crate::db::releases::append`]. `upload` brings slugs that were made elsewhere, `block` marks a release that nobody
+//! may go back to, and `diff` compares two.
 
 mod config;
+mod create;
 mod deploy;
 mod promote;
 
+mod upload;
+
+mod block;
+mod diff;
+
+pub use block::{BlockError, block};
 pub use config::{ConfigError, change_config, current_config};
+pub use create::{Cause, CreateError, release_again, release_slug, release_slug_in, roll_back};
 pub use deploy::{Deploy, Pack, RefMove, ReleaseError, move_refs, release_deploy};
+pub use diff::{Changes, Diff, Side, diff};
 pub use promote::{Promote, PromoteError, promote};
+pub use upload::{Archive, UPLOAD_TIME, UploadError, announce_slug, record_slug};

@@ -135,7 +135,8 @@ impl State {
                 };
                 releases.push(Row { slug, commit: release.commit.map(|commit| commit.to_string()) });
             }
-            let broken = hoist::db::releases::first_broken(&mut read, app.id).await.unwrap().map(|version| version.to_string());
+            let verification = hoist::db::releases::verify(&mut read, app.id).await.unwrap();
+            let broken = verification.broken.first().map(|broken| broken.version.to_string());
             let repo = daemon.data_dir().join("repos").join(app.id.to_string());
             let names = std::fs::read_dir(repo).map(|dir| dir.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>());
             let quarantine = names.unwrap_or_default().iter().any(|name| name.to_string_lossy().starts_with("incoming"));

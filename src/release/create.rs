@@ -1,0 +1,121 @@
+//! Releases of code that is there already: of a slug, of the newest release once more, of an earlier one.
+//!
+//! None of them runs a build or moves a ref: what the next push builds on stays what was pushed last.
+
+use time::OffsetDateTime;
+
+use super::config::newest_config;
+use super::deploy::deploy_of;
+use crate::db::releases::NewRelease;
+use crate::db::{self, Connection, Db, DbError};
+use crate::model::{
+    AccountId, AppId, BuildId, CommitId, ConfigVars, OneLine, Release, ReleaseId, ReleaseStatus, RollbackRefusal, SlugId,
+};
+
+/// Who makes a release of which app.
+#[derive(Debug, Clone)]
+pub struct Cause {
+    pub app: AppId,
+    pub by: AccountId,
+    pub at: OffsetDateTime,
+}
+
+/// Why a release was not made. Nothing was recorded then.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    #[error("the release can't be gone back to: {0:?}")]
+    Rollback(RollbackRefusal),
+    /// The app has no code yet.
+    #[error("the newest release has no slug")]
+    NothingToRelease,
+    #[error("the app has no such release")]
+    NoSuchRelease,
+    #[error("there is no such slug")]
+    NoSuchSlug,
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Releases a slug with the app's config as it is. Without a description it is called after the slug's commit.
+///
+/// The slug may be another app's: that this caller may release it is for the caller to know.
+pub async fn release_slug(db: &Db, cause: Cause, slug: SlugId, description: Option<OneLine>) -> Result<Release, CreateError> {
+    let mut tx = db.write().await?;
+    let release = release_slug_in(&mut tx, db, cause, slug, description).await?;
+    tx.commit().await.map_err(DbError::from)?;
+    Ok(release)
+}
+
+/// [`release_slug`] as a part of a greater transaction.
+pub async fn release_slug_in(
+    tx: &mut Connection,
+    db: &Db,
+    cause: Cause,
+    slug: SlugId,
+    description: Option<OneLine>,
+) -> Result<Release, CreateError> {
+    let found = db::slugs::get(tx, slug).await?.ok_or(CreateError::NoSuchSlug)?;
+    // A slug that the app has released before was made by the build that this release names.
+    let before = db::releases::newest_of_slug(tx, cause.app, slug).await?;
+    let description = description.map_or_else(|| deploy_of(found.commit.as_ref()), |line| line.to_string());
+    let content = Content {
+        slug: Some(slug),
+        build: before.and_then(|release| release.build),
+        commit: found.commit,
+        config: newest_config(tx, db, cause.app).await?,
+    };
+    Ok(append(tx, db, cause, description, content).await?)
+}
+
+/// Makes the newest release once more: its code, and its config, which is the app's.
+pub async fn release_again(db: &Db, cause: Cause, description: OneLine) -> Result<Release, CreateError> {
+    let mut tx = db.write().await?;
+    let newest = db::releases::newest(&mut tx, cause.app).await?.filter(|release| release.slug.is_some());
+    let content = content_of(&mut tx, db, newest.ok_or(CreateError::NothingToRelease)?).await?;
+    let release = append(&mut tx, db, cause, description.to_string(), content).await?;
+    tx.commit().await.map_err(DbError::from)?;
+    Ok(release)
+}
+
+/// Goes back to an earlier release: a new one with that one's code and config.
+pub async fn roll_back(db: &Db, cause: Cause, to: ReleaseId) -> Result<Release, CreateError> {
+    let mut tx = db.write().await?;
+    // Looked at where it is written: a release that fails or is blocked meanwhile is not gone back to.
+    let target = db::releases::by_id(&mut tx, cause.app, to).await?.ok_or(CreateError::NoSuchRelease)?;
+    if let Some(refusal) = target.rollback_refusal() {
+        return Err(CreateError::Rollback(refusal));
+    }
+    let description = format!("Rollback to {}", target.version);
+    let content = content_of(&mut tx, db, target).await?;
+    let release = append(&mut tx, db, cause, description, content).await?;
+    tx.commit().await.map_err(DbError::from)?;
+    Ok(release)
+}
+
+/// What a release is made of.
+struct Content {
+    slug: Option<SlugId>,
+    build: Option<BuildId>,
+    commit: Option<CommitId>,
+    config: ConfigVars,
+}
+
+async fn content_of(tx: &mut Connection, db: &Db, release: Release) -> Result<Content, DbError> {
+    let config = db::releases::config(tx, db.cipher(), release.id).await?;
+    Ok(Content { slug: release.slug, build: release.build, commit: release.commit, config })
+}
+
+async fn append(tx: &mut Connection, db: &Db, cause: Cause, description: String, content: Content) -> Result<Release, DbError> {
+    let new = NewRelease {
+        app: cause.app,
+        description,
+        by: cause.by,
+        slug: content.slug,
+        build: content.build,
+        commit: content.commit,
+        config: content.config,
+        status: ReleaseStatus::Succeeded,
+        at: cause.at,
+    };
+    db::releases::append(tx, db.cipher(), new).await
+}

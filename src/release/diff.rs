@@ -1,0 +1,71 @@
+//! What changed from one release to another, by the ledger alone. The files are in the slugs' archives.
+
+use std::collections::BTreeMap;
+
+use crate::db::{self, Connection, Db, DbError};
+use crate::model::{ConfigKey, ConfigVars, ProcessType, ProcessTypes, Release, Slug};
+
+/// Two releases beside each other.
+#[derive(Debug, Clone)]
+pub struct Diff {
+    pub from: Side,
+    pub to: Side,
+    /// Keys alone: values are nobody's business here.
+    pub config: Changes<ConfigKey>,
+    pub process_types: Changes<ProcessType>,
+}
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub struct Side {
+    pub release: Release,
+    pub slug: Option<Slug>,
+}
+
+/// What came, what went, and what is there on both sides with another value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changes<T> {
+    pub added: Vec<T>,
+    pub removed: Vec<T>,
+    pub changed: Vec<T>,
+}
+
+/// Compares two releases of one app.
+pub async fn diff(reader: &mut Connection, db: &Db, from: Release, to: Release) -> Result<Diff, DbError> {
+    let old: ConfigVars = db::releases::config(reader, db.cipher(), from.id).await?;
+    let new: ConfigVars = db::releases::config(reader, db.cipher(), to.id).await?;
+    let (from, to) = (side(reader, from).await?, side(reader, to).await?);
+    let types = |side: &Side| side.slug.as_ref().map(|slug| slug.process_types.clone()).unwrap_or_default();
+    let (old_types, new_types): (ProcessTypes, ProcessTypes) = (types(&from), types(&to));
+    Ok(Diff { config: changes(&old.0, &new.0), process_types: changes(&old_types, &new_types), from, to })
+}
+
+async fn side(reader: &mut Connection, release: Release) -> Result<Side, DbError> {
+    let slug = match release.slug {
+        Some(slug) => db::slugs::get(reader, slug).await?,
+        None => None,
+    };
+    Ok(Side { release, slug })
+}
+
+fn changes<K: Ord + Clone, V: PartialEq>(old: &BTreeMap<K, V>, new: &BTreeMap<K, V>) -> Changes<K> {
+    let missing_in = |other: &BTreeMap<K, V>, one: &BTreeMap<K, V>| {
+        one.keys().filter(|key| !other.contains_key(key)).cloned().collect::<Vec<_>>()
+    };
+    let changed = old.iter().filter(|(key, value)| new.get(key).is_some_and(|other| other != *value));
+    Changes { added: missing_in(old, new), removed: missing_in(new, old), changed: changed.map(|(key, _)| key.clone()).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_went_and_changed() {
+        let old = BTreeMap::from([("same", 1), ("other", 1), ("gone", 1)]);
+        let new = BTreeMap::from([("same", 1), ("other", 2), ("new", 1)]);
+        let expected = Changes { added: vec!["new"], removed: vec!["gone"], changed: vec!["other"] };
+        assert_eq!(changes(&old, &new), expected);
+        assert_eq!(changes(&old, &old), Changes { added: vec![], removed: vec![], changed: vec![] });
+    }
+}
