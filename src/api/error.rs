@@ -12,9 +12,11 @@ use crate::apps::AppError;
 use crate::auth::AuthError;
 use crate::db::DbError;
 use crate::deploy::{ArchiveError, Failure};
-use crate::model::Invalid;
+use crate::model::{Invalid, ReleaseVersion, RollbackRefusal};
 use crate::pipelines::PipelineError;
-use crate::release::{ConfigError, PromoteError};
+use crate::release::{BlockError, ConfigError, CreateError, PromoteError, UploadError};
+use crate::slug::ReceiveError;
+use crate::stack::StackError;
 
 /// Why a request was not done.
 #[derive(Debug)]
@@ -28,9 +30,13 @@ pub(super) enum ApiError {
     /// Names the kind of thing. The same for "no such thing" and "not yours".
     NotFound(&'static str),
     NoRoute,
+    /// It does not go with what is there.
+    Conflict(String),
     TooLarge,
     /// What is streamed has a limit of its own, in bytes.
     LargerThan(u64),
+    /// A slug's archive.
+    SlugTooLarge(String),
     BadRange(String),
     /// Not now.
     Unavailable(String),
@@ -46,7 +52,8 @@ impl ApiError {
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) | Self::NoRoute => StatusCode::NOT_FOUND,
-            Self::TooLarge | Self::LargerThan(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge | Self::LargerThan(_) | Self::SlugTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BadRange(_) => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -60,7 +67,8 @@ impl ApiError {
             Self::Unauthorized(_) => "unauthorized",
             Self::Forbidden(_) => "forbidden",
             Self::NotFound(_) | Self::NoRoute => "not_found",
-            Self::TooLarge | Self::LargerThan(_) => "request_too_large",
+            Self::Conflict(_) => "conflict",
+            Self::TooLarge | Self::LargerThan(_) | Self::SlugTooLarge(_) => "request_too_large",
             Self::BadRange(_) => "requested_range_not_satisfiable",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal_server_error",
@@ -72,6 +80,8 @@ impl ApiError {
             Self::BadRequest(text)
             | Self::InvalidParams(text)
             | Self::Forbidden(text)
+            | Self::Conflict(text)
+            | Self::SlugTooLarge(text)
             | Self::BadRange(text)
             | Self::Unavailable(text) => text.clone(),
             Self::Unauthorized(text) => (*text).to_owned(),
@@ -181,11 +191,100 @@ impl From<PipelineError> for ApiError {
     }
 }
 
+impl From<CreateError> for ApiError {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::NothingToRelease => {
+                Self::InvalidParams("The newest release has no code to release again. Deploy some first.".into())
+            }
+            CreateError::NoSuchRelease => Self::NotFound("release"),
+            CreateError::NoSuchSlug => Self::NotFound("slug"),
+            CreateError::Db(error) => error.into(),
+            refused @ CreateError::Rollback(_) => Self::Internal(Box::new(refused)),
+        }
+    }
+}
+
 impl From<PromoteError> for ApiError {
     fn from(error: PromoteError) -> Self {
         match error {
             PromoteError::Invalid(invalid) => invalid.into(),
             PromoteError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl ApiError {
+    /// Names the field in front of what is wrong with it.
+    pub(super) fn unfit(field: &'static str) -> impl Fn(Invalid) -> Self {
+        move |Invalid(why)| Self::InvalidParams(format!("The {field} can't be used: {why}."))
+    }
+
+    /// Why the app can't go back to a release, and what to do instead.
+    pub(super) fn of_rollback(version: ReleaseVersion, error: CreateError) -> Self {
+        let CreateError::Rollback(refusal) = error else { return error.into() };
+        let why: String = match refusal {
+            RollbackRefusal::Current => "it is the current release. Name an earlier one.".into(),
+            RollbackRefusal::Blocked { reason } => format!("it is blocked ({reason}). Name another one."),
+            RollbackRefusal::Pending => "its release command has not ended yet. Wait for it, or name another one.".into(),
+            RollbackRefusal::Failed => "it failed. Name one that succeeded.".into(),
+            RollbackRefusal::Expired => "it has expired, its slug is no longer kept. Deploy its commit again.".into(),
+            RollbackRefusal::NoSlug => "there is no code in it. Name one with a slug.".into(),
+        };
+        Self::InvalidParams(format!("Cannot roll back to {version}: {why}"))
+    }
+}
+
+impl From<BlockError> for ApiError {
+    fn from(error: BlockError) -> Self {
+        match error {
+            BlockError::Already { reason } => {
+                Self::InvalidParams(format!("This release is blocked already, which can't be changed: {reason}"))
+            }
+            BlockError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::Already => Self::Conflict("Another archive was uploaded for this slug meanwhile.".into()),
+            UploadError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReceiveError> for ApiError {
+    fn from(error: ReceiveError) -> Self {
+        match error {
+            ReceiveError::TooLarge { limit_bytes } => Self::SlugTooLarge(format!(
+                "The slug's archive is larger than {} MiB. Leave out what the app does not need.",
+                limit_bytes >> 20
+            )),
+            ReceiveError::ContentTooLarge { limit_bytes } => {
+                Self::SlugTooLarge(format!("The slug's archive unpacks to more than {} MiB.", limit_bytes >> 20))
+            }
+            ReceiveError::Read(_) => Self::BadRequest("The slug's archive did not come to its end. Upload it again.".into()),
+            ReceiveError::Checksum { .. } => Self::InvalidParams(format!("Nothing was kept: {error}. Upload it again.")),
+            ReceiveError::NoArchive(_) => {
+                Self::InvalidParams("This is not a whole gzip-compressed tar. Make it with `tar czf slug.tgz ./app`.".into())
+            }
+            ReceiveError::BadEntry(_) | ReceiveError::TooManyEntries => {
+                Self::InvalidParams(format!("The slug's archive can't be used: {error}. Make it with `tar czf slug.tgz ./app`."))
+            }
+            ReceiveError::Store(error) => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+impl From<StackError> for ApiError {
+    fn from(error: StackError) -> Self {
+        match error {
+            StackError::NotBuilt(name) => Self::InvalidParams(format!(
+                "The stack {name} has not been built here. Whoever runs this installation can: `hoist stack:build {name}`."
+            )),
+            error => Self::Internal(Box::new(error)),
         }
     }
 }

@@ -24,6 +24,7 @@ mod dyno_sizes;
 mod filters;
 mod formation;
 mod keys;
+mod ledger;
 mod log_stream;
 mod pipeline_couplings;
 mod pipeline_promotions;

@@ -1,18 +1,20 @@
-//! The ledger, to be read.
+//! The ledger: read, and appended to.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 
 use super::error::ApiError;
-use super::extract::{InApp, Named};
+use super::extract::{Body, InApp, Named};
 use super::range::{Page, Range};
-use super::types::{self, Artifact, IdRef, NamedRef, Timestamp, UserRef};
+use super::types::{self, Artifact, IdRef, NamedRef, NewRelease, Timestamp, UserRef};
 use crate::ctx::Ctx;
 use crate::db::{self, Connection};
-use crate::model::{AccountId, App, ConfigVars, Release, ReleaseStatus};
+use crate::model::{AccountId, App, ConfigVars, OneLine, Release, SlugId};
+use crate::release::{self, Cause};
 
 /// `GET /apps/{app}/releases`
 pub(super) async fn list(State(ctx): State<Ctx>, at: InApp, range: Range) -> Result<Page<types::Release>, ApiError> {
@@ -22,6 +24,50 @@ pub(super) async fn list(State(ctx): State<Ctx>, at: InApp, range: Range) -> Res
     let page = range.page(releases, &("version", |release: &Release| release.version.0.to_string()), "version");
     let users = users(&mut db, page.items().iter().map(|release| release.by)).await?;
     Ok(page.map(|release| describe(&at.app, &release, users[&release.by].clone())))
+}
+
+/// `POST /apps/{app}/releases`: of a slug; without one, of the newest release's code once more; or back to an earlier
+/// release.
+pub(super) async fn create(
+    State(ctx): State<Ctx>,
+    at: InApp,
+    Body(new): Body<NewRelease>,
+) -> Result<(StatusCode, Json<types::Release>), ApiError> {
+    let cause = Cause { app: at.app.id, by: at.by.id, at: ctx.now() };
+    let description = new.description.as_deref().map(str::parse::<OneLine>).transpose();
+    let description = description.map_err(ApiError::unfit("description"))?;
+    let release = match (new.release, new.slug, description) {
+        (Some(_), Some(_), _) => return Err(ApiError::InvalidParams("Name a `slug` or a `release`, not both.".into())),
+        (Some(target), None, _) => {
+            let target = find(&mut *ctx.db.read().await?, &at.app, &target).await?;
+            let rolled_back = release::roll_back(&ctx.db, cause, target.id).await;
+            rolled_back.map_err(|error| ApiError::of_rollback(target.version, error))?
+        }
+        (None, Some(slug), description) => {
+            let slug = released_slug(&ctx, &at.app, &slug).await?;
+            release::release_slug(&ctx.db, cause, slug, description).await?
+        }
+        (None, None, Some(description)) => release::release_again(&ctx.db, cause, description).await?,
+        (None, None, None) => {
+            return Err(ApiError::InvalidParams("Name a `slug` to release, or a `release` to roll back to.".into()));
+        }
+    };
+    Ok((StatusCode::CREATED, Json(describe(&at.app, &release, (&at.by).into()))))
+}
+
+/// A slug that the app may release, whose archive is there.
+async fn released_slug(ctx: &Ctx, app: &App, slug: &str) -> Result<SlugId, ApiError> {
+    let id = slug.parse().map_err(|_| ApiError::NotFound("slug"))?;
+    let mut db = ctx.db.read().await?;
+    if db::slugs::is_of_app(&mut db, id, app.id).await? {
+        return Ok(id);
+    }
+    match db::slug_uploads::get(&mut db, id).await? {
+        Some(upload) if upload.app == app.id => Err(ApiError::InvalidParams(
+            "The slug has not been uploaded yet. PUT its archive to its blob's url first, then release it.".into(),
+        )),
+        _ => Err(ApiError::NotFound("slug")),
+    }
 }
 
 /// `GET /apps/{app}/releases/{release}`, by version or id.
@@ -68,11 +114,11 @@ pub(super) fn describe(app: &App, release: &Release, user: UserRef) -> types::Re
         addon_plan_names: Vec::new(),
         app: NamedRef { id: app.id.to_string(), name: app.name.to_string() },
         artifacts,
+        blocked_reason: release.blocked.clone(),
         created_at: Timestamp(release.created_at),
         current: release.current,
         description: release.description.clone(),
-        // A release without code is nothing to go back to.
-        eligible_for_rollback: release.status == ReleaseStatus::Succeeded && release.slug.is_some(),
+        eligible_for_rollback: release.eligible_for_rollback(),
         id: release.id,
         output_stream_url: None,
         slug: release.slug.map(|id| IdRef { id }),

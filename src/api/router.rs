@@ -8,7 +8,8 @@ use axum::routing::{delete, get, post};
 use super::error::ApiError;
 use super::{
     account, addons, apps, buildpack_installations, buildpacks, builds, collaborators, config_vars, dyno_sizes, filters,
-    formation, keys, marks, pipeline_couplings, pipeline_promotions, pipelines, releases, slugs, sources, stacks, streams,
+    formation, keys, ledger, marks, pipeline_couplings, pipeline_promotions, pipelines, releases, slugs, sources, stacks,
+    streams,
 };
 use crate::ctx::Ctx;
 
@@ -39,9 +40,13 @@ pub fn router(ctx: Ctx) -> Router {
         .route("/apps/{app}/formation", get(formation::list).patch(formation::update_all))
         .route("/apps/{app}/formation/{type}", get(formation::info).patch(formation::update))
         .route("/apps/{app}/pipeline-couplings", get(pipeline_couplings::of_app))
-        .route("/apps/{app}/releases", get(releases::list))
+        .route("/apps/{app}/releases", get(releases::list).post(releases::create))
         .route("/apps/{app}/releases/{release}", get(releases::info))
         .route("/apps/{app}/releases/{release}/config-vars", get(releases::config_vars))
+        .route("/apps/{app}/releases/{release}/block", get(ledger::block_info).put(ledger::block).post(ledger::block))
+        .route("/apps/{app}/releases/{release}/diff/{other}", get(ledger::diff))
+        .route("/apps/{app}/releases/verification", get(ledger::verify))
+        .route("/apps/{app}/slugs", post(slugs::create))
         .route("/apps/{app}/slugs/{slug}", get(slugs::info))
         .route("/apps/{app}/sources", post(sources::create_in_app))
         .route("/buildpacks/{name}", get(buildpacks::info))
@@ -70,7 +75,7 @@ pub fn router(ctx: Ctx) -> Router {
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(marks::mark))
         // Behind the marks: an ETag would want the whole of a stream first.
-        .route("/blobs/slugs/{slug}", get(streams::slug_blob))
+        .route("/blobs/slugs/{slug}", get(streams::slug_blob).put(slugs::upload))
         .route("/blobs/sources/{source}", get(sources::blob).put(sources::upload))
         .route("/streams/builds/{build}", get(streams::build_output))
         .with_state(ctx)

@@ -92,12 +92,14 @@ fn info(client: &Client, args: &Info) -> Result<(), CliError> {
         status => format!("{} ({status})", release.description),
     };
     let created_at = serde_json::to_value(release.created_at).map_err(anyhow::Error::from)?;
-    let fields = output::fields([
+    let blocked = release.blocked_reason.map(|reason| ("Blocked", reason));
+    let fields = [
         ("By", release.user.email),
         ("Change", change),
         ("Eligible for Rollback?", if release.eligible_for_rollback { "Yes" } else { "No" }.into()),
         ("When", created_at.as_str().unwrap_or_default().into()),
-    ]);
+    ];
+    let fields = output::fields(fields.into_iter().chain(blocked));
     let vars = output::fields(vars.iter().map(|(key, value)| (key.as_str(), value.clone())));
     let version = format!("v{}", release.version);
     let heads = (output::header(&format!("Release {version}")), output::header(&format!("{version} Config vars")));
@@ -109,6 +111,7 @@ fn status(release: &Release) -> &'static str {
         "pending" => "release command executing",
         "failed" => "release command failed",
         "expired" => "release expired",
+        _ if release.blocked_reason.is_some() => "release blocked",
         _ => "",
     }
 }

@@ -15,8 +15,8 @@ mod procfile;
 mod config_vars;
 mod digest;
 mod limits;
-mod pipeline;
 mod one_line;
+mod pipeline;
 mod release;
 mod secret;
 mod source;
@@ -31,8 +31,8 @@ pub use id::{
     AccountId, AppId, BuildId, CouplingId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId, UploadId,
 };
 pub use limits::Limits;
-pub use pipeline::{Coupling, Pipeline, PipelineName, Promotion, PromotionTarget, Stage};
 pub use one_line::OneLine;
+pub use pipeline::{Coupling, Pipeline, PipelineName, Promotion, PromotionTarget, Stage};
 pub use procfile::{ProcessType, ProcessTypes, Procfile};
 pub use push_options::PushOptions;
 pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, RollbackRefusal, Slug};

@@ -57,7 +57,8 @@ pub async fn release_slug_in(
     let found = db::slugs::get(tx, slug).await?.ok_or(CreateError::NoSuchSlug)?;
     // A slug that the app has released before was made by the build that this release names.
     let before = db::releases::newest_of_slug(tx, cause.app, slug).await?;
-    let description = description.map_or_else(|| deploy_of(found.commit.as_ref()), |line| line.to_string());
+    let description = description
+        .map_or_else(|| deploy_of(found.commit.as_ref().map_or("source", |commit| commit.short())), |line| line.to_string());
     let content = Content {
         slug: Some(slug),
         build: before.and_then(|release| release.build),

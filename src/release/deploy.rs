@@ -133,4 +133,3 @@ fn description(what: &str, change: &ConfigChange) -> String {
 pub(super) fn deploy_of(what: &str) -> String {
     format!("Deploy {what}")
 }
-}

@@ -18,9 +18,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::entry_path::EntryPath;
-use crate::tarball::{BLOCK_BYTES, Kind, read_entry};
 use crate::model::Digest;
 use crate::store::Store;
+use crate::tarball::{BLOCK_BYTES, Kind, read_entry};
 
 /// Most files of one slug that are compared.
 const MAX_FILES: usize = 1_000_000;

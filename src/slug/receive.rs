@@ -14,10 +14,10 @@ use tokio::task::spawn_blocking;
 
 use super::entry_path::EntryPath;
 use super::feed;
-use crate::tarball::{BLOCK_BYTES, Kind, RawEntry, read_entry};
 use super::rewrite::{BadEntry, check_target};
 use crate::model::{Digest, Limits};
 use crate::store::{Store, Writer};
+use crate::tarball::{BLOCK_BYTES, Kind, RawEntry, read_entry};
 
 /// Most entries of an archive: what is remembered of each to find a path that comes twice is bounded by it.
 const MAX_ENTRIES: usize = 1_000_000;

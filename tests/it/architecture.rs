@@ -26,6 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "model",
             "pipelines",
             "release",
+            "slug",
             "stack",
             "store",
             "telemetry",

@@ -20,6 +20,7 @@ mod builds_api;
 mod cli;
 mod doors;
 mod formation_api;
+mod ledger;
 mod pipelines_api;
 mod pipelines_cli;
 

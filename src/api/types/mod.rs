@@ -8,6 +8,7 @@ mod app;
 mod build;
 mod buildpack;
 mod formation;
+mod ledger;
 mod pipeline;
 mod release;
 mod timestamp;
@@ -23,12 +24,13 @@ pub use app::{App, AppChange, Collaborator, NewApp, NewCollaborator, Permission,
 pub use build::{Build, NewBuild, NewBuildpack, NewSourceBlob, Source, SourceBlob, SourceUrls};
 pub use buildpack::{Buildpack, BuildpackInstallation, BuildpackUpdate, BuildpackUpdates, RegisteredBuildpack};
 pub use formation::{DynoSize, Formation, FormationUpdate, FormationUpdates, NameOrId};
+pub use ledger::{Block, Broken, FileChanges, KeyChanges, NewBlock, ReleaseDiff, Side, Verification};
 pub use pipeline::{
     AppIds, AppsFilter, NewPipeline, NewPipelineCoupling, NewPipelineOwner, NewPipelinePromotion, NewPromotionSource,
     NewPromotionTarget, Pipeline, PipelineChange, PipelineCoupling, PipelineCouplingChange, PipelineOwner, PipelinePromotion,
     PipelinePromotionTarget, PipelineRef, PromotionSource,
 };
-pub use release::{Artifact, Blob, Release, Slug};
+pub use release::{Artifact, Blob, NewRelease, NewSlug, Release, Slug};
 pub use timestamp::Timestamp;
 
 /// Every error's body.

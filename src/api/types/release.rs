@@ -11,6 +11,9 @@ pub struct Release {
     pub addon_plan_names: Vec<String>,
     pub app: NamedRef,
     pub artifacts: Vec<Artifact>,
+    /// hoist's own addition: why nobody may go back to it. Not there when nobody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked_reason: Option<String>,
     pub created_at: Timestamp,
     pub current: bool,
     pub description: String,
@@ -23,6 +26,17 @@ pub struct Release {
     pub updated_at: Timestamp,
     pub user: UserRef,
     pub version: u32,
+}
+
+/// `POST /apps/APP/releases`: of a `slug`, or of the newest release's, or a rollback to a `release`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct NewRelease {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slug: Option<String>,
 }
 
 /// What a release is made of: here, its slug.
@@ -51,7 +65,23 @@ pub struct Slug {
     pub updated_at: Timestamp,
 }
 
-/// How to get a blob's bytes.
+/// `POST /apps/APP/slugs`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct NewSlug {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buildpack_provided_description: Option<String>,
+    /// `SHA256:` and the digits, of the archive that will be uploaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    pub process_types: ProcessTypes,
+    /// Name or id; the app's own if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
+}
+
+/// How to get a blob's bytes, or where to put them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Blob {
     pub method: String,

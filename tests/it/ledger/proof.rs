@@ -1,0 +1,107 @@
+//! A ledger that somebody changes behind its back.
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use super::{Code, create_app, deploy};
+use crate::api_world::{User, World};
+
+async fn world() -> (World, User) {
+    let world = World::new().await;
+    let user = world.user("dev@example.com").await;
+    let app = create_app(&world, &user, "example").await;
+    for commit in ['a', 'b', 'c', 'd'] {
+        deploy(&world, &user, app, Code::of(commit)).await;
+    }
+    (world, user)
+}
+
+/// Runs statements that hoist never would.
+async fn sql(world: &World, statements: &[&'static str]) {
+    let mut tx = world.ctx.db.write().await.unwrap();
+    for statement in statements {
+        sqlx::query(*statement).execute(&mut *tx).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+/// What the API says after the triggers were taken away and the statement was run.
+async fn found_after(statement: &'static str) -> String {
+    let (world, user) = world().await;
+    let triggers = ["DROP TRIGGER releases_no_update", "DROP TRIGGER releases_no_delete", "DROP TRIGGER slugs_no_update"];
+    sql(&world, &triggers).await;
+    sql(&world, &[statement]).await;
+    let found = world.get(&user, "/apps/example/releases/verification").await.body;
+    let list = found["broken"].as_array().unwrap();
+    assert_eq!(found["valid"], list.is_empty());
+    list.iter().map(|broken| broken["message"].as_str().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn a_whole_ledger_is_said_to_be_whole() {
+    let (world, user) = world().await;
+    let found = world.get(&user, "/apps/example/releases/verification").await;
+    let head = found.body["head"].as_str().unwrap().to_owned();
+    assert_snapshot!(found.normal().replace(&head, "HASH"), @r#"
+    {
+      "broken": [],
+      "head": "HASH",
+      "left_out": 0,
+      "releases": 5,
+      "valid": true
+    }
+    "#);
+    world.patch(&user, "/apps/example/config-vars", json!({"A": "1"})).await;
+    let next = world.get(&user, "/apps/example/releases/verification").await.body;
+    assert_eq!((&next["valid"], &next["releases"]), (&json!(true), &json!(6)));
+    assert_ne!(next["head"], head, "the head stands for all that came before");
+    let stranger = world.user("stranger@example.com").await;
+    let theirs = world.get(&stranger, "/apps/example/releases/verification").await;
+    assert_eq!(theirs.error(), "404 not_found: Couldn't find that app.");
+}
+
+#[tokio::test]
+async fn the_database_itself_refuses_changes() {
+    let (world, _) = world().await;
+    for statement in ["UPDATE releases SET description = 'x'", "DELETE FROM releases", "UPDATE slugs SET digest = 'x'"] {
+        let mut tx = world.ctx.db.write().await.unwrap();
+        let error = sqlx::query(statement).execute(&mut *tx).await.unwrap_err();
+        assert!(error.to_string().contains("append-only"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_row_is_found_and_named() {
+    let changed = "v3 is not as it was appended: it or its slug's record was changed.";
+    for statement in [
+        "UPDATE releases SET description = 'Deploy 00000000' WHERE version = 3",
+        "UPDATE releases SET config = (SELECT config FROM releases WHERE version = 1) WHERE version = 3",
+        "UPDATE releases SET slug_id = (SELECT slug_id FROM releases WHERE version = 2) WHERE version = 3",
+        "UPDATE releases SET created_at = created_at + 1 WHERE version = 3",
+        "UPDATE releases SET commit_id = 'no commit' WHERE version = 3",
+        "UPDATE releases SET description = x'ff' WHERE version = 3",
+        "UPDATE releases SET hash = 'sha256:00' WHERE version = 3",
+        "UPDATE releases SET previous_hash = 'sha256:00' WHERE version = 3",
+        "UPDATE releases SET config = 'not even bytes' WHERE version = 3",
+        "UPDATE slugs SET digest = 'sha256:00' WHERE id = (SELECT slug_id FROM releases WHERE version = 3)",
+        "UPDATE slugs SET process_types = '{}' WHERE id = (SELECT slug_id FROM releases WHERE version = 3)",
+    ] {
+        assert_eq!(found_after(statement).await, changed, "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_is_gone_is_found_and_named() {
+    let (world, user) = world().await;
+    sql(&world, &["DROP TRIGGER releases_no_delete", "DROP TRIGGER release_events_no_delete"]).await;
+    sql(
+        &world,
+        &[
+            "DELETE FROM release_events WHERE release_id IN (SELECT id FROM releases WHERE version IN (2, 3))",
+            "DELETE FROM releases WHERE version IN (2, 3)",
+        ],
+    )
+    .await;
+    let found = world.get(&user, "/apps/example/releases/verification").await.body;
+    assert_eq!(found["broken"], json!([{"version": 2, "fault": "missing", "message": "v2 to v3 are missing."}]));
+}
