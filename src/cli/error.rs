@@ -12,6 +12,9 @@ pub(super) enum CliError {
     /// The user can put it right.
     #[error("{0}")]
     User(String),
+    /// What the Heroku CLI refuses by itself with exit code 2.
+    #[error("{0}")]
+    Command(String),
     /// The API refused.
     #[error("{message}")]
     Api { id: String, message: String },
@@ -27,6 +30,7 @@ pub(super) enum CliError {
 pub(super) fn report(error: &CliError) -> ExitCode {
     let (text, code) = match error {
         CliError::User(text) => (text.clone(), 1),
+        CliError::Command(text) => (text.clone(), 2),
         CliError::Api { id, message } => (format!("{message}\n\nError ID: {id}"), 2),
         CliError::NotLoggedIn(text) => (text.clone(), 100),
         // Whoever read the output has had enough, as `head` does.

@@ -17,6 +17,7 @@ mod builds;
 mod builds_create;
 mod config;
 mod keys;
+mod ledger;
 mod pipelines;
 mod pipelines_promote;
 mod releases;
@@ -71,6 +72,8 @@ enum Command {
     #[command(flatten)]
     Keys(keys::Keys),
     #[command(flatten)]
+    Ledger(ledger::Ledger),
+    #[command(flatten)]
     Pipelines(pipelines::Pipelines),
     #[command(flatten)]
     Releases(releases::Releases),
@@ -102,6 +105,7 @@ impl Command {
             Self::Builds(command) => command.run(),
             Self::Config(command) => command.run(),
             Self::Keys(command) => command.run(),
+            Self::Ledger(command) => command.run(),
             Self::Pipelines(command) => command.run(),
             Self::Releases(command) => command.run(),
         }

@@ -21,8 +21,8 @@ pub(crate) struct Desk {
 }
 
 pub(crate) struct Ran {
-    code: i32,
-    stdout: String,
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
     stderr: String,
 }
 

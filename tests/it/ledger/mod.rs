@@ -1,9 +1,10 @@
 //! The ledger: every cause of a release, its order, and its proof.
 //!
-//! `causes` and `slugs` append to it over the API, `proof` changes it behind its back, `diff` compares,
-//! `concurrency` many clients at once, and `properties` random sequences against a model.
+//! `causes` and `slugs` append to it over the API, `proof` changes it behind its back, `diff` compares, `commands` is all
+//! of it from a terminal, `concurrency` many clients at once, and `properties` random sequences against a model.
 
 mod causes;
+mod commands;
 mod concurrency;
 mod diff;
 mod proof;
