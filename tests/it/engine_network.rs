@@ -5,11 +5,11 @@
 
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
-use std::process::Command;
 
 use hoist::engine::{Engine, Exit, Kind, Settings, Spec};
 
 use super::engine::{Fixture, settings, sh, spec};
+use super::harness::run_again_in;
 
 const PORT: u16 = 8080;
 
@@ -44,22 +44,16 @@ async fn only_public_addresses_are_reached() {
     if inside() {
         return reach().await;
     }
-    let test = "engine_network::only_public_addresses_are_reached";
-    let output = command("unshare")
-        .arg("--net")
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, "1")
-        .output();
-    let output = output.unwrap();
-    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    // To the port of names every user may be bound here.
+    let script = format!(
+        "ip link set lo up && ip route add local default dev lo && ip address add {OWN_ADDRESS}/32 dev lo && \
+         echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start"
+    );
+    run_again_in("--net", &script, "engine_network::only_public_addresses_are_reached", INSIDE);
 }
 
 /// The test proper, in its namespace.
 async fn reach() {
-    for arguments in ["link set lo up", "route add local default dev lo", &format!("address add {OWN_ADDRESS}/32 dev lo")] {
-        assert!(command("ip").args(arguments.split(' ')).status().unwrap().success(), "ip {arguments}");
-    }
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).unwrap();
     std::thread::spawn(move || listener.incoming().for_each(|stream| drop(stream.unwrap().write_all(b"reached\n"))));
     let resolver = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 53)).unwrap();
@@ -110,9 +104,4 @@ async fn without_a_network_a_command_that_needs_one_is_an_error() {
 fn inside() -> bool {
     #[expect(clippy::disallowed_methods, reason = "how the test finds out where it runs")]
     std::env::var_os(INSIDE).is_some()
-}
-
-fn command(program: &str) -> Command {
-    #[expect(clippy::disallowed_methods, reason = "the test's own preparations")]
-    Command::new(program)
 }

@@ -4,6 +4,7 @@
 
 mod daemon;
 mod gated;
+mod namespaces;
 mod normalise;
 mod slug;
 mod work_tree;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 pub(crate) use daemon::{Daemon, User};
 pub(crate) use gated::{Gated, until};
+pub(crate) use namespaces::run_again_in;
 pub(crate) use normalise::normalise;
 pub(crate) use slug::page_of;
 pub(crate) use work_tree::{Pushed, WorkTree, interrupt, wait};
