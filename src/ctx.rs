@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::db::Db;
-use crate::deploy::Builds;
+use crate::deploy::{Builds, Dynos};
 use crate::engine::Engine;
 use crate::git::Repo;
 use crate::model::AppId;
@@ -24,6 +24,8 @@ pub struct Ctx {
     pub engine: Engine,
     /// The builds that run and wait.
     pub builds: Builds,
+    /// The release commands and one-off commands that run and wait.
+    pub dynos: Dynos,
     /// The hoist executable, for helpers.
     pub helper: PathBuf,
     /// Cancelled when the daemon is to stop: no new work from then on.

@@ -23,6 +23,7 @@ pub mod auth;
 pub mod build;
 pub mod pipelines;
 pub mod release;
+pub mod run;
 pub mod slug;
 pub mod stack;
 

@@ -18,6 +18,9 @@ const BUILDS_QUEUED: &str = "hoist_builds_queued";
 const BUILDS_RUNNING: &str = "hoist_builds_running";
 const BUILDS: &str = "hoist_builds_total";
 const BUILD_SECONDS: &str = "hoist_build_seconds";
+const DYNOS_RUNNING: &str = "hoist_dynos_running";
+const DYNOS: &str = "hoist_dynos_total";
+const DYNO_SECONDS: &str = "hoist_dyno_seconds_total";
 
 /// Upper edges of the build time histogram, up to the default limit of 15 minutes.
 const BUILD_SECONDS_BUCKETS: [f64; 9] = [1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0];
@@ -57,6 +60,9 @@ fn describe() {
     describe_gauge!(BUILDS_RUNNING, "Builds running now");
     describe_counter!(BUILDS, "Builds ended, by outcome");
     describe_histogram!(BUILD_SECONDS, "Time from a build's start to its end");
+    describe_gauge!(DYNOS_RUNNING, "Release commands and one-off commands running now, by type");
+    describe_counter!(DYNOS, "Release commands and one-off commands ended, by type and outcome");
+    describe_counter!(DYNO_SECONDS, "Whole seconds that those took, waiting included, by type");
 }
 
 /// All metrics as Prometheus' text format.
@@ -108,6 +114,17 @@ pub fn build_running() -> Counted {
 pub fn build_ended(outcome: &'static str, took: Duration) {
     counter!(BUILDS, "outcome" => outcome).increment(1);
     histogram!(BUILD_SECONDS).record(took);
+}
+
+/// Counts a running release command (`release`) or one-off command (`run`).
+pub fn dyno_running(kind: &'static str) -> Counted {
+    Counted::new(gauge!(DYNOS_RUNNING, "type" => kind))
+}
+
+/// Counts a release command or one-off command that ended, and how long it took.
+pub fn dyno_ended(kind: &'static str, outcome: &'static str, took: Duration) {
+    counter!(DYNOS, "type" => kind, "outcome" => outcome).increment(1);
+    counter!(DYNO_SECONDS, "type" => kind).increment(took.as_secs());
 }
 
 /// Counts a push that ended.

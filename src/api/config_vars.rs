@@ -10,7 +10,7 @@ use super::error::ApiError;
 use super::extract::{Body, InApp};
 use crate::ctx::Ctx;
 use crate::model::{ConfigKey, ConfigVars, Secret};
-use crate::release;
+use crate::{deploy, release};
 
 /// `GET /apps/{app}/config-vars`
 pub(super) async fn info(State(ctx): State<Ctx>, at: InApp) -> Result<Json<ConfigVars>, ApiError> {
@@ -25,7 +25,10 @@ pub(super) async fn update(
     Body(changes): Body<BTreeMap<String, Value>>,
 ) -> Result<Json<ConfigVars>, ApiError> {
     let changes = changes.into_iter().map(change).collect::<Result<_, ApiError>>()?;
-    let (config, _) = release::change_config(&ctx.db, at.app.id, at.by.id, &changes, ctx.now()).await?;
+    let (config, release) = release::change_config(&ctx.db, at.app.id, at.by.id, &changes, ctx.now()).await?;
+    if let Some(release) = release {
+        deploy::begin_phase(&ctx, &release);
+    }
     Ok(Json(config))
 }
 

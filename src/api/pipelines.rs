@@ -90,13 +90,13 @@ pub(super) async fn latest_releases(
     Caller(account): Caller,
     Named(pipeline): Named,
 ) -> Result<Json<Vec<types::Release>>, ApiError> {
-    let mut latest = Vec::new();
+    let (urls, mut latest) = (Urls::new(&ctx.config), Vec::new());
     for (app, _) in apps_in(&ctx, &account, &pipeline).await? {
         let mut db = ctx.db.read().await?;
         let current = db::releases::current(&mut db, app.id).await?;
         if let Some(release) = current.filter(|release| release.slug.is_some()) {
             let user = (&db::accounts::get(&mut db, release.by).await?).into();
-            latest.push(releases::describe(&app, &release, user));
+            latest.push(releases::describe(&urls, &app, &release, user));
         }
     }
     Ok(Json(latest))

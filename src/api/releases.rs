@@ -11,6 +11,7 @@ use super::error::ApiError;
 use super::extract::{Body, InApp, Named};
 use super::range::{Page, Range};
 use super::types::{self, Artifact, IdRef, NamedRef, NewRelease, Timestamp, UserRef};
+use super::urls::Urls;
 use crate::ctx::Ctx;
 use crate::db::{self, Connection};
 use crate::model::{AccountId, App, ConfigVars, OneLine, Release, SlugId};
@@ -23,7 +24,8 @@ pub(super) async fn list(State(ctx): State<Ctx>, at: InApp, range: Range) -> Res
     let releases = db::releases::window(&mut db, at.app.id, window).await?;
     let page = range.page(releases, &("version", |release: &Release| release.version.0.to_string()), "version");
     let users = users(&mut db, page.items().iter().map(|release| release.by)).await?;
-    Ok(page.map(|release| describe(&at.app, &release, users[&release.by].clone())))
+    let urls = Urls::new(&ctx.config);
+    Ok(page.map(|release| describe(&urls, &at.app, &release, users[&release.by].clone())))
 }
 
 /// `POST /apps/{app}/releases`: of a slug; without one, of the newest release's code once more; or back to an earlier
@@ -52,7 +54,7 @@ pub(super) async fn create(
             return Err(ApiError::InvalidParams("Name a `slug` to release, or a `release` to roll back to.".into()));
         }
     };
-    Ok((StatusCode::CREATED, Json(describe(&at.app, &release, (&at.by).into()))))
+    Ok((StatusCode::CREATED, Json(describe(&Urls::new(&ctx.config), &at.app, &release, (&at.by).into()))))
 }
 
 /// A slug that the app may release, whose archive is there.
@@ -75,7 +77,7 @@ pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(release): Name
     let mut db = ctx.db.read().await?;
     let release = find(&mut db, &at.app, &release).await?;
     let user = (&db::accounts::get(&mut db, release.by).await?).into();
-    Ok(Json(describe(&at.app, &release, user)))
+    Ok(Json(describe(&Urls::new(&ctx.config), &at.app, &release, user)))
 }
 
 /// `GET /apps/{app}/releases/{release}/config-vars`: as they were then.
@@ -108,7 +110,7 @@ pub(super) async fn users(
     Ok(users)
 }
 
-pub(super) fn describe(app: &App, release: &Release, user: UserRef) -> types::Release {
+pub(super) fn describe(urls: &Urls, app: &App, release: &Release, user: UserRef) -> types::Release {
     let artifacts = release.slug.iter().map(|&id| Artifact { kind: "slug".into(), id }).collect();
     types::Release {
         addon_plan_names: Vec::new(),
@@ -120,10 +122,10 @@ pub(super) fn describe(app: &App, release: &Release, user: UserRef) -> types::Re
         description: release.description.clone(),
         eligible_for_rollback: release.eligible_for_rollback(),
         id: release.id,
-        output_stream_url: None,
+        output_stream_url: release.has_command.then(|| urls.release_output(release.id)),
         slug: release.slug.map(|id| IdRef { id }),
         status: release.status.as_str().into(),
-        updated_at: Timestamp(release.created_at),
+        updated_at: Timestamp(release.updated_at),
         user,
         version: release.version.0,
     }

@@ -78,6 +78,7 @@ pub fn router(ctx: Ctx) -> Router {
         .route("/blobs/slugs/{slug}", get(streams::slug_blob).put(slugs::upload))
         .route("/blobs/sources/{source}", get(sources::blob).put(sources::upload))
         .route("/streams/builds/{build}", get(streams::build_output))
+        .route("/streams/releases/{release}", get(streams::release_output))
         .with_state(ctx)
 }
 

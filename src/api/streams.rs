@@ -1,4 +1,4 @@
-//! What is streamed: builds' logs and slugs' bytes. The addresses hold ids that cannot be guessed and ask for no token,
+//! What is streamed: logs and slugs' bytes. The addresses hold ids that cannot be guessed and ask for no token,
 //! as Heroku's do: its CLI sends none.
 
 use axum::body::Body;
@@ -21,6 +21,18 @@ pub(super) async fn build_output(
 ) -> Result<Response, ApiError> {
     let build = build.parse().map_err(|_| ApiError::NotFound("build"))?;
     let log = deploy::open_log(&ctx, build).await?.ok_or(ApiError::NotFound("build"))?;
+    Ok(log_stream::respond(log, &headers))
+}
+
+/// `GET /streams/releases/{release}`: the output of a release's command, likewise. Not found before it starts: clients
+/// take that for "not yet" (heroku-api 2.6).
+pub(super) async fn release_output(
+    State(ctx): State<Ctx>,
+    Path(release): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let release = release.parse().map_err(|_| ApiError::NotFound("release"))?;
+    let log = deploy::open_release_log(&ctx, release).await?.ok_or(ApiError::NotFound("release"))?;
     Ok(log_stream::respond(log, &headers))
 }
 

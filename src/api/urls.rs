@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::http::Uri;
 
 use crate::config::Config;
-use crate::model::{AppName, BuildId, SlugId, SourceId, UploadId};
+use crate::model::{AppName, BuildId, ReleaseId, SlugId, SourceId, UploadId};
 
 /// Where this installation is reached from outside, by its configuration.
 #[derive(Debug, Clone)]
@@ -54,6 +54,11 @@ impl Urls {
     /// A build's log. The id is 122 random bits that only those who may see the build are told.
     pub(super) fn build_output(&self, build: BuildId) -> String {
         format!("{}/streams/builds/{build}", self.base())
+    }
+
+    /// The output of a release's command, likewise.
+    pub(super) fn release_output(&self, release: ReleaseId) -> String {
+        format!("{}/streams/releases/{release}", self.base())
     }
 
     /// A slug's bytes.

@@ -6,14 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Build, BuildError};
-use crate::engine::{CA_BUNDLE, Command, EngineError, Exit, Stream};
+use crate::engine::{CA_BUNDLE, CA_VARIABLES, Command, EngineError, Exit, Stream};
 
 /// What a script's short answer (detect, release) may hold, in bytes; the rest is dropped.
 const MAX_ANSWER: usize = 64 * 1024;
-
-/// Variables by which the tools that packs use find the CA bundle.
-const CA_VARIABLES: [&str; 6] =
-    ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "REQUESTS_CA_BUNDLE"];
 
 /// A buildpack in the environment.
 #[derive(Debug, Clone)]

@@ -106,10 +106,7 @@ fn row(build: Build, now: OffsetDateTime) -> [String; 5] {
 
 fn show(client: &Client, args: &One) -> Result<(), CliError> {
     let build = args.get(client)?;
-    let mut stream = client.stream(&build.output_stream_url)?;
-    let mut stdout = anstream::stdout();
-    std::io::copy(&mut stream, &mut stdout)?;
-    Ok(())
+    output::print_stream(client.stream(&build.output_stream_url)?)
 }
 
 fn info(client: &Client, args: &Info) -> Result<(), CliError> {

@@ -1,7 +1,7 @@
 //! What commands print, in the forms of the Heroku CLI: data on stdout, what is being done on stderr. Colours only reach
 //! a terminal (`anstream` takes them out elsewhere).
 
-use std::io::Write as _;
+use std::io::{Read, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -25,6 +25,21 @@ pub(super) fn print(text: &str) -> Result<(), CliError> {
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(value).map_err(anyhow::Error::from)?;
     print(&format!("{text}\n"))
+}
+
+/// Prints a log as it comes, without the NUL bytes that keep its connection alive (heroku-api 2.6).
+pub(super) fn print_stream(mut stream: impl Read) -> Result<(), CliError> {
+    let mut stdout = anstream::stdout();
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let length = stream.read(&mut piece)?;
+        if length == 0 {
+            return Ok(());
+        }
+        let text: Vec<u8> = piece[..length].iter().copied().filter(|byte| *byte != 0).collect();
+        stdout.write_all(&text)?;
+        stdout.flush()?;
+    }
 }
 
 /// Prints a remark beside the data.

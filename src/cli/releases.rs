@@ -1,4 +1,4 @@
-//! `hoist releases`, `releases:info`
+//! `hoist releases`, `releases:info`, `releases:output`
 
 use std::collections::BTreeMap;
 
@@ -19,6 +19,9 @@ pub(super) enum Releases {
     /// View detailed information for a release
     #[command(name = "releases:info")]
     Info(Info),
+    /// View the output of a release's command, following it to its end
+    #[command(name = "releases:output")]
+    Output(Output),
 }
 
 #[derive(Debug, Args)]
@@ -44,12 +47,21 @@ pub(super) struct Info {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Output {
+    /// Version or id of the release; the newest if none is given
+    release: Option<String>,
+    #[command(flatten)]
+    target: Target,
+}
+
 impl Releases {
     pub(super) fn run(self) -> Result<(), CliError> {
         let client = Client::open()?;
         match self {
             Self::List(args) => list(&client, &args),
             Self::Info(args) => info(&client, &args),
+            Self::Output(args) => show(&client, &args),
         }
     }
 }
@@ -77,12 +89,7 @@ fn row(release: &Release, now: OffsetDateTime) -> [String; 4] {
 
 fn info(client: &Client, args: &Info) -> Result<(), CliError> {
     let path = format!("{}/releases", args.target.path()?);
-    let release: Release = if let Some(release) = &args.release {
-        client.get(&format!("{path}/{}", encode(release)))?
-    } else {
-        let newest = client.part(&path, "version ..; max=1, order=desc")?.into_iter().next();
-        newest.ok_or_else(|| CliError::User("The app has no releases.".into()))?
-    };
+    let release = find(client, &path, args.release.as_deref())?;
     if args.json {
         return print_json(&release);
     }
@@ -104,6 +111,31 @@ fn info(client: &Client, args: &Info) -> Result<(), CliError> {
     let version = format!("v{}", release.version);
     let heads = (output::header(&format!("Release {version}")), output::header(&format!("{version} Config vars")));
     print(&format!("{}{fields}\n{}{vars}", heads.0, heads.1))
+}
+
+/// The release of this version or id, or the newest.
+fn find(client: &Client, path: &str, release: Option<&str>) -> Result<Release, CliError> {
+    if let Some(release) = release {
+        return client.get(&format!("{path}/{}", encode(release)));
+    }
+    let newest = client.part(path, "version ..; max=1, order=desc")?.into_iter().next();
+    newest.ok_or_else(|| CliError::User("The app has no releases.".into()))
+}
+
+fn show(client: &Client, args: &Output) -> Result<(), CliError> {
+    let release = find(client, &format!("{}/releases", args.target.path()?), args.release.as_deref())?;
+    let Some(url) = &release.output_stream_url else {
+        output::warn(&format!("Release v{} has no release output available.", release.version));
+        return Ok(());
+    };
+    match client.stream(url) {
+        Ok(stream) => output::print_stream(stream),
+        Err(CliError::Api { id, .. }) if id == "not_found" => {
+            output::warn("Release command not started yet. Please try again in a few seconds.");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn status(release: &Release) -> &'static str {

@@ -2,9 +2,8 @@
 //!
 //! In reading order: who (`accounts`, `tokens`, `ssh_keys`), what (`apps`, `collaborators`, `buildpacks`), the
 //! repository (`refs`, `packs`), what was uploaded and built (`sources`, `builds`, `build_sources`, `slugs`) or is to be
-//! uploaded (`slug_uploads`), what was released (`releases`), how it is scaled (`formations`) and promoted (`pipelines`
-//! and its kin). `cipher` keeps
-//! config vars secret at rest.
+//! uploaded (`slug_uploads`), what was released (`releases`, `phases`), how it is scaled (`formations`) and promoted
+//! (`pipelines` and its kin), what was run (`dynos`). `cipher` keeps config vars secret at rest.
 //!
 //! SQLite in WAL mode with `synchronous=FULL`: what `commit` has answered survives a power cut. One writer and
 //! several readers per process; other processes (`hoist admin`) wait their turn by the busy time-out.
@@ -23,6 +22,7 @@ pub mod refs;
 pub mod build_sources;
 pub mod builds;
 pub mod formations;
+pub mod phases;
 pub mod releases;
 pub mod slug_uploads;
 pub mod slugs;
@@ -31,6 +31,8 @@ pub mod sources;
 pub mod pipeline_couplings;
 pub mod pipeline_promotions;
 pub mod pipelines;
+
+pub mod dynos;
 
 mod cipher;
 mod row;

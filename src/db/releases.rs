@@ -42,7 +42,9 @@ const SELECT: &str = "SELECT releases.*,
     (SELECT status FROM release_events WHERE release_id = releases.id ORDER BY number DESC LIMIT 1) AS status,
     releases.version = (SELECT r.version FROM releases r WHERE r.app_id = releases.app_id
         AND (SELECT status FROM release_events WHERE release_id = r.id ORDER BY number DESC LIMIT 1) = 'succeeded'
-        ORDER BY r.version DESC LIMIT 1) AS current
+        ORDER BY r.version DESC LIMIT 1) AS current,
+    (SELECT created_at FROM release_events WHERE release_id = releases.id ORDER BY number DESC LIMIT 1) AS updated_at,
+    EXISTS (SELECT 1 FROM release_events WHERE release_id = releases.id AND status = 'pending') AS has_command
     FROM releases";
 
 /// Appends a release. Must run inside a write transaction: the version is the last one's plus one.
@@ -74,9 +76,21 @@ pub async fn add_event(
     status: ReleaseStatus,
     at: OffsetDateTime,
 ) -> Result<(), DbError> {
-    sqlx::query("INSERT INTO release_events (release_id, status, created_at) VALUES (?, ?, ?)")
+    add_event_because(db, release, status, None, at).await
+}
+
+/// Adds what happened to a release, and why.
+pub async fn add_event_because(
+    db: &mut Connection,
+    release: ReleaseId,
+    status: ReleaseStatus,
+    reason: Option<&str>,
+    at: OffsetDateTime,
+) -> Result<(), DbError> {
+    sqlx::query("INSERT INTO release_events (release_id, status, reason, created_at) VALUES (?, ?, ?, ?)")
         .bind(release.to_string())
         .bind(status.as_str())
+        .bind(reason)
         .bind(row::millis(at))
         .execute(db)
         .await?;
@@ -122,7 +136,37 @@ pub async fn current(db: &mut Connection, app: AppId) -> Result<Option<Release>,
     row.as_ref().map(release).transpose()
 }
 
-/// The newest release, whatever became of it: the one whose config counts.
+/// The release that the next one builds upon, its code and its config: the newest, whatever became of it, except that
+/// one whose push waits for its success, or was refused for the want of it, never happened.
+pub async fn base(db: &mut Connection, app: AppId) -> Result<Option<Release>, DbError> {
+    let sql = sqlx::AssertSqlSafe(format!(
+        "SELECT * FROM ({SELECT} WHERE app_id = ?) AS ledger
+         WHERE status = 'succeeded' OR NOT EXISTS (SELECT 1 FROM release_refs WHERE release_id = ledger.id)
+         ORDER BY version DESC LIMIT 1"
+    ));
+    let row = sqlx::query(sql).bind(app.to_string()).fetch_optional(db).await?;
+    row.as_ref().map(release).transpose()
+}
+
+/// Lists the releases of all apps whose command has not ended: after a crash, those that it cut off.
+pub async fn pending(db: &mut Connection) -> Result<Vec<Release>, DbError> {
+    let sql = sqlx::AssertSqlSafe(format!("SELECT * FROM ({SELECT}) AS ledger WHERE status = 'pending' ORDER BY created_at"));
+    let rows = sqlx::query(sql).fetch_all(db).await?;
+    rows.iter().map(release).collect()
+}
+
+/// Tells whether there is such a release in any app.
+pub async fn exists(db: &mut Connection, id: ReleaseId) -> Result<bool, DbError> {
+    Ok(sqlx::query("SELECT 1 FROM releases WHERE id = ?").bind(id.to_string()).fetch_optional(db).await?.is_some())
+}
+
+/// Why the release has its status, where there was more to say.
+pub async fn reason(db: &mut Connection, id: ReleaseId) -> Result<Option<String>, DbError> {
+    let row = sqlx::query("SELECT reason FROM release_events WHERE release_id = ? ORDER BY number DESC LIMIT 1");
+    Ok(row.bind(id.to_string()).fetch_one(db).await?.try_get("reason")?)
+}
+
+/// The newest release, whatever became of it.
 pub async fn newest(db: &mut Connection, app: AppId) -> Result<Option<Release>, DbError> {
     Ok(list(db, app, 1).await?.pop())
 }
@@ -224,5 +268,7 @@ fn release(row: &SqliteRow) -> Result<Release, DbError> {
         blocked: row.try_get("blocked")?,
         hash: row::text(row, "hash")?,
         created_at: row::time(row, "created_at")?,
+        updated_at: row::time(row, "updated_at")?,
+        has_command: row.try_get("has_command")?,
     })
 }

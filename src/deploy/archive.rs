@@ -9,7 +9,7 @@ use tokio_util::io::ReaderStream;
 
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
-use crate::model::{AppId, BuildId, Digest};
+use crate::model::{AppId, BuildId, Digest, DynoId, ReleaseId};
 use crate::transcript::Follower;
 
 const PIPE_BYTES: usize = 64 * 1024;
@@ -47,6 +47,14 @@ impl Log {
     }
 }
 
+/// What a log is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LogOf {
+    Build(BuildId),
+    Release(ReleaseId),
+    Dyno(DynoId),
+}
+
 /// Why a log could not be kept or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
@@ -56,9 +64,9 @@ pub enum ArchiveError {
     Db(#[from] DbError),
 }
 
-/// Where a build's log grows.
-pub(super) fn spool_dir(ctx: &Ctx, build: BuildId) -> PathBuf {
-    spools_dir(ctx).join(build.to_string())
+/// Where the log of a build, a release or a dyno grows.
+pub(super) fn spool_dir(ctx: &Ctx, id: impl std::fmt::Display) -> PathBuf {
+    spools_dir(ctx).join(id.to_string())
 }
 
 pub(super) fn spools_dir(ctx: &Ctx) -> PathBuf {
@@ -71,6 +79,28 @@ pub async fn open_log(ctx: &Ctx, build: BuildId) -> Result<Option<Log>, ArchiveE
         return Ok(Some(Log(Source::Growing(entry.transcript.follow()))));
     }
     let digest = db::builds::log(&mut *ctx.db.read().await?, build).await?;
+    open_archived(ctx, digest).await
+}
+
+/// Opens the output of a release's command; `None` when there is none, or not yet.
+pub async fn open_release_log(ctx: &Ctx, release: ReleaseId) -> Result<Option<Log>, ArchiveError> {
+    if let Some(log) = ctx.dynos.phase_of(release).and_then(|dyno| dyno.transcript()) {
+        return Ok(Some(Log(Source::Growing(log.follow()))));
+    }
+    let digest = db::phases::log(&mut *ctx.db.read().await?, release).await?;
+    open_archived(ctx, digest).await
+}
+
+/// Opens the output of a one-off command; `None` when there is none.
+pub async fn open_dyno_log(ctx: &Ctx, dyno: DynoId) -> Result<Option<Log>, ArchiveError> {
+    if let Some(log) = ctx.dynos.by_id(dyno).and_then(|dyno| dyno.transcript()) {
+        return Ok(Some(Log(Source::Growing(log.follow()))));
+    }
+    let digest = db::dynos::log(&mut *ctx.db.read().await?, dyno).await?;
+    open_archived(ctx, digest).await
+}
+
+async fn open_archived(ctx: &Ctx, digest: Option<Digest>) -> Result<Option<Log>, ArchiveError> {
     let Some(digest) = digest else { return Ok(None) };
     let file = ctx.store.open_blob(&digest).await?;
     let bytes = file.metadata().await?.len();
@@ -78,7 +108,7 @@ pub async fn open_log(ctx: &Ctx, build: BuildId) -> Result<Option<Log>, ArchiveE
 }
 
 /// Moves an ended log into the blob store.
-pub(super) async fn keep_log(ctx: &Ctx, build: BuildId, log: Follower) -> Result<(), ArchiveError> {
+pub(super) async fn keep_log(ctx: &Ctx, of: LogOf, log: Follower) -> Result<(), ArchiveError> {
     let mut reader_of_log = log.clone();
     let (mut writer, reader) = tokio::io::duplex(PIPE_BYTES);
     let copy = async move {
@@ -91,11 +121,22 @@ pub(super) async fn keep_log(ctx: &Ctx, build: BuildId, log: Follower) -> Result
     copied?;
     let (digest, _) = stored?;
     let mut tx = ctx.db.write().await?;
-    db::builds::set_log(&mut tx, build, &digest, ctx.now()).await?;
+    match of {
+        LogOf::Build(id) => db::builds::set_log(&mut tx, id, &digest, ctx.now()).await?,
+        LogOf::Release(id) => db::phases::set_log(&mut tx, id, &digest, ctx.now()).await?,
+        LogOf::Dyno(id) => db::dynos::set_log(&mut tx, id, &digest, ctx.now()).await?,
+    }
     tx.commit().await.map_err(DbError::from)?;
     // Somebody may be reading it still.
     log.discard();
     Ok(())
+}
+
+/// Moves an ended log into the blob store; if that fails, the next start tries again.
+pub(super) async fn keep_log_or_say(ctx: &Ctx, of: LogOf, log: Follower) {
+    if let Err(error) = keep_log(ctx, of, log).await {
+        tracing::error!(?of, %error, "a log could not be archived; the next start tries again");
+    }
 }
 
 /// Forgets an app's build cache: its next build starts with an empty one. A build that runs meanwhile keeps what it has.

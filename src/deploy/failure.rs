@@ -272,7 +272,7 @@ fn slug_words(error: &PackError, limits: &Limits) -> Vec<String> {
 fn exit_words(language: &str, exit: Exit, limits: &Limits) -> Vec<String> {
     match exit {
         Exit::TimedOut => vec![
-            warning(&format!("Timed out compiling {language} app ({})", minutes(limits.build_time))),
+            warning(&format!("Timed out compiling {language} app ({})", in_words(limits.build_time))),
             warning("See https://devcenter.heroku.com/articles/slug-compiler#time-limit"),
         ],
         Exit::OutOfMemory => vec![
@@ -291,10 +291,24 @@ fn exit_words(language: &str, exit: Exit, limits: &Limits) -> Vec<String> {
     }
 }
 
-fn minutes(time: Duration) -> String {
-    match time.as_secs() {
-        60 => "1 minute".into(),
-        secs if secs % 60 == 0 => format!("{} minutes", secs / 60),
-        secs => format!("{secs} seconds"),
+/// A time in words: `15 minutes`.
+pub(super) fn in_words(time: Duration) -> String {
+    let (count, unit) = match time.as_secs() {
+        secs if secs > 0 && secs % 3600 == 0 => (secs / 3600, "hour"),
+        secs if secs > 0 && secs % 60 == 0 => (secs / 60, "minute"),
+        secs => (secs, "second"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_the_largest_whole_unit() {
+        let words = [1, 2, 60, 90, 900, 3600, 5400].map(|secs| in_words(Duration::from_secs(secs)));
+        assert_eq!(words, ["1 second", "2 seconds", "1 minute", "90 seconds", "15 minutes", "1 hour", "90 minutes"]);
     }
 }

@@ -2,11 +2,18 @@
 //!
 //! `submit` records a build and starts it; `run` below is the build itself, one step a line. `queue` keeps the
 //! builds of one app in order and those of all apps within the host's means; `site` is where one runs; `failure` holds
-//! every way a build can end badly and its words; `cancel` stops one; `archive` keeps the log; `recover` is what a start after a crash does.
+//! every way a build can end badly and its words; `cancel` stops one; `archive` keeps the log; `recover` is what a start
+//! after a crash does.
+//!
+//! `phase` carries out what an appended release still needs, whatever caused it; `process` runs one command of a release;
+//! `dynos` knows those that run.
 
 mod archive;
 mod cancel;
+mod dynos;
 mod failure;
+mod phase;
+mod process;
 mod queue;
 mod recover;
 mod request;
@@ -29,9 +36,14 @@ use crate::stack::{self, Stack};
 use crate::transcript::{Transcript, size};
 use site::Site;
 
-pub use archive::{ArchiveError, Log, open_log, purge_cache};
+/// A log's reader, which doors show to pushers.
+pub use crate::transcript::Follower;
+pub use archive::{ArchiveError, Log, open_dyno_log, open_log, open_release_log, purge_cache};
 pub use cancel::{Cancelled, cancel};
+pub use dynos::{Dyno, DynoEnd, Dynos};
 pub use failure::Failure;
+pub use phase::begin_phase;
+pub use process::ProcessFailure;
 pub use queue::Builds;
 pub use recover::recover;
 pub use request::Request;
@@ -59,7 +71,7 @@ async fn run(
     let stack = stack::find(&ctx.config.stacks_dir, &request.app.stack)?;
     transcript.section(&format!("Building on the {} stack", stack.name));
     let environment = ctx.engine.start(environment_spec(ctx, id, &stack)).await?;
-    let site = Site::new(id, &ctx.tasks, environment, slot);
+    let site = Site::new(format!("build-{id}"), &ctx.tasks, environment, slot);
     let build = new_build(ctx, id, request, transcript, site.environment());
     // On the heap: the future of a whole build is large.
     build.in_time(Box::pin(build_and_pack(ctx, request, &stack, &build, config))).await
@@ -83,10 +95,6 @@ async fn build_and_pack(
     let types = build::discover_process_types(build, &compiled).await?;
     let save_cache = async { Ok(build::save_cache(build, &ctx.store).await?) };
     let (packed, cache) = tokio::try_join!(pack(ctx, build), save_cache)?;
-    if types.keys().any(|name| name.as_str() == "release") {
-        // Silence would say that it was run.
-        build.transcript.warning("Release command declared, which hoist does not run yet: this release is available at once.");
-    }
     Ok(Built { slug: new_slug(ctx, request, stack, &packed, types, compiled.language), cache })
 }
 

@@ -1,18 +1,28 @@
 //! What a start does about the last stop, which may have been a crash: the same thing either way.
 
-use super::archive::{self, ArchiveError};
+use super::archive::{self, ArchiveError, LogOf};
 use crate::ctx::Ctx;
 use crate::db::builds::{Build, Outcome};
+use crate::db::dynos::DynoEnd;
 use crate::db::{self, DbError};
-use crate::model::{AppId, BuildId, BuildStatus};
+use crate::model::{AppId, BuildStatus, DynoId, Release};
+use crate::release::settle_phase;
 use crate::transcript::{Redactor, Transcript};
 
-/// Ends every build that was cut off, keeps the logs that were not archived yet, and sweeps what was in quarantine.
+/// Ends every build, release command and one-off command that was cut off, keeps the logs that were not archived yet, and sweeps what was in quarantine.
 /// Runs before the doors open, so nothing of it can be of a build that runs.
 pub async fn recover(ctx: &Ctx) -> Result<(), ArchiveError> {
     let cut_off = db::builds::unended(&mut *ctx.db.read().await?).await?;
     for build in &cut_off {
         end(ctx, build).await?;
+    }
+    let cut_off = db::releases::pending(&mut *ctx.db.read().await?).await?;
+    for release in &cut_off {
+        end_release(ctx, release).await?;
+    }
+    let cut_off = db::dynos::unended(&mut *ctx.db.read().await?).await?;
+    for dyno in &cut_off {
+        end_dyno(ctx, dyno.id).await?;
     }
     keep_logs(ctx).await?;
     sweep_quarantines(ctx).await
@@ -28,23 +38,50 @@ async fn end(ctx: &Ctx, build: &Build) -> Result<(), ArchiveError> {
     Ok(())
 }
 
+async fn end_release(ctx: &Ctx, release: &Release) -> Result<(), ArchiveError> {
+    let version = release.version;
+    tracing::warn!(app.id = %release.app, release.version = %version, "hoist was stopped before this release's command had ended; the release is recorded as failed");
+    settle_phase(&ctx.db, release, Err("hoist was stopped before its release command had ended".into()), ctx.now()).await?;
+    Ok(())
+}
+
+async fn end_dyno(ctx: &Ctx, id: DynoId) -> Result<(), ArchiveError> {
+    let end = DynoEnd { exit_status: None, reason: Some("hoist was stopped while it ran".into()) };
+    let mut tx = ctx.db.write().await?;
+    db::dynos::end(&mut tx, id, &end, ctx.now()).await?;
+    tx.commit().await.map_err(DbError::from)?;
+    Ok(())
+}
+
 /// Archives the logs that a stop left as spools. What the spool lost is lost; the outcome says why.
 async fn keep_logs(ctx: &Ctx) -> Result<(), ArchiveError> {
     let Some(mut spools) = read_dir(archive::spools_dir(ctx)).await? else { return Ok(()) };
     while let Some(spool) = spools.next_entry().await? {
-        let Some(build) = spool.file_name().to_str().and_then(|name| name.parse::<BuildId>().ok()) else { continue };
+        let Some(id) = spool.file_name().to_str().map(str::to_owned) else { continue };
         let transcript = Transcript::reopen(&spool.path(), ctx.config.limits.log_bytes, Redactor::new([]))?;
         transcript.line("");
         transcript.warning("hoist was stopped here.");
         transcript.end();
-        if db::builds::exists(&mut *ctx.db.read().await?, build).await? {
-            archive::keep_log(ctx, build, transcript.follow()).await?;
-        } else {
+        match log_of(ctx, &id).await? {
+            Some(of) => archive::keep_log(ctx, of, transcript.follow()).await?,
             // Its row was never committed: the pusher was told so, or got nothing at all.
-            tokio::fs::remove_dir_all(spool.path()).await?;
+            None => tokio::fs::remove_dir_all(spool.path()).await?,
         }
     }
     Ok(())
+}
+
+/// What the log of this id is of.
+async fn log_of(ctx: &Ctx, id: &str) -> Result<Option<LogOf>, DbError> {
+    let mut db = ctx.db.read().await?;
+    let (Ok(build), Ok(release), Ok(dyno)) = (id.parse(), id.parse(), id.parse()) else { return Ok(None) };
+    if db::builds::exists(&mut db, build).await? {
+        return Ok(Some(LogOf::Build(build)));
+    }
+    if db::releases::exists(&mut db, release).await? {
+        return Ok(Some(LogOf::Release(release)));
+    }
+    Ok(db::dynos::exists(&mut db, dyno).await?.then_some(LogOf::Dyno(dyno)))
 }
 
 async fn sweep_quarantines(ctx: &Ctx) -> Result<(), ArchiveError> {

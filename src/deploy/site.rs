@@ -1,4 +1,4 @@
-//! Where a build runs: an environment, in one of the host's slots for builds.
+//! Where a build or a command of a release runs: an environment, in one of the host's slots for such.
 
 use std::time::Duration;
 
@@ -6,7 +6,6 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
 
 use crate::engine::Environment;
-use crate::model::BuildId;
 
 /// How long an environment may take to go before its slot is given to the next build all the same: hours of waiting
 /// builds would be worse than one host that is fuller than it should be.
@@ -16,7 +15,7 @@ const STOP_TIME: Duration = Duration::from_mins(5);
 /// when it is gone: its processes and files use the host as much as a running build's.
 #[derive(Debug)]
 pub(super) struct Site {
-    build: BuildId,
+    name: String,
     /// Owns the task that stops it.
     tasks: TaskTracker,
     /// There until this is dropped.
@@ -24,8 +23,8 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn new(build: BuildId, tasks: &TaskTracker, environment: Environment, slot: OwnedSemaphorePermit) -> Self {
-        Self { build, tasks: tasks.clone(), held: Some((environment, slot)) }
+    pub(super) fn new(name: String, tasks: &TaskTracker, environment: Environment, slot: OwnedSemaphorePermit) -> Self {
+        Self { name, tasks: tasks.clone(), held: Some((environment, slot)) }
     }
 
     pub(super) fn environment(&self) -> &Environment {
@@ -37,13 +36,13 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         let Some((environment, slot)) = self.held.take() else { return };
-        let build = self.build;
+        let name = std::mem::take(&mut self.name);
         // The release does not wait for it: there may be many files to remove.
         self.tasks.spawn(async move {
             match tokio::time::timeout(STOP_TIME, environment.stop()).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(build.id = %build, %error, "a build's environment left something behind"),
-                Err(_) => tracing::error!(build.id = %build, "a build's environment is not gone after {STOP_TIME:?}"),
+                Ok(Err(error)) => tracing::error!(environment = name, %error, "an environment left something behind"),
+                Err(_) => tracing::error!(environment = name, "an environment is not gone after {STOP_TIME:?}"),
             }
             drop(slot);
         });
@@ -93,7 +92,7 @@ mod tests {
         let slots = Arc::new(Semaphore::new(1));
         let slot = Arc::clone(&slots).try_acquire_owned().unwrap();
 
-        drop(Site::new(BuildId::new(), &TaskTracker::new(), environment, slot));
+        drop(Site::new("build".to_owned(), &TaskTracker::new(), environment, slot));
         let _next = slots.acquire().await.unwrap();
         assert_eq!(std::fs::read_dir(work_dir.path()).unwrap().count(), 0);
     }

@@ -6,21 +6,27 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::archive::{self, LogOf};
+use super::dynos::Dyno;
+use super::phase::begin_phase;
 use super::queue::{Entry, Turn};
-use super::{Built, Failure, Request, archive};
+use super::{Built, Failure, Request};
 use crate::build::Source;
 use crate::ctx::Ctx;
 use crate::db::builds::Outcome;
 use crate::db::{self, DbError};
 use crate::model::{BuildId, BuildStatus, ConfigVars, Email, Release};
-use crate::release::{Deploy, ReleaseError, current_config, release_deploy};
+use crate::release::{Deploy, ReleaseError, current_config, release_deploy, release_deploy_strictly};
 use crate::telemetry;
 use crate::transcript::{Follower, Redactor, Transcript};
 
 /// How a build ended.
 #[derive(Debug)]
 pub enum End {
-    Released(Release),
+    /// With its release command, if it has one that is still to be followed.
+    Released(Release, Option<Arc<Dyno>>),
+    /// Released, but its release command did not succeed, and the push was strict: no ref has moved.
+    ReleaseFailed(Release),
     /// Built and packed, not released: the pusher wanted just that.
     DryRun,
     Failed(Failure),
@@ -31,7 +37,8 @@ impl End {
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Released(_) => "released",
+            Self::Released(..) => "released",
+            Self::ReleaseFailed(_) => "release failed",
             Self::DryRun => "dry run",
             Self::Failed(failure) if failure.is_hoists_fault() => "error",
             Self::Failed(failure) => failure.status().as_str(),
@@ -141,9 +148,7 @@ async fn carry_out(ctx: &Ctx, request: Request, entry: Arc<Entry>, turn: Turn, c
     telemetry::build_ended(end.word(), start.elapsed());
     entry.transcript.end();
     entry.end.send_replace(Some(Arc::new(end)));
-    if let Err(error) = archive::keep_log(ctx, entry.id, entry.transcript.follow()).await {
-        tracing::error!(build.id = %entry.id, %error, "a build's log could not be archived; the next start tries again");
-    }
+    archive::keep_log_or_say(ctx, LogOf::Build(entry.id), entry.transcript.follow()).await;
     // Only now: until its log is archived, the build is where readers find it.
     ctx.builds.leave(&entry);
 }
@@ -158,11 +163,46 @@ async fn build_and_release(ctx: &Ctx, request: &Request, entry: &Entry, turn: Tu
     }
     // From here on nothing may cancel: a transaction that is dropped in its commit has an unknown end.
     let release = release(ctx, request, entry, built).await?;
+    let phase = begin_phase(ctx, &release);
+    if phase.is_some() {
+        let text = "Release command declared: this new release will not be available until the command succeeds.";
+        entry.transcript.warning(text);
+    }
+    if let Some(phase) = phase.as_deref().filter(|_| request.options.strict)
+        && !follow_strictly(entry, phase).await
+    {
+        return Ok(End::ReleaseFailed(release));
+    }
     entry.transcript.detail(&format!("Released {}", release.version));
     let place = ctx.config.app_url.as_ref().map(|url| url.replace("{app}", request.app.name.as_str()));
     entry.transcript.detail(&format!("{} deployed to hoist", place.as_deref().unwrap_or(request.app.name.as_str())));
     entry.transcript.line("");
-    Ok(End::Released(release))
+    Ok(End::Released(release, phase.filter(|_| !request.options.strict)))
+}
+
+/// Waits for the release command, as a part of the build: the push is decided by it. The app's next build waits too.
+async fn follow_strictly(entry: &Entry, phase: &Dyno) -> bool {
+    entry.transcript.line("Running release command...");
+    entry.transcript.line("");
+    let show = async {
+        let Some(mut log) = phase.log().await else { return };
+        while let Some(piece) = log.next().await.transpose() {
+            match piece {
+                Ok(piece) => entry.transcript.output(&piece),
+                Err(error) => {
+                    tracing::error!(build.id = %entry.id, %error, "a release command's output can't be read");
+                    return;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = show => {}
+        () = entry.cancel.cancelled() => phase.stop(),
+    }
+    let succeeded = phase.ended().await.is_ok();
+    entry.transcript.line(if succeeded { "Waiting for release.... done." } else { "Waiting for release.... failed." });
+    succeeded
 }
 
 async fn build_in_turn(ctx: &Ctx, request: &Request, entry: &Entry, turn: Turn, config: &ConfigVars) -> Result<Built, Failure> {
@@ -210,7 +250,11 @@ async fn release(ctx: &Ctx, request: &Request, entry: &Entry, built: Built) -> R
         config: request.options.config.clone(),
         at: ctx.now(),
     };
-    let released = release_deploy(&ctx.db, deploy).await;
+    let released = if request.options.strict {
+        release_deploy_strictly(&ctx.db, deploy).await
+    } else {
+        release_deploy(&ctx.db, deploy).await
+    };
     if released.is_ok() && old_cache != built.cache {
         archive::drop_cache(ctx, old_cache).await;
     }
@@ -235,7 +279,10 @@ async fn fail(ctx: &Ctx, entry: &Entry, failure: Failure) -> End {
     }
     match record_failure(ctx, entry, &failure).await {
         Ok(None) => {}
-        Ok(Some(release)) => return End::Released(release),
+        Ok(Some(release)) => {
+            let phase = begin_phase(ctx, &release);
+            return End::Released(release, phase);
+        }
         // The next start records it: a build without an outcome is one that was cut off.
         Err(error) => tracing::error!(build.id = %entry.id, %error, "a build's failure could not be recorded"),
     }

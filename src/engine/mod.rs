@@ -30,6 +30,10 @@ pub use sandbox::helper_main;
 /// in that command's environment (`SSL_CERT_FILE` and its like).
 pub const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
+/// Variables by which common tools find the CA bundle.
+pub const CA_VARIABLES: [&str; 6] =
+    ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "REQUESTS_CA_BUNDLE"];
+
 /// What an installation says about its engine.
 #[derive(Debug, Clone)]
 pub struct Settings {

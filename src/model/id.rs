@@ -52,6 +52,10 @@ id!(
     BuildId
 );
 id!(
+    /// Identifies a dyno: one run of a command.
+    DynoId
+);
+id!(
     /// Identifies a release.
     ReleaseId
 );

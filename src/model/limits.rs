@@ -45,6 +45,14 @@ pub struct Limits {
     pub concurrent_builds: usize,
     /// Builds that may wait for one app. Default 100.
     pub queued_builds_per_app: usize,
+    /// Longest release command. Default 1 h.
+    #[serde(with = "humantime_serde")]
+    pub release_time: Duration,
+    /// Longest one-off command, also one that asks for more. Default 24 h.
+    #[serde(with = "humantime_serde")]
+    pub run_time: Duration,
+    /// One-off commands at once, all apps together. Default 20.
+    pub concurrent_runs: usize,
     /// Connections at once, both doors together. Default 1,024.
     pub connections: usize,
     /// Time to send a request header. Default 10 s.
@@ -77,6 +85,9 @@ impl Default for Limits {
             log_bytes: 300 * MIB,
             concurrent_builds: 0,
             queued_builds_per_app: 100,
+            release_time: Duration::from_hours(1),
+            run_time: Duration::from_hours(24),
+            concurrent_runs: 20,
             connections: 1024,
             header_time: Duration::from_secs(10),
             handshake_time: Duration::from_secs(30),

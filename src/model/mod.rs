@@ -28,7 +28,8 @@ pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
 pub use digest::Digest;
 pub use git::{CommitId, RefName, is_deploy_branch};
 pub use id::{
-    AccountId, AppId, BuildId, CouplingId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId, UploadId,
+    AccountId, AppId, BuildId, CouplingId, DynoId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId,
+    UploadId,
 };
 pub use limits::Limits;
 pub use one_line::OneLine;

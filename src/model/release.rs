@@ -122,6 +122,14 @@ pub struct Slug {
     pub created_at: OffsetDateTime,
 }
 
+impl Slug {
+    /// What is to be run before a release of this slug becomes current (conventions 3.4).
+    #[must_use]
+    pub fn release_command(&self) -> Option<&str> {
+        self.process_types.iter().find(|(name, _)| name.as_str() == "release").map(|(_, command)| command.as_str())
+    }
+}
+
 /// A row of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
@@ -141,6 +149,10 @@ pub struct Release {
     /// SHA-256 over this row and the hash of the one before.
     pub hash: Digest,
     pub created_at: OffsetDateTime,
+    /// When it got its status.
+    pub updated_at: OffsetDateTime,
+    /// Tells whether it had to wait for a release command, which has output then.
+    pub has_command: bool,
 }
 
 /// Why an app can't be rolled back to a release.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
+use super::phase::first_status;
 use crate::db::releases::NewRelease;
 use crate::db::{self, Connection, Db, DbError};
-use crate::model::{AccountId, AppId, ConfigKey, ConfigVars, Invalid, Release, ReleaseStatus, Secret};
+use crate::model::{AccountId, AppId, ConfigKey, ConfigVars, Invalid, Release, Secret};
 
 /// Why config vars could not be changed.
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +18,9 @@ pub enum ConfigError {
     Db(#[from] DbError),
 }
 
-/// The config vars as they are now: those of the newest release.
+/// The config vars as they are now: those of the release that the next one builds upon.
 pub async fn current_config(db: &Db, app: AppId) -> Result<ConfigVars, DbError> {
-    newest_config(&mut *db.read().await?, db, app).await
+    base_config(&mut *db.read().await?, db, app).await
 }
 
 /// Sets (`Some`) and unsets (`None`) config vars in a release of their own. Returns the vars as they are now, and
@@ -34,20 +35,21 @@ pub async fn change_config(
     now: OffsetDateTime,
 ) -> Result<(ConfigVars, Option<Release>), ConfigError> {
     let mut tx = db.write().await?;
-    let newest = db::releases::newest(&mut tx, app).await?;
-    let (config, change) = newest_config(&mut tx, db, app).await?.changed(changes)?;
+    let base = db::releases::base(&mut tx, app).await?;
+    let (config, change) = base_config(&mut tx, db, app).await?.changed(changes)?;
     if change.is_empty() {
         return Ok((config, None));
     }
+    let slug = base.as_ref().and_then(|release| release.slug);
     let new = NewRelease {
         app,
         description: change.description(),
         by,
-        slug: newest.as_ref().and_then(|release| release.slug),
-        build: newest.as_ref().and_then(|release| release.build),
-        commit: newest.and_then(|release| release.commit),
+        slug,
+        build: base.as_ref().and_then(|release| release.build),
+        commit: base.and_then(|release| release.commit),
         config: config.clone(),
-        status: ReleaseStatus::Succeeded,
+        status: first_status(&mut tx, slug).await?,
         at: now,
     };
     let release = db::releases::append(&mut tx, db.cipher(), new).await?;
@@ -55,9 +57,9 @@ pub async fn change_config(
     Ok((config, Some(release)))
 }
 
-/// The config vars of the newest release, as seen by a transaction.
-pub(super) async fn newest_config(connection: &mut Connection, db: &Db, app: AppId) -> Result<ConfigVars, DbError> {
-    match db::releases::newest(connection, app).await? {
+/// The config vars of the release that the next one builds upon, as seen by a transaction.
+pub(super) async fn base_config(connection: &mut Connection, db: &Db, app: AppId) -> Result<ConfigVars, DbError> {
+    match db::releases::base(connection, app).await? {
         Some(release) => db::releases::config(connection, db.cipher(), release.id).await,
         None => Ok(ConfigVars::default()),
     }

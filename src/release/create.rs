@@ -4,7 +4,7 @@
 
 use time::OffsetDateTime;
 
-use super::config::newest_config;
+use super::config::base_config;
 use super::deploy::deploy_of;
 use crate::db::releases::NewRelease;
 use crate::db::{self, Connection, Db, DbError};
@@ -63,7 +63,7 @@ pub async fn release_slug_in(
         slug: Some(slug),
         build: before.and_then(|release| release.build),
         commit: found.commit,
-        config: newest_config(tx, db, cause.app).await?,
+        config: base_config(tx, db, cause.app).await?,
     };
     Ok(append(tx, db, cause, description, content).await?)
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::config::newest_config;
+use super::config::base_config;
+use super::phase::status_of_new;
 use crate::db::builds::Outcome;
+use crate::db::phases::WaitingRef;
 use crate::db::releases::NewRelease;
 use crate::db::{self, Connection, Db, DbError};
 use crate::model::{
@@ -56,16 +58,41 @@ pub enum ReleaseError {
     Db(#[from] DbError),
 }
 
+/// When the refs of a release that has a release command move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RefsMove {
+    /// Whatever becomes of the command, as at Heroku.
+    AtOnce,
+    /// If it succeeds: by `settle_phase`.
+    WithSuccess,
+}
+
 /// Releases a build.
 pub async fn release_deploy(db: &Db, deploy: Deploy) -> Result<Release, ReleaseError> {
+    record_deploy(db, deploy, RefsMove::AtOnce).await
+}
+
+/// Releases a build whose refs move only when the release succeeds (`-o strict`).
+pub async fn release_deploy_strictly(db: &Db, deploy: Deploy) -> Result<Release, ReleaseError> {
+    record_deploy(db, deploy, RefsMove::WithSuccess).await
+}
+
+async fn record_deploy(db: &Db, deploy: Deploy, refs_move: RefsMove) -> Result<Release, ReleaseError> {
     let mut tx = db.write().await?;
-    record_refs(&mut tx, deploy.app, &deploy.refs, deploy.pack.as_ref(), deploy.at).await?;
+    let status = status_of_new(&deploy.slug);
+    let refs_wait = refs_move == RefsMove::WithSuccess && status == ReleaseStatus::Pending;
+    if refs_wait {
+        check_refs(&mut tx, deploy.app, &deploy.refs).await?;
+    } else {
+        move_all(&mut tx, deploy.app, &deploy.refs).await?;
+    }
+    record_pack(&mut tx, deploy.app, deploy.pack.as_ref(), deploy.at).await?;
     db::slugs::insert(&mut tx, &deploy.slug).await?;
     db::apps::set_cache(&mut tx, deploy.app, deploy.cache.as_ref()).await?;
     let outcome = Outcome { status: BuildStatus::Succeeded, reason: None, slug: Some(deploy.slug.id) };
     db::builds::end(&mut tx, deploy.build, &outcome, deploy.at).await?;
     // The config is read here, not when the build began: a change made meanwhile is not lost.
-    let (config, change) = newest_config(&mut tx, db, deploy.app).await?.changed(&deploy.config)?;
+    let (config, change) = base_config(&mut tx, db, deploy.app).await?.changed(&deploy.config)?;
     let new = NewRelease {
         app: deploy.app,
         description: description(&what(&mut tx, &deploy).await?, &change),
@@ -74,10 +101,15 @@ pub async fn release_deploy(db: &Db, deploy: Deploy) -> Result<Release, ReleaseE
         build: Some(deploy.build),
         commit: deploy.slug.commit.clone(),
         config,
-        status: ReleaseStatus::Succeeded,
+        status,
         at: deploy.at,
     };
     let release = db::releases::append(&mut tx, db.cipher(), new).await?;
+    if refs_wait {
+        for RefMove { name, old, new } in deploy.refs {
+            db::phases::insert_ref(&mut tx, release.id, &WaitingRef { name, old, new }).await?;
+        }
+    }
     tx.commit().await.map_err(DbError::from)?;
     Ok(release)
 }
@@ -91,27 +123,39 @@ pub async fn move_refs(
     at: OffsetDateTime,
 ) -> Result<(), ReleaseError> {
     let mut tx = db.write().await?;
-    record_refs(&mut tx, app, refs, pack, at).await?;
+    move_all(&mut tx, app, refs).await?;
+    record_pack(&mut tx, app, pack, at).await?;
     tx.commit().await.map_err(DbError::from)?;
     Ok(())
 }
 
-async fn record_refs(
-    tx: &mut Connection,
-    app: AppId,
-    refs: &[RefMove],
-    pack: Option<&Pack>,
-    at: OffsetDateTime,
-) -> Result<(), ReleaseError> {
+async fn move_all(tx: &mut Connection, app: AppId, refs: &[RefMove]) -> Result<(), ReleaseError> {
     for RefMove { name, old, new } in refs {
         if !db::refs::compare_and_set(tx, app, name, old.as_ref(), new.as_ref()).await? {
-            return Err(ReleaseError::Stale { name: name.clone(), now: db::refs::get(tx, app, name).await? });
+            return Err(stale(tx, app, name).await?);
         }
     }
-    if let Some(pack) = pack {
-        db::packs::insert(tx, app, &pack.name, pack.objects, pack.bytes, at).await?;
+    Ok(())
+}
+
+async fn check_refs(tx: &mut Connection, app: AppId, refs: &[RefMove]) -> Result<(), ReleaseError> {
+    for RefMove { name, old, .. } in refs {
+        if db::refs::get(tx, app, name).await? != *old {
+            return Err(stale(tx, app, name).await?);
+        }
     }
     Ok(())
+}
+
+async fn stale(tx: &mut Connection, app: AppId, name: &RefName) -> Result<ReleaseError, DbError> {
+    Ok(ReleaseError::Stale { name: name.clone(), now: db::refs::get(tx, app, name).await? })
+}
+
+async fn record_pack(tx: &mut Connection, app: AppId, pack: Option<&Pack>, at: OffsetDateTime) -> Result<(), DbError> {
+    match pack {
+        Some(pack) => db::packs::insert(tx, app, &pack.name, pack.objects, pack.bytes, at).await,
+        None => Ok(()),
+    }
 }
 
 /// What was deployed, in a word: a commit, or what an archive's author calls it.

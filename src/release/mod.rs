@@ -2,12 +2,14 @@
 //!
 //! `deploy` releases a build together with the ref that was pushed, `config` a change of config vars, `create` code that
 //! is there already: a slug, the newest release once more, an earlier release; `promote` another app's. Every kind ends in
-//! [`crate::db::releases::append`]. `upload` brings slugs that were made elsewhere, `block` marks a release that nobody
-//! may go back to, and `diff` compares two.
+//! [`crate::db::releases::append`]. A release whose slug has a release command begins as pending; `phase` says so, and
+//! records what became of it. `upload` brings slugs that were made elsewhere, `block` marks a release that nobody may go
+//! back to, and `diff` compares two.
 
 mod config;
 mod create;
 mod deploy;
+mod phase;
 mod promote;
 
 mod upload;
@@ -18,7 +20,8 @@ mod diff;
 pub use block::{BlockError, block};
 pub use config::{ConfigError, change_config, current_config};
 pub use create::{Cause, CreateError, release_again, release_slug, release_slug_in, roll_back};
-pub use deploy::{Deploy, Pack, RefMove, ReleaseError, move_refs, release_deploy};
+pub use deploy::{Deploy, Pack, RefMove, ReleaseError, move_refs, release_deploy, release_deploy_strictly};
 pub use diff::{Changes, Diff, Side, diff};
+pub use phase::{Settled, expire, expired, first_status, settle_phase};
 pub use promote::{Promote, PromoteError, promote};
 pub use upload::{Archive, UPLOAD_TIME, UploadError, announce_slug, record_slug};

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::config::newest_config;
+use super::config::base_config;
 use crate::db::releases::NewRelease;
 use crate::db::{self, Connection, Db, DbError};
 use crate::model::{
@@ -77,7 +77,7 @@ async fn release_to(tx: &mut Connection, db: &Db, promote: &Promote<'_>, app: &A
         // The build is the source's.
         build: None,
         commit: slug.commit.clone(),
-        config: newest_config(tx, db, app.id).await?,
+        config: base_config(tx, db, app.id).await?,
         status: ReleaseStatus::Succeeded,
         at: promote.at,
     };

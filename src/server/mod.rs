@@ -21,7 +21,7 @@ use crate::api;
 use crate::config::{self, Config};
 use crate::ctx::Ctx;
 use crate::db::Db;
-use crate::deploy::{self, Builds};
+use crate::deploy::{self, Builds, Dynos};
 use crate::engine::{self, Engine};
 use crate::store::Store;
 use crate::telemetry;
@@ -124,6 +124,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
     let store = Store::open(config.data_dir.join("blobs"))?;
     let engine = Engine::open(engine_settings(&config, &config.data_dir.join("work"))?)?;
     let builds = Builds::new(config.limits.concurrent_builds, config.limits.queued_builds_per_app);
+    let dynos = Dynos::new(config.limits.concurrent_builds, config.limits.concurrent_runs);
     Ok(Ctx {
         config: Arc::new(config),
         db,
@@ -133,6 +134,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
         stopping: CancellationToken::new(),
         killing: CancellationToken::new(),
         builds,
+        dynos,
         tasks: TaskTracker::new(),
     })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::build::{GitSource, Source};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
-use crate::deploy::{self, End, Failure, Request, Ticket};
+use crate::deploy::{self, Dyno, End, Failure, Follower, Request, Ticket};
 use crate::git::{Progress, Push, Quarantine, RefStatus, RefUpdate, Repo};
 use crate::model::{Account, App, BuildpackRef, CommitId, Digest, PushOptions, RefName, is_deploy_branch};
 use crate::release::{self, Pack, RefMove};
@@ -149,37 +149,74 @@ impl Pusher<'_> {
         };
         self.say(opening).await;
         self.say("Building source:\n\n").await;
+        if !self.show(&mut ticket.log).await && cancel_on_disconnect {
+            ticket.cancel();
+        }
+        let end = ticket.ended().await;
+        let outcome = self.tell_end(&end).await;
+        if let End::Released(_, Some(phase)) = &*end {
+            self.follow_phase(phase, cancel_on_disconnect).await;
+        }
+        outcome
+    }
+
+    /// Shows the release command's output until its end, in Heroku's words (conventions 3.1). The push is accepted
+    /// whatever becomes of it.
+    async fn follow_phase(&self, phase: &Dyno, cancel_on_disconnect: bool) {
+        self.say("Running release command...\n\n").await;
+        let log = tokio::select! {
+            log = phase.log() => log,
+            () = self.progress.gone() => None,
+        };
+        let is_there = match log {
+            Some(mut log) => self.show(&mut log).await,
+            None => false,
+        };
+        if !is_there {
+            if cancel_on_disconnect {
+                phase.stop();
+            }
+            return;
+        }
+        let end = if phase.ended().await.is_ok() { "done" } else { "failed" };
+        self.say(&format!("Waiting for release.... {end}.\n")).await;
+    }
+
+    /// Shows a log until its end, or until the pusher goes away; tells whether they are still there.
+    async fn show(&self, log: &mut Follower) -> bool {
         loop {
             let piece = tokio::select! {
-                piece = ticket.log.next() => piece,
-                () = self.progress.gone() => {
-                    if cancel_on_disconnect {
-                        ticket.cancel();
-                    }
-                    break;
-                }
+                piece = log.next() => piece,
+                () = self.progress.gone() => return false,
             };
             match piece {
                 Ok(Some(piece)) => {
                     // A pusher who is gone is noticed above.
                     let _ = self.progress.write(&piece).await;
                 }
-                Ok(None) => break,
+                Ok(None) => return true,
                 Err(error) => {
-                    tracing::error!(build.id = %ticket.build, %error, "a build's log can't be read");
-                    break;
+                    tracing::error!(app.name = %self.app.name, %error, "a log can't be read");
+                    return true;
                 }
             }
         }
-        self.tell_end(&*ticket.ended().await).await
     }
 
     async fn tell_end(&self, end: &End) -> Result<(), String> {
         telemetry::push_ended(end.word());
         match end {
-            End::Released(_) | End::Failed(Failure::AlreadyDeployed) => {
+            End::Released(..) | End::Failed(Failure::AlreadyDeployed) => {
                 self.say("Verifying deploy... done.\n").await;
                 Ok(())
+            }
+            End::ReleaseFailed(release) => {
+                let text = format!(
+                    "Verifying deploy...\n\n!\tPush rejected to {}: the release command of {} did not succeed, and -o strict was given.\n\n",
+                    self.app.name, release.version
+                );
+                self.say(&text).await;
+                Err("release command failed".into())
             }
             End::DryRun => Err("dry run, nothing released".into()),
             End::Failed(failure) => {

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use hoist::config::{Config, PlaceArgs, ServeArgs};
 use hoist::ctx::Ctx;
 use hoist::db::Db;
-use hoist::deploy::Builds;
+use hoist::deploy::{Builds, Dynos};
 use hoist::engine::{Engine, Kind, Settings};
 use hoist::model::{Account, Secret};
 use hoist::store::Store;
@@ -59,6 +59,7 @@ impl World {
         };
         let ctx = Ctx {
             builds: Builds::new(1, 1),
+            dynos: Dynos::new(1, 2),
             db: Db::open(&config.data_dir).await.unwrap(),
             store: Store::open(config.data_dir.join("blobs")).unwrap(),
             engine: Engine::open(settings).unwrap(),

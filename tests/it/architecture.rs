@@ -47,6 +47,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "git",
             "model",
             "release",
+            "run",
             "slug",
             "stack",
             "store",
@@ -60,6 +61,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("build", &["engine", "fetch", "git", "model", "store", "tarball", "transcript"]),
     ("pipelines", &["db", "model"]),
     ("release", &["db", "model"]),
+    ("run", &["engine", "model", "transcript"]),
     ("slug", &["model", "store", "tarball"]),
     ("stack", &["engine", "model"]),
     // Ground: strangers to one another.

@@ -28,5 +28,6 @@ mod apps;
 mod crash;
 mod queue;
 mod refusals;
+mod release_phase;
 mod serve;
 mod transcript;

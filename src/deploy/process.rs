@@ -1,0 +1,168 @@
+//! One command of a release in an environment of its own, and every way it can end badly, with its words.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::Failure;
+use super::failure::in_words;
+use super::site::Site;
+use crate::ctx::Ctx;
+use crate::db::{self, DbError};
+use crate::engine::{Exit, Spec};
+use crate::model::{ConfigVars, Limits, SlugId};
+use crate::run::{self, Process};
+use crate::transcript::{Transcript, size, warning};
+use crate::{slug, stack};
+
+/// What is to be run.
+#[derive(Debug)]
+pub(super) struct Job<'a> {
+    /// `release.3`
+    pub(super) name: &'a str,
+    pub(super) command: &'a str,
+    pub(super) slug: SlugId,
+    pub(super) config: &'a ConfigVars,
+    pub(super) env: &'a BTreeMap<String, String>,
+    pub(super) time: Duration,
+}
+
+/// Why a command did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessFailure {
+    /// It ended by itself, but not with 0, or ran into a limit.
+    #[error("{}", reason_of(*.0))]
+    Exit(Exit),
+    /// A release that is not to become current any more.
+    #[error("{0}")]
+    Expired(String),
+    #[error("it was cancelled")]
+    Cancelled,
+    #[error("hoist was stopped while it ran")]
+    Stopped,
+    /// hoist's own fault.
+    #[error(transparent)]
+    Platform(#[from] Failure),
+}
+
+impl ProcessFailure {
+    /// The exit status, as a shell has it, if the command ended by itself.
+    #[must_use]
+    pub fn exit_status(&self) -> Option<i32> {
+        match self {
+            Self::Exit(Exit::Code(code)) => Some(*code),
+            Self::Exit(Exit::Signal(signal)) => Some(128 + signal),
+            _ => None,
+        }
+    }
+
+    /// How metrics name it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Exit(_) => "failed",
+            Self::Expired(_) => "expired",
+            Self::Cancelled | Self::Stopped => "cancelled",
+            Self::Platform(_) => "error",
+        }
+    }
+
+    /// What happened and what was seen, for the end of the output. `what` is the subject: `Release command`.
+    pub(super) fn words(&self, what: &str, time: Duration, limits: &Limits) -> Vec<String> {
+        let lines = match self {
+            Self::Exit(Exit::Code(code)) => vec![format!("{what} failed with exit code {code}.")],
+            Self::Exit(Exit::Signal(signal)) => vec![format!("{what} was ended by signal {signal}.")],
+            Self::Exit(Exit::TimedOut) => vec![format!("{what} timed out ({}).", in_words(time))],
+            Self::Exit(Exit::OutOfMemory) => {
+                vec![format!("{what} was ended: it used more than {} of memory.", size(limits.build_memory_bytes))]
+            }
+            Self::Exit(Exit::OutOfDisk) => {
+                vec![format!("{what} was ended: it wrote more than {} to disk.", size(limits.build_disk_bytes))]
+            }
+            Self::Exit(Exit::OutOfPids) => {
+                vec![format!("{what} was ended: it ran more than {} processes and threads at once.", limits.build_pids)]
+            }
+            Self::Expired(why) => vec![format!("{what} has come too late: {why}.")],
+            Self::Cancelled => vec![format!("{what} was cancelled.")],
+            Self::Stopped => vec![format!("{what} was ended, because hoist was stopped.")],
+            Self::Platform(failure) => vec![
+                format!("{what} could not be run: {failure}."),
+                "This is hoist's fault, not yours. Please try again.".to_owned(),
+            ],
+        };
+        lines.iter().map(|line| warning(line)).collect()
+    }
+}
+
+/// The ledger's reason, in one line.
+fn reason_of(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit code {code}"),
+        Exit::Signal(signal) => format!("ended by signal {signal}"),
+        Exit::TimedOut => "it timed out".into(),
+        Exit::OutOfMemory => "out of memory".into(),
+        Exit::OutOfDisk => "out of disk".into(),
+        Exit::OutOfPids => "too many processes".into(),
+    }
+}
+
+/// Runs a job in `slot`, its output going to the transcript. May be dropped at any point: that ends it.
+pub(super) async fn run_job(
+    ctx: &Ctx,
+    job: &Job<'_>,
+    transcript: &Transcript,
+    slot: OwnedSemaphorePermit,
+) -> Result<(), ProcessFailure> {
+    match start_and_run(ctx, job, transcript, slot).await? {
+        Exit::Code(0) => Ok(()),
+        exit => Err(ProcessFailure::Exit(exit)),
+    }
+}
+
+async fn start_and_run(ctx: &Ctx, job: &Job<'_>, transcript: &Transcript, slot: OwnedSemaphorePermit) -> Result<Exit, Failure> {
+    let slug = db::slugs::get(&mut *ctx.db.read().await?, job.slug).await?;
+    let slug = slug.ok_or_else(|| DbError::Corrupt { what: "slug", why: format!("{} is missing", job.slug) })?;
+    let stack = stack::find(&ctx.config.stacks_dir, &slug.stack)?;
+    let limits = &ctx.config.limits;
+    let spec = Spec {
+        root: stack.run_root,
+        name: job.name.to_owned(),
+        memory_bytes: limits.build_memory_bytes,
+        pids: limits.build_pids,
+        cpus: limits.build_cpus,
+        disk_bytes: limits.build_disk_bytes,
+        network: true,
+    };
+    let environment = ctx.engine.start(spec).await?;
+    let site = Site::new(job.name.to_owned(), &ctx.tasks, environment, slot);
+    let tar = slug::open_tar(&ctx.store, &slug.digest).await;
+    let tar = tar.map_err(|source| Failure::Io { what: "the slug can't be read", source })?;
+    site.environment().put_in(run::SLUG_ROOT, tar).await?;
+    let Job { name, command, config, env, time, .. } = *job;
+    Ok(run::run(site.environment(), &Process { name, command, config, env, time }, transcript).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_end_has_its_own_words() {
+        let words = |failure: ProcessFailure| failure.words("Release command", Duration::from_hours(1), &Limits::default());
+        let exits = [
+            (Exit::Code(3), "failed with exit code 3."),
+            (Exit::Signal(9), "was ended by signal 9."),
+            (Exit::TimedOut, "timed out (1 hour)."),
+            (Exit::OutOfMemory, "was ended: it used more than 2.5G of memory."),
+            (Exit::OutOfDisk, "was ended: it wrote more than 10G to disk."),
+            (Exit::OutOfPids, "was ended: it ran more than 512 processes and threads at once."),
+        ];
+        for (exit, text) in exits {
+            assert_eq!(words(ProcessFailure::Exit(exit)), [format!(" !     Release command {text}")]);
+        }
+        assert_eq!(words(ProcessFailure::Cancelled), [" !     Release command was cancelled."]);
+        let platform = words(ProcessFailure::Platform(Failure::Lost("gone".into())));
+        assert!(platform[1].contains("hoist's fault"), "{platform:?}");
+    }
+}
