@@ -11,7 +11,7 @@ use super::types;
 use crate::apps::AppError;
 use crate::auth::AuthError;
 use crate::db::DbError;
-use crate::deploy::{ArchiveError, Failure};
+use crate::deploy::{ArchiveError, Failure, RunError};
 use crate::model::{Invalid, ReleaseVersion, RollbackRefusal};
 use crate::pipelines::PipelineError;
 use crate::release::{BlockError, ConfigError, CreateError, PromoteError, UploadError};
@@ -285,6 +285,19 @@ impl From<StackError> for ApiError {
                 "The stack {name} has not been built here. Whoever runs this installation can: `hoist stack:build {name}`."
             )),
             error => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+impl From<RunError> for ApiError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::NoCode => Self::InvalidParams("The app has no code to run a command in. Push it first.".into()),
+            RunError::TooMany(most) => Self::InvalidParams(format!(
+                "Cannot run more than {most} one-off commands at once. Wait for one to end, or stop one with ps:stop."
+            )),
+            RunError::Stopped => Self::InvalidParams("hoist is being stopped. Please try again in a minute.".into()),
+            error @ (RunError::Db(_) | RunError::Output(_)) => Self::Internal(Box::new(error)),
         }
     }
 }

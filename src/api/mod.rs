@@ -21,6 +21,7 @@ mod builds;
 mod collaborators;
 mod config_vars;
 mod dyno_sizes;
+mod dynos;
 mod filters;
 mod formation;
 mod keys;

@@ -7,7 +7,7 @@ use axum::routing::{delete, get, post};
 
 use super::error::ApiError;
 use super::{
-    account, addons, apps, buildpack_installations, buildpacks, builds, collaborators, config_vars, dyno_sizes, filters,
+    account, addons, apps, buildpack_installations, buildpacks, builds, collaborators, config_vars, dyno_sizes, dynos, filters,
     formation, keys, ledger, marks, pipeline_couplings, pipeline_promotions, pipelines, releases, slugs, sources, stacks,
     streams,
 };
@@ -37,6 +37,9 @@ pub fn router(ctx: Ctx) -> Router {
         .route("/apps/{app}/collaborators/{user}", get(collaborators::info).delete(collaborators::destroy))
         .route("/apps/{app}/config-vars", get(config_vars::info).patch(config_vars::update))
         .route("/apps/{app}/available-dyno-sizes", get(dyno_sizes::list_of_app))
+        .route("/apps/{app}/dynos", get(dynos::list).post(dynos::create))
+        .route("/apps/{app}/dynos/{dyno}", get(dynos::info).delete(dynos::stop))
+        .route("/apps/{app}/dynos/{dyno}/actions/stop", post(dynos::stop))
         .route("/apps/{app}/formation", get(formation::list).patch(formation::update_all))
         .route("/apps/{app}/formation/{type}", get(formation::info).patch(formation::update))
         .route("/apps/{app}/pipeline-couplings", get(pipeline_couplings::of_app))
@@ -79,6 +82,7 @@ pub fn router(ctx: Ctx) -> Router {
         .route("/blobs/sources/{source}", get(sources::blob).put(sources::upload))
         .route("/streams/builds/{build}", get(streams::build_output))
         .route("/streams/releases/{release}", get(streams::release_output))
+        .route("/streams/dynos/{dyno}", get(streams::dyno_output))
         .with_state(ctx)
 }
 

@@ -36,6 +36,17 @@ pub(super) async fn release_output(
     Ok(log_stream::respond(log, &headers))
 }
 
+/// `GET /streams/dynos/{dyno}`: the output of a one-off command, likewise.
+pub(super) async fn dyno_output(
+    State(ctx): State<Ctx>,
+    Path(dyno): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let dyno = dyno.parse().map_err(|_| ApiError::NotFound("dyno"))?;
+    let log = deploy::open_dyno_log(&ctx, dyno).await?.ok_or(ApiError::NotFound("dyno"))?;
+    Ok(log_stream::respond(log, &headers))
+}
+
 /// `GET /blobs/slugs/{slug}`: a slug's archive.
 pub(super) async fn slug_blob(State(ctx): State<Ctx>, Path(slug): Path<String>) -> Result<Response, ApiError> {
     let id = slug.parse().map_err(|_| ApiError::NotFound("slug"))?;

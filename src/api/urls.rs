@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::http::Uri;
 
 use crate::config::Config;
-use crate::model::{AppName, BuildId, ReleaseId, SlugId, SourceId, UploadId};
+use crate::model::{AppName, BuildId, DynoId, ReleaseId, SlugId, SourceId, UploadId};
 
 /// Where this installation is reached from outside, by its configuration.
 #[derive(Debug, Clone)]
@@ -59,6 +59,11 @@ impl Urls {
     /// The output of a release's command, likewise.
     pub(super) fn release_output(&self, release: ReleaseId) -> String {
         format!("{}/streams/releases/{release}", self.base())
+    }
+
+    /// The output of a one-off command, likewise.
+    pub(super) fn dyno_output(&self, dyno: DynoId) -> String {
+        format!("{}/streams/dynos/{dyno}", self.base())
     }
 
     /// A slug's bytes.

@@ -20,7 +20,9 @@ mod keys;
 mod ledger;
 mod pipelines;
 mod pipelines_promote;
+mod ps;
 mod releases;
+mod run;
 
 mod checkout;
 mod client;
@@ -76,7 +78,11 @@ enum Command {
     #[command(flatten)]
     Pipelines(pipelines::Pipelines),
     #[command(flatten)]
+    Ps(ps::Ps),
+    #[command(flatten)]
     Releases(releases::Releases),
+    #[command(flatten)]
+    Run(run::Run),
 }
 
 /// Entry point of the command line. Exit codes: 0, 1 for the user's error, 2 for the API's, 100 for not logged in.
@@ -107,7 +113,9 @@ impl Command {
             Self::Keys(command) => command.run(),
             Self::Ledger(command) => command.run(),
             Self::Pipelines(command) => command.run(),
+            Self::Ps(command) => command.run(),
             Self::Releases(command) => command.run(),
+            Self::Run(command) => command.run(),
         }
     }
 }

@@ -18,6 +18,8 @@ pub struct Dynos(Arc<Shared>);
 struct Shared {
     /// For release phases: as many as builds, so that neither can keep the other waiting.
     phases: Arc<Semaphore>,
+    /// For one-off commands.
+    runs: Arc<Semaphore>,
     all: Mutex<Vec<Arc<Dyno>>>,
 }
 
@@ -55,11 +57,11 @@ pub(super) struct PhaseTurn(Option<Arc<Dyno>>);
 impl Dynos {
     /// Makes an empty registry: so many release phases run at once (0: one per core), and so many one-off commands.
     #[must_use]
-    pub fn new(phases: usize, _runs: usize) -> Self {
+    pub fn new(phases: usize, runs: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let phases = if phases == 0 { cores } else { phases };
-        let phases = Arc::new(Semaphore::new(phases));
-        Self(Arc::new(Shared { phases, all: Mutex::default() }))
+        let (phases, runs) = (Arc::new(Semaphore::new(phases)), Arc::new(Semaphore::new(runs)));
+        Self(Arc::new(Shared { phases, runs, all: Mutex::default() }))
     }
 
     /// An app's dynos, oldest first.
@@ -91,6 +93,13 @@ impl Dynos {
         let before = all.iter().rfind(|other| other.app == dyno.app && other.is_phase()).cloned();
         all.push(Arc::clone(dyno));
         PhaseTurn(before)
+    }
+
+    /// Enters a one-off command; `None` when too many run already.
+    pub(super) fn enter_run(&self, dyno: &Arc<Dyno>) -> Option<OwnedSemaphorePermit> {
+        let place = Arc::clone(&self.0.runs).try_acquire_owned().ok()?;
+        self.all().push(Arc::clone(dyno));
+        Some(place)
     }
 
     /// Takes an ended dyno out.
@@ -147,6 +156,12 @@ impl Dyno {
     #[must_use]
     pub fn has_started(&self) -> bool {
         self.stage.borrow().transcript.is_some()
+    }
+
+    /// Whether it has ended and that is recorded.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.stage.borrow().end.is_some()
     }
 
     /// Ends it. What becomes of it is recorded as ever.

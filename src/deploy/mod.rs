@@ -5,8 +5,8 @@
 //! every way a build can end badly and its words; `cancel` stops one; `archive` keeps the log; `recover` is what a start
 //! after a crash does.
 //!
-//! `phase` carries out what an appended release still needs, whatever caused it; `process` runs one command of a release;
-//! `dynos` knows those that run.
+//! `phase` carries out what an appended release still needs, whatever caused it; `run` runs one-off commands; `process` is
+//! what both have in common, one command of a release; `dynos` knows those that run.
 
 mod archive;
 mod cancel;
@@ -17,6 +17,7 @@ mod process;
 mod queue;
 mod recover;
 mod request;
+mod run;
 mod site;
 mod submit;
 
@@ -47,6 +48,7 @@ pub use process::ProcessFailure;
 pub use queue::Builds;
 pub use recover::recover;
 pub use request::Request;
+pub use run::{RunError, RunRequest, run_detached};
 pub use submit::{End, Ticket, submit};
 
 /// For a source that is fetched; it is part of the build's own time.

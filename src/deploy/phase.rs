@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::archive::{self, LogOf};
 use super::dynos::{Dyno, DynoEnd, PhaseTurn};
 use super::failure::Failure;
-use super::process::{Job, ProcessFailure, run_job};
+use super::process::{Job, ProcessFailure, run_job, stop_reason};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
 use crate::model::{ConfigVars, Release, ReleaseStatus, Slug};
@@ -136,8 +136,4 @@ fn new_log(ctx: &Ctx, dyno: &Dyno, config: &ConfigVars) -> std::io::Result<Trans
 
 fn log_failure(source: std::io::Error) -> Failure {
     Failure::Io { what: "the output can't be kept", source }
-}
-
-fn stop_reason(ctx: &Ctx) -> ProcessFailure {
-    if ctx.killing.is_cancelled() { ProcessFailure::Stopped } else { ProcessFailure::Cancelled }
 }

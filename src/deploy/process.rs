@@ -143,6 +143,11 @@ async fn start_and_run(ctx: &Ctx, job: &Job<'_>, transcript: &Transcript, slot: 
     Ok(run::run(site.environment(), &Process { name, command, config, env, time }, transcript).await?)
 }
 
+/// Why a dyno is being stopped.
+pub(super) fn stop_reason(ctx: &Ctx) -> ProcessFailure {
+    if ctx.killing.is_cancelled() { ProcessFailure::Stopped } else { ProcessFailure::Cancelled }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -26,6 +26,7 @@ mod pipelines_cli;
 
 mod apps;
 mod crash;
+mod one_off;
 mod queue;
 mod refusals;
 mod release_phase;

@@ -7,6 +7,7 @@ mod account;
 mod app;
 mod build;
 mod buildpack;
+mod dyno;
 mod formation;
 mod ledger;
 mod pipeline;
@@ -23,6 +24,7 @@ pub use account::{Account, Key, NewKey};
 pub use app::{App, AppChange, Collaborator, NewApp, NewCollaborator, Permission, Stack};
 pub use build::{Build, NewBuild, NewBuildpack, NewSourceBlob, Source, SourceBlob, SourceUrls};
 pub use buildpack::{Buildpack, BuildpackInstallation, BuildpackUpdate, BuildpackUpdates, RegisteredBuildpack};
+pub use dyno::{Dyno, NewDyno, ReleaseRef};
 pub use formation::{DynoSize, Formation, FormationUpdate, FormationUpdates, NameOrId};
 pub use ledger::{Block, Broken, FileChanges, KeyChanges, NewBlock, ReleaseDiff, Side, Verification};
 pub use pipeline::{

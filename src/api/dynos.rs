@@ -1,0 +1,134 @@
+//! Dynos: the release commands and one-off commands that run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::error::ApiError;
+use super::extract::{Body, InApp, Named};
+use super::types::{self, NamedRef, NewDyno, ReleaseRef, Timestamp};
+use super::urls::Urls;
+use crate::ctx::Ctx;
+use crate::db;
+use crate::deploy::{self, Dyno, RunRequest};
+use crate::model::{App, ConfigKey, ProcessType};
+
+/// The longest command: more than anybody types, and less than the kernel takes.
+const COMMAND_BYTES: usize = 64 * 1024;
+/// A dyno has no sizes to choose from here.
+const SIZE: &str = "Basic";
+
+/// `GET /apps/{app}/dynos`: those that run.
+pub(super) async fn list(State(ctx): State<Ctx>, at: InApp) -> Json<Vec<types::Dyno>> {
+    let urls = Urls::new(&ctx.config);
+    Json(ctx.dynos.of_app(at.app.id).iter().map(|dyno| describe(&urls, &at.app, dyno)).collect())
+}
+
+/// `POST /apps/{app}/dynos`: runs a command in the current release.
+pub(super) async fn create(
+    State(ctx): State<Ctx>,
+    at: InApp,
+    Body(new): Body<NewDyno>,
+) -> Result<(StatusCode, Json<types::Dyno>), ApiError> {
+    if new.attach == Some(true) {
+        return Err(ApiError::InvalidParams("hoist can't attach a terminal: use run:detached.".into()));
+    }
+    let request = RunRequest {
+        command: parse_command(new.command)?,
+        env: parse_env(new.env.unwrap_or_default())?,
+        process_type: parse_type(new.process_type.as_deref())?,
+        time_to_live: new.time_to_live.map(Duration::from_secs),
+        app: at.app.clone(),
+        by: at.by,
+    };
+    let dyno = deploy::run_detached(&ctx, request).await?;
+    Ok((StatusCode::CREATED, Json(describe(&Urls::new(&ctx.config), &at.app, &dyno))))
+}
+
+/// `GET /apps/{app}/dynos/{dyno}`, by name or id; a one-off command also when it has ended.
+pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(dyno): Named) -> Result<Json<types::Dyno>, ApiError> {
+    let urls = Urls::new(&ctx.config);
+    if let Some(dyno) = ctx.dynos.find(at.app.id, &dyno).filter(|dyno| !dyno.has_ended()) {
+        return Ok(Json(describe(&urls, &at.app, &dyno)));
+    }
+    let mut db = ctx.db.read().await?;
+    let dyno = db::dynos::find(&mut db, at.app.id, &dyno).await?.ok_or(ApiError::NotFound("dyno"))?;
+    let release = db::releases::by_id(&mut db, at.app.id, dyno.release).await?.ok_or(ApiError::NotFound("release"))?;
+    let state = match dyno.end.as_ref().map(|end| end.exit_status) {
+        None => "up",
+        Some(Some(0)) => "down",
+        Some(_) => "crashed",
+    };
+    Ok(Json(types::Dyno {
+        app: NamedRef { id: at.app.id.to_string(), name: at.app.name.to_string() },
+        attach_url: None,
+        command: dyno.command,
+        created_at: Timestamp(dyno.created_at),
+        exit_status: dyno.end.and_then(|end| end.exit_status),
+        id: dyno.id,
+        name: dyno.name,
+        output_stream_url: Some(urls.dyno_output(dyno.id)),
+        release: ReleaseRef { id: release.id, version: release.version.0 },
+        size: SIZE.into(),
+        state: state.into(),
+        process_type: dyno.process_type.to_string(),
+        updated_at: Timestamp(dyno.created_at),
+    }))
+}
+
+/// `POST /apps/{app}/dynos/{dyno}/actions/stop`, and `DELETE` of it, which restarts what is to run for ever: nothing here
+/// is. A release command that is stopped has failed.
+pub(super) async fn stop(State(ctx): State<Ctx>, at: InApp, Named(dyno): Named) -> Result<(StatusCode, Json<Value>), ApiError> {
+    ctx.dynos.find(at.app.id, &dyno).ok_or(ApiError::NotFound("dyno"))?.stop();
+    Ok((StatusCode::ACCEPTED, Json(json!({}))))
+}
+
+fn parse_command(command: String) -> Result<String, ApiError> {
+    let wrong = |why: &str| Err(ApiError::InvalidParams(why.into()));
+    match command.as_str() {
+        text if text.trim().is_empty() => wrong("The command is empty."),
+        text if text.len() > COMMAND_BYTES => wrong("The command is longer than 64 KiB."),
+        text if text.contains('\0') => wrong("The command holds a NUL byte."),
+        _ => Ok(command),
+    }
+}
+
+fn parse_env(env: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ApiError> {
+    for (key, value) in &env {
+        let key: ConfigKey = key.parse()?;
+        if value.contains('\0') {
+            return Err(ApiError::InvalidParams(format!("The value of {key} holds a NUL byte.")));
+        }
+    }
+    Ok(env)
+}
+
+fn parse_type(name: Option<&str>) -> Result<ProcessType, ApiError> {
+    match name.unwrap_or("run") {
+        "release" => Err(ApiError::InvalidParams("The type release is that of release commands: choose another one.".into())),
+        name => Ok(name.parse()?),
+    }
+}
+
+fn describe(urls: &Urls, app: &App, dyno: &Dyno) -> types::Dyno {
+    let output_stream_url = if dyno.is_phase() { urls.release_output(dyno.release.id) } else { urls.dyno_output(dyno.id) };
+    types::Dyno {
+        app: NamedRef { id: app.id.to_string(), name: app.name.to_string() },
+        attach_url: None,
+        command: dyno.command().to_owned(),
+        created_at: Timestamp(dyno.created_at),
+        exit_status: None,
+        id: dyno.id,
+        name: dyno.name.clone(),
+        output_stream_url: Some(output_stream_url),
+        release: ReleaseRef { id: dyno.release.id, version: dyno.release.version.0 },
+        size: SIZE.into(),
+        state: if dyno.has_started() { "up" } else { "starting" }.into(),
+        process_type: dyno.process_type.to_string(),
+        updated_at: Timestamp(dyno.created_at),
+    }
+}
