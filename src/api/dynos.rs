@@ -34,9 +34,7 @@ pub(super) async fn create(
     at: InApp,
     Body(new): Body<NewDyno>,
 ) -> Result<(StatusCode, Json<types::Dyno>), ApiError> {
-    if new.attach == Some(true) {
-        return Err(ApiError::InvalidParams("hoist can't attach a terminal: use run:detached.".into()));
-    }
+    let is_attached = new.attach.unwrap_or(false);
     let request = RunRequest {
         command: parse_command(new.command)?,
         env: parse_env(new.env.unwrap_or_default())?,
@@ -45,18 +43,26 @@ pub(super) async fn create(
         app: at.app.clone(),
         by: at.by,
     };
-    let dyno = deploy::run_detached(&ctx, request).await?;
-    Ok((StatusCode::CREATED, Json(describe(&Urls::new(&ctx.config), &at.app, &dyno))))
+    let urls = Urls::new(&ctx.config);
+    let dyno = if is_attached {
+        let (dyno, secret) = deploy::run_attached(&ctx, request).await?;
+        types::Dyno { attach_url: Some(urls.attach(&secret)), ..describe(&urls, &at.app, &dyno) }
+    } else {
+        describe(&urls, &at.app, &*deploy::run_detached(&ctx, request).await?)
+    };
+    Ok((StatusCode::CREATED, Json(dyno)))
 }
 
 /// `GET /apps/{app}/dynos/{dyno}`, by name or id; a one-off command also when it has ended.
 pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(dyno): Named) -> Result<Json<types::Dyno>, ApiError> {
     let urls = Urls::new(&ctx.config);
-    if let Some(dyno) = ctx.dynos.find(at.app.id, &dyno).filter(|dyno| !dyno.has_ended()) {
-        return Ok(Json(describe(&urls, &at.app, &dyno)));
+    let known = ctx.dynos.find(at.app.id, &dyno);
+    if let Some(dyno) = known.as_ref().filter(|dyno| !dyno.has_ended()) {
+        return Ok(Json(describe(&urls, &at.app, dyno)));
     }
     let mut db = ctx.db.read().await?;
     let dyno = db::dynos::find(&mut db, at.app.id, &dyno).await?.ok_or(ApiError::NotFound("dyno"))?;
+    let is_kept = known.is_some_and(|dyno| !dyno.is_attached) || db::dynos::log(&mut db, dyno.id).await?.is_some();
     let release = db::releases::by_id(&mut db, at.app.id, dyno.release).await?.ok_or(ApiError::NotFound("release"))?;
     let state = match dyno.end.as_ref().map(|end| end.exit_status) {
         None => "up",
@@ -71,7 +77,7 @@ pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(dyno): Named) 
         exit_status: dyno.end.and_then(|end| end.exit_status),
         id: dyno.id,
         name: dyno.name,
-        output_stream_url: Some(urls.dyno_output(dyno.id)),
+        output_stream_url: is_kept.then(|| urls.dyno_output(dyno.id)),
         release: ReleaseRef { id: release.id, version: release.version.0 },
         size: SIZE.into(),
         state: state.into(),
@@ -97,14 +103,21 @@ fn parse_command(command: String) -> Result<String, ApiError> {
     }
 }
 
-fn parse_env(env: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ApiError> {
-    for (key, value) in &env {
+fn parse_env(env: BTreeMap<String, Value>) -> Result<BTreeMap<String, String>, ApiError> {
+    let pair = |(key, value): (String, Value)| {
         let key: ConfigKey = key.parse()?;
-        if value.contains('\0') {
-            return Err(ApiError::InvalidParams(format!("The value of {key} holds a NUL byte.")));
-        }
-    }
-    Ok(env)
+        let value = match value {
+            Value::String(text) if text.contains('\0') => {
+                return Err(ApiError::InvalidParams(format!("The value of {key} holds a NUL byte.")));
+            }
+            Value::String(text) => text,
+            // The Heroku CLI sends the terminal's size so.
+            Value::Number(number) => number.to_string(),
+            _ => return Err(ApiError::InvalidParams(format!("The value of {key} must be a text."))),
+        };
+        Ok((String::from(key), value))
+    };
+    env.into_iter().map(pair).collect()
 }
 
 fn parse_type(name: Option<&str>) -> Result<ProcessType, ApiError> {
@@ -115,7 +128,10 @@ fn parse_type(name: Option<&str>) -> Result<ProcessType, ApiError> {
 }
 
 fn describe(urls: &Urls, app: &App, dyno: &Dyno) -> types::Dyno {
-    let output_stream_url = if dyno.is_phase() { urls.release_output(dyno.release.id) } else { urls.dyno_output(dyno.id) };
+    let output_stream_url = match dyno {
+        dyno if dyno.is_phase() => Some(urls.release_output(dyno.release.id)),
+        dyno => (!dyno.is_attached).then(|| urls.dyno_output(dyno.id)),
+    };
     types::Dyno {
         app: NamedRef { id: app.id.to_string(), name: app.name.to_string() },
         attach_url: None,
@@ -124,7 +140,7 @@ fn describe(urls: &Urls, app: &App, dyno: &Dyno) -> types::Dyno {
         exit_status: None,
         id: dyno.id,
         name: dyno.name.clone(),
-        output_stream_url: Some(output_stream_url),
+        output_stream_url,
         release: ReleaseRef { id: dyno.release.id, version: dyno.release.version.0 },
         size: SIZE.into(),
         state: if dyno.has_started() { "up" } else { "starting" }.into(),

@@ -66,6 +66,11 @@ impl Urls {
         format!("{}/streams/dynos/{dyno}", self.base())
     }
 
+    /// Where to attach to a one-off command: TLS, or plain to this installation's own client.
+    pub(super) fn attach(&self, secret: &str) -> String {
+        format!("rendezvous://{}:{}/{secret}", self.host, self.port)
+    }
+
     /// A slug's bytes.
     pub(super) fn slug_blob(&self, slug: SlugId) -> String {
         format!("{}/blobs/slugs/{slug}", self.base())

@@ -20,6 +20,9 @@ pub(super) enum CliError {
     Api { id: String, message: String },
     #[error("{0}")]
     NotLoggedIn(String),
+    /// The command that was run ended so, and has said why itself.
+    #[error("the command ended with {0}")]
+    Exited(u8),
     #[error("could not print")]
     Output(#[from] io::Error),
     #[error(transparent)]
@@ -33,6 +36,7 @@ pub(super) fn report(error: &CliError) -> ExitCode {
         CliError::Command(text) => (text.clone(), 2),
         CliError::Api { id, message } => (format!("{message}\n\nError ID: {id}"), 2),
         CliError::NotLoggedIn(text) => (text.clone(), 100),
+        CliError::Exited(code) => return ExitCode::from(*code),
         // Whoever read the output has had enough, as `head` does.
         CliError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
         CliError::Output(error) => (format!("can't print: {error}"), 1),

@@ -3,7 +3,8 @@
 //!
 //! `serve`, `admin` and `stacks` work on an installation from its own host. The client commands stand in one file per
 //! family and know nothing but HTTP (`client`) and [`crate::api::types`]. `target` finds the app that a command is about,
-//! with the help of `checkout`, the user's git repository; `source_tar` packs a folder; `output` and `error` are what is printed.
+//! with the help of `checkout`, the user's git repository; `source_tar` packs a folder; `attach` is the one connection
+//! that is not HTTP; `output` and `error` are what is printed.
 
 mod admin;
 mod serve;
@@ -24,6 +25,7 @@ mod ps;
 mod releases;
 mod run;
 
+mod attach;
 mod checkout;
 mod client;
 mod error;
@@ -85,7 +87,8 @@ enum Command {
     Run(run::Run),
 }
 
-/// Entry point of the command line. Exit codes: 0, 1 for the user's error, 2 for the API's, 100 for not logged in.
+/// Entry point of the command line. Exit codes: 0, 1 for the user's error, 2 for the API's, 100 for not
+/// logged in, and of `run` the command's own.
 #[must_use]
 pub fn main() -> ExitCode {
     let result = match Cli::try_parse() {

@@ -1,7 +1,11 @@
-//! `hoist run:detached`, `logs`
+//! `hoist run`, `run:detached`, `logs`
+
+use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
+use serde_json::Value;
 
+use super::attach;
 use super::client::Client;
 use super::error::CliError;
 use super::output::{self, Action, print};
@@ -10,6 +14,9 @@ use crate::api::types::{Dyno, NewDyno};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Run {
+    /// Run a one-off command in the app's code; its input, output and exit code are this command's own
+    #[command(name = "run")]
+    Attached(Attached),
     /// Run a one-off command in the app's code, and leave it running
     #[command(name = "run:detached")]
     Detached(Detached),
@@ -18,8 +25,9 @@ pub(super) enum Run {
     Logs(Logs),
 }
 
+/// What is run.
 #[derive(Debug, Args)]
-pub(super) struct Detached {
+struct Job {
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -28,6 +36,27 @@ pub(super) struct Detached {
     /// Environment variables to set, separated by `;`
     #[arg(short, long, value_name = "KEY=VALUE")]
     env: Option<String>,
+    /// Process type to show
+    #[arg(long = "type", value_name = "TYPE")]
+    process_type: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Attached {
+    #[command(flatten)]
+    job: Job,
+    /// Pass the command's exit code on, which hoist always does
+    #[arg(short = 'x', long)]
+    exit_code: bool,
+    /// Attach no terminal, which hoist never does
+    #[arg(long)]
+    no_tty: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Detached {
+    #[command(flatten)]
+    job: Job,
     /// Seconds after which the command is ended
     #[arg(long, value_name = "SECONDS")]
     time_to_live: Option<u64>,
@@ -49,23 +78,32 @@ impl Run {
     pub(super) fn run(self) -> Result<(), CliError> {
         let client = Client::open()?;
         match self {
+            Self::Attached(args) => attached(&client, &args.job),
             Self::Detached(args) => detached(&client, &args),
             Self::Logs(args) => logs(&client, &args),
         }
     }
 }
 
+fn attached(client: &Client, job: &Job) -> Result<(), CliError> {
+    let (app, new) = job.request(true)?;
+    let action = Action::start(&format!("Running {} on {app}", new.command));
+    let dyno: Dyno = client.post(&format!("{}/dynos", app_path(&app)), &new)?;
+    action.done_with(&dyno.name);
+    let url = dyno.attach_url.as_deref().ok_or_else(|| CliError::User("hoist does not say where to attach.".into()))?;
+    attach::attach(url, client.url())?;
+    let ended: Dyno = client.get(&format!("{}/dynos/{}", app_path(&app), dyno.id))?;
+    // Without a status hoist has ended it, and has said so.
+    match ended.exit_status.map_or(1, |status| u8::try_from(status).unwrap_or(1)) {
+        0 => Ok(()),
+        code => Err(CliError::Exited(code)),
+    }
+}
+
 fn detached(client: &Client, args: &Detached) -> Result<(), CliError> {
-    let app = args.target.app()?;
-    let command = command_line(&args.command)?;
-    let new = NewDyno {
-        attach: Some(false),
-        command: command.clone(),
-        env: args.env.as_deref().map(parse_env).transpose()?,
-        time_to_live: args.time_to_live,
-        process_type: None,
-    };
-    let action = Action::start(&format!("Running {command} on {app}"));
+    let (app, new) = args.job.request(false)?;
+    let new = NewDyno { time_to_live: args.time_to_live, ..new };
+    let action = Action::start(&format!("Running {} on {app}", new.command));
     let dyno: Dyno = client.post(&format!("{}/dynos", app_path(&app)), &new)?;
     action.done_with(&dyno.name);
     if args.tail {
@@ -80,9 +118,24 @@ fn logs(client: &Client, args: &Logs) -> Result<(), CliError> {
 }
 
 fn show(client: &Client, dyno: &Dyno) -> Result<(), CliError> {
-    match &dyno.output_stream_url {
-        Some(url) => output::print_stream(client.stream(url)?),
-        None => Ok(()),
+    if let Some(url) = &dyno.output_stream_url {
+        return output::print_stream(client.stream(url)?);
+    }
+    output::warn(&format!("The output of {} is not kept: somebody was attached to it.", dyno.name));
+    Ok(())
+}
+
+impl Job {
+    /// The app, and what to ask for.
+    fn request(&self, attach: bool) -> Result<(String, NewDyno), CliError> {
+        let new = NewDyno {
+            attach: Some(attach),
+            command: command_line(&self.command)?,
+            env: self.env.as_deref().map(parse_env).transpose()?,
+            time_to_live: None,
+            process_type: self.process_type.clone(),
+        };
+        Ok((self.target.app()?, new))
     }
 }
 
@@ -95,10 +148,10 @@ fn command_line(words: &[String]) -> Result<String, CliError> {
 }
 
 /// `A=1;B=2`
-fn parse_env(text: &str) -> Result<std::collections::BTreeMap<String, String>, CliError> {
+fn parse_env(text: &str) -> Result<BTreeMap<String, Value>, CliError> {
     let pair = |pair: &str| {
         let (key, value) = pair.split_once('=')?;
-        Some((key.to_owned(), value.to_owned()))
+        Some((key.to_owned(), Value::from(value)))
     };
     let wrong = || CliError::User(format!("{text} is invalid. Must be in the format FOO=bar;BAZ=qux."));
     text.split(';').filter(|part| !part.is_empty()).map(|part| pair(part).ok_or_else(wrong)).collect()

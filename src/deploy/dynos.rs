@@ -7,6 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::process::ProcessFailure;
+use super::rendezvous::Waiting;
 use crate::model::{AppId, DynoId, ProcessType, Release, ReleaseId};
 use crate::transcript::{Follower, Transcript};
 
@@ -21,6 +22,7 @@ struct Shared {
     /// For one-off commands.
     runs: Arc<Semaphore>,
     all: Mutex<Vec<Arc<Dyno>>>,
+    waiting: Waiting,
 }
 
 /// One run of one command of a release.
@@ -34,6 +36,8 @@ pub struct Dyno {
     command: OnceLock<String>,
     pub release: Release,
     pub created_at: OffsetDateTime,
+    /// Whether its output goes to a client, and is not kept.
+    pub is_attached: bool,
     cancel: CancellationToken,
     stage: watch::Sender<Stage>,
 }
@@ -41,7 +45,8 @@ pub struct Dyno {
 /// How far a dyno is.
 #[derive(Debug, Clone, Default)]
 struct Stage {
-    /// There once it has started.
+    has_started: bool,
+    /// There once it has started, unless somebody is attached to it.
     transcript: Option<Transcript>,
     /// There once it has ended and that is recorded.
     end: Option<Arc<DynoEnd>>,
@@ -61,7 +66,7 @@ impl Dynos {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let phases = if phases == 0 { cores } else { phases };
         let (phases, runs) = (Arc::new(Semaphore::new(phases)), Arc::new(Semaphore::new(runs)));
-        Self(Arc::new(Shared { phases, runs, all: Mutex::default() }))
+        Self(Arc::new(Shared { phases, runs, all: Mutex::default(), waiting: Waiting::default() }))
     }
 
     /// An app's dynos, oldest first.
@@ -102,6 +107,11 @@ impl Dynos {
         Some(place)
     }
 
+    /// The commands that wait for who wants to attach to them.
+    pub(super) fn waiting(&self) -> &Waiting {
+        &self.0.waiting
+    }
+
     /// Takes an ended dyno out.
     pub(super) fn leave(&self, dyno: &Dyno) {
         self.all().retain(|other| other.id != dyno.id);
@@ -132,7 +142,7 @@ impl Dyno {
         cancel: CancellationToken,
     ) -> Self {
         let (id, app, stage) = (DynoId::new(), release.app, watch::Sender::default());
-        Self { id, app, name, process_type, command: OnceLock::new(), release, created_at, cancel, stage }
+        Self { id, app, name, process_type, command: OnceLock::new(), release, created_at, is_attached: false, cancel, stage }
     }
 
     /// Whether it is a release phase.
@@ -155,7 +165,7 @@ impl Dyno {
     /// Whether its command runs, or is about to.
     #[must_use]
     pub fn has_started(&self) -> bool {
-        self.stage.borrow().transcript.is_some()
+        self.stage.borrow().has_started
     }
 
     /// Whether it has ended and that is recorded.
@@ -193,8 +203,12 @@ impl Dyno {
         Arc::clone(ended.end.as_ref().expect("it was waited for"))
     }
 
-    pub(super) fn start(&self, transcript: Transcript) {
-        self.stage.send_modify(|stage| stage.transcript = Some(transcript));
+    /// Notes that it has started, and where its output goes if that is kept.
+    pub(super) fn start(&self, transcript: Option<Transcript>) {
+        self.stage.send_modify(|stage| {
+            stage.has_started = true;
+            stage.transcript = transcript;
+        });
     }
 
     pub(super) fn end(&self, end: Arc<DynoEnd>) {

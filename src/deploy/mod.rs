@@ -5,8 +5,9 @@
 //! every way a build can end badly and its words; `cancel` stops one; `archive` keeps the log; `recover` is what a start
 //! after a crash does.
 //!
-//! `phase` carries out what an appended release still needs, whatever caused it; `run` runs one-off commands; `process` is
-//! what both have in common, one command of a release; `dynos` knows those that run.
+//! `phase` carries out what an appended release still needs, whatever caused it; `run` runs one-off commands, and
+//! `rendezvous` is where a client attaches to one; `process` is what both have in common, one command of a release;
+//! `dynos` knows those that run.
 
 mod archive;
 mod cancel;
@@ -16,6 +17,7 @@ mod phase;
 mod process;
 mod queue;
 mod recover;
+mod rendezvous;
 mod request;
 mod run;
 mod site;
@@ -47,8 +49,9 @@ pub use phase::begin_phase;
 pub use process::ProcessFailure;
 pub use queue::Builds;
 pub use recover::recover;
+pub use rendezvous::RENDEZVOUS_MARK;
 pub use request::Request;
-pub use run::{RunError, RunRequest, run_detached};
+pub use run::{RunError, RunRequest, attach, run_attached, run_detached};
 pub use submit::{End, Ticket, submit};
 
 /// For a source that is fetched; it is part of the build's own time.

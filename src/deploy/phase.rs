@@ -70,7 +70,7 @@ async fn run_phase(ctx: &Ctx, dyno: &Dyno, turn: PhaseTurn) -> DynoEnd {
     let command = slug.release_command().unwrap_or_default();
     dyno.set_command(command);
     let transcript = new_log(ctx, dyno, &config).map_err(log_failure)?;
-    dyno.start(transcript.clone());
+    dyno.start(Some(transcript.clone()));
     // Here and not before: while this one waited for its turn, a newer one may have become current.
     if let Some(why) = expired(&ctx.db, release).await.map_err(Failure::from)? {
         return Err(ProcessFailure::Expired(why));
@@ -114,7 +114,7 @@ fn last_words(ctx: &Ctx, dyno: &Dyno, end: &DynoEnd) -> std::io::Result<Follower
     } else {
         // It was ended before its turn came.
         let transcript = new_log(ctx, dyno, &ConfigVars::default())?;
-        dyno.start(transcript.clone());
+        dyno.start(Some(transcript.clone()));
         transcript
     };
     if let Err(failure) = end {

@@ -7,6 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Failure;
 use super::failure::in_words;
+use super::rendezvous::Attached;
 use super::site::Site;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
@@ -39,6 +40,11 @@ pub enum ProcessFailure {
     Expired(String),
     #[error("it was cancelled")]
     Cancelled,
+    /// Whoever was attached has gone away.
+    #[error("its user went away")]
+    Left,
+    #[error("nobody attached to it")]
+    NotAttached,
     #[error("hoist was stopped while it ran")]
     Stopped,
     /// hoist's own fault.
@@ -63,7 +69,7 @@ impl ProcessFailure {
         match self {
             Self::Exit(_) => "failed",
             Self::Expired(_) => "expired",
-            Self::Cancelled | Self::Stopped => "cancelled",
+            Self::Cancelled | Self::Left | Self::NotAttached | Self::Stopped => "cancelled",
             Self::Platform(_) => "error",
         }
     }
@@ -85,6 +91,7 @@ impl ProcessFailure {
             }
             Self::Expired(why) => vec![format!("{what} has come too late: {why}.")],
             Self::Cancelled => vec![format!("{what} was cancelled.")],
+            Self::Left | Self::NotAttached => vec![format!("{what} was ended: {self}.")],
             Self::Stopped => vec![format!("{what} was ended, because hoist was stopped.")],
             Self::Platform(failure) => vec![
                 format!("{what} could not be run: {failure}."),
@@ -114,13 +121,45 @@ pub(super) async fn run_job(
     transcript: &Transcript,
     slot: OwnedSemaphorePermit,
 ) -> Result<(), ProcessFailure> {
-    match start_and_run(ctx, job, transcript, slot).await? {
+    let site = open_site(ctx, job, slot).await?;
+    let exit = run::run(site.environment(), &job.process(), transcript).await.map_err(Failure::from)?;
+    outcome(exit)
+}
+
+/// Runs a job in `slot` for somebody who is attached to it.
+pub(super) async fn run_job_attached(
+    ctx: &Ctx,
+    job: &Job<'_>,
+    attached: &mut Attached,
+    slot: OwnedSemaphorePermit,
+) -> Result<(), ProcessFailure> {
+    let Attached { input, output, receiver, .. } = attached;
+    let work = async {
+        let site = open_site(ctx, job, slot).await?;
+        let exit = run::run_attached(site.environment(), &job.process(), input, output).await.map_err(Failure::from)?;
+        exit.map_or(Err(ProcessFailure::Left), outcome)
+    };
+    tokio::select! {
+        outcome = work => outcome,
+        () = receiver.receive() => Err(ProcessFailure::Left),
+    }
+}
+
+fn outcome(exit: Exit) -> Result<(), ProcessFailure> {
+    match exit {
         Exit::Code(0) => Ok(()),
         exit => Err(ProcessFailure::Exit(exit)),
     }
 }
 
-async fn start_and_run(ctx: &Ctx, job: &Job<'_>, transcript: &Transcript, slot: OwnedSemaphorePermit) -> Result<Exit, Failure> {
+impl Job<'_> {
+    fn process(&self) -> Process<'_> {
+        Process { name: self.name, command: self.command, config: self.config, env: self.env, time: self.time }
+    }
+}
+
+/// Makes an environment that the job's slug is unpacked in.
+async fn open_site(ctx: &Ctx, job: &Job<'_>, slot: OwnedSemaphorePermit) -> Result<Site, Failure> {
     let slug = db::slugs::get(&mut *ctx.db.read().await?, job.slug).await?;
     let slug = slug.ok_or_else(|| DbError::Corrupt { what: "slug", why: format!("{} is missing", job.slug) })?;
     let stack = stack::find(&ctx.config.stacks_dir, &slug.stack)?;
@@ -139,8 +178,7 @@ async fn start_and_run(ctx: &Ctx, job: &Job<'_>, transcript: &Transcript, slot: 
     let tar = slug::open_tar(&ctx.store, &slug.digest).await;
     let tar = tar.map_err(|source| Failure::Io { what: "the slug can't be read", source })?;
     site.environment().put_in(run::SLUG_ROOT, tar).await?;
-    let Job { name, command, config, env, time, .. } = *job;
-    Ok(run::run(site.environment(), &Process { name, command, config, env, time }, transcript).await?)
+    Ok(site)
 }
 
 /// Why a dyno is being stopped.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -11,7 +12,8 @@ use uuid::Uuid;
 use super::archive::{self, LogOf};
 use super::dynos::{Dyno, DynoEnd};
 use super::failure::Failure;
-use super::process::{Job, ProcessFailure, run_job, stop_reason};
+use super::process::{Job, ProcessFailure, run_job, run_job_attached, stop_reason};
+use super::rendezvous::{Attached, Meeting};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
 use crate::model::{Account, App, ConfigVars, DynoId, ProcessType, ProcessTypes, Release, Slug};
@@ -53,33 +55,83 @@ struct Run {
     env: BTreeMap<String, String>,
     time: Duration,
     place: OwnedSemaphorePermit,
-    transcript: Transcript,
+    others: Others,
 }
+
+/// Who is at the command's other end.
+enum Others {
+    /// Nobody: its output is kept.
+    Log(Transcript),
+    /// Somebody who is to come.
+    Client(Meeting),
+}
+
+/// How long whoever wants to attach may take to come.
+const MEETING_TIME: Duration = Duration::from_mins(1);
 
 /// Records a command and starts it. From here on it goes on whatever becomes of the caller, for a limited time, and ends
 /// in exactly one recorded end.
 pub async fn run_detached(ctx: &Ctx, request: RunRequest) -> Result<Arc<Dyno>, RunError> {
+    let (dyno, config, slug) = accept(ctx, &request).await?;
+    let dyno = Arc::new(dyno);
+    let secrets = config.0.iter().map(|(key, value)| (key.as_str(), value.expose()));
+    let dir = archive::spool_dir(ctx, dyno.id);
+    let transcript = Transcript::create(&dir, ctx.config.limits.log_bytes, Redactor::new(secrets)).map_err(RunError::Output)?;
+    let log = transcript.follow();
+    let started = start(ctx, request, &dyno, (slug, config), Others::Log(transcript)).await;
+    if started.is_err() {
+        log.discard();
+    }
+    started.map(|()| dyno)
+}
+
+/// Records a command and starts it once a client has come to [`attach`] with the secret that is returned. It ends when the
+/// client goes away. What is put out is the client's alone: it is neither kept nor searched for secrets.
+pub async fn run_attached(ctx: &Ctx, request: RunRequest) -> Result<(Arc<Dyno>, String), RunError> {
+    let (mut dyno, config, slug) = accept(ctx, &request).await?;
+    dyno.is_attached = true;
+    let dyno = Arc::new(dyno);
+    let meeting = ctx.dynos.waiting().meet();
+    let secret = meeting.secret.clone();
+    start(ctx, request, &dyno, (slug, config), Others::Client(meeting)).await?;
+    Ok((dyno, secret))
+}
+
+/// Brings a connection to the command that waits for this line, and waits until they are through; `false` when none does.
+pub async fn attach(ctx: &Ctx, line: &str, connection: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> bool {
+    ctx.dynos.waiting().bring(line, Box::new(connection)).await
+}
+
+/// Looks up what the command is to be run in.
+async fn accept(ctx: &Ctx, request: &RunRequest) -> Result<(Dyno, ConfigVars, Slug), RunError> {
     if ctx.stopping.is_cancelled() {
         return Err(RunError::Stopped);
     }
     let (release, slug, config) = current(ctx, &request.app).await?;
-    let dyno = Arc::new(new_dyno(ctx, &request, release, &slug.process_types));
-    let most = ctx.config.limits.concurrent_runs;
-    let place = ctx.dynos.enter_run(&dyno).ok_or(RunError::TooMany(most))?;
-    let transcript = match record(ctx, &dyno, &request, &config).await {
-        Ok(transcript) => transcript,
-        Err(error) => {
-            ctx.dynos.leave(&dyno);
-            return Err(error);
-        }
-    };
-    dyno.start(transcript.clone());
+    Ok((new_dyno(ctx, request, release, &slug.process_types), config, slug))
+}
+
+async fn start(
+    ctx: &Ctx,
+    request: RunRequest,
+    dyno: &Arc<Dyno>,
+    (slug, config): (Slug, ConfigVars),
+    others: Others,
+) -> Result<(), RunError> {
+    let place = ctx.dynos.enter_run(dyno).ok_or(RunError::TooMany(ctx.config.limits.concurrent_runs))?;
+    if let Err(error) = record(ctx, dyno, &request).await {
+        ctx.dynos.leave(dyno);
+        return Err(error.into());
+    }
+    if let Others::Log(transcript) = &others {
+        dyno.start(Some(transcript.clone()));
+    }
     let longest = ctx.config.limits.run_time;
     let time = request.time_to_live.map_or(longest, |time| time.min(longest));
-    let run = Run { slug, config, env: request.env, time, place, transcript };
-    let (ctx_of_task, dyno_of_task) = (ctx.clone(), Arc::clone(&dyno));
+    let run = Run { slug, config, env: request.env, time, place, others };
+    let (ctx_of_task, dyno_of_task) = (ctx.clone(), Arc::clone(dyno));
     ctx.tasks.spawn(async move { carry_out(&ctx_of_task, &dyno_of_task, run).await });
-    Ok(dyno)
+    Ok(())
 }
 
 async fn current(ctx: &Ctx, app: &App) -> Result<(Release, Slug, ConfigVars), RunError> {
@@ -113,10 +165,7 @@ fn expand(command: &str, types: &ProcessTypes) -> String {
     }
 }
 
-async fn record(ctx: &Ctx, dyno: &Dyno, request: &RunRequest, config: &ConfigVars) -> Result<Transcript, RunError> {
-    let secrets = config.0.iter().map(|(key, value)| (key.as_str(), value.expose()));
-    let transcript = Transcript::create(&archive::spool_dir(ctx, dyno.id), ctx.config.limits.log_bytes, Redactor::new(secrets));
-    let transcript = transcript.map_err(RunError::Output)?;
+async fn record(ctx: &Ctx, dyno: &Dyno, request: &RunRequest) -> Result<(), DbError> {
     let row = db::dynos::Dyno {
         id: dyno.id,
         app: dyno.app,
@@ -130,47 +179,75 @@ async fn record(ctx: &Ctx, dyno: &Dyno, request: &RunRequest, config: &ConfigVar
     };
     let mut tx = ctx.db.write().await?;
     db::dynos::insert(&mut tx, &row).await?;
-    tx.commit().await.map_err(DbError::from)?;
-    Ok(transcript)
+    Ok(tx.commit().await?)
 }
 
 async fn carry_out(ctx: &Ctx, dyno: &Arc<Dyno>, run: Run) {
     let start = Instant::now();
-    let (transcript, time) = (run.transcript.clone(), run.time);
+    let transcript = if let Others::Log(transcript) = &run.others { Some(transcript.clone()) } else { None };
+    let time = run.time;
     // In a task of its own, so that a panic is an outcome like any other.
     let work = {
         let (ctx, dyno) = (ctx.clone(), Arc::clone(dyno));
         tokio::spawn(async move { run_it(&ctx, &dyno, run).await })
     };
-    let end = work.await.unwrap_or_else(|error| Err(Failure::Lost(error.to_string()).into()));
+    let (end, attached) = work.await.unwrap_or_else(|error| (Err(Failure::Lost(error.to_string()).into()), None));
     telemetry::dyno_ended("run", end.as_ref().err().map_or("succeeded", ProcessFailure::word), start.elapsed());
     if let Err(error @ ProcessFailure::Platform(_)) = &end {
         let error: &dyn std::error::Error = error;
         tracing::error!(dyno.id = %dyno.id, app.id = %dyno.app, error, "a one-off command could not be run");
     }
+    // Before the output's end: whoever has read that asks how it ended.
     if let Err(error) = record_end(ctx, dyno.id, &end).await {
         // The next start does: a command without an end is one that was cut off.
         tracing::error!(dyno.id = %dyno.id, %error, "a one-off command's end could not be recorded");
     }
-    if let Err(failure) = &end {
-        for line in failure.words("Command", time, &ctx.config.limits) {
-            transcript.line(&line);
-        }
-    }
-    transcript.end();
+    let words = end.as_ref().err().map(|failure| failure.words("Command", time, &ctx.config.limits)).unwrap_or_default();
+    let is_by_itself = end.as_ref().map_or_else(|failure| failure.exit_status().is_some(), |()| true);
     dyno.end(Arc::new(end));
-    archive::keep_log_or_say(ctx, LogOf::Dyno(dyno.id), transcript.follow()).await;
+    if let Some(attached) = attached {
+        // Whoever is attached sees the exit code as their own command's.
+        attached.close(if is_by_itself { &[] } else { &words }).await;
+    }
+    if let Some(transcript) = transcript {
+        for line in &words {
+            transcript.line(line);
+        }
+        transcript.end();
+        archive::keep_log_or_say(ctx, LogOf::Dyno(dyno.id), transcript.follow()).await;
+    }
     // Until its output is archived, this is where readers find it.
     ctx.dynos.leave(dyno);
 }
 
-async fn run_it(ctx: &Ctx, dyno: &Dyno, run: Run) -> DynoEnd {
-    let _running = telemetry::dyno_running("run");
-    let Run { slug, config, env, time, place, transcript } = run;
+/// Runs the command to its end; gives back the client, who is told then.
+async fn run_it(ctx: &Ctx, dyno: &Dyno, run: Run) -> (DynoEnd, Option<Attached>) {
+    let Run { slug, config, env, time, place, others } = run;
     let job = Job { name: &dyno.name, command: dyno.command(), slug: slug.id, config: &config, env: &env, time };
-    tokio::select! {
-        ended = run_job(ctx, &job, &transcript, place) => ended,
-        () = dyno.stopped() => Err(stop_reason(ctx)),
+    match others {
+        Others::Log(transcript) => {
+            let _running = telemetry::dyno_running("run");
+            let end = tokio::select! {
+                ended = run_job(ctx, &job, &transcript, place) => ended,
+                () = dyno.stopped() => Err(stop_reason(ctx)),
+            };
+            (end, None)
+        }
+        Others::Client(mut meeting) => {
+            let client = tokio::select! {
+                client = meeting.client(MEETING_TIME) => client,
+                () = dyno.stopped() => return (Err(stop_reason(ctx)), None),
+            };
+            let Some(client) = client else { return (Err(ProcessFailure::NotAttached), None) };
+            let Ok(mut attached) = client.greet().await else { return (Err(ProcessFailure::Left), None) };
+            dyno.start(None);
+            let _running = telemetry::dyno_running("run");
+            let end = tokio::select! {
+                ended = run_job_attached(ctx, &job, &mut attached, place) => ended,
+                () = dyno.stopped() => Err(stop_reason(ctx)),
+            };
+            (end, Some(attached))
+        }
     }
 }
 

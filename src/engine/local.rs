@@ -8,13 +8,14 @@ use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
-use tokio::io::AsyncRead;
-use tokio::process::Child;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 
-use super::output::{cannot_start, stream_until};
+use super::output::{Pipes, attach_until, cannot_start, stream_until};
 use super::transfer::{TarStream, copy_into, wide_pipe, with_verdict};
 use super::{Command, EngineError, Exit, Settings, Spec, Stream, tree};
 
@@ -67,26 +68,35 @@ impl Environment {
     }
 
     pub(super) async fn run(&self, command: Command, mut output: impl FnMut(Stream, &[u8]) + Send) -> Result<Exit, EngineError> {
-        let (mut group, stdout, stderr) = match self.spawn(&command) {
-            Ok(started) => started,
+        let Spawned { group, stdout, stderr, .. } = match self.spawn(&command, Stdio::null()) {
+            Ok(spawned) => spawned,
             Err(error) => {
                 let (code, message) = cannot_start(&command.argv, &command.cwd, &error);
                 output(Stream::Stderr, message.as_bytes());
                 return Ok(Exit::Code(code));
             }
         };
-        let ending = async {
-            let exit = match tokio::time::timeout(command.timeout, group.leader.wait()).await {
-                Ok(status) => status.map(exit_of).map_err(|error| EngineError::io("cannot wait for the command", error)),
-                Err(_) => Ok(Exit::TimedOut),
-            };
-            drop(group);
-            exit
-        };
-        stream_until(ending, stdout, stderr, output).await
+        stream_until(group.end_within(command.timeout), stdout, stderr, output).await
     }
 
-    fn spawn(&self, command: &Command) -> std::io::Result<(Group, impl AsyncRead + use<>, impl AsyncRead + use<>)> {
+    pub(super) async fn run_attached(
+        &self,
+        command: Command,
+        input: impl AsyncRead + Send + Unpin,
+        mut output: impl AsyncWrite + Send + Unpin,
+    ) -> Result<Option<Exit>, EngineError> {
+        let Spawned { group, stdin, stdout, stderr } = match self.spawn(&command, Stdio::piped()) {
+            Ok(spawned) => spawned,
+            Err(error) => {
+                let (code, message) = cannot_start(&command.argv, &command.cwd, &error);
+                return Ok(output.write_all(message.as_bytes()).await.is_ok().then_some(Exit::Code(code)));
+            }
+        };
+        let pipes = Pipes { stdin: stdin.expect("asked for above"), stdout, stderr };
+        attach_until(group.end_within(command.timeout), pipes, input, output).await.transpose()
+    }
+
+    fn spawn(&self, command: &Command, stdin: Stdio) -> std::io::Result<Spawned> {
         let (program, arguments) = command.argv.split_first().ok_or(std::io::ErrorKind::NotFound)?;
         #[expect(clippy::disallowed_methods, reason = "the engine is where processes are started")]
         let mut child = tokio::process::Command::new(program)
@@ -94,15 +104,16 @@ impl Environment {
             .env_clear()
             .envs(&command.env)
             .current_dir(self.path(&command.cwd))
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn()?;
+        let stdin = child.stdin.take();
         let stdout = child.stdout.take().expect("asked for above");
         let stderr = child.stderr.take().expect("asked for above");
         let id = child.id().and_then(|id| Pid::from_raw(id.cast_signed())).expect("not waited for yet");
-        Ok((Group { leader: child, id }, stdout, stderr))
+        Ok(Spawned { group: Group { leader: child, id }, stdin, stdout, stderr })
     }
 
     pub(super) fn take_out(&self, dir: &str) -> Result<TarStream, EngineError> {
@@ -139,6 +150,24 @@ async fn unpack(tar: impl AsyncRead + Send + Unpin, dest: &Path) -> Result<(), E
 struct Group {
     leader: Child,
     id: Pid,
+}
+
+impl Group {
+    /// Waits for the leader's end, then kills the rest.
+    async fn end_within(mut self, time: Duration) -> Result<Exit, EngineError> {
+        match tokio::time::timeout(time, self.leader.wait()).await {
+            Ok(status) => status.map(exit_of).map_err(|error| EngineError::io("cannot wait for the command", error)),
+            Err(_) => Ok(Exit::TimedOut),
+        }
+    }
+}
+
+/// A started command, its pipes still in our hands.
+struct Spawned {
+    group: Group,
+    stdin: Option<ChildStdin>,
+    stdout: ChildStdout,
+    stderr: ChildStderr,
 }
 
 impl Drop for Group {

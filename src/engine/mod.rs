@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 mod output;
 mod transfer;
@@ -209,6 +209,20 @@ impl Environment {
         match &self.0 {
             EnvironmentKind::Sandbox(sandbox) => sandbox.run(command, output).await,
             EnvironmentKind::Local(local) => local.run(command, output).await,
+        }
+    }
+
+    /// Runs a command with `input` as its standard input and both its outputs going to `output`, which may be slow: the
+    /// command waits for it. `None` when the output could not be written any more, which ends the command.
+    pub async fn run_attached(
+        &self,
+        command: Command,
+        input: impl AsyncRead + Send + Unpin,
+        output: impl AsyncWrite + Send + Unpin,
+    ) -> Result<Option<Exit>, EngineError> {
+        match &self.0 {
+            EnvironmentKind::Sandbox(sandbox) => sandbox.run_attached(command, input, output).await,
+            EnvironmentKind::Local(local) => local.run_attached(command, input, output).await,
         }
     }
 

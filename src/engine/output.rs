@@ -1,11 +1,11 @@
-//! Hands a command's two outputs on while it runs.
+//! Hands a command's two outputs on while it runs, and its input to it.
 
 use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::Stream;
 
@@ -37,6 +37,77 @@ pub(super) async fn stream_until<T>(
         let _ = tokio::time::timeout(DRAIN_TIMEOUT, pump).await;
     }
     ended
+}
+
+/// How long the rest of an attached command's output may take: whoever reads it may be slow.
+const ATTACHED_DRAIN_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// A command's ends of its pipes, as the engine holds them.
+pub(super) struct Pipes<I, O, E> {
+    pub(super) stdin: I,
+    pub(super) stdout: O,
+    pub(super) stderr: E,
+}
+
+/// Waits for `ending` and meanwhile feeds `input` to the command and hands both outputs on to `output`; `None` when that
+/// can't be written any more.
+pub(super) async fn attach_until<T>(
+    ending: impl Future<Output = T>,
+    pipes: Pipes<impl AsyncWrite + Unpin, impl AsyncRead + Unpin, impl AsyncRead + Unpin>,
+    input: impl AsyncRead + Unpin,
+    output: impl AsyncWrite + Unpin,
+) -> Option<T> {
+    let mut ending = pin!(ending);
+    let mut feed = pin!(feed(input, pipes.stdin));
+    let mut copy = pin!(copy_both(pipes.stdout, pipes.stderr, output));
+    let (mut feeding, mut copying) = (true, true);
+    let ended = loop {
+        tokio::select! {
+            ended = &mut ending => break ended,
+            () = &mut feed, if feeding => feeding = false,
+            copied = &mut copy, if copying => {
+                copied.ok()?;
+                copying = false;
+            }
+        }
+    };
+    if copying {
+        // Whoever is too slow has the beginning, and the command's end is what it is.
+        let _ = tokio::time::timeout(ATTACHED_DRAIN_TIMEOUT, copy).await;
+    }
+    Some(ended)
+}
+
+/// Copies the input to its end, which the command sees too. A command that does not want it ends the copying.
+async fn feed(mut input: impl AsyncRead + Unpin, mut stdin: impl AsyncWrite + Unpin) {
+    let _ = tokio::io::copy(&mut input, &mut stdin).await;
+}
+
+/// Copies both outputs to their ends, each piece at once.
+async fn copy_both(
+    mut stdout: impl AsyncRead + Unpin,
+    mut stderr: impl AsyncRead + Unpin,
+    mut output: impl AsyncWrite + Unpin,
+) -> io::Result<()> {
+    let mut pieces = (vec![0; PIECE_BYTES], vec![0; PIECE_BYTES]);
+    let mut open = (true, true);
+    while open.0 || open.1 {
+        let piece = tokio::select! {
+            read = stdout.read(&mut pieces.0), if open.0 => {
+                let length = read.unwrap_or(0);
+                open.0 = length > 0;
+                &pieces.0[..length]
+            }
+            read = stderr.read(&mut pieces.1), if open.1 => {
+                let length = read.unwrap_or(0);
+                open.1 = length > 0;
+                &pieces.1[..length]
+            }
+        };
+        output.write_all(piece).await?;
+        output.flush().await?;
+    }
+    Ok(())
 }
 
 /// Reads both outputs to their ends. A pipe that cannot be read any more counts as ended.

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
+
 use crate::engine::{CA_BUNDLE, CA_VARIABLES, Command, EngineError, Environment, Exit};
 use crate::model::ConfigVars;
 use crate::transcript::Transcript;
@@ -38,6 +40,16 @@ pub async fn run(environment: &Environment, process: &Process<'_>, transcript: &
     let exit = environment.run(command, |_, piece| transcript.output(piece)).await;
     transcript.end_line();
     exit
+}
+
+/// Runs a process with somebody at its other end. `None` when they have gone away, which ends it.
+pub async fn run_attached(
+    environment: &Environment,
+    process: &Process<'_>,
+    input: impl AsyncRead + Send + Unpin,
+    output: impl AsyncWrite + Send + Unpin,
+) -> Result<Option<Exit>, EngineError> {
+    environment.run_attached(command(environment, process), input, output).await
 }
 
 fn command(environment: &Environment, process: &Process<'_>) -> Command {

@@ -1,4 +1,4 @@
-//! The HTTP door: plain HTTP and TLS on one port, HTTP/1.1 and HTTP/2.
+//! The HTTP door: plain HTTP and TLS on one port, HTTP/1.1 and HTTP/2, and who wants to attach to a one-off command.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,6 +9,7 @@ use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -21,6 +22,7 @@ use super::idle::Idle;
 use super::listener::Listener;
 use super::request;
 use crate::ctx::Ctx;
+use crate::deploy;
 use crate::model::Limits;
 
 /// Largest header block of a request, in bytes.
@@ -29,6 +31,11 @@ const HEADER_BYTES: u32 = 32 * 1024;
 const STREAMS: u32 = 32;
 /// The first byte of a TLS connection: a record of type handshake. No HTTP request starts with it.
 const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Longest line that names a one-off command.
+const LINE_BYTES: u64 = 256;
+
+type Fallible = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 struct Door {
     ctx: Ctx,
@@ -52,10 +59,18 @@ pub async fn run(listener: Listener, tls: Option<TlsAcceptor>, routes: Router, c
 }
 
 impl Door {
-    async fn serve(&self, stream: TcpStream) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    async fn serve(&self, stream: TcpStream) -> Fallible {
         let limits = &self.ctx.config.limits;
         let stream = timeout(limits.handshake_time, self.open(stream)).await??;
-        let stream = TokioIo::new(Idle::new(stream, limits.header_time, limits.idle_time));
+        let mut stream = BufReader::new(Idle::new(stream, limits.header_time, limits.idle_time));
+        let first = tokio::select! {
+            start = stream.fill_buf() => start?.first().copied(),
+            () = self.ctx.stopping.cancelled() => return Ok(()),
+        };
+        if first == Some(deploy::RENDEZVOUS_MARK) {
+            return self.attach(stream).await;
+        }
+        let stream = TokioIo::new(stream);
         let server = server(limits, &self.ctx.tasks);
         let mut connection = pin!(server.serve_connection(stream, TowerToHyperService::new(self.routes.clone())));
         tokio::select! {
@@ -66,6 +81,21 @@ impl Door {
             result = connection => result,
             () = self.ctx.killing.cancelled() => Ok(()),
         }
+    }
+
+    /// Serves a connection that is to be attached to a one-off command: its first line says to which.
+    async fn attach(&self, mut stream: BufReader<Idle<impl AsyncRead + AsyncWrite + Send + Unpin + 'static>>) -> Fallible {
+        let limits = &self.ctx.config.limits;
+        let mut line = Vec::new();
+        let mut start = (&mut stream).take(LINE_BYTES);
+        timeout(limits.header_time, start.read_until(b'\n', &mut line)).await??;
+        // A command may be silent for as long as it runs, and its own time-out comes first.
+        stream.get_mut().set_silence(limits.run_time + limits.idle_time);
+        let line = String::from_utf8(line)?;
+        if !deploy::attach(&self.ctx, line.trim_end(), stream).await {
+            return Err("nothing waits for this line".into());
+        }
+        Ok(())
     }
 
     /// Tells TLS from plain HTTP by the first byte, and shakes hands.

@@ -25,6 +25,12 @@ impl<S> Idle<S> {
         Self { stream, opening: OPENING_LEN, silence, timer: Box::pin(tokio::time::sleep(opening)) }
     }
 
+    /// Allows for longer pauses from now on.
+    pub(super) fn set_silence(&mut self, silence: Duration) {
+        self.silence = silence;
+        self.has_written();
+    }
+
     fn has_read(&mut self, bytes: usize) {
         self.opening = self.opening.saturating_sub(bytes);
         if self.opening == 0 {

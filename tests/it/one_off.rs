@@ -1,5 +1,9 @@
 //! One-off commands: run in the released code, listed, stopped, bounded, recorded.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
 use axum::http::StatusCode;
 use hoist::model::BuildStatus;
 use serde_json::{Value, json};
@@ -92,11 +96,112 @@ fn a_killed_daemon_leaves_no_command_without_an_end() {
     let name = detach(&daemon, &user, &["echo begun; sleep infinity"]);
     let url = dyno(&daemon, &user, &name)["output_stream_url"].as_str().unwrap().to_owned();
     let mut begun = [0; 6];
-    std::io::Read::read_exact(&mut ureq::get(url).call().unwrap().body_mut().as_reader(), &mut begun).unwrap();
+    ureq::get(url).call().unwrap().body_mut().as_reader().read_exact(&mut begun).unwrap();
     daemon.kill_and_restart();
     assert_eq!(dyno(&daemon, &user, &name)["state"], "crashed");
     let log = logs(&daemon, &user, &name);
     assert!(log.starts_with("begun\n") && log.contains("hoist was stopped here."), "{log}");
+}
+
+/// `hoist run` with this standard input: exit code, standard output, standard error.
+fn run(daemon: &Daemon, user: &User, args: &[&str], input: &[u8]) -> (i32, Vec<u8>, String) {
+    let mut child = start_run(daemon, user, args);
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    // The command may not want all of it.
+    let writing = std::thread::spawn(move || stdin.write_all(&input));
+    let output = child.wait_with_output().unwrap();
+    let _ = writing.join().unwrap();
+    (output.status.code().unwrap(), output.stdout, String::from_utf8(output.stderr).unwrap())
+}
+
+fn start_run(daemon: &Daemon, user: &User, args: &[&str]) -> Child {
+    let mut command = daemon.hoist(&[&["run", "--app", "shop"], args].concat());
+    command.env("HOIST_URL", format!("http://{}", daemon.http)).env("HOIST_API_KEY", &user.token);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+fn attached_the_output_and_the_exit_code_are_ones_own() {
+    let (daemon, user) = shop("");
+    let (code, stdout, stderr) = run(&daemon, &user, &["echo $API_TOKEN; printf 'no end'; echo error >&2; exit 7"], b"");
+    assert_eq!((code, stdout.as_slice()), (7, &b"correct-horse-battery\nno enderror\n"[..]), "{stderr}");
+    assert!(stderr.starts_with("Running echo ") && stderr.contains(" on shop... done, run."), "{stderr}");
+    assert_eq!(run(&daemon, &user, &["--env", "A=1", "--", "sh", "-c", "kill -9 $$ $A"], b"").0, 137);
+    until(|| daemon.client(&user, &["ps", "--app", "shop"]) == "No dynos on shop\n");
+}
+
+#[test]
+fn attached_any_bytes_go_in_and_out_however_many() {
+    let (daemon, user) = shop("");
+    // Longer than every buffer on the way, and with every byte, Heroku's end of input among them.
+    let input: Vec<u8> = (0..3_000_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let (code, stdout, stderr) = run(&daemon, &user, &["cat"], &input);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout == input, "{} bytes of {}", stdout.len(), input.len());
+    let (code, stdout, _) = run(&daemon, &user, &["head -c 3"], &input);
+    assert_eq!((code, stdout.as_slice()), (0, &input[..3]));
+}
+
+#[test]
+fn an_attached_command_ends_with_its_user() {
+    let (daemon, user) = shop("");
+    let mut child = start_run(&daemon, &user, &["echo begun; sleep infinity"]);
+    let mut begun = [0; 6];
+    child.stdout.as_mut().unwrap().read_exact(&mut begun).unwrap();
+    let listed = daemon.get(&user, "/apps/shop/dynos");
+    let name = listed[0]["name"].as_str().unwrap().to_owned();
+    assert_eq!((&listed[0]["state"], &listed[0]["output_stream_url"]), (&json!("up"), &Value::Null));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until(|| daemon.client(&user, &["ps", "--app", "shop"]) == "No dynos on shop\n");
+    let ended = dyno(&daemon, &user, &name);
+    assert_eq!((&ended["state"], &ended["exit_status"]), (&json!("crashed"), &Value::Null));
+}
+
+#[test]
+fn an_attached_command_that_is_stopped_says_so() {
+    let (daemon, user) = shop("run_time = \"1s\"");
+    let (code, stdout, _) = run(&daemon, &user, &["sleep infinity"], b"");
+    assert_eq!((code, String::from_utf8(stdout).unwrap().as_str()), (1, " !     Command timed out (1 second).\n"));
+}
+
+#[test]
+fn herokus_client_attaches_over_tls() {
+    let (daemon, user) = shop("");
+    let body = json!({"command": "cat; exit 3", "attach": true, "env": {"COLUMNS": 80, "TERM": "dumb"}}).to_string();
+    let url = format!("http://{}/apps/shop/dynos", daemon.http);
+    let mut made = ureq::post(url).header("Authorization", format!("Bearer {}", user.token)).send(body).unwrap();
+    let made: Value = made.body_mut().read_json().unwrap();
+    let (at, secret) = made["attach_url"].as_str().unwrap().strip_prefix("rendezvous://").unwrap().split_once('/').unwrap();
+    let ca = daemon.data_dir().join("ca.pem");
+    let mut client = Command::new("openssl");
+    client.args(["s_client", "-quiet", "-verify_return_error", "-connect", at, "-CAfile"]).arg(&ca);
+    let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    // As its client does: the secret, what is typed, and one byte at the end; it never closes its half.
+    let mut stdin = client.stdin.take().unwrap();
+    stdin.write_all(format!("{secret}\r\n").as_bytes()).unwrap();
+    let mut stdout = client.stdout.take().unwrap();
+    let mut greeting = [0; 12];
+    stdout.read_exact(&mut greeting).unwrap();
+    assert_eq!(&greeting, b"rendezvous\r\n");
+    stdin.write_all(b"typed\n\x04").unwrap();
+    let mut output = String::new();
+    stdout.read_to_string(&mut output).unwrap();
+    assert_eq!(output, "typed\n");
+    client.wait().unwrap();
+    let name = made["name"].as_str().unwrap();
+    until(|| dyno(&daemon, &user, name)["exit_status"] == 3);
+}
+
+#[test]
+fn a_line_that_nothing_waits_for_is_answered_with_nothing() {
+    let daemon = Daemon::start();
+    let mut stream = TcpStream::connect(&daemon.http).unwrap();
+    stream.write_all(b"attach-0123\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(answer.is_empty(), "{answer:?}");
 }
 
 #[tokio::test]
@@ -114,6 +219,7 @@ async fn what_is_asked_for_is_checked() {
         (json!({"command": "x".repeat(70_000)}), "longer than 64 KiB"),
         (json!({"command": "true", "env": {"A-B": "1"}}), "is not a config var name"),
         (json!({"command": "true", "env": {"A": "1\0"}}), "The value of A holds a NUL byte."),
+        (json!({"command": "true", "env": {"A": []}}), "The value of A must be a text."),
         (json!({"command": "true", "type": "release"}), "choose another one"),
         (json!({"command": "true", "type": "a/b"}), "is not a process type name"),
     ];

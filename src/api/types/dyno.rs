@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{NamedRef, Timestamp};
 use crate::model::{DynoId, ReleaseId};
@@ -45,7 +46,7 @@ pub struct NewDyno {
     pub attach: Option<bool>,
     pub command: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub env: Option<BTreeMap<String, String>>,
+    pub env: Option<BTreeMap<String, Value>>,
     /// In seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_live: Option<u64>,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, Interest};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Interest};
 use tokio::net::UnixStream;
 
 use super::Sandbox;
@@ -18,7 +18,7 @@ use super::helper::Helper;
 use super::limits::{disk_bytes, out_of_turn, watch_disk, watch_memory};
 use super::network::Network;
 use super::protocol::{Invitation, MAX_LINE_BYTES, Reply, Request, send};
-use crate::engine::output::stream_until;
+use crate::engine::output::{Pipes, attach_until, stream_until};
 use crate::engine::transfer::{TarStream, copy_into, wide_pipe, with_verdict};
 use crate::engine::{Command, EngineError, Exit, Spec, Stream};
 
@@ -87,10 +87,7 @@ impl Environment {
         command: Command,
         output: impl FnMut(Stream, &[u8]) + Send,
     ) -> Result<Exit, EngineError> {
-        if command.needs_network {
-            let no_network = || EngineError::new("the command needs a network and the environment has none");
-            self.network.as_ref().ok_or_else(no_network)?.ready().await?;
-        }
+        self.wait_for_network(&command).await?;
         let before = self.events()?;
         let ((stdout, stdout_end), (stderr, stderr_end)) = (output_pipe()?, output_pipe()?);
         let Command { argv, env, cwd, timeout, .. } = command;
@@ -98,6 +95,33 @@ impl Environment {
         let conversation = self.invite(&request, &[stdout_end.as_fd(), stderr_end.as_fd()]).await?;
         drop((stdout_end, stderr_end));
         stream_until(self.exit(conversation, timeout, before), stdout, stderr, output).await
+    }
+
+    pub(in crate::engine) async fn run_attached(
+        &self,
+        command: Command,
+        input: impl AsyncRead + Send + Unpin,
+        output: impl AsyncWrite + Send + Unpin,
+    ) -> Result<Option<Exit>, EngineError> {
+        self.wait_for_network(&command).await?;
+        let before = self.events()?;
+        let ((stdout, stdout_end), (stderr, stderr_end)) = (output_pipe()?, output_pipe()?);
+        let (stdin_end, stdin) = input_pipe()?;
+        let Command { argv, env, cwd, timeout, .. } = command;
+        let request = Request::Run { argv, env, cwd };
+        let files = [stdout_end.as_fd(), stderr_end.as_fd(), stdin_end.as_fd()];
+        let conversation = self.invite(&request, &files).await?;
+        drop((stdout_end, stderr_end, stdin_end));
+        let ending = self.exit(conversation, timeout, before);
+        attach_until(ending, Pipes { stdin, stdout, stderr }, input, output).await.transpose()
+    }
+
+    async fn wait_for_network(&self, command: &Command) -> Result<(), EngineError> {
+        if !command.needs_network {
+            return Ok(());
+        }
+        let no_network = || EngineError::new("the command needs a network and the environment has none");
+        self.network.as_ref().ok_or_else(no_network)?.ready().await
     }
 
     pub(in crate::engine) async fn stop(self) -> Result<(), EngineError> {
@@ -203,6 +227,12 @@ fn control(helper: &Helper) -> io::Result<UnixStream> {
 /// The reading end of a pipe, and the end for the command, which blocks as programs expect.
 fn output_pipe() -> Result<(tokio::net::unix::pipe::Receiver, OwnedFd), EngineError> {
     let pipe = tokio::net::unix::pipe::pipe().and_then(|(sender, receiver)| Ok((receiver, sender.into_blocking_fd()?)));
+    pipe.map_err(|error| EngineError::io("cannot make a pipe", error))
+}
+
+/// The end for the command, which blocks as programs expect, and the writing end of a pipe.
+fn input_pipe() -> Result<(OwnedFd, tokio::net::unix::pipe::Sender), EngineError> {
+    let pipe = tokio::net::unix::pipe::pipe().and_then(|(sender, receiver)| Ok((receiver.into_blocking_fd()?, sender)));
     pipe.map_err(|error| EngineError::io("cannot make a pipe", error))
 }
 

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 /// Longest message on the control socket; a job with its filter rules takes about 3 KiB.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
-/// Most files attached to one message: a conversation and two outputs, or the join files of three cgroups.
+/// Most files attached to one message: a conversation, two outputs and an input, or the join files of three cgroups.
 const MAX_FILES: usize = 4;
 
 /// Longest line of a conversation; the kernel accepts about 2 MiB of arguments and environment.
@@ -82,7 +82,7 @@ pub(super) struct Invitation;
 /// What an environment can be asked for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {
-    /// Attached: standard output and standard error.
+    /// Attached: standard output, standard error and, if there is one, standard input.
     Run {
         argv: Vec<String>,
         env: BTreeMap<String, String>,

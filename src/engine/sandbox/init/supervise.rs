@@ -26,22 +26,23 @@ use crate::engine::sandbox::protocol::Reply;
 /// How long a tree may take to die one by one. After that it multiplies as fast as it is killed.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Runs a command as `app`, its standard output and standard error going to the first two of `outputs`, until it
-/// ends or the daemon hangs up; then kills what is left of its tree.
+/// Runs a command as `app`, its standard output and standard error going to the first two of `files`, its standard input
+/// coming from the third if there is one, until it ends or the daemon hangs up; then kills what is left of its tree.
 pub(super) fn run(
     argv: &[String],
     env: &BTreeMap<String, String>,
     cwd: &str,
-    mut outputs: impl Iterator<Item = OwnedFd>,
+    mut files: impl Iterator<Item = OwnedFd>,
     conversation: &UnixStream,
     inside: &Inside,
 ) -> io::Result<Reply> {
-    let (Some(stdout), Some(stderr)) = (outputs.next(), outputs.next()) else {
+    let (Some(stdout), Some(stderr)) = (files.next(), files.next()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
+    let stdin = files.next().map_or_else(Stdio::null, Stdio::from);
     set_child_subreaper(Some(getpid()))?;
     let mut diagnostics = std::fs::File::from(stderr.try_clone()?);
-    let command = match start(argv, env, cwd, (stdout, stderr), inside) {
+    let command = match start(argv, env, cwd, (stdin, stdout, stderr), inside) {
         Ok(pid) => pid,
         Err(error) => {
             let (code, message) = cannot_start(argv, cwd, &error);
@@ -63,14 +64,14 @@ fn start(
     argv: &[String],
     env: &BTreeMap<String, String>,
     cwd: &str,
-    (stdout, stderr): (OwnedFd, OwnedFd),
+    (stdin, stdout, stderr): (Stdio, OwnedFd, OwnedFd),
     inside: &Inside,
 ) -> io::Result<Pid> {
     let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::NotFound)?;
     #[expect(clippy::disallowed_methods, reason = "the engine is where processes are started")]
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(env).current_dir(cwd);
-    command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+    command.stdin(stdin).stdout(stdout).stderr(stderr);
     command.uid(APP).gid(APP).process_group(0);
     let join_files = inside.join_files.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?;
     sys::join_cgroups(&mut command, join_files);
