@@ -199,6 +199,10 @@ impl From<CreateError> for ApiError {
             }
             CreateError::NoSuchRelease => Self::NotFound("release"),
             CreateError::NoSuchSlug => Self::NotFound("slug"),
+            CreateError::NotPushed => Self::InvalidParams(
+                "The push of this code was strict, and is not accepted before its release command succeeds. Push it again."
+                    .into(),
+            ),
             CreateError::Db(error) => error.into(),
             refused @ CreateError::Rollback(_) => Self::Internal(Box::new(refused)),
         }
@@ -228,7 +232,9 @@ impl ApiError {
             RollbackRefusal::Blocked { reason } => format!("it is blocked ({reason}). Name another one."),
             RollbackRefusal::Pending => "its release command has not ended yet. Wait for it, or name another one.".into(),
             RollbackRefusal::Failed => "it failed. Name one that succeeded.".into(),
-            RollbackRefusal::Expired => "it has expired, its slug is no longer kept. Deploy its commit again.".into(),
+            RollbackRefusal::Expired => {
+                "it has expired, something else was released before its command had ended. Deploy its commit again.".into()
+            }
             RollbackRefusal::NoSlug => "there is no code in it. Name one with a slug.".into(),
         };
         Self::InvalidParams(format!("Cannot roll back to {version}: {why}"))

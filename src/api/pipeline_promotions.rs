@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use time::OffsetDateTime;
 
 use super::error::ApiError;
 use super::extract::{Body, Caller};
@@ -13,11 +14,12 @@ use super::types::{
 };
 use crate::ctx::Ctx;
 use crate::db;
-use crate::model::{Account, App, Promotion, PromotionTarget, Release};
+use crate::deploy;
+use crate::model::{Account, App, Promotion, PromotionOutcome, PromotionTarget, Release, ReleaseStatus};
 use crate::release::{self, Promote};
 
 /// `POST /pipeline-promotions`. Every app must be in the pipeline and the caller's to work on. The releases are made
-/// before the answer.
+/// before the answer; their commands run after it.
 pub(super) async fn create(
     State(ctx): State<Ctx>,
     Caller(account): Caller,
@@ -40,8 +42,12 @@ pub(super) async fn create(
     let release = source_release(&ctx, &source, &new.source).await?;
     let promote =
         Promote { pipeline: pipeline.id, by: account.id, source: &source, release: &release, targets: &targets, at: ctx.now() };
-    let (promotion, _) = release::promote(&ctx.db, &promote).await?;
-    Ok((StatusCode::CREATED, Json(describe(&promotion))))
+    let (promotion, releases) = release::promote(&ctx.db, &promote).await?;
+    let pending = releases.iter().any(|release| release.status == ReleaseStatus::Pending);
+    for release in &releases {
+        deploy::begin_phase(&ctx, release);
+    }
+    Ok((StatusCode::CREATED, Json(describe(&promotion, pending, promotion.created_at))))
 }
 
 /// `GET /pipeline-promotions/{promotion}`: of the caller's own.
@@ -50,7 +56,12 @@ pub(super) async fn info(
     Caller(account): Caller,
     Path(promotion): Path<String>,
 ) -> Result<Json<PipelinePromotion>, ApiError> {
-    Ok(Json(describe(&find(&ctx, &account, &promotion).await?)))
+    let promotion = find(&ctx, &account, &promotion).await?;
+    let mut db = ctx.db.read().await?;
+    let targets = db::pipeline_promotions::targets(&mut db, promotion.id).await?;
+    let changed_at = db::pipeline_promotions::changed_at(&mut db, promotion.id).await?;
+    let pending = targets.iter().any(|target| matches!(target.outcome, PromotionOutcome::Pending(_)));
+    Ok(Json(describe(&promotion, pending, changed_at.unwrap_or(promotion.created_at))))
 }
 
 /// `GET /pipeline-promotions/{promotion}/promotion-targets`
@@ -85,22 +96,24 @@ async fn find(ctx: &Ctx, account: &Account, id: &str) -> Result<Promotion, ApiEr
     db::pipeline_promotions::get(&mut *ctx.db.read().await?, id, account.id).await?.ok_or(not_found)
 }
 
-fn describe(promotion: &Promotion) -> PipelinePromotion {
+/// A promotion is completed when each of its releases has its last status.
+fn describe(promotion: &Promotion, pending: bool, changed_at: OffsetDateTime) -> PipelinePromotion {
     PipelinePromotion {
         created_at: Timestamp(promotion.created_at),
         id: promotion.id,
         pipeline: IdRef { id: promotion.pipeline },
         source: PromotionSource { app: IdRef { id: promotion.source_app }, release: IdRef { id: promotion.source_release } },
-        // It is recorded with its outcomes.
-        status: "completed".into(),
-        updated_at: Some(Timestamp(promotion.created_at)),
+        status: if pending { "pending" } else { "completed" }.into(),
+        updated_at: Some(Timestamp(changed_at)),
     }
 }
 
 fn describe_target(promotion: &Promotion, target: PromotionTarget) -> PipelinePromotionTarget {
-    let (status, release, error_message) = match target.outcome {
-        Ok(release) => ("succeeded", Some(IdRef { id: release }), None),
-        Err(message) => ("failed", None, Some(message)),
+    let release = target.outcome.release().map(|id| IdRef { id });
+    let (status, error_message) = match target.outcome {
+        PromotionOutcome::Pending(_) => ("pending", None),
+        PromotionOutcome::Succeeded(_) => ("succeeded", None),
+        PromotionOutcome::Failed { why, .. } => ("failed", Some(why)),
     };
     PipelinePromotionTarget {
         app: IdRef { id: target.app },

@@ -14,6 +14,7 @@ use super::types::{self, Artifact, IdRef, NamedRef, NewRelease, Timestamp, UserR
 use super::urls::Urls;
 use crate::ctx::Ctx;
 use crate::db::{self, Connection};
+use crate::deploy;
 use crate::model::{AccountId, App, ConfigVars, OneLine, Release, SlugId};
 use crate::release::{self, Cause};
 
@@ -54,6 +55,7 @@ pub(super) async fn create(
             return Err(ApiError::InvalidParams("Name a `slug` to release, or a `release` to roll back to.".into()));
         }
     };
+    deploy::begin_phase(&ctx, &release);
     Ok((StatusCode::CREATED, Json(describe(&Urls::new(&ctx.config), &at.app, &release, (&at.by).into()))))
 }
 

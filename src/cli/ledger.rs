@@ -1,5 +1,8 @@
 //! `hoist rollback`, `releases:retry`, `releases:block`, `releases:verify`, `releases:diff`
 
+use std::thread;
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 
 use super::client::Client;
@@ -7,6 +10,10 @@ use super::error::CliError;
 use super::output::{self, Action, note, print, print_json, warn};
 use super::target::{Target, app_path, encode};
 use crate::api::types::{Block, KeyChanges, NewBlock, NewRelease, Release, ReleaseDiff, Side, Slug, Verification};
+
+/// Between two looks at a command that starts when those of earlier releases have ended, and the number of looks.
+const INTERVAL: Duration = Duration::from_millis(100);
+const LOOKS: usize = 50;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Ledger {
@@ -132,17 +139,15 @@ fn retry(client: &Client, args: &Retry) -> Result<(), CliError> {
 fn follow(client: &Client, release: &Release) -> Result<(), CliError> {
     let Some(url) = &release.output_stream_url else { return Ok(()) };
     print("Running release command...\n")?;
-    match client.stream(url) {
-        Ok(mut stream) => {
-            std::io::copy(&mut stream, &mut anstream::stdout())?;
-            Ok(())
+    for _ in 0..LOOKS {
+        match client.stream(url) {
+            Ok(stream) => return output::print_stream(stream),
+            Err(CliError::Api { id, .. }) if id == "not_found" => thread::sleep(INTERVAL),
+            Err(error) => return Err(error),
         }
-        Err(CliError::Api { id, .. }) if id == "not_found" => {
-            warn("Release command not started yet. Please try again in a few seconds.");
-            Ok(())
-        }
-        Err(error) => Err(error),
     }
+    warn("Release command not started yet. To see its output, run: hoist releases:output");
+    Ok(())
 }
 
 fn block(client: &Client, args: &BlockArgs) -> Result<(), CliError> {

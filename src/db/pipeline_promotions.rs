@@ -1,9 +1,10 @@
 //! Promotions and what became of them in each app.
 
 use sqlx::Row as _;
+use time::OffsetDateTime;
 
 use super::{Connection, DbError, row};
-use crate::model::{AccountId, Promotion, PromotionId, PromotionTarget};
+use crate::model::{AccountId, Promotion, PromotionId, PromotionOutcome, PromotionTarget};
 
 /// Records a promotion.
 pub async fn insert(db: &mut Connection, promotion: &Promotion) -> Result<(), DbError> {
@@ -22,7 +23,7 @@ pub async fn insert(db: &mut Connection, promotion: &Promotion) -> Result<(), Db
     Ok(())
 }
 
-/// Records what became of a promotion in one app.
+/// Records a promotion's release in one app, or why there is none. What becomes of the release is told by its own rows.
 pub async fn insert_target(db: &mut Connection, promotion: PromotionId, target: &PromotionTarget) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO pipeline_promotion_targets (id, promotion_id, app_id, release_id, error_message) VALUES (?, ?, ?, ?, ?)",
@@ -30,8 +31,11 @@ pub async fn insert_target(db: &mut Connection, promotion: PromotionId, target: 
     .bind(target.id.to_string())
     .bind(promotion.to_string())
     .bind(target.app.to_string())
-    .bind(target.outcome.as_ref().ok().map(ToString::to_string))
-    .bind(target.outcome.as_ref().err())
+    .bind(target.outcome.release().map(|release| release.to_string()))
+    .bind(match &target.outcome {
+        PromotionOutcome::Failed { why, .. } => Some(why),
+        PromotionOutcome::Pending(_) | PromotionOutcome::Succeeded(_) => None,
+    })
     .execute(db)
     .await?;
     Ok(())
@@ -55,16 +59,34 @@ pub async fn get(db: &mut Connection, id: PromotionId, by: AccountId) -> Result<
     }))
 }
 
-/// Lists what became of a promotion, app by app in the order in which it was asked for.
+/// When the last of a promotion's releases got the status that it has, if there are any.
+pub async fn changed_at(db: &mut Connection, promotion: PromotionId) -> Result<Option<OffsetDateTime>, DbError> {
+    let row = sqlx::query(
+        "SELECT created_at FROM release_events WHERE release_id IN
+             (SELECT release_id FROM pipeline_promotion_targets WHERE promotion_id = ?)
+         ORDER BY created_at DESC LIMIT 1",
+    );
+    let row = row.bind(promotion.to_string()).fetch_optional(db).await?;
+    row.as_ref().map(|row| row::time(row, "created_at")).transpose()
+}
+
+/// Lists what has become of a promotion, app by app in the order in which it was asked for.
 pub async fn targets(db: &mut Connection, promotion: PromotionId) -> Result<Vec<PromotionTarget>, DbError> {
-    let rows = sqlx::query("SELECT * FROM pipeline_promotion_targets WHERE promotion_id = ? ORDER BY rowid")
-        .bind(promotion.to_string())
-        .fetch_all(db)
-        .await?;
+    let rows = sqlx::query(
+        "SELECT targets.*, event.status, event.reason FROM pipeline_promotion_targets AS targets
+         LEFT JOIN release_events AS event ON event.number =
+             (SELECT MAX(number) FROM release_events WHERE release_id = targets.release_id)
+         WHERE targets.promotion_id = ? ORDER BY targets.rowid",
+    )
+    .bind(promotion.to_string())
+    .fetch_all(db)
+    .await?;
     let target = |row| {
-        let outcome = match row::optional(row, "release_id")? {
-            Some(release) => Ok(release),
-            None => Err(row.try_get::<Option<String>, _>("error_message")?.unwrap_or_default()),
+        let outcome = if let Some(release) = row::optional(row, "release_id")? {
+            PromotionOutcome::of_release(release, row::text(row, "status")?, row.try_get("reason")?)
+        } else {
+            let why = row.try_get::<Option<String>, _>("error_message")?.unwrap_or_default();
+            PromotionOutcome::Failed { release: None, why }
         };
         Ok(PromotionTarget { id: row::text(row, "id")?, app: row::text(row, "app_id")?, outcome })
     };

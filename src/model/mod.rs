@@ -33,7 +33,7 @@ pub use id::{
 };
 pub use limits::Limits;
 pub use one_line::OneLine;
-pub use pipeline::{Coupling, Pipeline, PipelineName, Promotion, PromotionTarget, Stage};
+pub use pipeline::{Coupling, Pipeline, PipelineName, Promotion, PromotionOutcome, PromotionTarget, Stage};
 pub use procfile::{ProcessType, ProcessTypes, Procfile};
 pub use push_options::PushOptions;
 pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, RollbackRefusal, Slug};

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use time::OffsetDateTime;
 
-use super::{AccountId, AppId, CouplingId, Invalid, PipelineId, PromotionId, PromotionTargetId, ReleaseId};
+use super::{AccountId, AppId, CouplingId, Invalid, PipelineId, PromotionId, PromotionTargetId, ReleaseId, ReleaseStatus};
 
 /// A name as Heroku allows it: 3 to 30 lower-case letters, digits and dashes, starting with a letter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,12 +127,49 @@ pub struct Promotion {
     pub created_at: OffsetDateTime,
 }
 
-/// What became of a promotion in one app: a release, or why there is none.
+/// One app of a promotion.
 #[derive(Debug, Clone)]
 pub struct PromotionTarget {
     pub id: PromotionTargetId,
     pub app: AppId,
-    pub outcome: Result<ReleaseId, String>,
+    pub outcome: PromotionOutcome,
+}
+
+/// What has become of a promotion in one app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PromotionOutcome {
+    /// Released, but the release's command has not ended.
+    Pending(ReleaseId),
+    Succeeded(ReleaseId),
+    /// There is no release, or one that has not become current.
+    Failed {
+        release: Option<ReleaseId>,
+        why: String,
+    },
+}
+
+impl PromotionOutcome {
+    /// What a release with this status, for this reason, means to the promotion that made it.
+    #[must_use]
+    pub fn of_release(release: ReleaseId, status: ReleaseStatus, reason: Option<String>) -> Self {
+        let what = match status {
+            ReleaseStatus::Pending => return Self::Pending(release),
+            ReleaseStatus::Succeeded => return Self::Succeeded(release),
+            ReleaseStatus::Failed => "The release command did not succeed",
+            ReleaseStatus::Expired => "The release has expired",
+        };
+        let why = reason.map_or_else(|| format!("{what}."), |reason| format!("{what}: {reason}."));
+        Self::Failed { release: Some(release), why }
+    }
+
+    /// The release that was made, if any.
+    #[must_use]
+    pub fn release(&self) -> Option<ReleaseId> {
+        match self {
+            Self::Pending(release) | Self::Succeeded(release) => Some(*release),
+            Self::Failed { release, .. } => *release,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -147,6 +184,20 @@ mod tests {
         assert!("my-pipe-2".parse::<PipelineName>().is_ok());
         assert_eq!("staging".parse(), Ok(Stage::Staging));
         assert!("Staging".parse::<Stage>().is_err());
+    }
+
+    #[test]
+    fn a_promotion_has_failed_where_its_release_is_not_current() {
+        let id = ReleaseId::new();
+        let of = |status, reason: Option<&str>| PromotionOutcome::of_release(id, status, reason.map(str::to_owned));
+        assert_eq!(of(ReleaseStatus::Pending, None), PromotionOutcome::Pending(id));
+        assert_eq!(of(ReleaseStatus::Succeeded, None), PromotionOutcome::Succeeded(id));
+        let failed = |why: &str| PromotionOutcome::Failed { release: Some(id), why: why.into() };
+        assert_eq!(
+            of(ReleaseStatus::Expired, Some("v5 was released meanwhile")),
+            failed("The release has expired: v5 was released meanwhile.")
+        );
+        assert_eq!(of(ReleaseStatus::Failed, None), failed("The release command did not succeed."));
     }
 
     #[test]

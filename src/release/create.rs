@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use super::config::base_config;
 use super::deploy::deploy_of;
+use super::phase::first_status;
 use crate::db::releases::NewRelease;
 use crate::db::{self, Connection, Db, DbError};
 use crate::model::{
@@ -32,6 +33,9 @@ pub enum CreateError {
     NoSuchRelease,
     #[error("there is no such slug")]
     NoSuchSlug,
+    /// Its push was refused, because its release command did not succeed, or is not decided yet (`-o strict`).
+    #[error("the slug's push was not accepted")]
+    NotPushed,
     #[error(transparent)]
     Db(#[from] DbError),
 }
@@ -57,6 +61,12 @@ pub async fn release_slug_in(
     let found = db::slugs::get(tx, slug).await?.ok_or(CreateError::NoSuchSlug)?;
     // A slug that the app has released before was made by the build that this release names.
     let before = db::releases::newest_of_slug(tx, cause.app, slug).await?;
+    if let Some(before) = &before
+        && before.status != ReleaseStatus::Succeeded
+        && !db::phases::refs(tx, before.id).await?.is_empty()
+    {
+        return Err(CreateError::NotPushed);
+    }
     let description = description
         .map_or_else(|| deploy_of(found.commit.as_ref().map_or("source", |commit| commit.short())), |line| line.to_string());
     let content = Content {
@@ -68,11 +78,11 @@ pub async fn release_slug_in(
     Ok(append(tx, db, cause, description, content).await?)
 }
 
-/// Makes the newest release once more: its code, and its config, which is the app's.
+/// Makes the release that the next one builds upon once more: its code, and its config, which is the app's.
 pub async fn release_again(db: &Db, cause: Cause, description: OneLine) -> Result<Release, CreateError> {
     let mut tx = db.write().await?;
-    let newest = db::releases::newest(&mut tx, cause.app).await?.filter(|release| release.slug.is_some());
-    let content = content_of(&mut tx, db, newest.ok_or(CreateError::NothingToRelease)?).await?;
+    let base = db::releases::base(&mut tx, cause.app).await?.filter(|release| release.slug.is_some());
+    let content = content_of(&mut tx, db, base.ok_or(CreateError::NothingToRelease)?).await?;
     let release = append(&mut tx, db, cause, description.to_string(), content).await?;
     tx.commit().await.map_err(DbError::from)?;
     Ok(release)
@@ -115,7 +125,7 @@ async fn append(tx: &mut Connection, db: &Db, cause: Cause, description: String,
         build: content.build,
         commit: content.commit,
         config: content.config,
-        status: ReleaseStatus::Succeeded,
+        status: first_status(tx, content.slug).await?,
         at: cause.at,
     };
     db::releases::append(tx, db.cipher(), new).await

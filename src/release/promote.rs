@@ -3,10 +3,11 @@
 use time::OffsetDateTime;
 
 use super::config::base_config;
+use super::phase::first_status;
 use crate::db::releases::NewRelease;
 use crate::db::{self, Connection, Db, DbError};
 use crate::model::{
-    AccountId, App, Invalid, PipelineId, Promotion, PromotionId, PromotionTarget, PromotionTargetId, Release, ReleaseStatus,
+    AccountId, App, Invalid, PipelineId, Promotion, PromotionId, PromotionOutcome, PromotionTarget, PromotionTargetId, Release,
     Slug, SlugId,
 };
 
@@ -32,8 +33,9 @@ pub enum PromoteError {
 }
 
 /// Releases the slug of `release` in each target and records the promotion: all of it or nothing, so that no promotion is
-/// ever found half done. A target that was destroyed meanwhile is told by its own outcome.
-pub async fn promote(db: &Db, promote: &Promote<'_>) -> Result<(Promotion, Vec<PromotionTarget>), PromoteError> {
+/// ever found half done. A target that was destroyed meanwhile is told by its own outcome. Returns the releases too, whose
+/// commands are still to be run.
+pub async fn promote(db: &Db, promote: &Promote<'_>) -> Result<(Promotion, Vec<Release>), PromoteError> {
     let mut tx = db.write().await?;
     let slug = match promote.release.slug {
         Some(slug) => db::slugs::get(&mut tx, slug).await?,
@@ -50,18 +52,22 @@ pub async fn promote(db: &Db, promote: &Promote<'_>) -> Result<(Promotion, Vec<P
         created_at: promote.at,
     };
     db::pipeline_promotions::insert(&mut tx, &promotion).await?;
-    let mut targets = Vec::new();
+    let mut releases = Vec::new();
     for app in promote.targets {
         let outcome = match db::apps::by_id(&mut tx, app.id).await? {
-            Some(app) => Ok(release_to(&mut tx, db, promote, &app, &slug).await?.id),
-            None => Err(format!("{} was destroyed.", app.name)),
+            Some(app) => {
+                let release = release_to(&mut tx, db, promote, &app, &slug).await?;
+                let outcome = PromotionOutcome::of_release(release.id, release.status, None);
+                releases.push(release);
+                outcome
+            }
+            None => PromotionOutcome::Failed { release: None, why: format!("{} was destroyed.", app.name) },
         };
         let target = PromotionTarget { id: PromotionTargetId::new(), app: app.id, outcome };
         db::pipeline_promotions::insert_target(&mut tx, promotion.id, &target).await?;
-        targets.push(target);
     }
     tx.commit().await.map_err(DbError::from)?;
-    Ok((promotion, targets))
+    Ok((promotion, releases))
 }
 
 /// Makes a release of `app` with another app's slug and its own config.
@@ -78,7 +84,7 @@ async fn release_to(tx: &mut Connection, db: &Db, promote: &Promote<'_>, app: &A
         build: None,
         commit: slug.commit.clone(),
         config: base_config(tx, db, app.id).await?,
-        status: ReleaseStatus::Succeeded,
+        status: first_status(tx, Some(copy.id)).await?,
         at: promote.at,
     };
     db::releases::append(tx, db.cipher(), new).await

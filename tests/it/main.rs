@@ -30,5 +30,6 @@ mod one_off;
 mod queue;
 mod refusals;
 mod release_phase;
+mod release_phase_causes;
 mod serve;
 mod transcript;

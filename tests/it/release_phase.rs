@@ -8,7 +8,12 @@ use crate::harness::{Daemon, Gated, User, WorkTree, interrupt, until, wait};
 
 /// A daemon with an app `shop`, and its work tree with a Procfile that has this release command.
 fn shop(limits: &str, command: &str) -> (Daemon, User, WorkTree) {
-    let daemon = Daemon::start_with(&format!("[limits]\n{limits}\n"));
+    shop_with(&format!("[limits]\n{limits}\n"), command)
+}
+
+/// The same with this `hoist.toml`.
+pub(crate) fn shop_with(config: &str, command: &str) -> (Daemon, User, WorkTree) {
+    let daemon = Daemon::start_with(config);
     let user = daemon.user("alice@example.com");
     daemon.client(&user, &["apps:create", "shop"]);
     daemon.client(&user, &["buildpacks:set", "./pack", "--app", "shop"]);
@@ -17,13 +22,13 @@ fn shop(limits: &str, command: &str) -> (Daemon, User, WorkTree) {
     (daemon, user, tree)
 }
 
-fn release_with(tree: &WorkTree, command: &str) {
+pub(crate) fn release_with(tree: &WorkTree, command: &str) {
     tree.write("Procfile", &format!("release: {command}\nweb: ./serve\n"));
     tree.commit("release command");
 }
 
 /// The app's releases, oldest first, as `v2 failed`, the current one with a star.
-fn statuses(daemon: &Daemon, user: &User) -> Vec<String> {
+pub(crate) fn statuses(daemon: &Daemon, user: &User) -> Vec<String> {
     let releases = daemon.get(user, "/apps/shop/releases");
     let line = |release: &Value| {
         let star = if release["current"] == true { "*" } else { "" };
@@ -37,7 +42,7 @@ fn after_launching(transcript: &str) -> &str {
     &transcript[transcript.find("remote: -----> Launching...").expect(transcript)..]
 }
 
-fn output(daemon: &Daemon, user: &User, version: &str) -> String {
+pub(crate) fn output(daemon: &Daemon, user: &User, version: &str) -> String {
     daemon.client(user, &["releases:output", version, "--app", "shop"])
 }
 

@@ -60,7 +60,7 @@ async fn a_rollback_that_can_not_be_says_why() {
     }
     assert_snapshot!(refusals.join("\n"), @r"
     422 invalid_params: Cannot roll back to v1: there is no code in it. Name one with a slug.
-    422 invalid_params: Cannot roll back to v2: it has expired, its slug is no longer kept. Deploy its commit again.
+    422 invalid_params: Cannot roll back to v2: it has expired, something else was released before its command had ended. Deploy its commit again.
     422 invalid_params: Cannot roll back to v4: it failed. Name one that succeeded.
     422 invalid_params: Cannot roll back to v5: its release command has not ended yet. Wait for it, or name another one.
     422 invalid_params: Cannot roll back to v6: it is blocked (loses orders). Name another one.

@@ -111,7 +111,9 @@ async fn retrying_needs_a_release_command() {
      ›   Error: App must have a release-phase command to use this command.
     ");
     deploy(world, user, app, Code { process_types: &[("release", "rake db:migrate")], ..Code::of('b') }).await;
-    assert_snapshot!(run().await, @"Retrying v3 on example... done, v4");
+    // What becomes of the command is shown where there is a stack to run it in: `release_phase_causes`.
+    let retried = run().await;
+    assert!(retried.contains("Retrying v3 on example... done, v4\n"), "{retried}");
     let newest = world.get(user, "/apps/example/releases/4").await.body;
     assert_eq!(newest["description"], "Retry of v3: Deploy bbbbbbbb");
 }
@@ -203,7 +205,7 @@ async fn comparing_two_releases() {
     [exit 1]
     error: unrecognized subcommand 'releases:blok'
 
-      tip: some similar subcommands exist: 'releases:verify', 'releases:retry', 'releases:diff', 'releases:info', 'releases', 'releases:rollback', 'releases:block'
+      tip: some similar subcommands exist: 'releases:verify', 'releases:retry', 'releases:diff', 'releases:output', 'releases:info', 'releases', 'releases:rollback', 'releases:block'
 
     Usage: hoist <COMMAND>
 
