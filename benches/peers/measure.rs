@@ -3,8 +3,9 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// Time between two measurements, for what the one leaves to be done in the background.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Time between two measurements, for what the one leaves to be done in the background: the kernel takes up to a quarter
+/// of a second to clear away an environment's network.
+const PAUSE: Duration = Duration::from_millis(400);
 
 /// The medians of both sides.
 pub(crate) struct Medians {
