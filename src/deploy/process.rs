@@ -121,7 +121,7 @@ pub(super) async fn run_job(
     transcript: &Transcript,
     slot: OwnedSemaphorePermit,
 ) -> Result<(), ProcessFailure> {
-    let site = open_site(ctx, job, slot).await?;
+    let site = open_site_in_time(ctx, job, slot).await?;
     let exit = run::run(site.environment(), &job.process(), transcript).await.map_err(Failure::from)?;
     outcome(exit)
 }
@@ -135,7 +135,7 @@ pub(super) async fn run_job_attached(
 ) -> Result<(), ProcessFailure> {
     let Attached { input, output, receiver, .. } = attached;
     let work = async {
-        let site = open_site(ctx, job, slot).await?;
+        let site = open_site_in_time(ctx, job, slot).await?;
         let exit = run::run_attached(site.environment(), &job.process(), input, output).await.map_err(Failure::from)?;
         exit.map_or(Err(ProcessFailure::Left), outcome)
     };
@@ -155,6 +155,14 @@ fn outcome(exit: Exit) -> Result<(), ProcessFailure> {
 impl Job<'_> {
     fn process(&self) -> Process<'_> {
         Process { name: self.name, command: self.command, config: self.config, env: self.env, time: self.time }
+    }
+}
+
+/// Unpacking a slug may take no longer than its command may.
+async fn open_site_in_time(ctx: &Ctx, job: &Job<'_>, slot: OwnedSemaphorePermit) -> Result<Site, ProcessFailure> {
+    match tokio::time::timeout(job.time, open_site(ctx, job, slot)).await {
+        Ok(opened) => Ok(opened?),
+        Err(_late) => Err(ProcessFailure::Exit(Exit::TimedOut)),
     }
 }
 

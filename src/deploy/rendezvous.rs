@@ -27,6 +27,8 @@ const PIECE_BYTES: usize = 64 * 1024;
 const MOST_FRAME_BYTES: u32 = 1024 * 1024;
 /// Heroku's client throws the whole first piece away: what follows has to come as another one.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long a client may take to read its greeting.
+const GREETING_TIME: Duration = Duration::from_secs(10);
 /// How long a client may take to read the rest and close its half.
 const GOODBYE_TIME: Duration = Duration::from_secs(5);
 
@@ -117,9 +119,16 @@ pub(super) struct Receiver {
 
 impl Client {
     pub(super) async fn greet(self) -> io::Result<Attached> {
+        self.greet_within(GREETING_TIME).await
+    }
+
+    async fn greet_within(self, time: Duration) -> io::Result<Attached> {
         let (reader, mut output) = tokio::io::split(self.connection);
-        output.write_all(b"rendezvous\r\n").await?;
-        output.flush().await?;
+        let greet = async {
+            output.write_all(b"rendezvous\r\n").await?;
+            output.flush().await
+        };
+        timeout(time, greet).await??;
         sleep(PAUSE).await;
         let (input, to_command) = tokio::io::duplex(PIECE_BYTES);
         let receiver = Receiver { reader, to_command: Some(to_command), is_framed: self.is_framed };
@@ -220,6 +229,18 @@ mod tests {
         drop(attached);
         assert!(bringing.await.unwrap());
         got
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_no_greeting_is_given_up() {
+        let waiting = Waiting::default();
+        let mut meeting = waiting.meet();
+        let secret = meeting.secret.clone();
+        let (_client, ours) = tokio::io::duplex(1);
+        let bringing = tokio::spawn(async move { waiting.bring(&secret, Box::new(ours)).await });
+        let client = meeting.client(Duration::from_mins(1)).await.unwrap();
+        assert!(client.greet_within(Duration::from_millis(10)).await.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut));
+        assert!(bringing.await.unwrap());
     }
 
     #[tokio::test]
