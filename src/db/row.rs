@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
@@ -12,6 +13,12 @@ use super::DbError;
 pub(super) fn text<T: FromStr<Err: std::fmt::Display>>(row: &SqliteRow, column: &'static str) -> Result<T, DbError> {
     let text: String = row.try_get(column)?;
     text.parse().map_err(|why: T::Err| DbError::Corrupt { what: column, why: why.to_string() })
+}
+
+/// Reads a text column that holds JSON as `T`.
+pub(super) fn json<T: DeserializeOwned>(row: &SqliteRow, column: &'static str) -> Result<T, DbError> {
+    let text: String = row.try_get(column)?;
+    serde_json::from_str(&text).map_err(|why| DbError::Corrupt { what: column, why: why.to_string() })
 }
 
 /// Reads a text column that may be NULL as `T`.

@@ -46,7 +46,6 @@ pub async fn insert(db: &mut Connection, upload: &SlugUpload) -> Result<(), DbEr
 pub async fn get(db: &mut Connection, id: SlugId) -> Result<Option<SlugUpload>, DbError> {
     let row = sqlx::query("SELECT * FROM slug_uploads WHERE id = ?").bind(id.to_string()).fetch_optional(db).await?;
     let Some(row) = row else { return Ok(None) };
-    let process_types: String = row.try_get("process_types")?;
     Ok(Some(SlugUpload {
         id: row::text(&row, "id")?,
         app: row::text(&row, "app_id")?,
@@ -54,8 +53,7 @@ pub async fn get(db: &mut Connection, id: SlugId) -> Result<Option<SlugUpload>, 
         stack: row::text(&row, "stack")?,
         stack_digest: row::text(&row, "stack_digest")?,
         commit: row::optional(&row, "commit_id")?,
-        process_types: serde_json::from_str(&process_types)
-            .map_err(|why| DbError::Corrupt { what: "process_types", why: why.to_string() })?,
+        process_types: row::json(&row, "process_types")?,
         language: row.try_get("language")?,
         created_at: row::time(&row, "created_at")?,
     }))

@@ -39,7 +39,6 @@ pub async fn is_of_app(db: &mut Connection, id: SlugId, app: AppId) -> Result<bo
 pub async fn get(db: &mut Connection, id: SlugId) -> Result<Option<Slug>, DbError> {
     let row = sqlx::query("SELECT * FROM slugs WHERE id = ?").bind(id.to_string()).fetch_optional(db).await?;
     let Some(row) = row else { return Ok(None) };
-    let process_types: String = row.try_get("process_types")?;
     Ok(Some(Slug {
         id: row::text(&row, "id")?,
         app: row::text(&row, "app_id")?,
@@ -49,8 +48,7 @@ pub async fn get(db: &mut Connection, id: SlugId) -> Result<Option<Slug>, DbErro
         stack: row::text(&row, "stack")?,
         stack_digest: row::text(&row, "stack_digest")?,
         commit: row::optional(&row, "commit_id")?,
-        process_types: serde_json::from_str(&process_types)
-            .map_err(|why| DbError::Corrupt { what: "process_types", why: why.to_string() })?,
+        process_types: row::json(&row, "process_types")?,
         language: row.try_get("language")?,
         created_at: row::time(&row, "created_at")?,
     }))

@@ -2,7 +2,7 @@
 //!
 //! `submit` records a build and starts it; `run` below is the build itself, one step a line. `queue` keeps the
 //! builds of one app in order and those of all apps within the host's means; `site` is where one runs; `failure` holds
-//! every way a build can end badly and its words; `cancel` stops one; `archive` keeps the log; `recover` is what a start
+//! every reason for which a push is refused, before its build and in it, and the words; `cancel` stops one; `archive` keeps the log; `recover` is what a start
 //! after a crash does.
 //!
 //! `phase` carries out what an appended release still needs, whatever caused it; `run` runs one-off commands, and
