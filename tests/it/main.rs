@@ -33,3 +33,4 @@ mod release_phase;
 mod release_phase_causes;
 mod serve;
 mod transcript;
+mod upgrade;

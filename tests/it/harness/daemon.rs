@@ -39,6 +39,11 @@ impl Daemon {
     pub(crate) fn start_with(config: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("hoist-test-").tempdir().unwrap();
         std::fs::write(dir.path().join("hoist.toml"), config).unwrap();
+        Self::start_in(dir)
+    }
+
+    /// Starts a daemon over the data that is there already.
+    pub(crate) fn start_in(dir: TempDir) -> Self {
         let (child, http, ssh) = spawn(dir.path());
         Self { child, dir, http, ssh }
     }
