@@ -7,23 +7,23 @@ use axum::http::StatusCode;
 use super::account::oneself;
 use super::error::ApiError;
 use super::extract::{Body, Caller, InApp, Named};
-use super::range::{Page, Range};
+use super::range::{Key, Page, Range};
 use super::stacks;
 use super::types::{self, AppChange, NamedRef, NewApp, Timestamp};
 use super::urls::Urls;
 use crate::ctx::Ctx;
-use crate::db::{self, Connection};
-use crate::model::{Account, App, AppName};
+use crate::db;
+use crate::db::app_details::AppDetails;
+use crate::model::{App, AppName};
+
+const KEYS: [Key<AppDetails>; 2] = [("name", |one| one.app.name.to_string()), ("id", |one| one.app.id.to_string())];
 
 /// `GET /apps`: those that the caller owns or collaborates on.
 pub(super) async fn list(State(ctx): State<Ctx>, Caller(account): Caller, range: Range) -> Result<Page<types::App>, ApiError> {
+    let window = range.text_window(&KEYS)?;
+    let apps = db::app_details::page(&mut *ctx.db.read().await?, account.id, &window).await?;
     let urls = Urls::new(&ctx.config);
-    let mut db = ctx.db.read().await?;
-    let mut apps = Vec::new();
-    for app in db::apps::visible_to(&mut db, account.id).await? {
-        apps.push(describe(&mut db, &urls, &app).await?);
-    }
-    range.cut(apps, &[("name", |app| app.name.clone()), ("id", |app| app.id.to_string())])
+    Ok(range.text_page(apps, &KEYS)?.map(|app| describe(&urls, app)))
 }
 
 /// `GET /users/{user}/apps`
@@ -85,18 +85,14 @@ pub(super) async fn destroy(State(ctx): State<Ctx>, at: InApp) -> Result<Json<ty
 }
 
 async fn answer(ctx: &Ctx, app: &App) -> Result<Json<types::App>, ApiError> {
-    Ok(Json(describe(&mut *ctx.db.read().await?, &Urls::new(&ctx.config), app).await?))
+    let details = db::app_details::get(&mut *ctx.db.read().await?, app.id).await?;
+    Ok(Json(describe(&Urls::new(&ctx.config), details)))
 }
 
-pub(super) async fn describe(db: &mut Connection, urls: &Urls, app: &App) -> Result<types::App, ApiError> {
-    let owner: Account = db::accounts::get(db, app.owner).await?;
-    let current = db::releases::current(db, app.id).await?;
-    let slug = match current.as_ref().and_then(|release| release.slug) {
-        Some(slug) => db::slugs::get(db, slug).await?,
-        None => None,
-    };
+pub(super) fn describe(urls: &Urls, details: AppDetails) -> types::App {
+    let AppDetails { app, owner, released_at, slug, repo_bytes } = details;
     let stack = slug.as_ref().map_or(&app.stack, |slug| &slug.stack);
-    Ok(types::App {
+    types::App {
         acm: false,
         archived_at: None,
         buildpack_provided_description: slug.as_ref().and_then(|slug| slug.language.clone()),
@@ -114,13 +110,13 @@ pub(super) async fn describe(db: &mut Connection, urls: &Urls, app: &App) -> Res
         owner: (&owner).into(),
         // The region that the Heroku CLI takes for granted and does not mention.
         region: NamedRef::named("region", "us"),
-        released_at: current.as_ref().map(|release| Timestamp(release.created_at)),
-        repo_size: db::packs::bytes(db, app.id).await?,
-        slug_size: slug.as_ref().map_or(0, |slug| slug.size_bytes),
+        released_at: released_at.map(Timestamp),
+        repo_size: repo_bytes,
+        slug_size: slug.as_ref().map_or(0, |slug| slug.bytes),
         space: None,
         stack: NamedRef::named("stack", stack.as_str()),
         team: None,
         updated_at: Timestamp(app.updated_at),
         web_url: urls.web(&app.name),
-    })
+    }
 }

@@ -25,12 +25,9 @@ pub(super) async fn apps(
         return Err(ApiError::InvalidParams(format!("At most {MOST} apps can be asked for at once.")));
     }
     let urls = Urls::new(&ctx.config);
-    let mut db = ctx.db.read().await?;
-    let mut found = Vec::new();
-    for app in db::apps::visible_to(&mut db, account.id).await? {
-        if filter.within.id.contains(&app.id.to_string()) {
-            found.push(describe(&mut db, &urls, &app).await?);
-        }
-    }
+    // What is no id names nothing.
+    let ids: Vec<_> = filter.within.id.iter().filter_map(|id| id.parse().ok()).collect();
+    let found = db::app_details::among(&mut *ctx.db.read().await?, account.id, &ids).await?;
+    let found = found.into_iter().map(|app| describe(&urls, app)).collect();
     range.cut(found, &[("id", |app| app.id.to_string()), ("name", |app| app.name.clone())])
 }

@@ -2,6 +2,8 @@
 //!
 //! Bounds are values, whatever the order: a descending list goes on below the last one shown.
 
+use std::ops::{Bound, RangeBounds};
+
 use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -10,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::error::ApiError;
-use crate::db::{Order, Window};
+use crate::db::{Order, TextWindow, Window};
 
 const MAX_DEFAULT: u32 = 200;
 const MAX: u32 = 1000;
@@ -20,17 +22,10 @@ const MAX: u32 = 1000;
 pub(super) struct Range {
     /// None asks for the list's own first attribute.
     attribute: Option<String>,
-    start: Bound,
-    end: Bound,
+    start: Bound<String>,
+    end: Bound<String>,
     max: u32,
     order: Order,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Bound {
-    Open,
-    Inclusive(String),
-    Exclusive(String),
 }
 
 /// An attribute that a list can be cut by: its name and how to get it. Must be unique within the list.
@@ -61,7 +56,7 @@ impl<T> Page<T> {
 
 impl Default for Range {
     fn default() -> Self {
-        Self { attribute: None, start: Bound::Open, end: Bound::Open, max: MAX_DEFAULT, order: Order::Ascending }
+        Self { attribute: None, start: Bound::Unbounded, end: Bound::Unbounded, max: MAX_DEFAULT, order: Order::Ascending }
     }
 }
 
@@ -78,21 +73,37 @@ impl<S: Sync> FromRequestParts<S> for Range {
 impl Range {
     /// Cuts a list that is in memory.
     pub(super) fn cut<T>(&self, mut items: Vec<T>, keys: &[Key<T>]) -> Result<Page<T>, ApiError> {
-        let asked = self.attribute.as_deref().unwrap_or(keys[0].0);
-        let key = keys.iter().find(|(name, _)| *name == asked).ok_or_else(|| not_by(asked, keys.iter().map(|key| key.0)))?;
+        let key = self.key(keys)?;
         items.retain(|item| self.holds(&key.1(item)));
         items.sort_by_key(key.1);
         if self.order == Order::Descending {
             items.reverse();
         }
-        Ok(self.page(items, key, &keys.iter().map(|key| key.0).collect::<Vec<_>>().join(", ")))
+        Ok(self.page(items, key, &names(keys)))
+    }
+
+    /// The attribute that is asked for; without one, the first.
+    fn key<'k, T>(&self, keys: &'k [Key<T>]) -> Result<&'k Key<T>, ApiError> {
+        let asked = self.attribute.as_deref().unwrap_or(keys[0].0);
+        keys.iter().find(|(name, _)| *name == asked).ok_or_else(|| not_by(asked, keys.iter().map(|key| key.0)))
+    }
+
+    /// What to read from the database of a list whose attributes are columns.
+    pub(super) fn text_window<T>(&self, keys: &[Key<T>]) -> Result<TextWindow, ApiError> {
+        let column = self.key(keys)?.0;
+        Ok(TextWindow { column, from: self.start.clone(), to: self.end.clone(), order: self.order, most: self.max + 1 })
+    }
+
+    /// Makes the page of what [`Range::text_window`] read.
+    pub(super) fn text_page<T>(&self, items: Vec<T>, keys: &[Key<T>]) -> Result<Page<T>, ApiError> {
+        Ok(self.page(items, self.key(keys)?, &names(keys)))
     }
 
     /// What to read from the database of a list that is numbered by `attribute`. `aliases` are attributes that grow
     /// with the number; they are accepted without bounds.
     pub(super) fn window(&self, attribute: &'static str, aliases: &[&'static str]) -> Result<Window, ApiError> {
         let asked = self.attribute.as_deref().unwrap_or(attribute);
-        let open = self.start == Bound::Open && self.end == Bound::Open;
+        let open = self.start == Bound::Unbounded && self.end == Bound::Unbounded;
         if asked != attribute && !(open && aliases.contains(&asked)) {
             return Err(not_by(asked, [attribute].into_iter()));
         }
@@ -100,15 +111,15 @@ impl Range {
             text.parse::<u32>().map_err(|_| ApiError::BadRange(format!("`{}` is not a {attribute}.", text.escape_debug())))
         };
         let from = match &self.start {
-            Bound::Open => 0,
-            Bound::Inclusive(text) => number(text)?,
-            Bound::Exclusive(text) => number(text)?.saturating_add(1),
+            Bound::Unbounded => 0,
+            Bound::Included(text) => number(text)?,
+            Bound::Excluded(text) => number(text)?.saturating_add(1),
         };
         let to = match &self.end {
-            Bound::Open => u32::MAX,
-            Bound::Inclusive(text) => number(text)?,
+            Bound::Unbounded => u32::MAX,
+            Bound::Included(text) => number(text)?,
             // Nothing lies below 0; an empty window says so.
-            Bound::Exclusive(text) => match number(text)?.checked_sub(1) {
+            Bound::Excluded(text) => match number(text)?.checked_sub(1) {
                 Some(to) => to,
                 None => return Ok(Window { from: 1, to: 0, order: self.order, most: 0 }),
             },
@@ -133,35 +144,31 @@ impl Range {
 
     fn after(&self, attribute: &str, last: String) -> String {
         let (start, end, order) = match self.order {
-            Order::Ascending => (&Bound::Exclusive(last), &self.end, "asc"),
-            Order::Descending => (&self.start, &Bound::Exclusive(last), "desc"),
+            Order::Ascending => (&Bound::Excluded(last), &self.end, "asc"),
+            Order::Descending => (&self.start, &Bound::Excluded(last), "desc"),
         };
         let start = match start {
-            Bound::Open => String::new(),
-            Bound::Inclusive(text) => text.clone(),
-            Bound::Exclusive(text) => format!("]{text}"),
+            Bound::Unbounded => String::new(),
+            Bound::Included(text) => text.clone(),
+            Bound::Excluded(text) => format!("]{text}"),
         };
         let end = match end {
-            Bound::Open => String::new(),
-            Bound::Inclusive(text) => text.clone(),
-            Bound::Exclusive(text) => format!("{text}["),
+            Bound::Unbounded => String::new(),
+            Bound::Included(text) => text.clone(),
+            Bound::Excluded(text) => format!("{text}["),
         };
         format!("{attribute} {start}..{end}; max={}, order={order}", self.max)
     }
 
     fn holds(&self, value: &str) -> bool {
-        let after = match &self.start {
-            Bound::Open => true,
-            Bound::Inclusive(start) => value >= start.as_str(),
-            Bound::Exclusive(start) => value > start.as_str(),
-        };
-        let before = match &self.end {
-            Bound::Open => true,
-            Bound::Inclusive(end) => value <= end.as_str(),
-            Bound::Exclusive(end) => value < end.as_str(),
-        };
-        after && before
+        let bounds = (self.start.as_ref().map(String::as_str), self.end.as_ref().map(String::as_str));
+        RangeBounds::<str>::contains(&bounds, value)
     }
+}
+
+/// The names of the attributes that a list can be cut by.
+fn names<T>(keys: &[Key<T>]) -> String {
+    keys.iter().map(|key| key.0).collect::<Vec<_>>().join(", ")
 }
 
 fn not_by(asked: &str, known: impl Iterator<Item = &'static str>) -> ApiError {
@@ -179,14 +186,14 @@ fn parse(text: &str) -> Option<Range> {
         let (start, end) = bounds.trim().split_once("..")?;
         range.attribute = Some(attribute.to_owned());
         range.start = match start.strip_prefix(']') {
-            Some(start) => Bound::Exclusive(start.into()),
-            None if start.is_empty() => Bound::Open,
-            None => Bound::Inclusive(start.into()),
+            Some(start) => Bound::Excluded(start.into()),
+            None if start.is_empty() => Bound::Unbounded,
+            None => Bound::Included(start.into()),
         };
         range.end = match end.strip_suffix('[') {
-            Some(end) => Bound::Exclusive(end.into()),
-            None if end.is_empty() => Bound::Open,
-            None => Bound::Inclusive(end.into()),
+            Some(end) => Bound::Excluded(end.into()),
+            None if end.is_empty() => Bound::Unbounded,
+            None => Bound::Included(end.into()),
         };
     }
     for parameter in parameters.split([',', ';']).map(str::trim).filter(|parameter| !parameter.is_empty()) {

@@ -4,7 +4,7 @@ use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
 use super::{Connection, DbError, row};
-use crate::model::{AccountId, App, AppId, AppName, Digest, StackName};
+use crate::model::{App, AppId, AppName, Digest, StackName};
 
 /// Adds an app. Fails with [`DbError::is_taken`] when the name is taken.
 pub async fn insert(db: &mut Connection, app: &App) -> Result<(), DbError> {
@@ -32,18 +32,6 @@ pub async fn by_id(db: &mut Connection, id: AppId) -> Result<Option<App>, DbErro
     let row =
         sqlx::query("SELECT * FROM apps WHERE id = ? AND destroyed_at IS NULL").bind(id.to_string()).fetch_optional(db).await?;
     row.as_ref().map(app).transpose()
-}
-
-/// Lists the living apps that an account owns or collaborates on, by name.
-pub async fn visible_to(db: &mut Connection, account: AccountId) -> Result<Vec<App>, DbError> {
-    let rows = sqlx::query(
-        "SELECT * FROM apps WHERE destroyed_at IS NULL
-           AND (owner_id = ?1 OR id IN (SELECT app_id FROM collaborators WHERE account_id = ?1)) ORDER BY name",
-    )
-    .bind(account.to_string())
-    .fetch_all(db)
-    .await?;
-    rows.iter().map(app).collect()
 }
 
 /// Marks an app as destroyed; its name is free from then on.
@@ -91,7 +79,7 @@ pub async fn next_build_number(db: &mut Connection, id: AppId) -> Result<i64, Db
     row::number(&row.fetch_one(db).await?, "last_build")
 }
 
-fn app(row: &SqliteRow) -> Result<App, DbError> {
+pub(super) fn app(row: &SqliteRow) -> Result<App, DbError> {
     let stack: StackName = row::text(row, "stack")?;
     Ok(App {
         id: row::text(row, "id")?,

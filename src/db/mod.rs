@@ -1,6 +1,6 @@
 //! All SQL: one file per table, plain functions over a connection, so that any of them can share a transaction.
 //!
-//! In reading order: who (`accounts`, `tokens`, `ssh_keys`), what (`apps`, `collaborators`, `buildpacks`), the
+//! In reading order: who (`accounts`, `tokens`, `ssh_keys`), what (`apps`, `app_details`, `collaborators`, `buildpacks`), the
 //! repository (`refs`, `packs`), what was uploaded and built (`sources`, `builds`, `build_sources`, `slugs`) or is to be
 //! uploaded (`slug_uploads`), what was released (`releases`, `phases`), how it is scaled (`formations`) and promoted
 //! (`pipelines` and its kin), what was run (`dynos`). `cipher` keeps config vars secret at rest.
@@ -12,6 +12,7 @@ pub mod accounts;
 pub mod ssh_keys;
 pub mod tokens;
 
+pub mod app_details;
 pub mod apps;
 pub mod buildpacks;
 pub mod collaborators;
@@ -45,7 +46,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
 pub use cipher::Cipher;
-pub use window::{Order, Window};
+pub use window::{Order, TextWindow, Window};
 
 /// How long one statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(15);

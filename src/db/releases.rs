@@ -40,9 +40,7 @@ pub struct Block {
 const SELECT: &str = "SELECT releases.*,
     (SELECT reason FROM release_blocks WHERE release_id = releases.id) AS blocked,
     (SELECT status FROM release_events WHERE release_id = releases.id ORDER BY number DESC LIMIT 1) AS status,
-    releases.version = (SELECT r.version FROM releases r WHERE r.app_id = releases.app_id
-        AND (SELECT status FROM release_events WHERE release_id = r.id ORDER BY number DESC LIMIT 1) = 'succeeded'
-        ORDER BY r.version DESC LIMIT 1) AS current,
+    releases.version = (SELECT MAX (version) FROM succeeded_releases WHERE app_id = releases.app_id) AS current,
     (SELECT created_at FROM release_events WHERE release_id = releases.id ORDER BY number DESC LIMIT 1) AS updated_at,
     EXISTS (SELECT 1 FROM release_events WHERE release_id = releases.id AND status = 'pending') AS has_command
     FROM releases";
@@ -130,7 +128,7 @@ pub async fn window(db: &mut Connection, app: AppId, window: Window) -> Result<V
 /// The release that runs: the newest that succeeded.
 pub async fn current(db: &mut Connection, app: AppId) -> Result<Option<Release>, DbError> {
     let sql = sqlx::AssertSqlSafe(format!(
-        "SELECT * FROM ({SELECT} WHERE app_id = ?) AS ledger WHERE status = 'succeeded' ORDER BY version DESC LIMIT 1"
+        "{SELECT} WHERE app_id = ?1 AND version = (SELECT MAX (version) FROM succeeded_releases WHERE app_id = ?1)"
     ));
     let row = sqlx::query(sql).bind(app.to_string()).fetch_optional(db).await?;
     row.as_ref().map(release).transpose()

@@ -38,6 +38,11 @@ pub(super) fn time(row: &SqliteRow, column: &'static str) -> Result<OffsetDateTi
     from_millis(row.try_get(column)?, column)
 }
 
+/// Reads a time column that may be NULL.
+pub(super) fn optional_time(row: &SqliteRow, column: &'static str) -> Result<Option<OffsetDateTime>, DbError> {
+    row.try_get::<Option<i64>, _>(column)?.map(|millis| from_millis(millis, column)).transpose()
+}
+
 fn from_millis(millis: i64, what: &'static str) -> Result<OffsetDateTime, DbError> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000)
         .map_err(|why| DbError::Corrupt { what, why: why.to_string() })

@@ -1,0 +1,21 @@
+-- So that a look at the ledger takes the same time however long it has become.
+
+-- The releases whose last status is succeeded, kept by a trigger. The greatest version of an app is its current release.
+CREATE TABLE succeeded_releases (
+    app_id  TEXT NOT NULL REFERENCES apps (id),
+    version INTEGER NOT NULL,
+    PRIMARY KEY (app_id, version)
+) WITHOUT ROWID;
+
+INSERT INTO succeeded_releases (app_id, version)
+SELECT app_id, version FROM releases
+WHERE 'succeeded' = (SELECT status FROM release_events WHERE release_id = releases.id ORDER BY number DESC LIMIT 1);
+
+CREATE TRIGGER release_events_succeeded AFTER INSERT ON release_events WHEN NEW.status = 'succeeded'
+BEGIN INSERT OR IGNORE INTO succeeded_releases (app_id, version) SELECT app_id, version FROM releases WHERE id = NEW.release_id; END;
+CREATE TRIGGER release_events_not_succeeded AFTER INSERT ON release_events WHEN NEW.status <> 'succeeded'
+BEGIN DELETE FROM succeeded_releases WHERE (app_id, version) = (SELECT app_id, version FROM releases WHERE id = NEW.release_id); END;
+
+CREATE INDEX releases_build ON releases (build_id);
+CREATE INDEX apps_owner_name ON apps (owner_id, name) WHERE destroyed_at IS NULL;
+CREATE INDEX apps_owner_id ON apps (owner_id, id) WHERE destroyed_at IS NULL;
