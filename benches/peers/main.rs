@@ -1,16 +1,17 @@
 //! hoist beside what people use without it: each measurement drives both in one run, in turns, and prints the ratio of
-//! their medians. Memory has no peer, only a goal.
+//! their medians. Memory and the ledger have no peer, only goals.
 //!
 //! `scripts/bench` installs and starts the peers and says in the environment where they are ([`peers`]). What has no
 //! peer there is skipped. `cargo bench --bench peers -- NAME…` runs some measurements only.
 //!
 //! In reading order: `tiny_push` and `history` are pushes against plain git, `sandbox_start` is a container engine's
-//! part, `memory` watches the daemon; `peers`, `measure` and `table` are what they share. Daemons and work trees are
+//! part, `memory` watches the daemon, `ledger` asks a long one; `peers`, `measure` and `table` are what they share. Daemons and work trees are
 //! those of the integration tests.
 
 #![expect(clippy::disallowed_methods, reason = "peers are programs, found through the environment")]
 
 mod history;
+mod ledger;
 mod memory;
 mod sandbox_start;
 mod tiny_push;
@@ -27,11 +28,12 @@ use peers::Peers;
 
 type Measurement = (&'static str, fn(&Peers));
 
-const MEASUREMENTS: [Measurement; 4] = [
+const MEASUREMENTS: [Measurement; 5] = [
     ("tiny-push", tiny_push::measure),
     ("sandbox-start", sandbox_start::measure),
     ("history", history::measure),
     ("memory", memory::measure),
+    ("ledger", ledger::measure),
 ];
 
 fn main() {

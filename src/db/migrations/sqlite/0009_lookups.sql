@@ -16,6 +16,11 @@ BEGIN INSERT OR IGNORE INTO succeeded_releases (app_id, version) SELECT app_id, 
 CREATE TRIGGER release_events_not_succeeded AFTER INSERT ON release_events WHEN NEW.status <> 'succeeded'
 BEGIN DELETE FROM succeeded_releases WHERE (app_id, version) = (SELECT app_id, version FROM releases WHERE id = NEW.release_id); END;
 
-CREATE INDEX releases_build ON releases (build_id);
+-- The first release of a build and the newest of a slug are found without looking at the others.
+CREATE INDEX releases_build ON releases (app_id, build_id, version);
+DROP INDEX releases_slug;
+CREATE INDEX releases_slug ON releases (slug_id, app_id, version);
+
+-- An account's apps, in the orders in which they are listed.
 CREATE INDEX apps_owner_name ON apps (owner_id, name) WHERE destroyed_at IS NULL;
 CREATE INDEX apps_owner_id ON apps (owner_id, id) WHERE destroyed_at IS NULL;
