@@ -67,6 +67,8 @@ fn describe_broken(Broken { version, fault }: Broken) -> types::Broken {
         Fault::Detached => {
             ("detached", format!("{version} does not follow from the release before it: one of them was replaced."))
         }
+        Fault::Status => ("status", format!("What became of {version} is not what was recorded.")),
+        Fault::Block => ("block", format!("The block of {version} is not what was recorded.")),
     };
     types::Broken { version: version.0, fault: fault.into(), message }
 }

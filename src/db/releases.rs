@@ -1,7 +1,9 @@
 //! The ledger's rows. Append-only: triggers in the database refuse anything else, and each row carries the hash of
-//! the one before (`chain`). What happens to a release later is a row of its own: its statuses, and its block.
+//! the one before (`chain`). What happens to a release later is a row of its own: its statuses, and its block (`events`
+//! proves them).
 
 mod chain;
+mod events;
 
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -85,11 +87,13 @@ pub async fn add_event_because(
     reason: Option<&str>,
     at: OffsetDateTime,
 ) -> Result<(), DbError> {
-    sqlx::query("INSERT INTO release_events (release_id, status, reason, created_at) VALUES (?, ?, ?, ?)")
+    let hash = events::status_hash(db, release, status, reason, at).await?;
+    sqlx::query("INSERT INTO release_events (release_id, status, reason, created_at, hash) VALUES (?, ?, ?, ?, ?)")
         .bind(release.to_string())
         .bind(status.as_str())
         .bind(reason)
         .bind(row::millis(at))
+        .bind(hash)
         .execute(db)
         .await?;
     Ok(())
@@ -201,11 +205,12 @@ pub async fn block(
     reason: &OneLine,
     at: OffsetDateTime,
 ) -> Result<(), DbError> {
-    sqlx::query("INSERT INTO release_blocks (release_id, account_id, reason, created_at) VALUES (?, ?, ?, ?)")
+    sqlx::query("INSERT INTO release_blocks (release_id, account_id, reason, created_at, hash) VALUES (?, ?, ?, ?, ?)")
         .bind(release.to_string())
         .bind(by.to_string())
         .bind(reason.as_str())
         .bind(row::millis(at))
+        .bind(events::block_hash(release, by, reason, at))
         .execute(db)
         .await?;
     Ok(())

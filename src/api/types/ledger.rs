@@ -38,7 +38,7 @@ pub struct Verification {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Broken {
     pub version: u32,
-    /// `changed`, `missing` or `detached`.
+    /// `changed`, `missing`, `detached`, `status` or `block`.
     pub fault: String,
     /// A sentence for people.
     pub message: String,

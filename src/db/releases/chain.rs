@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::Row;
+use super::{Row, events};
 use crate::db::{Connection, DbError, row};
 use crate::model::{AppId, CommitId, Digest, ReleaseVersion};
 
@@ -50,6 +50,10 @@ pub enum Fault {
     Missing { to: ReleaseVersion },
     /// The row is whole, but does not name the hash of the one before: one of them was replaced.
     Detached,
+    /// What became of the release is not what was recorded.
+    Status,
+    /// Its block is not what was recorded.
+    Block,
 }
 
 /// The hash of a row about to be written.
@@ -84,11 +88,18 @@ pub async fn verify(db: &mut Connection, app: AppId) -> Result<Verification, DbE
         "SELECT releases.*, {SLUG_COLUMNS} FROM releases LEFT JOIN slugs ON slugs.id = releases.slug_id
          WHERE releases.app_id = ? ORDER BY releases.version"
     ));
-    let mut rows = sqlx::query(sql).bind(app.to_string()).fetch(db);
+    let mut rows = sqlx::query(sql).bind(app.to_string()).fetch(&mut *db);
     let mut walk = Walk::default();
     while let Some(row) = rows.try_next().await? {
         // A column that does not hold what its type says was changed.
         walk.step(link(&row).ok());
+    }
+    drop(rows);
+    for version in events::changed_statuses(db, app).await? {
+        walk.find(version, Fault::Status);
+    }
+    for version in events::changed_blocks(db, app).await? {
+        walk.find(version, Fault::Block);
     }
     Ok(walk.end())
 }
@@ -135,7 +146,7 @@ fn slug_columns(row: &SqliteRow) -> Result<Vec<String>, sqlx::Error> {
 }
 
 /// SHA-256 over every field, each behind its length, so that no two rows give the same bytes.
-fn digest(format: &str, fields: &[String], config: &[u8]) -> String {
+pub(super) fn digest(format: &str, fields: &[String], config: &[u8]) -> String {
     let mut hasher = Sha256::new();
     for field in [format.as_bytes()].into_iter().chain(fields.iter().map(String::as_bytes)).chain([config]) {
         hasher.update((field.len() as u64).to_be_bytes());

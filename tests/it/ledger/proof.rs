@@ -1,7 +1,7 @@
 //! A ledger that somebody changes behind its back.
 
 use insta::assert_snapshot;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Code, create_app, deploy};
 use crate::api_world::{User, World};
@@ -88,6 +88,49 @@ async fn a_changed_row_is_found_and_named() {
     ] {
         assert_eq!(found_after(statement).await, changed, "{statement}");
     }
+}
+
+#[tokio::test]
+async fn what_became_of_a_release_can_t_be_changed_unseen() {
+    let release = "release_id = (SELECT id FROM releases WHERE version = 3)";
+    for change in [
+        format!("UPDATE release_events SET status = 'failed' WHERE {release}"),
+        format!("UPDATE release_events SET hash = NULL, status = 'failed' WHERE {release}"),
+        format!("UPDATE release_events SET reason = 'it was late' WHERE {release}"),
+        format!("UPDATE release_events SET created_at = x'ff' WHERE {release}"),
+        format!("DELETE FROM release_events WHERE {release}"),
+    ] {
+        let (world, user) = world().await;
+        change_events(&world, &change).await;
+        assert_eq!(faults(&world, &user).await, ["What became of v3 is not what was recorded."], "{change}");
+    }
+}
+
+#[tokio::test]
+async fn a_block_can_t_be_changed_unseen() {
+    for change in ["reason = 'is fine'", "hash = NULL", "created_at = 0"] {
+        let (world, user) = world().await;
+        world.post(&user, "/apps/example/releases/3/block", json!({"reason": "leaks memory"})).await;
+        assert_eq!(faults(&world, &user).await, [""; 0]);
+        change_events(&world, &format!("UPDATE release_blocks SET {change}")).await;
+        assert_eq!(faults(&world, &user).await, ["The block of v3 is not what was recorded."], "{change}");
+    }
+}
+
+/// Changes what happened to releases, after the triggers were taken away.
+async fn change_events(world: &World, statement: &str) {
+    let mut tx = world.ctx.db.write().await.unwrap();
+    for trigger in ["release_events_no_update", "release_events_no_delete", "release_blocks_no_update"] {
+        sqlx::query(sqlx::AssertSqlSafe(format!("DROP TRIGGER {trigger}"))).execute(&mut *tx).await.unwrap();
+    }
+    sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn faults(world: &World, user: &User) -> Vec<String> {
+    let found = world.get(user, "/apps/example/releases/verification").await.body;
+    let message = |broken: &Value| broken["message"].as_str().unwrap().to_owned();
+    found["broken"].as_array().unwrap().iter().map(message).collect()
 }
 
 #[tokio::test]

@@ -1,4 +1,8 @@
--- So that a look at the ledger takes the same time however long it has become.
+-- A look at the ledger takes the same time however long it has become, and what happened to a release is proved, too.
+
+-- The hash of a status covers the one before it, of the same release. What is older than this has none.
+ALTER TABLE release_events ADD COLUMN hash TEXT;
+ALTER TABLE release_blocks ADD COLUMN hash TEXT;
 
 -- The releases whose last status is succeeded, kept by a trigger. The greatest version of an app is its current release.
 CREATE TABLE succeeded_releases (
