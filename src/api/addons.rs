@@ -2,10 +2,10 @@
 
 use axum::Json;
 
-use super::extract::InApp;
+use super::extract::{InApp, See};
 use super::types::Never;
 
 /// `GET /apps/{app}/addons`
-pub(super) async fn list(_: InApp) -> Json<Vec<Never>> {
+pub(super) async fn list(_: InApp<See>) -> Json<Vec<Never>> {
     Json(Vec::new())
 }

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 
 use super::account::oneself;
 use super::error::ApiError;
-use super::extract::{Body, Caller, InApp, Named};
+use super::extract::{Body, Caller, InApp, Manage, Named, See};
 use super::range::{Key, Page, Range};
 use super::stacks;
 use super::types::{self, AppChange, NamedRef, NewApp, Timestamp};
@@ -14,7 +14,7 @@ use super::urls::Urls;
 use crate::ctx::Ctx;
 use crate::db;
 use crate::db::app_details::AppDetails;
-use crate::model::{App, AppName};
+use crate::model::{Action, App, AppName};
 
 const KEYS: [Key<AppDetails>; 2] = [("name", |one| one.app.name.to_string()), ("id", |one| one.app.id.to_string())];
 
@@ -53,16 +53,22 @@ pub(super) async fn create(
 }
 
 /// `GET /apps/{app}`
-pub(super) async fn info(State(ctx): State<Ctx>, InApp { app, .. }: InApp) -> Result<Json<types::App>, ApiError> {
+pub(super) async fn info(State(ctx): State<Ctx>, InApp { app, .. }: InApp<See>) -> Result<Json<types::App>, ApiError> {
     answer(&ctx, &app).await
 }
 
 /// `PATCH /apps/{app}`
 pub(super) async fn update(
     State(ctx): State<Ctx>,
-    at: InApp,
+    at: InApp<See>,
     Body(change): Body<AppChange>,
 ) -> Result<Json<types::App>, ApiError> {
+    if change.name.is_some() || change.build_stack.is_some() {
+        at.may(&ctx, Action::Manage).await?;
+    }
+    if change.maintenance.is_some() {
+        at.may(&ctx, Action::Operate).await?;
+    }
     // Told rather than ignored: a client that asks for these relies on them.
     if change.maintenance == Some(true) {
         return Err(ApiError::InvalidParams("hoist does not serve apps, so it has no maintenance mode.".into()));
@@ -71,14 +77,12 @@ pub(super) async fn update(
         return Err(ApiError::InvalidParams("The stack of an app can't be changed.".into()));
     }
     let Some(name) = change.name else { return answer(&ctx, &at.app).await };
-    at.owner_only()?;
     let app = crate::apps::rename(&ctx.db, &at.app, name.parse()?, ctx.now()).await?;
     answer(&ctx, &app).await
 }
 
 /// `DELETE /apps/{app}`
-pub(super) async fn destroy(State(ctx): State<Ctx>, at: InApp) -> Result<Json<types::App>, ApiError> {
-    at.owner_only()?;
+pub(super) async fn destroy(State(ctx): State<Ctx>, at: InApp<Manage>) -> Result<Json<types::App>, ApiError> {
     let last = answer(&ctx, &at.app).await?;
     crate::apps::destroy(&ctx.db, &at.app, ctx.now()).await?;
     Ok(last)

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::error::ApiError;
-use super::extract::{Body, InApp};
+use super::extract::{Body, Deploy, InApp, See};
 use super::types::{BuildpackInstallation, BuildpackUpdate, BuildpackUpdates};
 use crate::build::builtin;
 use crate::ctx::Ctx;
@@ -12,14 +12,14 @@ use crate::db;
 use crate::model::BuildpackRef;
 
 /// `GET /apps/{app}/buildpack-installations`: in order, and always all of them.
-pub(super) async fn list(State(ctx): State<Ctx>, at: InApp) -> Result<Json<Vec<BuildpackInstallation>>, ApiError> {
+pub(super) async fn list(State(ctx): State<Ctx>, at: InApp<See>) -> Result<Json<Vec<BuildpackInstallation>>, ApiError> {
     Ok(Json(describe(&db::buildpacks::list(&mut *ctx.db.read().await?, at.app.id).await?)))
 }
 
 /// `PUT /apps/{app}/buildpack-installations`: replaces all of them; an empty list goes back to detection.
 pub(super) async fn replace(
     State(ctx): State<Ctx>,
-    at: InApp,
+    at: InApp<Deploy>,
     Body(BuildpackUpdates { updates }): Body<BuildpackUpdates>,
 ) -> Result<Json<Vec<BuildpackInstallation>>, ApiError> {
     let buildpacks = updates.into_iter().map(buildpack).collect::<Result<Vec<_>, ApiError>>()?;

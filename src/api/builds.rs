@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::buildpack_installations;
 use super::error::ApiError;
-use super::extract::{Body, InApp, Named};
+use super::extract::{Body, Deploy, InApp, Named, See};
 use super::range::{Page, Range};
 use super::releases::users;
 use super::types::{self, IdRef, NewBuild, NewBuildpack, NewSourceBlob, SourceBlob, Timestamp, UserRef};
@@ -17,13 +17,13 @@ use crate::ctx::Ctx;
 use crate::db::builds::Build;
 use crate::db::{self, Connection};
 use crate::deploy::{self, Cancelled, Request};
-use crate::model::{self, BuildStatus, BuildpackRef, PushOptions, Release};
+use crate::model::{self, Action, App, BuildStatus, BuildpackRef, Permissions, PushOptions, Release};
 
 /// Characters of a version's description that are kept.
 const MAX_DESCRIPTION: usize = 1000;
 
 /// `GET /apps/{app}/builds`. Builds are numbered as they are accepted, so by number is by `created_at`.
-pub(super) async fn list(State(ctx): State<Ctx>, at: InApp, range: Range) -> Result<Page<types::Build>, ApiError> {
+pub(super) async fn list(State(ctx): State<Ctx>, at: InApp<See>, range: Range) -> Result<Page<types::Build>, ApiError> {
     let window = range.window("number", &["created_at", "id"])?;
     let mut db = ctx.db.read().await?;
     let builds = db::builds::window(&mut db, at.app.id, window).await?;
@@ -35,19 +35,19 @@ pub(super) async fn list(State(ctx): State<Ctx>, at: InApp, range: Range) -> Res
     }
     let urls = Urls::new(&ctx.config);
     let mut releases = releases.into_iter();
-    Ok(page.map(|build| describe(&build, releases.next().flatten().as_ref(), users[&build.by].clone(), &urls)))
+    Ok(page.map(|build| describe(&build, releases.next().flatten().as_ref(), users[&build.by].clone(), &urls, &at.permissions)))
 }
 
 /// `GET /apps/{app}/builds/{build}`
-pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(build): Named) -> Result<Json<types::Build>, ApiError> {
-    let build = find(&ctx, &at, &build).await?;
-    answer(&ctx, &build).await
+pub(super) async fn info(State(ctx): State<Ctx>, at: InApp<See>, Named(build): Named) -> Result<Json<types::Build>, ApiError> {
+    let build = find(&ctx, &at.app, &build).await?;
+    answer(&ctx, &at, &build).await
 }
 
 /// `POST /apps/{app}/builds`: builds an archive, on the same road as a push.
 pub(super) async fn create(
     State(ctx): State<Ctx>,
-    at: InApp,
+    at: InApp<Deploy>,
     Body(new): Body<NewBuild>,
 ) -> Result<(StatusCode, Json<types::Build>), ApiError> {
     let missing = || ApiError::InvalidParams("`source_blob` with the `url` of a .tar.gz is missing.".into());
@@ -64,21 +64,25 @@ pub(super) async fn create(
     let options = PushOptions::default();
     let request = Request { app, by: at.by.clone(), source, options, refs: Vec::new(), pack: None, buildpacks, cache };
     let ticket = deploy::submit(&ctx, request).await?;
-    let build = find(&ctx, &at, &ticket.build.to_string()).await?;
-    Ok((StatusCode::CREATED, answer(&ctx, &build).await?))
+    let build = find(&ctx, &at.app, &ticket.build.to_string()).await?;
+    Ok((StatusCode::CREATED, answer(&ctx, &at, &build).await?))
 }
 
 /// `DELETE /apps/{app}/builds/{build}`: cancels it, also when it is somebody's push.
-pub(super) async fn cancel(State(ctx): State<Ctx>, at: InApp, Named(build): Named) -> Result<Json<types::Build>, ApiError> {
-    let build = find(&ctx, &at, &build).await?;
+pub(super) async fn cancel(
+    State(ctx): State<Ctx>,
+    at: InApp<Deploy>,
+    Named(build): Named,
+) -> Result<Json<types::Build>, ApiError> {
+    let build = find(&ctx, &at.app, &build).await?;
     match deploy::cancel(&ctx, build.id, &at.by).await {
         Cancelled::EndedBefore => Err(ApiError::InvalidParams(format!("Build {} has ended already.", build.id))),
-        Cancelled::Told => answer(&ctx, &find(&ctx, &at, &build.id.to_string()).await?).await,
+        Cancelled::Told => answer(&ctx, &at, &find(&ctx, &at.app, &build.id.to_string()).await?).await,
     }
 }
 
 /// `DELETE /apps/{app}/build-cache`
-pub(super) async fn purge_cache(State(ctx): State<Ctx>, at: InApp) -> Result<Json<Value>, ApiError> {
+pub(super) async fn purge_cache(State(ctx): State<Ctx>, at: InApp<Deploy>) -> Result<Json<Value>, ApiError> {
     deploy::purge_cache(&ctx, at.app.id).await?;
     Ok(Json(json!({})))
 }
@@ -112,27 +116,33 @@ fn buildpack(new: NewBuildpack) -> Result<BuildpackRef, ApiError> {
     buildpack_installations::known(&new.url.or(new.name).ok_or_else(missing)?)
 }
 
-async fn find(ctx: &Ctx, at: &InApp, build: &str) -> Result<Build, ApiError> {
+async fn find(ctx: &Ctx, app: &App, build: &str) -> Result<Build, ApiError> {
     let id = build.parse().map_err(|_| ApiError::NotFound("build"))?;
-    db::builds::get(&mut *ctx.db.read().await?, at.app.id, id).await?.ok_or(ApiError::NotFound("build"))
+    db::builds::get(&mut *ctx.db.read().await?, app.id, id).await?.ok_or(ApiError::NotFound("build"))
 }
 
-async fn answer(ctx: &Ctx, build: &Build) -> Result<Json<types::Build>, ApiError> {
-    Ok(Json(describe_one(&mut *ctx.db.read().await?, build, &Urls::new(&ctx.config)).await?))
+async fn answer<A>(ctx: &Ctx, at: &InApp<A>, build: &Build) -> Result<Json<types::Build>, ApiError> {
+    let urls = Urls::new(&ctx.config);
+    Ok(Json(describe_one(&mut *ctx.db.read().await?, build, &urls, &at.permissions).await?))
 }
 
-/// A build with everything that its description needs.
-pub(super) async fn describe_one(db: &mut Connection, build: &Build, urls: &Urls) -> Result<types::Build, ApiError> {
+/// A build with everything that its description needs, for whoever has these permissions.
+pub(super) async fn describe_one(
+    db: &mut Connection,
+    build: &Build,
+    urls: &Urls,
+    permissions: &Permissions,
+) -> Result<types::Build, ApiError> {
     let release = release_of(db, build).await?;
     let user = (&db::accounts::get(db, build.by).await?).into();
-    Ok(describe(build, release.as_ref(), user, urls))
+    Ok(describe(build, release.as_ref(), user, urls, permissions))
 }
 
 async fn release_of(db: &mut Connection, build: &Build) -> Result<Option<Release>, ApiError> {
     Ok(db::releases::by_build(db, build.app, build.id).await?)
 }
 
-fn describe(build: &Build, release: Option<&Release>, user: UserRef, urls: &Urls) -> types::Build {
+fn describe(build: &Build, release: Option<&Release>, user: UserRef, urls: &Urls, permissions: &Permissions) -> types::Build {
     // The wire has no word for a cancelled build.
     let status = match build.status {
         BuildStatus::Cancelled => BuildStatus::Failed,
@@ -147,7 +157,7 @@ fn describe(build: &Build, release: Option<&Release>, user: UserRef, urls: &Urls
         output_stream_url: urls.build_output(build.id),
         release: release.map(|release| IdRef { id: release.id }),
         slug: build.slug.map(|id| IdRef { id }),
-        source_blob: describe_source(build),
+        source_blob: describe_source(build, permissions),
         stack: build.stack.to_string(),
         status: status.as_str().into(),
         updated_at: Timestamp(build.updated_at),
@@ -155,11 +165,12 @@ fn describe(build: &Build, release: Option<&Release>, user: UserRef, urls: &Urls
     }
 }
 
-fn describe_source(build: &Build) -> SourceBlob {
+/// Whoever knows the URL can get the code.
+fn describe_source(build: &Build, permissions: &Permissions) -> SourceBlob {
     match &build.source {
         Some(source) => SourceBlob {
             checksum: source.checksum.map(|checksum| checksum.to_string()),
-            url: Some(source.url.clone()),
+            url: permissions.allow(Action::ReadCode).then(|| source.url.clone()),
             version: source.version.as_ref().map(ToString::to_string),
             version_description: source.version_description.clone(),
         },

@@ -1,35 +1,37 @@
-//! Who may work on an app: its owner and those whom the owner added.
+//! Who may work on an app, and what they may do: its owner and those who were added.
+//!
+//! Heroku has the paths twice: below `/apps`, and below `/teams/apps` with permissions. Here both are the same.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::error::ApiError;
-use super::extract::{Body, InApp, Named};
+use super::extract::{Body, InApp, Manage, Named, See};
 use super::range::{Page, Range};
-use super::types::{Collaborator, NamedRef, NewCollaborator, Permission, Timestamp, stable_id};
+use super::types::{Collaborator, CollaboratorChange, NamedRef, NewCollaborator, Permission, Timestamp, stable_id};
 use crate::ctx::Ctx;
 use crate::db::{self, Connection};
-use crate::model::{Account, App, Email, Role};
+use crate::model::{self, Account, Action, App, Email, Permissions};
 
 /// `GET /apps/{app}/collaborators`
-pub(super) async fn list(State(ctx): State<Ctx>, at: InApp, range: Range) -> Result<Page<Collaborator>, ApiError> {
+pub(super) async fn list(State(ctx): State<Ctx>, at: InApp<See>, range: Range) -> Result<Page<Collaborator>, ApiError> {
     let everybody = everybody(&mut *ctx.db.read().await?, &at.app).await?;
     range.cut(everybody, &[("email", |one| one.user.email.clone()), ("id", |one| one.id.clone())])
 }
 
 /// `GET /apps/{app}/collaborators/{user}`, by address, account's id or collaborator's id.
-pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(user): Named) -> Result<Json<Collaborator>, ApiError> {
+pub(super) async fn info(State(ctx): State<Ctx>, at: InApp<See>, Named(user): Named) -> Result<Json<Collaborator>, ApiError> {
     Ok(Json(find(&mut *ctx.db.read().await?, &at.app, &user).await?))
 }
 
 /// `POST /apps/{app}/collaborators`
 pub(super) async fn create(
     State(ctx): State<Ctx>,
-    at: InApp,
+    at: InApp<Manage>,
     Body(new): Body<NewCollaborator>,
 ) -> Result<(StatusCode, Json<Collaborator>), ApiError> {
-    at.owner_only()?;
+    let permissions = new.permissions.as_deref().map(parse).transpose()?;
     let account = account(&mut *ctx.db.read().await?, &new.user).await?;
     let account = account.ok_or_else(|| {
         let user = new.user.escape_debug();
@@ -38,16 +40,35 @@ pub(super) async fn create(
     if account.id == at.app.owner {
         return Err(ApiError::InvalidParams(format!("{} owns {} already.", account.email, at.app.name)));
     }
-    crate::apps::add_collaborator(&ctx.db, &at.app, &account, ctx.now()).await?;
+    crate::apps::add_collaborator(&ctx.db, &at.app, &account, permissions, ctx.now()).await?;
     let added = find(&mut *ctx.db.read().await?, &at.app, account.email.as_str()).await?;
     Ok((StatusCode::CREATED, Json(added)))
 }
 
-/// `DELETE /apps/{app}/collaborators/{user}`: anybody by the owner, oneself by oneself.
-pub(super) async fn destroy(State(ctx): State<Ctx>, at: InApp, Named(user): Named) -> Result<Json<Collaborator>, ApiError> {
+/// `PATCH /apps/{app}/collaborators/{user}`
+pub(super) async fn update(
+    State(ctx): State<Ctx>,
+    at: InApp<Manage>,
+    Named(user): Named,
+    Body(change): Body<CollaboratorChange>,
+) -> Result<Json<Collaborator>, ApiError> {
+    let permissions = parse(&change.permissions)?;
+    let one = find(&mut *ctx.db.read().await?, &at.app, &user).await?;
+    if one.user.id == at.app.owner {
+        let text = format!("{} owns {} and has every permission in it.", one.user.email, at.app.name);
+        return Err(ApiError::InvalidParams(text));
+    }
+    if !crate::apps::set_permissions(&ctx.db, &at.app, one.user.id, &permissions, ctx.now()).await? {
+        return Err(ApiError::NotFound("collaborator"));
+    }
+    Ok(Json(find(&mut *ctx.db.read().await?, &at.app, &user).await?))
+}
+
+/// `DELETE /apps/{app}/collaborators/{user}`: oneself, or whoever one manages.
+pub(super) async fn destroy(State(ctx): State<Ctx>, at: InApp<See>, Named(user): Named) -> Result<Json<Collaborator>, ApiError> {
     let one = find(&mut *ctx.db.read().await?, &at.app, &user).await?;
     if one.user.id != at.by.id {
-        at.owner_only()?;
+        at.may(&ctx, Action::Manage).await?;
     }
     if one.user.id == at.app.owner {
         return Err(ApiError::InvalidParams(format!("{} owns {} and can't be removed from it.", one.user.email, at.app.name)));
@@ -56,11 +77,16 @@ pub(super) async fn destroy(State(ctx): State<Ctx>, at: InApp, Named(user): Name
     Ok(Json(one))
 }
 
+fn parse(names: &[String]) -> Result<Permissions, ApiError> {
+    Ok(names.iter().map(|name| name.parse::<model::Permission>()).collect::<Result<_, _>>()?)
+}
+
 async fn everybody(db: &mut Connection, app: &App) -> Result<Vec<Collaborator>, ApiError> {
-    let owner = Account { created_at: app.created_at, ..db::accounts::get(db, app.owner).await? };
+    let account = db::accounts::get(db, app.owner).await?;
+    let (created_at, updated_at) = (app.created_at, app.created_at);
+    let owner = db::collaborators::Collaborator { account, permissions: Permissions::all(), created_at, updated_at };
     let others = db::collaborators::list(db, app.id).await?;
-    let others = others.iter().map(|account| collaborator(app, account, Role::Collaborator));
-    Ok([collaborator(app, &owner, Role::Owner)].into_iter().chain(others).collect())
+    Ok([owner].iter().chain(&others).map(|one| describe(app, one)).collect())
 }
 
 async fn find(db: &mut Connection, app: &App, user: &str) -> Result<Collaborator, ApiError> {
@@ -76,26 +102,16 @@ async fn account(db: &mut Connection, user: &str) -> Result<Option<Account>, Api
     }
 }
 
-/// `created_at` of the account given is when it came to the app.
-fn collaborator(app: &App, account: &Account, role: Role) -> Collaborator {
+fn describe(app: &App, one: &db::collaborators::Collaborator) -> Collaborator {
+    let role = if one.account.id == app.owner { "owner" } else { "collaborator" };
+    let permission = |one: model::Permission| Permission { name: one.to_string(), description: one.description().into() };
     Collaborator {
         app: NamedRef { id: app.id.to_string(), name: app.name.to_string() },
-        created_at: Timestamp(account.created_at),
-        id: stable_id(&["collaborator", &app.id.to_string(), &account.id.to_string()]),
-        permissions: permissions(role),
-        role: role.as_str().into(),
-        updated_at: Timestamp(account.created_at),
-        user: account.into(),
+        created_at: Timestamp(one.created_at),
+        id: stable_id(&["collaborator", &app.id.to_string(), &one.account.id.to_string()]),
+        permissions: one.permissions.iter().map(permission).collect(),
+        role: role.into(),
+        updated_at: Timestamp(one.updated_at),
+        user: (&one.account).into(),
     }
-}
-
-fn permissions(role: Role) -> Vec<Permission> {
-    let all = [
-        ("deploy", "Push code and set buildpacks"),
-        ("manage", "Rename and destroy the app, add and remove collaborators"),
-        ("operate", "Read and change config vars"),
-        ("view", "See the app, its builds and its releases"),
-    ];
-    let allowed = all.into_iter().filter(|(name, _)| role == Role::Owner || *name != "manage");
-    allowed.map(|(name, description)| Permission { name: name.into(), description: description.into() }).collect()
 }

@@ -7,13 +7,13 @@ use axum::extract::State;
 use serde_json::Value;
 
 use super::error::ApiError;
-use super::extract::{Body, InApp};
+use super::extract::{Body, Configure, InApp};
 use crate::ctx::Ctx;
 use crate::model::{ConfigKey, ConfigVars, Secret};
 use crate::{deploy, release};
 
 /// `GET /apps/{app}/config-vars`
-pub(super) async fn info(State(ctx): State<Ctx>, at: InApp) -> Result<Json<ConfigVars>, ApiError> {
+pub(super) async fn info(State(ctx): State<Ctx>, at: InApp<Configure>) -> Result<Json<ConfigVars>, ApiError> {
     Ok(Json(release::current_config(&ctx.db, at.app.id).await?))
 }
 
@@ -21,7 +21,7 @@ pub(super) async fn info(State(ctx): State<Ctx>, at: InApp) -> Result<Json<Confi
 /// release is made before the answer: the Heroku CLI asks for it next.
 pub(super) async fn update(
     State(ctx): State<Ctx>,
-    at: InApp,
+    at: InApp<Configure>,
     Body(changes): Body<BTreeMap<String, Value>>,
 ) -> Result<Json<ConfigVars>, ApiError> {
     let changes = changes.into_iter().map(change).collect::<Result<_, ApiError>>()?;

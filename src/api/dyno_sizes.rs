@@ -3,7 +3,7 @@
 use axum::Json;
 
 use super::error::ApiError;
-use super::extract::{Caller, InApp, Named};
+use super::extract::{Caller, InApp, Named, See};
 use super::range::{Page, Range};
 use super::types::{DynoSize, NamedRef, stable_id};
 
@@ -26,7 +26,7 @@ pub(super) async fn list(_: Caller, range: Range) -> Result<Page<DynoSize>, ApiE
 }
 
 /// `GET /apps/{app}/available-dyno-sizes`: the same for every app.
-pub(super) async fn list_of_app(at: InApp, range: Range) -> Result<Page<DynoSize>, ApiError> {
+pub(super) async fn list_of_app(at: InApp<See>, range: Range) -> Result<Page<DynoSize>, ApiError> {
     list(Caller(at.by), range).await
 }
 

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::extract::{Body, InApp, Named};
+use super::extract::{Body, InApp, Named, Operate, See};
 use super::types::{self, NamedRef, NewDyno, ReleaseRef, Timestamp};
 use super::urls::Urls;
 use crate::ctx::Ctx;
@@ -23,7 +23,7 @@ const COMMAND_BYTES: usize = 64 * 1024;
 const SIZE: &str = "Basic";
 
 /// `GET /apps/{app}/dynos`: those that run.
-pub(super) async fn list(State(ctx): State<Ctx>, at: InApp) -> Json<Vec<types::Dyno>> {
+pub(super) async fn list(State(ctx): State<Ctx>, at: InApp<See>) -> Json<Vec<types::Dyno>> {
     let urls = Urls::new(&ctx.config);
     Json(ctx.dynos.of_app(at.app.id).iter().map(|dyno| describe(&urls, &at.app, dyno)).collect())
 }
@@ -31,7 +31,7 @@ pub(super) async fn list(State(ctx): State<Ctx>, at: InApp) -> Json<Vec<types::D
 /// `POST /apps/{app}/dynos`: runs a command in the current release.
 pub(super) async fn create(
     State(ctx): State<Ctx>,
-    at: InApp,
+    at: InApp<Operate>,
     Body(new): Body<NewDyno>,
 ) -> Result<(StatusCode, Json<types::Dyno>), ApiError> {
     let is_attached = new.attach.unwrap_or(false);
@@ -54,7 +54,7 @@ pub(super) async fn create(
 }
 
 /// `GET /apps/{app}/dynos/{dyno}`, by name or id; a one-off command also when it has ended.
-pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(dyno): Named) -> Result<Json<types::Dyno>, ApiError> {
+pub(super) async fn info(State(ctx): State<Ctx>, at: InApp<See>, Named(dyno): Named) -> Result<Json<types::Dyno>, ApiError> {
     let urls = Urls::new(&ctx.config);
     let known = ctx.dynos.find(at.app.id, &dyno);
     if let Some(dyno) = known.as_ref().filter(|dyno| !dyno.has_ended()) {
@@ -88,7 +88,11 @@ pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(dyno): Named) 
 
 /// `POST /apps/{app}/dynos/{dyno}/actions/stop`, and `DELETE` of it, which restarts what is to run for ever: nothing here
 /// is. A release command that is stopped has failed.
-pub(super) async fn stop(State(ctx): State<Ctx>, at: InApp, Named(dyno): Named) -> Result<(StatusCode, Json<Value>), ApiError> {
+pub(super) async fn stop(
+    State(ctx): State<Ctx>,
+    at: InApp<Operate>,
+    Named(dyno): Named,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
     ctx.dynos.find(at.app.id, &dyno).ok_or(ApiError::NotFound("dyno"))?.stop();
     Ok((StatusCode::ACCEPTED, Json(json!({}))))
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::marks::REQUEST_ID;
 use super::types;
 use crate::apps::AppError;
-use crate::auth::AuthError;
+use crate::auth::{AccessError, AuthError};
 use crate::db::DbError;
 use crate::deploy::{ArchiveError, Failure, RunError};
 use crate::model::{Invalid, ReleaseVersion, RollbackRefusal};
@@ -169,6 +169,16 @@ impl From<AuthError> for ApiError {
         match error {
             AuthError::Invalid(invalid) => invalid.into(),
             AuthError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<AccessError> for ApiError {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::NoSuchApp => Self::NotFound("app"),
+            AccessError::Denied(denied) => Self::Forbidden(format!("{denied}.")),
+            AccessError::Db(error) => error.into(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What handlers take: who asks, for which app, and with which body.
 
 use std::collections::HashMap;
+use std::marker::PhantomData;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
@@ -13,18 +14,57 @@ use serde::de::DeserializeOwned;
 use super::error::ApiError;
 use crate::auth;
 use crate::ctx::Ctx;
-use crate::model::{Account, App, Role};
+use crate::model::{Account, Action, App, Permissions};
 
 /// The account whose token came with the request.
 #[derive(Debug)]
 pub(super) struct Caller(pub(super) Account);
 
-/// The app that the path names, which the caller has a part in.
+/// The app that the path names, in which the caller may do `A`. A handler says in its signature what it is about to do,
+/// and is not reached by whoever may not.
 #[derive(Debug)]
-pub(super) struct InApp {
+pub(super) struct InApp<A> {
     pub(super) app: App,
-    pub(super) role: Role,
     pub(super) by: Account,
+    pub(super) permissions: Permissions,
+    allowed: PhantomData<A>,
+}
+
+/// An [`Action`] as a type.
+pub(super) trait Allowed {
+    const ACTION: Action;
+}
+
+#[derive(Debug)]
+pub(super) struct See;
+#[derive(Debug)]
+pub(super) struct ReadCode;
+#[derive(Debug)]
+pub(super) struct Deploy;
+#[derive(Debug)]
+pub(super) struct Configure;
+#[derive(Debug)]
+pub(super) struct Operate;
+#[derive(Debug)]
+pub(super) struct Manage;
+
+impl Allowed for See {
+    const ACTION: Action = Action::See;
+}
+impl Allowed for ReadCode {
+    const ACTION: Action = Action::ReadCode;
+}
+impl Allowed for Deploy {
+    const ACTION: Action = Action::Deploy;
+}
+impl Allowed for Configure {
+    const ACTION: Action = Action::Configure;
+}
+impl Allowed for Operate {
+    const ACTION: Action = Action::Operate;
+}
+impl Allowed for Manage {
+    const ACTION: Action = Action::Manage;
 }
 
 /// The last thing that the path names: `7` in `/apps/example/releases/7`.
@@ -48,7 +88,7 @@ impl FromRequestParts<Ctx> for Caller {
     }
 }
 
-impl FromRequestParts<Ctx> for InApp {
+impl<A: Allowed> FromRequestParts<Ctx> for InApp<A> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, ApiError> {
@@ -57,8 +97,8 @@ impl FromRequestParts<Ctx> for InApp {
             return Err(ApiError::NotFound("app"));
         };
         let name_or_id = path.get("app").expect("every route with an app has {app}");
-        let (app, role) = auth::find_app(&ctx.db, by.id, name_or_id).await?.ok_or(ApiError::NotFound("app"))?;
-        Ok(Self { app, role, by })
+        let (app, permissions) = auth::open_app(&ctx.db, by.id, name_or_id, A::ACTION).await?;
+        Ok(Self { app, by, permissions, allowed: PhantomData })
     }
 }
 
@@ -72,13 +112,10 @@ impl FromRequestParts<Ctx> for Named {
     }
 }
 
-impl InApp {
-    /// Refuses anybody but the app's owner.
-    pub(super) fn owner_only(&self) -> Result<(), ApiError> {
-        match self.role {
-            Role::Owner => Ok(()),
-            Role::Collaborator => Err(ApiError::Forbidden(format!("Only the owner of {} can do this.", self.app.name))),
-        }
+impl<A> InApp<A> {
+    /// Refuses what the caller may not do besides, where that depends on the request's body.
+    pub(super) async fn may(&self, ctx: &Ctx, action: Action) -> Result<(), ApiError> {
+        Ok(auth::check(&ctx.db, &self.app, &self.permissions, action).await?)
     }
 }
 

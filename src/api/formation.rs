@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::dyno_sizes;
 use super::error::ApiError;
-use super::extract::{Body, InApp, Named};
+use super::extract::{Body, InApp, Named, Operate, See};
 use super::range::{Page, Range};
 use super::types::{Formation, FormationUpdate, FormationUpdates, NamedRef, Timestamp, stable_id};
 use crate::ctx::Ctx;
@@ -20,13 +20,13 @@ use crate::model::{App, ProcessType, Release};
 const MOST: u32 = 1000;
 
 /// `GET /apps/{app}/formation`: the process types of the current release.
-pub(super) async fn list(State(ctx): State<Ctx>, at: InApp, range: Range) -> Result<Page<Formation>, ApiError> {
+pub(super) async fn list(State(ctx): State<Ctx>, at: InApp<See>, range: Range) -> Result<Page<Formation>, ApiError> {
     let all = Processes::of(&mut *ctx.db.read().await?, &at.app).await?.describe_all(&at.app);
     range.cut(all, &[("type", |one| one.kind.clone()), ("id", |one| one.id.clone())])
 }
 
 /// `GET /apps/{app}/formation/{type}`, by type or id.
-pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(name): Named) -> Result<Json<Formation>, ApiError> {
+pub(super) async fn info(State(ctx): State<Ctx>, at: InApp<See>, Named(name): Named) -> Result<Json<Formation>, ApiError> {
     let processes = Processes::of(&mut *ctx.db.read().await?, &at.app).await?;
     let process_type = processes.find(&at.app, &name)?;
     Ok(Json(processes.describe(&at.app, &process_type)))
@@ -35,7 +35,7 @@ pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(name): Named) 
 /// `PATCH /apps/{app}/formation`: all of the updates or none.
 pub(super) async fn update_all(
     State(ctx): State<Ctx>,
-    at: InApp,
+    at: InApp<Operate>,
     Body(FormationUpdates { updates }): Body<FormationUpdates>,
 ) -> Result<Json<Vec<Formation>>, ApiError> {
     let named = updates.into_iter().map(|mut update| {
@@ -50,7 +50,7 @@ pub(super) async fn update_all(
 /// `PATCH /apps/{app}/formation/{type}`
 pub(super) async fn update(
     State(ctx): State<Ctx>,
-    at: InApp,
+    at: InApp<Operate>,
     Named(name): Named,
     Body(update): Body<FormationUpdate>,
 ) -> Result<Json<Formation>, ApiError> {

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 
 use super::error::ApiError;
-use super::extract::{Body, InApp};
+use super::extract::{Body, InApp, Operate, See};
 use super::releases::find;
 use super::types::{self, KeyChanges, NewBlock, ReleaseDiff, Timestamp};
 use crate::ctx::Ctx;
@@ -20,7 +20,7 @@ const MAX_FILES: usize = 500;
 /// `GET /apps/{app}/releases/{release}/block`
 pub(super) async fn block_info(
     State(ctx): State<Ctx>,
-    at: InApp,
+    at: InApp<See>,
     Path((_, release)): Path<(String, String)>,
 ) -> Result<Json<types::Block>, ApiError> {
     let mut db = ctx.db.read().await?;
@@ -32,7 +32,7 @@ pub(super) async fn block_info(
 /// `PUT /apps/{app}/releases/{release}/block`, or `POST`: for good.
 pub(super) async fn block(
     State(ctx): State<Ctx>,
-    at: InApp,
+    at: InApp<Operate>,
     Path((_, release)): Path<(String, String)>,
     Body(NewBlock { reason }): Body<NewBlock>,
 ) -> Result<Json<types::Block>, ApiError> {
@@ -48,7 +48,7 @@ async fn describe_block(db: &mut Connection, block: Block) -> Result<types::Bloc
 }
 
 /// `GET /apps/{app}/releases/verification`: walks the whole ledger of the app.
-pub(super) async fn verify(State(ctx): State<Ctx>, at: InApp) -> Result<Json<types::Verification>, ApiError> {
+pub(super) async fn verify(State(ctx): State<Ctx>, at: InApp<See>) -> Result<Json<types::Verification>, ApiError> {
     let found = db::releases::verify(&mut *ctx.db.read().await?, at.app.id).await?;
     Ok(Json(types::Verification {
         valid: found.broken.is_empty(),
@@ -76,7 +76,7 @@ fn describe_broken(Broken { version, fault }: Broken) -> types::Broken {
 /// `GET /apps/{app}/releases/{release}/diff/{other}`
 pub(super) async fn diff(
     State(ctx): State<Ctx>,
-    at: InApp,
+    at: InApp<See>,
     Path((_, from, to)): Path<(String, String, String)>,
 ) -> Result<Json<ReleaseDiff>, ApiError> {
     let diff = {

@@ -1,4 +1,4 @@
-//! Which app stands where in which pipeline. Who has a part in an app may move it.
+//! Which app stands where in which pipeline. Who may deploy an app may move it.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,13 +6,13 @@ use axum::http::StatusCode;
 
 use super::account::oneself;
 use super::error::ApiError;
-use super::extract::{Body, Caller, InApp, Named};
+use super::extract::{Body, Caller, InApp, Named, See};
 use super::pipelines::{apps_in, find as find_pipeline};
 use super::range::{Key, Page, Range};
 use super::types::{IdRef, NewPipelineCoupling, PipelineCoupling, PipelineCouplingChange, PipelineRef, Timestamp};
 use crate::ctx::Ctx;
 use crate::db::{self, Connection};
-use crate::model::{Account, Coupling, Stage};
+use crate::model::{Account, Action, Coupling, Stage};
 use crate::{auth, pipelines};
 
 const KEYS: [Key<PipelineCoupling>; 1] = [("id", |one| one.id.to_string())];
@@ -52,14 +52,14 @@ pub(super) async fn list_of_pipeline(
     let apps = apps_in(&ctx, &account, &pipeline).await?;
     let mut db = ctx.db.read().await?;
     let mut all = Vec::new();
-    for (_, coupling) in apps {
+    for (.., coupling) in apps {
         all.push(describe(&mut db, &account, &coupling).await?);
     }
     range.cut(all, &KEYS)
 }
 
 /// `GET /apps/{app}/pipeline-couplings`: one, although the path sounds like several.
-pub(super) async fn of_app(State(ctx): State<Ctx>, at: InApp) -> Result<Json<PipelineCoupling>, ApiError> {
+pub(super) async fn of_app(State(ctx): State<Ctx>, at: InApp<See>) -> Result<Json<PipelineCoupling>, ApiError> {
     let mut db = ctx.db.read().await?;
     let coupling = db::pipeline_couplings::of_app(&mut db, at.app.id).await?.ok_or(ApiError::NotFound("pipeline_coupling"))?;
     Ok(Json(describe(&mut db, &at.by, &coupling).await?))
@@ -72,7 +72,7 @@ pub(super) async fn create(
     Body(new): Body<NewPipelineCoupling>,
 ) -> Result<(StatusCode, Json<PipelineCoupling>), ApiError> {
     let stage: Stage = new.stage.parse()?;
-    let (app, _role) = auth::find_app(&ctx.db, account.id, &new.app).await?.ok_or(ApiError::NotFound("app"))?;
+    let (app, _) = auth::open_app(&ctx.db, account.id, &new.app, Action::Deploy).await?;
     let pipeline = find_pipeline(&mut *ctx.db.read().await?, &account, &new.pipeline).await?;
     let coupling = pipelines::couple(&ctx.db, &pipeline, &app, stage, ctx.now()).await?;
     Ok((StatusCode::CREATED, Json(describe(&mut *ctx.db.read().await?, &account, &coupling).await?)))
@@ -98,6 +98,7 @@ pub(super) async fn update(
 ) -> Result<Json<PipelineCoupling>, ApiError> {
     let stage = change.stage.as_deref().map(str::parse::<Stage>).transpose()?;
     let mut coupling = find(&mut *ctx.db.read().await?, &account, &coupling).await?;
+    auth::open_app(&ctx.db, account.id, &coupling.app.to_string(), Action::Deploy).await?;
     if let Some(stage) = stage {
         coupling = pipelines::move_to_stage(&ctx.db, coupling, stage, ctx.now()).await?;
     }
@@ -114,6 +115,7 @@ pub(super) async fn destroy(
     let coupling = find(&mut db, &account, &coupling).await?;
     let last = describe(&mut db, &account, &coupling).await?;
     drop(db);
+    auth::open_app(&ctx.db, account.id, &coupling.app.to_string(), Action::Deploy).await?;
     pipelines::uncouple(&ctx.db, coupling.id).await?;
     Ok(Json(last))
 }

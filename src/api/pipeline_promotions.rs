@@ -12,13 +12,14 @@ use super::releases;
 use super::types::{
     IdRef, NewPipelinePromotion, NewPromotionSource, PipelinePromotion, PipelinePromotionTarget, PromotionSource, Timestamp,
 };
+use crate::auth;
 use crate::ctx::Ctx;
 use crate::db;
 use crate::deploy;
-use crate::model::{Account, App, Promotion, PromotionOutcome, PromotionTarget, Release, ReleaseStatus};
+use crate::model::{Account, Action, App, Promotion, PromotionOutcome, PromotionTarget, Release, ReleaseStatus};
 use crate::release::{self, Promote};
 
-/// `POST /pipeline-promotions`. Every app must be in the pipeline and the caller's to work on. The releases are made
+/// `POST /pipeline-promotions`. Every app must be in the pipeline and the caller's to deploy. The releases are made
 /// before the answer; their commands run after it.
 pub(super) async fn create(
     State(ctx): State<Ctx>,
@@ -26,7 +27,7 @@ pub(super) async fn create(
     Body(new): Body<NewPipelinePromotion>,
 ) -> Result<(StatusCode, Json<PipelinePromotion>), ApiError> {
     let pipeline = find_pipeline(&mut *ctx.db.read().await?, &account, &new.pipeline.id).await?;
-    let apps: Vec<App> = apps_in(&ctx, &account, &pipeline.id.to_string()).await?.into_iter().map(|(app, _)| app).collect();
+    let apps: Vec<App> = apps_in(&ctx, &account, &pipeline.id.to_string()).await?.into_iter().map(|(app, ..)| app).collect();
     let source = member(&apps, &new.source.app.id)?;
     let mut targets: Vec<App> = Vec::new();
     for target in &new.targets {
@@ -35,6 +36,10 @@ pub(super) async fn create(
             return Err(ApiError::InvalidParams(format!("{} can be promoted to only once, and not from itself.", app.name)));
         }
         targets.push(app);
+    }
+    auth::open_app(&ctx.db, account.id, &source.id.to_string(), Action::ReadCode).await?;
+    for target in &targets {
+        auth::open_app(&ctx.db, account.id, &target.id.to_string(), Action::Deploy).await?;
     }
     if targets.is_empty() {
         return Err(ApiError::InvalidParams("`targets` must name at least one app.".into()));

@@ -16,7 +16,7 @@ use super::{builds, releases};
 use crate::auth;
 use crate::ctx::Ctx;
 use crate::db::{self, Connection};
-use crate::model::{Account, App, Coupling, Pipeline};
+use crate::model::{Account, App, Coupling, Permissions, Pipeline};
 use crate::pipelines;
 
 /// `GET /pipelines`, also `?eq[name]=NAME`.
@@ -91,7 +91,7 @@ pub(super) async fn latest_releases(
     Named(pipeline): Named,
 ) -> Result<Json<Vec<types::Release>>, ApiError> {
     let (urls, mut latest) = (Urls::new(&ctx.config), Vec::new());
-    for (app, _) in apps_in(&ctx, &account, &pipeline).await? {
+    for (app, ..) in apps_in(&ctx, &account, &pipeline).await? {
         let mut db = ctx.db.read().await?;
         let current = db::releases::current(&mut db, app.id).await?;
         if let Some(release) = current.filter(|release| release.slug.is_some()) {
@@ -110,10 +110,10 @@ pub(super) async fn latest_builds(
 ) -> Result<Json<Vec<types::Build>>, ApiError> {
     let urls = Urls::new(&ctx.config);
     let mut latest = Vec::new();
-    for (app, _) in apps_in(&ctx, &account, &pipeline).await? {
+    for (app, permissions, _) in apps_in(&ctx, &account, &pipeline).await? {
         let mut db = ctx.db.read().await?;
         if let Some(build) = db::builds::list(&mut db, app.id, 1).await?.pop() {
-            latest.push(builds::describe_one(&mut db, &build, &urls).await?);
+            latest.push(builds::describe_one(&mut db, &build, &urls, &permissions).await?);
         }
     }
     Ok(Json(latest))
@@ -127,16 +127,16 @@ pub(super) async fn find(db: &mut Connection, account: &Account, id_or_name: &st
     all.into_iter().find(is).ok_or(ApiError::NotFound("pipeline"))
 }
 
-/// The apps of a pipeline that the account has a part in.
-pub(super) async fn apps_in(ctx: &Ctx, account: &Account, pipeline: &str) -> Result<Vec<(App, Coupling)>, ApiError> {
+/// The apps of a pipeline that the account has a part in, and which part.
+pub(super) async fn apps_in(ctx: &Ctx, account: &Account, pipeline: &str) -> Result<Vec<(App, Permissions, Coupling)>, ApiError> {
     let mut db = ctx.db.read().await?;
     let pipeline = find(&mut db, account, pipeline).await?;
     let couplings = db::pipeline_couplings::of_pipeline(&mut db, pipeline.id).await?;
     drop(db);
     let mut apps = Vec::new();
     for coupling in couplings {
-        if let Some((app, _role)) = auth::find_app(&ctx.db, account.id, &coupling.app.to_string()).await? {
-            apps.push((app, coupling));
+        if let Some((app, permissions)) = auth::find_app(&ctx.db, account.id, &coupling.app.to_string()).await? {
+            apps.push((app, permissions, coupling));
         }
     }
     Ok(apps)

@@ -8,18 +8,18 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::error::ApiError;
-use super::extract::{Body, InApp, Named};
+use super::extract::{Body, Configure, InApp, Named, Operate, See};
 use super::range::{Page, Range};
 use super::types::{self, Artifact, IdRef, NamedRef, NewRelease, Timestamp, UserRef};
 use super::urls::Urls;
 use crate::ctx::Ctx;
 use crate::db::{self, Connection};
 use crate::deploy;
-use crate::model::{AccountId, App, ConfigVars, OneLine, Release, SlugId};
+use crate::model::{AccountId, Action, App, ConfigVars, OneLine, Release, SlugId};
 use crate::release::{self, Cause};
 
 /// `GET /apps/{app}/releases`
-pub(super) async fn list(State(ctx): State<Ctx>, at: InApp, range: Range) -> Result<Page<types::Release>, ApiError> {
+pub(super) async fn list(State(ctx): State<Ctx>, at: InApp<See>, range: Range) -> Result<Page<types::Release>, ApiError> {
     let window = range.window("version", &["id"])?;
     let mut db = ctx.db.read().await?;
     let releases = db::releases::window(&mut db, at.app.id, window).await?;
@@ -33,7 +33,7 @@ pub(super) async fn list(State(ctx): State<Ctx>, at: InApp, range: Range) -> Res
 /// release.
 pub(super) async fn create(
     State(ctx): State<Ctx>,
-    at: InApp,
+    at: InApp<Operate>,
     Body(new): Body<NewRelease>,
 ) -> Result<(StatusCode, Json<types::Release>), ApiError> {
     let cause = Cause { app: at.app.id, by: at.by.id, at: ctx.now() };
@@ -47,6 +47,7 @@ pub(super) async fn create(
             rolled_back.map_err(|error| ApiError::of_rollback(target.version, error))?
         }
         (None, Some(slug), description) => {
+            at.may(&ctx, Action::Deploy).await?;
             let slug = released_slug(&ctx, &at.app, &slug).await?;
             release::release_slug(&ctx.db, cause, slug, description).await?
         }
@@ -75,7 +76,11 @@ async fn released_slug(ctx: &Ctx, app: &App, slug: &str) -> Result<SlugId, ApiEr
 }
 
 /// `GET /apps/{app}/releases/{release}`, by version or id.
-pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(release): Named) -> Result<Json<types::Release>, ApiError> {
+pub(super) async fn info(
+    State(ctx): State<Ctx>,
+    at: InApp<See>,
+    Named(release): Named,
+) -> Result<Json<types::Release>, ApiError> {
     let mut db = ctx.db.read().await?;
     let release = find(&mut db, &at.app, &release).await?;
     let user = (&db::accounts::get(&mut db, release.by).await?).into();
@@ -83,7 +88,11 @@ pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(release): Name
 }
 
 /// `GET /apps/{app}/releases/{release}/config-vars`: as they were then.
-pub(super) async fn config_vars(State(ctx): State<Ctx>, at: InApp, Named(release): Named) -> Result<Json<ConfigVars>, ApiError> {
+pub(super) async fn config_vars(
+    State(ctx): State<Ctx>,
+    at: InApp<Configure>,
+    Named(release): Named,
+) -> Result<Json<ConfigVars>, ApiError> {
     let mut db = ctx.db.read().await?;
     let release = find(&mut db, &at.app, &release).await?;
     Ok(Json(db::releases::config(&mut db, ctx.db.cipher(), release.id).await?))

@@ -34,7 +34,15 @@ pub fn router(ctx: Ctx) -> Router {
         .route("/apps/{app}/builds/{build}", get(builds::info).delete(builds::cancel))
         .route("/apps/{app}/build-cache", delete(builds::purge_cache))
         .route("/apps/{app}/collaborators", get(collaborators::list).post(collaborators::create))
-        .route("/apps/{app}/collaborators/{user}", get(collaborators::info).delete(collaborators::destroy))
+        .route(
+            "/apps/{app}/collaborators/{user}",
+            get(collaborators::info).patch(collaborators::update).delete(collaborators::destroy),
+        )
+        .route("/teams/apps/{app}/collaborators", get(collaborators::list).post(collaborators::create))
+        .route(
+            "/teams/apps/{app}/collaborators/{user}",
+            get(collaborators::info).patch(collaborators::update).delete(collaborators::destroy),
+        )
         .route("/apps/{app}/config-vars", get(config_vars::info).patch(config_vars::update))
         .route("/apps/{app}/available-dyno-sizes", get(dyno_sizes::list_of_app))
         .route("/apps/{app}/dynos", get(dynos::list).post(dynos::create))

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tokio_util::io::StreamReader;
 
 use super::error::ApiError;
-use super::extract::{Body, InApp, Named};
+use super::extract::{Body, Deploy, InApp, Named, ReadCode};
 use super::stacks;
 use super::types::{self, Blob, NamedRef, NewSlug, Timestamp};
 use super::urls::Urls;
@@ -22,7 +22,7 @@ use crate::slug;
 use crate::stack;
 
 /// `GET /apps/{app}/slugs/{slug}`
-pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(slug): Named) -> Result<Json<types::Slug>, ApiError> {
+pub(super) async fn info(State(ctx): State<Ctx>, at: InApp<ReadCode>, Named(slug): Named) -> Result<Json<types::Slug>, ApiError> {
     let id = slug.parse().map_err(|_| ApiError::NotFound("slug"))?;
     let urls = Urls::new(&ctx.config);
     let mut db = ctx.db.read().await?;
@@ -38,7 +38,7 @@ pub(super) async fn info(State(ctx): State<Ctx>, at: InApp, Named(slug): Named) 
 /// `POST /apps/{app}/slugs`: announces a slug and says where its archive is to be put.
 pub(super) async fn create(
     State(ctx): State<Ctx>,
-    at: InApp,
+    at: InApp<Deploy>,
     Body(new): Body<NewSlug>,
 ) -> Result<(StatusCode, Json<types::Slug>), ApiError> {
     let upload = announced(&ctx, &at.app, new)?;

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::error::ApiError;
-use super::extract::{Caller, InApp};
+use super::extract::{Caller, Deploy, InApp};
 use super::types::{self, SourceUrls};
 use super::urls::Urls;
 use crate::ctx::Ctx;
@@ -34,7 +34,10 @@ pub(super) async fn create(
 }
 
 /// `POST /apps/{app}/sources`, deprecated: the same, for those who may work on the app.
-pub(super) async fn create_in_app(State(ctx): State<Ctx>, at: InApp) -> Result<(StatusCode, Json<types::Source>), ApiError> {
+pub(super) async fn create_in_app(
+    State(ctx): State<Ctx>,
+    at: InApp<Deploy>,
+) -> Result<(StatusCode, Json<types::Source>), ApiError> {
     new_source(&ctx, &at.by).await
 }
 

@@ -5,7 +5,7 @@ use axum::extract::State;
 use time::OffsetDateTime;
 
 use super::error::ApiError;
-use super::extract::{Caller, InApp, Named};
+use super::extract::{Caller, InApp, Named, See};
 use super::range::{Page, Range};
 use super::types::{Stack, Timestamp, stable_id};
 use crate::ctx::Ctx;
@@ -19,7 +19,7 @@ pub(super) async fn list(State(ctx): State<Ctx>, _: Caller, range: Range) -> Res
 }
 
 /// `GET /apps/{app}/available-stacks`: the same for every app.
-pub(super) async fn list_of_app(state: State<Ctx>, at: InApp, range: Range) -> Result<Page<Stack>, ApiError> {
+pub(super) async fn list_of_app(state: State<Ctx>, at: InApp<See>, range: Range) -> Result<Page<Stack>, ApiError> {
     list(state, Caller(at.by), range).await
 }
 

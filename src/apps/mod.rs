@@ -5,7 +5,9 @@ mod names;
 use time::OffsetDateTime;
 
 use crate::db::{self, Db, DbError};
-use crate::model::{Account, AccountId, App, AppId, AppName, BuildpackRef, ConfigVars, Invalid, ReleaseStatus, StackName};
+use crate::model::{
+    Account, AccountId, App, AppId, AppName, BuildpackRef, ConfigVars, Invalid, Permissions, ReleaseStatus, StackName,
+};
 
 /// Why an app could not be created or renamed.
 #[derive(Debug, thiserror::Error)]
@@ -60,12 +62,40 @@ pub async fn destroy(db: &Db, app: &App, now: OffsetDateTime) -> Result<(), DbEr
     Ok(())
 }
 
-/// Lets an account work on an app; adding one twice changes nothing.
-pub async fn add_collaborator(db: &Db, app: &App, account: &Account, now: OffsetDateTime) -> Result<(), DbError> {
+/// Lets an account work on an app; without permissions it gets [`Permissions::default`].
+///
+/// Adding somebody twice changes nothing, because a client whose connection broke says it again. To say something else
+/// the second time is refused: that is [`set_permissions`].
+pub async fn add_collaborator(
+    db: &Db,
+    app: &App,
+    account: &Account,
+    permissions: Option<Permissions>,
+    now: OffsetDateTime,
+) -> Result<(), AppError> {
     let mut tx = db.write().await?;
-    db::collaborators::insert(&mut tx, app.id, account.id, now).await?;
-    tx.commit().await?;
+    let wanted = permissions.clone().unwrap_or_default();
+    let is_new = db::collaborators::insert(&mut tx, app.id, account.id, &wanted, now).await?;
+    if !is_new && permissions.is_some() && permissions != db::collaborators::permissions(&mut tx, app.id, account.id).await? {
+        let text = format!("{} is a collaborator of {} already. Update the permissions instead.", account.email, app.name);
+        return Err(Invalid(text).into());
+    }
+    tx.commit().await.map_err(DbError::from)?;
     Ok(())
+}
+
+/// Replaces what a collaborator may do, and tells whether the account is one.
+pub async fn set_permissions(
+    db: &Db,
+    app: &App,
+    account: AccountId,
+    permissions: &Permissions,
+    now: OffsetDateTime,
+) -> Result<bool, DbError> {
+    let mut tx = db.write().await?;
+    let done = db::collaborators::set_permissions(&mut tx, app.id, account, permissions, now).await?;
+    tx.commit().await?;
+    Ok(done)
 }
 
 /// Takes an app from an account again.

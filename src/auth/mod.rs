@@ -1,4 +1,6 @@
-//! Who is this, and may they do that: tokens and SSH keys to accounts, accounts to roles.
+//! Who is this, and may they do that: tokens and SSH keys to accounts, accounts to permissions in apps.
+
+mod access;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 use russh::keys::ssh_key::{self, HashAlg};
@@ -7,7 +9,9 @@ use time::OffsetDateTime;
 
 use crate::db::ssh_keys::SshKey;
 use crate::db::{self, Connection, Db, DbError};
-use crate::model::{Account, AccountId, App, AppName, Digest, Email, Invalid, Role, Secret};
+use crate::model::{Account, AccountId, Digest, Email, Invalid, Secret};
+
+pub use access::{AccessError, Denied, check, find_app, open_app};
 
 /// Every token starts with this, so that a secret scanner can tell one in a leaked file.
 const TOKEN_PREFIX: &str = "hoist-";
@@ -65,27 +69,6 @@ pub async fn by_token(db: &Db, token: &str, now: OffsetDateTime) -> Result<Optio
 /// Whose SSH key this is, by its SHA-256 fingerprint. That the key signed the login is the SSH door's part.
 pub async fn by_ssh_key(db: &Db, fingerprint: &str) -> Result<Option<Account>, DbError> {
     db::ssh_keys::account_of(&mut *db.read().await?, fingerprint).await
-}
-
-/// What an account is to an app; `None` is a stranger.
-pub async fn role(db: &mut Connection, account: AccountId, app: &App) -> Result<Option<Role>, DbError> {
-    if app.owner == account {
-        return Ok(Some(Role::Owner));
-    }
-    Ok(db::collaborators::exists(db, app.id, account).await?.then_some(Role::Collaborator))
-}
-
-/// Finds an app (by name or id) together with the account's role in it. `None` both for an app that does not exist
-/// and for one that the account has no part in: the two must not be told apart (design section 8).
-pub async fn find_app(db: &Db, account: AccountId, name_or_id: &str) -> Result<Option<(App, Role)>, DbError> {
-    let mut db = db.read().await?;
-    let app = match (name_or_id.parse(), name_or_id.parse::<AppName>()) {
-        (Ok(id), _) => db::apps::by_id(&mut db, id).await?,
-        (_, Ok(name)) => db::apps::by_name(&mut db, &name).await?,
-        _ => None,
-    };
-    let Some(app) = app else { return Ok(None) };
-    Ok(role(&mut db, account, &app).await?.map(|role| (app, role)))
 }
 
 fn new_token() -> (Secret, Digest) {

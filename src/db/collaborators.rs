@@ -1,19 +1,54 @@
-//! Who besides its owner may work on an app.
+//! Who besides its owner may work on an app, and what they may do.
 
+use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
 use super::{Connection, DbError, accounts, row};
-use crate::model::{Account, AccountId, AppId};
+use crate::model::{Account, AccountId, AppId, Permissions};
 
-/// Adds a collaborator; adding one twice changes nothing.
-pub async fn insert(db: &mut Connection, app: AppId, account: AccountId, at: OffsetDateTime) -> Result<(), DbError> {
-    sqlx::query("INSERT INTO collaborators (app_id, account_id, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+/// A collaborator of an app.
+#[derive(Debug, Clone)]
+pub struct Collaborator {
+    pub account: Account,
+    pub permissions: Permissions,
+    /// When the account came to the app.
+    pub created_at: OffsetDateTime,
+    /// When its permissions were set.
+    pub updated_at: OffsetDateTime,
+}
+
+/// Adds a collaborator and tells whether that was new; one who is there stays as they are.
+pub async fn insert(
+    db: &mut Connection,
+    app: AppId,
+    account: AccountId,
+    permissions: &Permissions,
+    at: OffsetDateTime,
+) -> Result<bool, DbError> {
+    let row = sqlx::query(
+        "INSERT INTO collaborators (app_id, account_id, permissions, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)
+         ON CONFLICT DO NOTHING",
+    );
+    let row = row.bind(app.to_string()).bind(account.to_string()).bind(permissions.to_string()).bind(row::millis(at));
+    Ok(row.execute(db).await?.rows_affected() > 0)
+}
+
+/// Replaces a collaborator's permissions and tells whether there is such a collaborator.
+pub async fn set_permissions(
+    db: &mut Connection,
+    app: AppId,
+    account: AccountId,
+    permissions: &Permissions,
+    at: OffsetDateTime,
+) -> Result<bool, DbError> {
+    let done = sqlx::query("UPDATE collaborators SET permissions = ?, updated_at = ? WHERE app_id = ? AND account_id = ?")
+        .bind(permissions.to_string())
+        .bind(row::millis(at))
         .bind(app.to_string())
         .bind(account.to_string())
-        .bind(row::millis(at))
         .execute(db)
         .await?;
-    Ok(())
+    Ok(done.rows_affected() > 0)
 }
 
 /// Removes a collaborator and tells whether there was one.
@@ -27,23 +62,34 @@ pub async fn delete(db: &mut Connection, app: AppId, account: AccountId) -> Resu
 }
 
 /// Lists an app's collaborators (without its owner), by address.
-pub async fn list(db: &mut Connection, app: AppId) -> Result<Vec<Account>, DbError> {
+pub async fn list(db: &mut Connection, app: AppId) -> Result<Vec<Collaborator>, DbError> {
     let rows = sqlx::query(
-        "SELECT accounts.id, accounts.email, collaborators.created_at FROM collaborators
-         JOIN accounts ON accounts.id = collaborators.account_id WHERE collaborators.app_id = ? ORDER BY accounts.email",
+        "SELECT accounts.id, accounts.email, accounts.created_at, collaborators.permissions,
+           collaborators.created_at AS added_at, COALESCE (collaborators.updated_at, collaborators.created_at) AS updated_at
+         FROM collaborators JOIN accounts ON accounts.id = collaborators.account_id
+         WHERE collaborators.app_id = ? ORDER BY accounts.email",
     )
     .bind(app.to_string())
     .fetch_all(db)
     .await?;
-    rows.iter().map(accounts::account).collect()
+    rows.iter().map(collaborator).collect()
 }
 
-/// Tells whether the account is a collaborator of the app.
-pub async fn exists(db: &mut Connection, app: AppId, account: AccountId) -> Result<bool, DbError> {
-    let row = sqlx::query("SELECT 1 FROM collaborators WHERE app_id = ? AND account_id = ?")
+/// What the account may do in the app as a collaborator; `None` when it is none.
+pub async fn permissions(db: &mut Connection, app: AppId, account: AccountId) -> Result<Option<Permissions>, DbError> {
+    let row = sqlx::query("SELECT permissions FROM collaborators WHERE app_id = ? AND account_id = ?")
         .bind(app.to_string())
         .bind(account.to_string())
         .fetch_optional(db)
         .await?;
-    Ok(row.is_some())
+    row.as_ref().map(|row| row::text(row, "permissions")).transpose()
+}
+
+fn collaborator(row: &SqliteRow) -> Result<Collaborator, DbError> {
+    Ok(Collaborator {
+        account: accounts::account(row)?,
+        permissions: row::text(row, "permissions")?,
+        created_at: row::time(row, "added_at")?,
+        updated_at: row::time(row, "updated_at")?,
+    })
 }

@@ -1,4 +1,4 @@
-//! Who acts, and in which role towards an app.
+//! Who acts.
 
 use std::fmt;
 use std::str::FromStr;
@@ -63,22 +63,4 @@ pub struct Account {
     pub id: AccountId,
     pub email: Email,
     pub created_at: OffsetDateTime,
-}
-
-/// What an account is to an app. The order is that of power.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    Collaborator,
-    Owner,
-}
-
-impl Role {
-    /// The word used in the API and in the database.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Collaborator => "collaborator",
-            Self::Owner => "owner",
-        }
-    }
 }

@@ -5,6 +5,7 @@
 mod account;
 mod app;
 mod id;
+mod permission;
 
 mod git;
 mod push_options;
@@ -21,7 +22,7 @@ mod release;
 mod secret;
 mod source;
 
-pub use account::{Account, Email, Role};
+pub use account::{Account, Email};
 pub use app::{App, AppName};
 pub use buildpack::{BuildpackRef, StackName};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
@@ -33,6 +34,7 @@ pub use id::{
 };
 pub use limits::Limits;
 pub use one_line::OneLine;
+pub use permission::{Action, Permission, Permissions};
 pub use pipeline::{Coupling, Pipeline, PipelineName, Promotion, PromotionOutcome, PromotionTarget, Stage};
 pub use procfile::{ProcessType, ProcessTypes, Procfile};
 pub use push_options::PushOptions;

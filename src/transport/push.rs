@@ -5,11 +5,12 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::decide::Pusher;
+use crate::apps;
+use crate::auth::{self, AccessError};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
 use crate::git::{self, Greeting, Progress, Push, ReceiveError, Repo};
-use crate::model::{Account, App, AppName, CommitId, RefName};
-use crate::{apps, auth};
+use crate::model::{Account, Action, App, AppName, CommitId, RefName};
 
 /// Which door a push came through: git speaks slightly differently at each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct Target {
 pub enum Refused {
     /// No such app, or not theirs: the two are not told apart.
     NotFound(String),
+    /// The app is theirs to see, but not to push to.
+    Forbidden(String),
     /// hoist's own fault.
     Unavailable(String),
 }
@@ -66,10 +69,11 @@ async fn find_or_create(ctx: &Ctx, account: &Account, name: &str) -> Result<App,
         tracing::error!(error, "an app can't be looked up");
         Refused::Unavailable("hoist can't look up this app: hoist's fault, not yours. Please try again.".into())
     };
-    match auth::find_app(&ctx.db, account.id, name).await {
-        Ok(Some((app, _role))) => return Ok(app),
-        Ok(None) => {}
-        Err(error) => return Err(unavailable(&error)),
+    match auth::open_app(&ctx.db, account.id, name, Action::Deploy).await {
+        Ok((app, _)) => return Ok(app),
+        Err(AccessError::NoSuchApp) => {}
+        Err(AccessError::Denied(denied)) => return Err(Refused::Forbidden(format!("{denied}."))),
+        Err(AccessError::Db(error)) => return Err(unavailable(&error)),
     }
     let not_found = || Refused::NotFound(format!("No such app as {}.", name.escape_debug()));
     let Ok(name) = name.parse::<AppName>() else { return Err(not_found()) };

@@ -234,11 +234,11 @@ async fn collaborators_may_work_but_not_own() {
       "id": "ID",
       "permissions": [
         {
-          "description": "Push code and set buildpacks",
+          "description": "Push code, set buildpacks and promote; what operate allows",
           "name": "deploy"
         },
         {
-          "description": "Read and change config vars",
+          "description": "Change config vars, scale, run commands and roll back",
           "name": "operate"
         },
         {
@@ -259,7 +259,9 @@ async fn collaborators_may_work_but_not_own() {
     assert_eq!(json!(roles), json!([["dev@example.com", "owner"], ["friend@example.com", "collaborator"]]));
 
     assert_eq!(world.patch(&friend, "/apps/example/config-vars", json!({"A": "1"})).await.status, StatusCode::OK);
-    let only_owner = "403 forbidden: Only the owner of example can do this.";
+    let only_owner = "403 forbidden: You need the manage permission in example for this; you have deploy and operate and view. \
+                      Its owner dev@example.com can give it to you, and so can everybody who has the manage permission: \
+                      hoist access:update.";
     assert_eq!(world.delete(&friend, "/apps/example").await.error(), only_owner);
     assert_eq!(world.patch(&friend, "/apps/example", json!({"name": "mine-now"})).await.error(), only_owner);
     assert_eq!(world.post(&friend, "/apps/example/collaborators", json!({"user": "x@example.com"})).await.error(), only_owner);

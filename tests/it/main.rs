@@ -14,6 +14,7 @@ mod engine_network;
 mod engine_reserve;
 mod engine_sandbox;
 
+mod access;
 mod api;
 mod api_world;
 mod builds_api;

@@ -88,6 +88,15 @@ pub struct Permission {
 pub struct NewCollaborator {
     /// Address or id of the account.
     pub user: String,
+    /// `view` goes without saying. Absent means what every collaborator gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Vec<String>>,
+}
+
+/// `PATCH /apps/APP/collaborators/USER`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CollaboratorChange {
+    pub permissions: Vec<String>,
 }
 
 /// `GET /stacks`.

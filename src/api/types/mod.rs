@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::model::AccountId;
 
 pub use account::{Account, Key, NewKey};
-pub use app::{App, AppChange, Collaborator, NewApp, NewCollaborator, Permission, Stack};
+pub use app::{App, AppChange, Collaborator, CollaboratorChange, NewApp, NewCollaborator, Permission, Stack};
 pub use build::{Build, NewBuild, NewBuildpack, NewSourceBlob, Source, SourceBlob, SourceUrls};
 pub use buildpack::{Buildpack, BuildpackInstallation, BuildpackUpdate, BuildpackUpdates, RegisteredBuildpack};
 pub use dyno::{Dyno, NewDyno, ReleaseRef};

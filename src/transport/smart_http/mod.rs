@@ -117,6 +117,7 @@ async fn open(ctx: &Ctx, headers: &HeaderMap, repo: &str, id: RequestId) -> Resu
     match push::open(ctx, &account, name.as_str()).await {
         Ok(target) => Ok((account, target)),
         Err(Refused::NotFound(text)) => Err(refuse(StatusCode::NOT_FOUND, &format!("{text}\n"))),
+        Err(Refused::Forbidden(text)) => Err(refuse(StatusCode::FORBIDDEN, &format!("{text}\n"))),
         Err(Refused::Unavailable(text)) => Err(our_fault(&text, id)),
     }
 }

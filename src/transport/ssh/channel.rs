@@ -89,7 +89,9 @@ async fn receive_pack(
 ) -> (String, u32) {
     let target = match push::open(ctx, account, app.as_str()).await {
         Ok(target) => target,
-        Err(Refused::NotFound(text) | Refused::Unavailable(text)) => return (format!("{text}\n"), REFUSED),
+        Err(Refused::NotFound(text) | Refused::Forbidden(text) | Refused::Unavailable(text)) => {
+            return (format!("{text}\n"), REFUSED);
+        }
     };
     let mut writer = Output { writer: Box::pin(output.make_writer()), gone: Box::pin(gone.clone().cancelled_owned()) };
     let advertise = timeout(ctx.config.limits.idle_time, push::advertise(&target, &mut writer, Door::Ssh));

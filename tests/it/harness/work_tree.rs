@@ -75,8 +75,13 @@ impl WorkTree {
 
     /// Pushes `main` over HTTP.
     pub(crate) fn push_http(&self, daemon: &Daemon, user: &User, app: &str) -> Pushed {
+        self.push_http_to(daemon, user, app, "main")
+    }
+
+    /// Pushes a refspec over HTTP.
+    pub(crate) fn push_http_to(&self, daemon: &Daemon, user: &User, app: &str, refspec: &str) -> Pushed {
         let url = format!("http://_:{}@{}/{app}.git", user.token, daemon.http);
-        finish(self.command().arg("push").arg(url).arg("main"))
+        finish(self.command().arg("push").arg(url).arg(refspec))
     }
 
     /// Pushes over SSH with more arguments; the last ones are refspecs.
