@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 
 use super::account::oneself;
+use super::answer::Created;
 use super::error::ApiError;
 use super::extract::{Body, Caller, InApp, Manage, Named, See};
 use super::range::{Key, Page, Range};
@@ -42,14 +42,14 @@ pub(super) async fn create(
     State(ctx): State<Ctx>,
     Caller(account): Caller,
     Body(new): Body<NewApp>,
-) -> Result<(StatusCode, Json<types::App>), ApiError> {
+) -> Result<Created<types::App>, ApiError> {
     let name = new.name.as_deref().map(str::parse::<AppName>).transpose()?;
     let stack = match &new.stack {
         Some(stack) => stacks::find(&ctx, stack).ok_or_else(|| stacks::unknown(stack))?,
         None => ctx.config.default_stack.clone(),
     };
     let app = crate::apps::create(&ctx.db, &account, name, &stack, ctx.now()).await?;
-    Ok((StatusCode::CREATED, answer(&ctx, &app).await?))
+    Ok(Created(answer(&ctx, &app).await?.0))
 }
 
 /// `GET /apps/{app}`

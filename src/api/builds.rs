@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use super::answer::Created;
 use super::buildpack_installations;
 use super::error::ApiError;
 use super::extract::{Body, Deploy, InApp, Named, See};
@@ -49,7 +49,7 @@ pub(super) async fn create(
     State(ctx): State<Ctx>,
     at: InApp<Deploy>,
     Body(new): Body<NewBuild>,
-) -> Result<(StatusCode, Json<types::Build>), ApiError> {
+) -> Result<Created<types::Build>, ApiError> {
     let missing = || ApiError::InvalidParams("`source_blob` with the `url` of a .tar.gz is missing.".into());
     let blob = source_blob(new.source_blob.ok_or_else(missing)?)?;
     let origin = origin(&ctx, &blob.url).await?;
@@ -65,7 +65,7 @@ pub(super) async fn create(
     let request = Request { app, by: at.by.clone(), source, options, refs: Vec::new(), pack: None, buildpacks, cache };
     let ticket = deploy::submit(&ctx, request).await?;
     let build = find(&ctx, &at.app, &ticket.build.to_string()).await?;
-    Ok((StatusCode::CREATED, answer(&ctx, &at, &build).await?))
+    Ok(Created(answer(&ctx, &at, &build).await?.0))
 }
 
 /// `DELETE /apps/{app}/builds/{build}`: cancels it, also when it is somebody's push.

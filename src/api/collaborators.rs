@@ -4,8 +4,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 
+use super::answer::Created;
 use super::error::ApiError;
 use super::extract::{Body, InApp, Manage, Named, See};
 use super::range::{Page, Range};
@@ -30,7 +30,7 @@ pub(super) async fn create(
     State(ctx): State<Ctx>,
     at: InApp<Manage>,
     Body(new): Body<NewCollaborator>,
-) -> Result<(StatusCode, Json<Collaborator>), ApiError> {
+) -> Result<Created<Collaborator>, ApiError> {
     let permissions = new.permissions.as_deref().map(parse).transpose()?;
     let account = account(&mut *ctx.db.read().await?, &new.user).await?;
     let account = account.ok_or_else(|| {
@@ -42,7 +42,7 @@ pub(super) async fn create(
     }
     crate::apps::add_collaborator(&ctx.db, &at.app, &account, permissions, ctx.now()).await?;
     let added = find(&mut *ctx.db.read().await?, &at.app, account.email.as_str()).await?;
-    Ok((StatusCode::CREATED, Json(added)))
+    Ok(Created(added))
 }
 
 /// `PATCH /apps/{app}/collaborators/{user}`

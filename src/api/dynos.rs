@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use super::answer::{Accepted, Created};
 use super::error::ApiError;
 use super::extract::{Body, InApp, Named, Operate, See};
 use super::types::{self, NamedRef, NewDyno, ReleaseRef, Timestamp};
@@ -33,7 +33,7 @@ pub(super) async fn create(
     State(ctx): State<Ctx>,
     at: InApp<Operate>,
     Body(new): Body<NewDyno>,
-) -> Result<(StatusCode, Json<types::Dyno>), ApiError> {
+) -> Result<Created<types::Dyno>, ApiError> {
     let is_attached = new.attach.unwrap_or(false);
     let request = RunRequest {
         command: parse_command(new.command)?,
@@ -50,7 +50,7 @@ pub(super) async fn create(
     } else {
         describe(&urls, &at.app, &*deploy::run_detached(&ctx, request).await?)
     };
-    Ok((StatusCode::CREATED, Json(dyno)))
+    Ok(Created(dyno))
 }
 
 /// `GET /apps/{app}/dynos/{dyno}`, by name or id; a one-off command also when it has ended.
@@ -88,13 +88,9 @@ pub(super) async fn info(State(ctx): State<Ctx>, at: InApp<See>, Named(dyno): Na
 
 /// `POST /apps/{app}/dynos/{dyno}/actions/stop`, and `DELETE` of it, which restarts what is to run for ever: nothing here
 /// is. A release command that is stopped has failed.
-pub(super) async fn stop(
-    State(ctx): State<Ctx>,
-    at: InApp<Operate>,
-    Named(dyno): Named,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+pub(super) async fn stop(State(ctx): State<Ctx>, at: InApp<Operate>, Named(dyno): Named) -> Result<Accepted<Value>, ApiError> {
     ctx.dynos.find(at.app.id, &dyno).ok_or(ApiError::NotFound("dyno"))?.stop();
-    Ok((StatusCode::ACCEPTED, Json(json!({}))))
+    Ok(Accepted(json!({})))
 }
 
 fn parse_command(command: String) -> Result<String, ApiError> {

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 
+use super::answer::Created;
 use super::error::ApiError;
 use super::extract::{Body, Caller, Named};
 use super::range::{Page, Range};
@@ -27,9 +27,9 @@ pub(super) async fn create(
     State(ctx): State<Ctx>,
     Caller(account): Caller,
     Body(new): Body<NewKey>,
-) -> Result<(StatusCode, Json<Key>), ApiError> {
+) -> Result<Created<Key>, ApiError> {
     let key = auth::add_key(&ctx.db, account.id, &new.public_key, ctx.now()).await?;
-    Ok((StatusCode::CREATED, Json(Key::of(&account, key))))
+    Ok(Created(Key::of(&account, key)))
 }
 
 /// `DELETE /account/keys/{key}`, by id or fingerprint.

@@ -1,14 +1,16 @@
 //! The Platform API, version 3, in Heroku's shape, so that its clients (the Heroku CLI among them) work unchanged.
 //!
-//! `router` is the table of all routes. `extract` reads who asks, for which app, and the body; `range` reads which part
+//! `routes` is the table of all routes, and `openapi` describes them. `extract` reads who asks, for which app, and the body; `range` reads which part
 //! of a list; then one file per noun, and `streams` with `log_stream`; `types` is the wire. `error` is every answer that is not a success, `marks`
 //! what every answer carries (`Request-Id`, `ETag`), `urls` the addresses that answers tell.
 //!
 //! Rules: an app that is not yours is answered like one that does not exist. Config values are in no log line and no
 //! error. Unknown fields and media type variants are ignored, as Heroku does.
 
-mod router;
+mod openapi;
+mod routes;
 
+mod answer;
 mod extract;
 mod range;
 
@@ -41,4 +43,4 @@ mod error;
 mod marks;
 mod urls;
 
-pub use router::router;
+pub use routes::router;

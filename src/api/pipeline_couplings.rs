@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 
 use super::account::oneself;
+use super::answer::Created;
 use super::error::ApiError;
 use super::extract::{Body, Caller, InApp, Named, See};
 use super::pipelines::{apps_in, find as find_pipeline};
@@ -70,12 +70,12 @@ pub(super) async fn create(
     State(ctx): State<Ctx>,
     Caller(account): Caller,
     Body(new): Body<NewPipelineCoupling>,
-) -> Result<(StatusCode, Json<PipelineCoupling>), ApiError> {
+) -> Result<Created<PipelineCoupling>, ApiError> {
     let stage: Stage = new.stage.parse()?;
     let (app, _) = auth::open_app(&ctx.db, account.id, &new.app, Action::Deploy).await?;
     let pipeline = find_pipeline(&mut *ctx.db.read().await?, &account, &new.pipeline).await?;
     let coupling = pipelines::couple(&ctx.db, &pipeline, &app, stage, ctx.now()).await?;
-    Ok((StatusCode::CREATED, Json(describe(&mut *ctx.db.read().await?, &account, &coupling).await?)))
+    Ok(Created(describe(&mut *ctx.db.read().await?, &account, &coupling).await?))
 }
 
 /// `GET /pipeline-couplings/{coupling}`

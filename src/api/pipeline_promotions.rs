@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use time::OffsetDateTime;
 
+use super::answer::Created;
 use super::error::ApiError;
 use super::extract::{Body, Caller};
 use super::pipelines::{apps_in, find as find_pipeline};
@@ -25,7 +25,7 @@ pub(super) async fn create(
     State(ctx): State<Ctx>,
     Caller(account): Caller,
     Body(new): Body<NewPipelinePromotion>,
-) -> Result<(StatusCode, Json<PipelinePromotion>), ApiError> {
+) -> Result<Created<PipelinePromotion>, ApiError> {
     let pipeline = find_pipeline(&mut *ctx.db.read().await?, &account, &new.pipeline.id).await?;
     let apps: Vec<App> = apps_in(&ctx, &account, &pipeline.id.to_string()).await?.into_iter().map(|(app, ..)| app).collect();
     let source = member(&apps, &new.source.app.id)?;
@@ -52,7 +52,7 @@ pub(super) async fn create(
     for release in &releases {
         deploy::begin_phase(&ctx, release);
     }
-    Ok((StatusCode::CREATED, Json(describe(&promotion, pending, promotion.created_at))))
+    Ok(Created(describe(&promotion, pending, promotion.created_at)))
 }
 
 /// `GET /pipeline-promotions/{promotion}`: of the caller's own.

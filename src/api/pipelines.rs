@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 
 use super::account::oneself;
+use super::answer::Created;
 use super::error::ApiError;
 use super::extract::{Body, Caller, Named};
 use super::range::{Page, Range};
@@ -39,14 +39,14 @@ pub(super) async fn create(
     State(ctx): State<Ctx>,
     Caller(account): Caller,
     Body(new): Body<NewPipeline>,
-) -> Result<(StatusCode, Json<types::Pipeline>), ApiError> {
+) -> Result<Created<types::Pipeline>, ApiError> {
     if let Some(owner) = &new.owner
         && (owner.kind != "user" || oneself(&account, &owner.id).is_err())
     {
         return Err(ApiError::InvalidParams("A pipeline here is owned by whoever creates it; there are no teams.".into()));
     }
     let pipeline = pipelines::create(&ctx.db, &account, new.name.parse()?, ctx.now()).await?;
-    Ok((StatusCode::CREATED, Json(describe(&pipeline))))
+    Ok(Created(describe(&pipeline)))
 }
 
 /// `GET /pipelines/{pipeline}`, by id or name.

@@ -5,8 +5,8 @@ use std::collections::btree_map::Entry;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 
+use super::answer::Created;
 use super::error::ApiError;
 use super::extract::{Body, Configure, InApp, Named, Operate, See};
 use super::range::{Page, Range};
@@ -35,7 +35,7 @@ pub(super) async fn create(
     State(ctx): State<Ctx>,
     at: InApp<Operate>,
     Body(new): Body<NewRelease>,
-) -> Result<(StatusCode, Json<types::Release>), ApiError> {
+) -> Result<Created<types::Release>, ApiError> {
     let cause = Cause { app: at.app.id, by: at.by.id, at: ctx.now() };
     let description = new.description.as_deref().map(str::parse::<OneLine>).transpose();
     let description = description.map_err(ApiError::unfit("description"))?;
@@ -57,7 +57,7 @@ pub(super) async fn create(
         }
     };
     deploy::begin_phase(&ctx, &release);
-    Ok((StatusCode::CREATED, Json(describe(&Urls::new(&ctx.config), &at.app, &release, (&at.by).into()))))
+    Ok(Created(describe(&Urls::new(&ctx.config), &at.app, &release, (&at.by).into())))
 }
 
 /// A slug that the app may release, whose archive is there.

@@ -8,6 +8,7 @@ use futures_util::TryStreamExt as _;
 use tokio::time::timeout;
 use tokio_util::io::StreamReader;
 
+use super::answer::Created;
 use super::error::ApiError;
 use super::extract::{Body, Deploy, InApp, Named, ReadCode};
 use super::stacks;
@@ -40,10 +41,10 @@ pub(super) async fn create(
     State(ctx): State<Ctx>,
     at: InApp<Deploy>,
     Body(new): Body<NewSlug>,
-) -> Result<(StatusCode, Json<types::Slug>), ApiError> {
+) -> Result<Created<types::Slug>, ApiError> {
     let upload = announced(&ctx, &at.app, new)?;
     release::announce_slug(&ctx.db, &upload).await?;
-    Ok((StatusCode::CREATED, Json(describe_upload(upload, "PUT", &Urls::new(&ctx.config)))))
+    Ok(Created(describe_upload(upload, "PUT", &Urls::new(&ctx.config))))
 }
 
 fn announced(ctx: &Ctx, app: &App, new: NewSlug) -> Result<SlugUpload, ApiError> {

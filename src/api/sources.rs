@@ -3,7 +3,6 @@
 use std::io;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -13,6 +12,7 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::time::timeout;
 use tokio_util::io::{ReaderStream, StreamReader};
 
+use super::answer::Created;
 use super::error::ApiError;
 use super::extract::{Caller, Deploy, InApp};
 use super::types::{self, SourceUrls};
@@ -26,22 +26,16 @@ use crate::model::{Account, SourceId, UploadId};
 const VALID: Duration = Duration::from_hours(1);
 
 /// `POST /sources`
-pub(super) async fn create(
-    State(ctx): State<Ctx>,
-    Caller(account): Caller,
-) -> Result<(StatusCode, Json<types::Source>), ApiError> {
+pub(super) async fn create(State(ctx): State<Ctx>, Caller(account): Caller) -> Result<Created<types::Source>, ApiError> {
     new_source(&ctx, &account).await
 }
 
 /// `POST /apps/{app}/sources`, deprecated: the same, for those who may work on the app.
-pub(super) async fn create_in_app(
-    State(ctx): State<Ctx>,
-    at: InApp<Deploy>,
-) -> Result<(StatusCode, Json<types::Source>), ApiError> {
+pub(super) async fn create_in_app(State(ctx): State<Ctx>, at: InApp<Deploy>) -> Result<Created<types::Source>, ApiError> {
     new_source(&ctx, &at.by).await
 }
 
-async fn new_source(ctx: &Ctx, by: &Account) -> Result<(StatusCode, Json<types::Source>), ApiError> {
+async fn new_source(ctx: &Ctx, by: &Account) -> Result<Created<types::Source>, ApiError> {
     let now = ctx.now();
     let source = Source { id: SourceId::new(), upload: UploadId::new(), digest: None, expires_at: now + VALID };
     let mut tx = ctx.db.write().await?;
@@ -49,7 +43,7 @@ async fn new_source(ctx: &Ctx, by: &Account) -> Result<(StatusCode, Json<types::
     tx.commit().await.map_err(DbError::from)?;
     let urls = Urls::new(&ctx.config);
     let source_blob = SourceUrls { get_url: urls.source(source.id), put_url: urls.upload(source.upload) };
-    Ok((StatusCode::CREATED, Json(types::Source { source_blob })))
+    Ok(Created(types::Source { source_blob }))
 }
 
 /// `PUT /blobs/sources/{upload}`: takes the archive, whatever its content type. A second one replaces it.

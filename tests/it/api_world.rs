@@ -19,9 +19,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
+use crate::contract::Contract;
+
 pub(crate) struct World {
     pub(crate) ctx: Ctx,
     pub(crate) router: Router,
+    contract: Contract,
     _dir: TempDir,
 }
 
@@ -69,7 +72,9 @@ impl World {
             tasks: TaskTracker::new(),
             config: Arc::new(config),
         };
-        Self { router: hoist::api::router(ctx.clone()), ctx, _dir: dir }
+        let router = hoist::api::router(ctx.clone());
+        let described = answer(&router, Request::get("/openapi.json").body(Body::empty()).unwrap()).await;
+        Self { contract: Contract::new(described.body), router, ctx, _dir: dir }
     }
 
     pub(crate) async fn user(&self, email: &str) -> User {
@@ -87,12 +92,12 @@ impl World {
         self.raw(request.body(Body::from(body.to_owned())).unwrap()).await
     }
 
+    /// Sends one request. The answer is as the API describes it, or this panics.
     pub(crate) async fn raw(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = to_bytes(body, usize::MAX).await.unwrap();
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
-        Answer { status: parts.status, headers: parts.headers, body }
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let answer = answer(&self.router, request).await;
+        self.contract.hold(&method, &path, answer.status, &answer.body);
+        answer
     }
 
     pub(crate) async fn get(&self, user: &User, path: &str) -> Answer {
@@ -126,6 +131,14 @@ impl Answer {
     pub(crate) fn normal(&self) -> String {
         normal(&serde_json::to_string_pretty(&self.body).unwrap())
     }
+}
+
+async fn answer(router: &Router, request: Request<Body>) -> Answer {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.unwrap();
+    let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+    Answer { status: parts.status, headers: parts.headers, body }
 }
 
 fn text(value: &Value) -> &str {

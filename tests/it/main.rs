@@ -19,9 +19,11 @@ mod api;
 mod api_world;
 mod builds_api;
 mod cli;
+mod contract;
 mod doors;
 mod formation_api;
 mod ledger;
+mod openapi;
 mod pipelines_api;
 mod pipelines_cli;
 

@@ -1,5 +1,6 @@
 //! Accounts and their SSH keys.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{NamedRef, Never, Timestamp};
@@ -7,7 +8,7 @@ use crate::db::ssh_keys::SshKey;
 use crate::model::{self, AccountId};
 
 /// `GET /account`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "the schema's fields")]
 pub struct Account {
     pub allow_tracking: bool,
@@ -56,7 +57,7 @@ impl From<&model::Account> for Account {
 }
 
 /// `GET /account/keys`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Key {
     pub comment: String,
     pub created_at: Timestamp,
@@ -86,7 +87,7 @@ impl Key {
 }
 
 /// `POST /account/keys`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct NewKey {
     pub public_key: String,
 }

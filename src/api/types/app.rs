@@ -1,12 +1,13 @@
 //! Apps, who works on them and the stacks they can use.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{NamedRef, Never, Timestamp, UserRef};
 use crate::model::AppId;
 
 /// `GET /apps/APP`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct App {
     pub acm: bool,
     pub archived_at: Option<Timestamp>,
@@ -43,7 +44,7 @@ pub struct App {
 }
 
 /// `POST /apps`. What else clients send (region, feature flags) has no meaning here and is ignored.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct NewApp {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -53,7 +54,7 @@ pub struct NewApp {
 }
 
 /// `PATCH /apps/APP`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct AppChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -64,7 +65,7 @@ pub struct AppChange {
 }
 
 /// `GET /apps/APP/collaborators`, which lists the owner too.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Collaborator {
     pub app: NamedRef,
     pub created_at: Timestamp,
@@ -77,14 +78,14 @@ pub struct Collaborator {
 }
 
 /// What a collaborator may do.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Permission {
     pub name: String,
     pub description: String,
 }
 
 /// `POST /apps/APP/collaborators`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct NewCollaborator {
     /// Address or id of the account.
     pub user: String,
@@ -94,13 +95,13 @@ pub struct NewCollaborator {
 }
 
 /// `PATCH /apps/APP/collaborators/USER`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct CollaboratorChange {
     pub permissions: Vec<String>,
 }
 
 /// `GET /stacks`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Stack {
     pub created_at: Timestamp,
     pub default: bool,

@@ -1,12 +1,13 @@
 //! Builds.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Buildpack, IdRef, Timestamp, UserRef};
 use crate::model::{AppId, BuildId, ReleaseId, SlugId};
 
 /// `GET /apps/APP/builds/BUILD`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Build {
     pub app: IdRef<AppId>,
     pub buildpacks: Option<Vec<Buildpack>>,
@@ -26,7 +27,7 @@ pub struct Build {
 }
 
 /// `POST /apps/APP/builds`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct NewBuild {
     #[serde(default)]
     pub source_blob: Option<NewSourceBlob>,
@@ -36,7 +37,7 @@ pub struct NewBuild {
 }
 
 /// What is to be built.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct NewSourceBlob {
     /// Of a `.tar.gz`.
     #[serde(default)]
@@ -52,7 +53,7 @@ pub struct NewSourceBlob {
 }
 
 /// A buildpack by URL or name.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct NewBuildpack {
     #[serde(default)]
     pub url: Option<String>,
@@ -61,20 +62,20 @@ pub struct NewBuildpack {
 }
 
 /// `POST /sources`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Source {
     pub source_blob: SourceUrls,
 }
 
 /// Where an archive is put, and where it can be got from then. Needs no credentials.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SourceUrls {
     pub get_url: String,
     pub put_url: String,
 }
 
 /// What was built.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SourceBlob {
     pub checksum: Option<String>,
     /// None for a git push, which has no tarball.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use super::{NamedRef, Timestamp};
 use crate::model::{DynoId, ReleaseId};
 
 /// `GET /apps/APP/dynos/DYNO`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Dyno {
     pub app: NamedRef,
     pub attach_url: Option<String>,
@@ -33,14 +34,14 @@ pub struct Dyno {
 }
 
 /// A release as a dyno shows it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ReleaseRef {
     pub id: ReleaseId,
     pub version: u32,
 }
 
 /// `POST /apps/APP/dynos`. What else clients send (`size`) has no meaning here and is ignored.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct NewDyno {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attach: Option<bool>,

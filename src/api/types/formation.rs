@@ -1,12 +1,13 @@
 //! Process types and their scale.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{NamedRef, Never, Timestamp};
 
 /// `GET /apps/APP/formation/TYPE`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Formation {
     pub app: NamedRef,
     pub command: String,
@@ -22,13 +23,13 @@ pub struct Formation {
 }
 
 /// `PATCH /apps/APP/formation`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct FormationUpdates {
     pub updates: Vec<FormationUpdate>,
 }
 
 /// `PATCH /apps/APP/formation/TYPE`, and one of several.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct FormationUpdate {
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
@@ -47,7 +48,7 @@ pub struct FormationUpdate {
 }
 
 /// A thing named by either.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct NameOrId {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -56,7 +57,7 @@ pub struct NameOrId {
 }
 
 /// `GET /dyno-sizes`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct DynoSize {
     pub architecture: String,
     pub compute: u32,

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Timestamp, UserRef};
 use crate::model::{ProcessType, ReleaseId};
 
 /// `GET /apps/APP/releases/RELEASE/block`: why nobody may go back to the release.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Block {
     pub created_at: Timestamp,
     pub reason: String,
@@ -16,13 +17,13 @@ pub struct Block {
 }
 
 /// `PUT /apps/APP/releases/RELEASE/block`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct NewBlock {
     pub reason: String,
 }
 
 /// `GET /apps/APP/releases/verification`: whether every release is as it was appended.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Verification {
     pub valid: bool,
     /// How many releases there are.
@@ -35,7 +36,7 @@ pub struct Verification {
 }
 
 /// A release that is not as it was appended.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Broken {
     pub version: u32,
     /// `changed`, `missing`, `detached`, `status` or `block`.
@@ -45,7 +46,7 @@ pub struct Broken {
 }
 
 /// `GET /apps/APP/releases/RELEASE/diff/OTHER`: what changed from one release to the other.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ReleaseDiff {
     pub from: Side,
     pub to: Side,
@@ -60,7 +61,7 @@ pub struct ReleaseDiff {
 }
 
 /// One of the two releases. What it has of its slug is null or empty when it has none.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Side {
     pub id: ReleaseId,
     pub version: u32,
@@ -74,7 +75,7 @@ pub struct Side {
 }
 
 /// Names on one side only, and on both with another value.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct KeyChanges {
     pub added: Vec<String>,
     pub removed: Vec<String>,
@@ -82,7 +83,7 @@ pub struct KeyChanges {
 }
 
 /// Paths below the app's folder.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct FileChanges {
     pub added: Vec<String>,
     pub removed: Vec<String>,

@@ -12,8 +12,10 @@ mod formation;
 mod ledger;
 mod pipeline;
 mod release;
+mod schema;
 mod timestamp;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -36,7 +38,7 @@ pub use release::{Artifact, Blob, NewRelease, NewSlug, Release, Slug};
 pub use timestamp::Timestamp;
 
 /// Every error's body.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Error {
     /// A word for programs, `not_found`.
     pub id: String,
@@ -48,13 +50,13 @@ pub struct Error {
 }
 
 /// A thing that is named by its id alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IdRef<Id> {
     pub id: Id,
 }
 
 /// A thing named by id and name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NamedRef {
     pub id: String,
     pub name: String,
@@ -69,7 +71,7 @@ impl NamedRef {
 }
 
 /// An account as other resources show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UserRef {
     pub id: AccountId,
     pub email: String,

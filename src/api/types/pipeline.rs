@@ -1,12 +1,13 @@
 //! Pipelines, the apps in them, and promotions.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{IdRef, NamedRef, Timestamp};
 use crate::model::{AccountId, AppId, CouplingId, PipelineId, PromotionId, PromotionTargetId, ReleaseId};
 
 /// `GET /pipelines/PIPELINE`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Pipeline {
     pub created_at: Timestamp,
     pub generation: NamedRef,
@@ -17,7 +18,7 @@ pub struct Pipeline {
 }
 
 /// Always a user: hoist has no teams.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PipelineOwner {
     pub id: AccountId,
     #[serde(rename = "type")]
@@ -25,7 +26,7 @@ pub struct PipelineOwner {
 }
 
 /// `POST /pipelines`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct NewPipeline {
     #[serde(default)]
     pub name: String,
@@ -34,7 +35,7 @@ pub struct NewPipeline {
 }
 
 /// Whose it is to be.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct NewPipelineOwner {
     pub id: String,
     #[serde(rename = "type")]
@@ -42,14 +43,14 @@ pub struct NewPipelineOwner {
 }
 
 /// `PATCH /pipelines/PIPELINE`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PipelineChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
 /// `GET /pipeline-couplings/COUPLING`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PipelineCoupling {
     pub app: IdRef<AppId>,
     pub created_at: Timestamp,
@@ -60,14 +61,14 @@ pub struct PipelineCoupling {
 }
 
 /// With the name, which the Heroku CLI reads although the schema has only the id.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PipelineRef {
     pub id: PipelineId,
     pub name: String,
 }
 
 /// `POST /pipeline-couplings`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct NewPipelineCoupling {
     /// Name or id.
     #[serde(default)]
@@ -79,14 +80,14 @@ pub struct NewPipelineCoupling {
 }
 
 /// `PATCH /pipeline-couplings/COUPLING`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PipelineCouplingChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
 }
 
 /// `GET /pipeline-promotions/PROMOTION`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PipelinePromotion {
     pub created_at: Timestamp,
     pub id: PromotionId,
@@ -98,14 +99,14 @@ pub struct PipelinePromotion {
 }
 
 /// What was promoted.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PromotionSource {
     pub app: IdRef<AppId>,
     pub release: IdRef<ReleaseId>,
 }
 
 /// `POST /pipeline-promotions`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct NewPipelinePromotion {
     pub pipeline: IdRef<String>,
     pub source: NewPromotionSource,
@@ -113,7 +114,7 @@ pub struct NewPipelinePromotion {
 }
 
 /// What is to be promoted: the app's current release, unless another is named.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct NewPromotionSource {
     pub app: IdRef<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,13 +122,13 @@ pub struct NewPromotionSource {
 }
 
 /// Where to.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct NewPromotionTarget {
     pub app: IdRef<String>,
 }
 
 /// `GET /pipeline-promotions/PROMOTION/promotion-targets`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PipelinePromotionTarget {
     pub app: IdRef<AppId>,
     pub error_message: Option<String>,
@@ -139,14 +140,14 @@ pub struct PipelinePromotionTarget {
 }
 
 /// `POST /filters/apps`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct AppsFilter {
     #[serde(rename = "in", default)]
     pub within: AppIds,
 }
 
 /// Of apps.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct AppIds {
     #[serde(default)]
     pub id: Vec<String>,

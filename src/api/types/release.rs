@@ -1,12 +1,13 @@
 //! Releases and slugs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{IdRef, NamedRef, Timestamp, UserRef};
 use crate::model::{ProcessTypes, ReleaseId, SlugId};
 
 /// `GET /apps/APP/releases/RELEASE`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Release {
     pub addon_plan_names: Vec<String>,
     pub app: NamedRef,
@@ -29,7 +30,7 @@ pub struct Release {
 }
 
 /// `POST /apps/APP/releases`: of a `slug`, or of the newest release's, or a rollback to a `release`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct NewRelease {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
@@ -40,7 +41,7 @@ pub struct NewRelease {
 }
 
 /// What a release is made of: here, its slug.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Artifact {
     #[serde(rename = "type")]
     pub kind: String,
@@ -48,7 +49,7 @@ pub struct Artifact {
 }
 
 /// `GET /apps/APP/slugs/SLUG`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Slug {
     pub blob: Blob,
     pub buildpack_provided_description: Option<String>,
@@ -66,7 +67,7 @@ pub struct Slug {
 }
 
 /// `POST /apps/APP/slugs`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct NewSlug {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buildpack_provided_description: Option<String>,
@@ -82,7 +83,7 @@ pub struct NewSlug {
 }
 
 /// How to get a blob's bytes, or where to put them.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Blob {
     pub method: String,
     pub url: String,

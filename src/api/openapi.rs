@@ -1,0 +1,166 @@
+//! The API's description in OpenAPI 3.1, made from the routes and the types that the handlers have: what a handler takes and
+//! gives can't be described otherwise than it is. What the types do not say (a summary of each route) stands in `router`.
+
+use aide::OperationInput;
+use aide::OperationOutput;
+use aide::generate::GenContext;
+use aide::openapi::{
+    Info, OpenApi, Operation, Parameter, ParameterData, ParameterSchemaOrContent, PathStyle, ReferenceOr, Response, SchemaObject,
+    SecurityScheme,
+};
+use aide::operation::add_parameters;
+use aide::transform::TransformOperation;
+use axum::Json;
+use indexmap::IndexMap;
+use schemars::{JsonSchema, json_schema};
+
+use super::answer::{Accepted, Created};
+use super::error::ApiError;
+use super::extract::{Allowed, Body, Caller, InApp, Named};
+use super::range::{Page, Range};
+use super::types;
+
+/// The name of the way in which requests are authorised.
+const TOKEN: &str = "token";
+
+/// Says what a route is for.
+pub(super) fn about(summary: &'static str) -> impl FnOnce(TransformOperation<'_>) -> TransformOperation<'_> {
+    move |operation| operation.summary(summary)
+}
+
+/// What the routes do not say: the whole's name, and what stands in braces in their paths.
+pub(super) fn finish(api: &mut OpenApi) {
+    api.info = Info {
+        title: "hoist".into(),
+        description: Some("Heroku's Platform API, version 3, as hoist serves it.".into()),
+        version: env!("CARGO_PKG_VERSION").into(),
+        ..Info::default()
+    };
+    let scheme = SecurityScheme::Http {
+        scheme: "bearer".into(),
+        bearer_format: None,
+        description: Some("An API token; also taken as the password of Basic authentication.".into()),
+        extensions: IndexMap::new(),
+    };
+    let components = api.components.get_or_insert_default();
+    components.security_schemes.insert(TOKEN.into(), ReferenceOr::Item(scheme));
+    let paths = api.paths.get_or_insert_default();
+    for (path, item) in &mut paths.paths {
+        if let ReferenceOr::Item(item) = item {
+            item.parameters.extend(names_in(path).map(path_parameter));
+        }
+    }
+}
+
+/// The names in the braces of a route's path.
+fn names_in(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+}
+
+fn path_parameter(name: &str) -> ReferenceOr<Parameter> {
+    let parameter_data = ParameterData { required: true, ..parameter(name, format!("Names the {name}: its id, or its name.")) };
+    ReferenceOr::Item(Parameter::Path { parameter_data, style: PathStyle::Simple })
+}
+
+fn parameter(name: &str, description: String) -> ParameterData {
+    let schema = SchemaObject { json_schema: json_schema!({"type": "string"}), external_docs: None, example: None };
+    ParameterData {
+        name: name.into(),
+        description: Some(description),
+        required: false,
+        deprecated: None,
+        format: ParameterSchemaOrContent::Schema(schema),
+        example: None,
+        examples: IndexMap::new(),
+        explode: None,
+        extensions: IndexMap::new(),
+    }
+}
+
+fn needs_token(operation: &mut Operation) {
+    operation.security = vec![IndexMap::from_iter([(TOKEN.to_owned(), Vec::new())])];
+}
+
+impl OperationInput for Caller {
+    fn operation_input(_: &mut GenContext, operation: &mut Operation) {
+        needs_token(operation);
+    }
+}
+
+impl<A: Allowed> OperationInput for InApp<A> {
+    fn operation_input(_: &mut GenContext, operation: &mut Operation) {
+        needs_token(operation);
+        let needs = A::ACTION.needs().iter().map(|permission| permission.as_str()).collect::<Vec<_>>().join("` or `");
+        operation.description = Some(format!("Needs the `{needs}` permission in the app."));
+    }
+}
+
+/// The path says it.
+impl OperationInput for Named {}
+
+impl OperationInput for Range {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        let description = "Which part of the list: `ATTRIBUTE [START]..[END][; max=200, order=asc]`. What is cut short is \
+                           answered with `206`, and the `Next-Range` to ask for then.";
+        let header = Parameter::Header {
+            parameter_data: parameter("Range", description.into()),
+            style: aide::openapi::HeaderStyle::Simple,
+        };
+        add_parameters(ctx, operation, [header]);
+    }
+}
+
+impl<T: JsonSchema> OperationInput for Body<T> {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        Json::<T>::operation_input(ctx, operation);
+    }
+}
+
+impl OperationOutput for ApiError {
+    type Inner = types::Error;
+
+    fn operation_response(ctx: &mut GenContext, operation: &mut Operation) -> Option<Response> {
+        Json::<types::Error>::operation_response(ctx, operation)
+    }
+
+    fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, Response)> {
+        Self::operation_response(ctx, operation).into_iter().map(|response| (None, response)).collect()
+    }
+}
+
+impl<T: JsonSchema> OperationOutput for Page<T> {
+    type Inner = Vec<T>;
+
+    fn operation_response(ctx: &mut GenContext, operation: &mut Operation) -> Option<Response> {
+        Json::<Vec<T>>::operation_response(ctx, operation)
+    }
+
+    fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, Response)> {
+        let list = Self::operation_response(ctx, operation);
+        [200, 206].into_iter().filter_map(|status| Some((Some(status), list.clone()?))).collect()
+    }
+}
+
+impl<T: JsonSchema> OperationOutput for Created<T> {
+    type Inner = T;
+
+    fn operation_response(ctx: &mut GenContext, operation: &mut Operation) -> Option<Response> {
+        Json::<T>::operation_response(ctx, operation)
+    }
+
+    fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, Response)> {
+        Self::operation_response(ctx, operation).into_iter().map(|response| (Some(201), response)).collect()
+    }
+}
+
+impl<T: JsonSchema> OperationOutput for Accepted<T> {
+    type Inner = T;
+
+    fn operation_response(ctx: &mut GenContext, operation: &mut Operation) -> Option<Response> {
+        Json::<T>::operation_response(ctx, operation)
+    }
+
+    fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, Response)> {
+        Self::operation_response(ctx, operation).into_iter().map(|response| (Some(202), response)).collect()
+    }
+}

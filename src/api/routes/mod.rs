@@ -1,0 +1,62 @@
+//! Every route of the API, a file for each family, and what each is for.
+
+mod account;
+mod apps;
+mod builds;
+mod dynos;
+mod pipelines;
+mod releases;
+
+use std::sync::Arc;
+
+use aide::axum::ApiRouter;
+use aide::openapi::OpenApi;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+
+use super::error::ApiError;
+use super::openapi::{about, finish};
+use super::{marks, slugs, sources, streams};
+use crate::ctx::Ctx;
+
+/// Largest request body, in bytes.
+const BODY_LIMIT: usize = 1024 * 1024;
+
+/// The whole API, with an answer in its own shape for every other path.
+pub fn router(ctx: Ctx) -> Router {
+    let mut api = OpenApi::default();
+    let routes = ApiRouter::new()
+        .merge(account::routes())
+        .merge(apps::routes())
+        .merge(builds::routes())
+        .merge(releases::routes())
+        .merge(dynos::routes())
+        .merge(pipelines::routes())
+        .finish_api_with(&mut api, |api| api.default_response::<ApiError>());
+    finish(&mut api);
+    let api = Arc::new(api);
+    routes
+        .route("/openapi.json", get(move || async move { Json(Arc::clone(&api)) }))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_route)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn(marks::mark))
+        // Behind the marks: an ETag would want the whole of a stream first.
+        .merge(streams())
+        .with_state(ctx)
+}
+
+/// What is read and written as it comes. The addresses are told by the API, and are not made up by clients.
+fn streams() -> Router<Ctx> {
+    Router::new()
+        .route("/blobs/slugs/{slug}", get(streams::slug_blob).put(slugs::upload))
+        .route("/blobs/sources/{source}", get(sources::blob).put(sources::upload))
+        .route("/streams/builds/{build}", get(streams::build_output))
+        .route("/streams/releases/{release}", get(streams::release_output))
+        .route("/streams/dynos/{dyno}", get(streams::dyno_output))
+}
+
+async fn no_route() -> ApiError {
+    ApiError::NoRoute
+}
