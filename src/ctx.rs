@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::auth::Rates;
 use crate::config::Config;
 use crate::db::Db;
 use crate::deploy::{Builds, Dynos};
@@ -22,6 +23,8 @@ pub struct Ctx {
     pub db: Db,
     pub store: Store,
     pub engine: Engine,
+    /// How often whom has knocked.
+    pub rates: Rates,
     /// The builds that run and wait.
     pub builds: Builds,
     /// The release commands and one-off commands that run and wait.

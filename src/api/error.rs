@@ -1,5 +1,7 @@
 //! Every answer that is not a success: one enum that is also the response, and all conversions into it.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -38,6 +40,10 @@ pub(super) enum ApiError {
     /// A slug's archive.
     SlugTooLarge(String),
     BadRange(String),
+    /// Too many requests.
+    RateLimit {
+        retry_after: Duration,
+    },
     /// Not now.
     Unavailable(String),
     /// hoist's fault. Logged when it is answered, and nowhere else.
@@ -55,6 +61,7 @@ impl ApiError {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge | Self::LargerThan(_) | Self::SlugTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BadRange(_) => StatusCode::RANGE_NOT_SATISFIABLE,
+            Self::RateLimit { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -70,6 +77,7 @@ impl ApiError {
             Self::Conflict(_) => "conflict",
             Self::TooLarge | Self::LargerThan(_) | Self::SlugTooLarge(_) => "request_too_large",
             Self::BadRange(_) => "requested_range_not_satisfiable",
+            Self::RateLimit { .. } => "rate_limit",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal_server_error",
         }
@@ -86,6 +94,9 @@ impl ApiError {
             | Self::Unavailable(text) => text.clone(),
             Self::Unauthorized(text) => (*text).to_owned(),
             Self::NotFound(resource) => format!("Couldn't find that {}.", resource.replace('_', " ")),
+            Self::RateLimit { retry_after } => {
+                format!("You have made too many requests. Try again in {} seconds.", retry_after.as_secs())
+            }
             Self::NoRoute => "There is nothing at this address for this method. Check the path and whether it is to be \
                               read (GET), made (POST), changed (PATCH, PUT) or removed (DELETE)."
                 .into(),
@@ -109,6 +120,9 @@ impl IntoResponse for ApiError {
         match self {
             Self::Unauthorized(_) => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"hoist\""));
+            }
+            Self::RateLimit { retry_after } => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs()));
             }
             Self::Internal(error) => tracing::error!(request.id = %request_id, error = &*error, "an API request failed"),
             _ => {}

@@ -5,20 +5,31 @@ use std::marker::PhantomData;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use axum::http::header::AUTHORIZATION;
+use axum::http::Method;
 use axum::http::request::Parts;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
+use super::guard::{Holder, Presented};
 use crate::auth;
 use crate::ctx::Ctx;
-use crate::model::{Account, Action, App, Permissions};
+use crate::model::{Account, Action, App, Need, Permissions};
 
-/// The account whose token came with the request.
+/// The account whose token came with the request, which is about apps and their like: to read them, or to change them.
 #[derive(Debug)]
 pub(super) struct Caller(pub(super) Account);
+
+/// The same for a request that only reads, whatever its method.
+#[derive(Debug)]
+pub(super) struct Reader(pub(super) Account);
+
+/// The same for a request that asks who one is, which every token may.
+#[derive(Debug)]
+pub(super) struct Oneself(pub(super) Holder);
+
+/// The same for a request that is about the account itself.
+#[derive(Debug)]
+pub(super) struct WholeAccount(pub(super) Holder);
 
 /// The app that the path names, in which the caller may do `A`. A handler says in its signature what it is about to do,
 /// and is not reached by whoever may not.
@@ -78,21 +89,66 @@ pub(super) struct Body<T>(pub(super) T);
 impl FromRequestParts<Ctx> for Caller {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, ApiError> {
-        let header = parts.headers.get(AUTHORIZATION).ok_or(ApiError::Unauthorized(
-            "There were no credentials in your request. Send your API token as `Authorization: Bearer TOKEN`.",
-        ))?;
-        let refuse = ApiError::Unauthorized("Invalid credentials provided.");
-        let Some(token) = header.to_str().ok().and_then(token) else { return Err(refuse) };
-        auth::by_token(&ctx.db, &token, ctx.now()).await?.map(Self).ok_or(refuse)
+    async fn from_request_parts(parts: &mut Parts, _: &Ctx) -> Result<Self, ApiError> {
+        let need = if reads(parts) { Need::Read } else { Need::Write };
+        Ok(Self(holder(parts, need)?.account))
     }
+}
+
+impl FromRequestParts<Ctx> for Reader {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Ctx) -> Result<Self, ApiError> {
+        Ok(Self(holder(parts, Need::Read)?.account))
+    }
+}
+
+impl FromRequestParts<Ctx> for Oneself {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Ctx) -> Result<Self, ApiError> {
+        Ok(Self(holder(parts, Need::Identity)?))
+    }
+}
+
+impl FromRequestParts<Ctx> for WholeAccount {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Ctx) -> Result<Self, ApiError> {
+        Ok(Self(holder(parts, Need::Account)?))
+    }
+}
+
+/// Whose token came with the request, if it may be used for it.
+fn holder(parts: &Parts, need: Need) -> Result<Holder, ApiError> {
+    let holder = match parts.extensions.get().expect("the guard stands before every handler that asks who it is") {
+        Presented::Token(holder) => holder,
+        Presented::Unknown => return Err(ApiError::Unauthorized("Invalid credentials provided.")),
+        Presented::Nothing => {
+            return Err(ApiError::Unauthorized(
+                "There were no credentials in your request. Send your API token as `Authorization: Bearer TOKEN`.",
+            ));
+        }
+    };
+    let scopes = &holder.authorization.scopes;
+    if scopes.allow(need) {
+        return Ok(Holder::clone(holder));
+    }
+    let enough = need.scopes().iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" or ");
+    Err(ApiError::Forbidden(format!(
+        "Your token's scope is {scopes}, and this takes {enough}. Make another one with hoist authorizations:create --scope."
+    )))
+}
+
+fn reads(parts: &Parts) -> bool {
+    matches!(parts.method, Method::GET | Method::HEAD)
 }
 
 impl<A: Allowed> FromRequestParts<Ctx> for InApp<A> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, ApiError> {
-        let Caller(by) = Caller::from_request_parts(parts, ctx).await?;
+        let by = holder(parts, need(A::ACTION, parts))?.account;
         let Ok(Path(path)) = Path::<HashMap<String, String>>::from_request_parts(parts, ctx).await else {
             return Err(ApiError::NotFound("app"));
         };
@@ -112,6 +168,16 @@ impl FromRequestParts<Ctx> for Named {
     }
 }
 
+/// What an action in an app takes of the token.
+fn need(action: Action, parts: &Parts) -> Need {
+    match (action, reads(parts)) {
+        (Action::Configure, true) => Need::ReadProtected,
+        (Action::Configure, false) => Need::WriteProtected,
+        (_, true) => Need::Read,
+        (_, false) => Need::Write,
+    }
+}
+
 impl<A> InApp<A> {
     /// Refuses what the caller may not do besides, where that depends on the request's body.
     pub(super) async fn may(&self, ctx: &Ctx, action: Action) -> Result<(), ApiError> {
@@ -126,36 +192,5 @@ impl<T: DeserializeOwned> FromRequest<Ctx> for Body<T> {
         let bytes = Bytes::from_request(request, ctx).await?;
         let bytes = if bytes.is_empty() { b"{}".as_slice() } else { &bytes };
         Ok(Self(serde_json::from_slice(bytes)?))
-    }
-}
-
-/// `Bearer TOKEN`, or `Basic` with the token as the password of any user.
-fn token(header: &str) -> Option<String> {
-    let (scheme, value) = header.split_once(' ')?;
-    if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(value.trim().to_owned());
-    }
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let plain = String::from_utf8(BASE64_STANDARD.decode(value.trim()).ok()?).ok()?;
-    plain.split_once(':').map(|(_user, password)| password.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tokens_come_in_three_forms() {
-        let basic = |plain: &str| token(&format!("Basic {}", BASE64_STANDARD.encode(plain)));
-        assert_eq!(token("Bearer t0").as_deref(), Some("t0"));
-        assert_eq!(token("bearer  t0 ").as_deref(), Some("t0"));
-        assert_eq!(basic(":t0").as_deref(), Some("t0"));
-        assert_eq!(basic("a@example.com:t0").as_deref(), Some("t0"));
-        for bad in ["", "Bearer", "Digest t0", "Basic ???", "t0"] {
-            assert_eq!(token(bad), None, "{bad}");
-        }
-        assert_eq!(basic("no colon"), None);
     }
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 
 use super::apps::describe;
 use super::error::ApiError;
-use super::extract::{Body, Caller};
+use super::extract::{Body, Reader};
 use super::range::{Page, Range};
 use super::types::{App, AppsFilter};
 use super::urls::Urls;
@@ -17,7 +17,7 @@ const MOST: usize = 1000;
 /// `POST /filters/apps`: those among the ids that the caller has a part in; the others are passed over.
 pub(super) async fn apps(
     State(ctx): State<Ctx>,
-    Caller(account): Caller,
+    Reader(account): Reader,
     range: Range,
     Body(filter): Body<AppsFilter>,
 ) -> Result<Page<App>, ApiError> {

@@ -5,7 +5,7 @@ use axum::extract::State;
 
 use super::answer::Created;
 use super::error::ApiError;
-use super::extract::{Body, Caller, Named};
+use super::extract::{Body, Named, Oneself, WholeAccount};
 use super::range::{Page, Range};
 use super::types::{Key, NewKey};
 use crate::ctx::Ctx;
@@ -13,30 +13,37 @@ use crate::model::Account;
 use crate::{auth, db};
 
 /// `GET /account/keys`
-pub(super) async fn list(State(ctx): State<Ctx>, Caller(account): Caller, range: Range) -> Result<Page<Key>, ApiError> {
-    range.cut(keys_of(&ctx, &account).await?, &[("id", |key| key.id.clone()), ("fingerprint", |key| key.fingerprint.clone())])
+pub(super) async fn list(State(ctx): State<Ctx>, Oneself(holder): Oneself, range: Range) -> Result<Page<Key>, ApiError> {
+    range.cut(
+        keys_of(&ctx, &holder.account).await?,
+        &[("id", |key| key.id.clone()), ("fingerprint", |key| key.fingerprint.clone())],
+    )
 }
 
 /// `GET /account/keys/{key}`, by id or fingerprint.
-pub(super) async fn info(State(ctx): State<Ctx>, Caller(account): Caller, Named(key): Named) -> Result<Json<Key>, ApiError> {
-    Ok(Json(find(&ctx, &account, &key).await?))
+pub(super) async fn info(State(ctx): State<Ctx>, Oneself(holder): Oneself, Named(key): Named) -> Result<Json<Key>, ApiError> {
+    Ok(Json(find(&ctx, &holder.account, &key).await?))
 }
 
 /// `POST /account/keys`
 pub(super) async fn create(
     State(ctx): State<Ctx>,
-    Caller(account): Caller,
+    WholeAccount(holder): WholeAccount,
     Body(new): Body<NewKey>,
 ) -> Result<Created<Key>, ApiError> {
-    let key = auth::add_key(&ctx.db, account.id, &new.public_key, ctx.now()).await?;
-    Ok(Created(Key::of(&account, key)))
+    let key = auth::add_key(&ctx.db, holder.account.id, &new.public_key, ctx.now()).await?;
+    Ok(Created(Key::of(&holder.account, key)))
 }
 
 /// `DELETE /account/keys/{key}`, by id or fingerprint.
-pub(super) async fn destroy(State(ctx): State<Ctx>, Caller(account): Caller, Named(key): Named) -> Result<Json<Key>, ApiError> {
-    let key = find(&ctx, &account, &key).await?;
-    let removed = auth::remove_key(&ctx.db, account.id, &key.id).await?;
-    removed.map(|key| Json(Key::of(&account, key))).ok_or(ApiError::NotFound("key"))
+pub(super) async fn destroy(
+    State(ctx): State<Ctx>,
+    WholeAccount(holder): WholeAccount,
+    Named(key): Named,
+) -> Result<Json<Key>, ApiError> {
+    let key = find(&ctx, &holder.account, &key).await?;
+    let removed = auth::remove_key(&ctx.db, holder.account.id, &key.id).await?;
+    removed.map(|key| Json(Key::of(&holder.account, key))).ok_or(ApiError::NotFound("key"))
 }
 
 async fn find(ctx: &Ctx, account: &Account, id_or_fingerprint: &str) -> Result<Key, ApiError> {

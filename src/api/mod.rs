@@ -1,6 +1,7 @@
 //! The Platform API, version 3, in Heroku's shape, so that its clients (the Heroku CLI among them) work unchanged.
 //!
-//! `routes` is the table of all routes, and `openapi` describes them. `extract` reads who asks, for which app, and the body; `range` reads which part
+//! `routes` is the table of all routes, and `openapi` describes them. `guard` looks up who asks and counts; `extract` reads
+//! for which app, and the body; `range` reads which part
 //! of a list; then one file per noun, and `streams` with `log_stream`; `types` is the wire. `error` is every answer that is not a success, `marks`
 //! what every answer carries (`Request-Id`, `ETag`), `urls` the addresses that answers tell.
 //!
@@ -9,6 +10,8 @@
 
 mod openapi;
 mod routes;
+
+mod guard;
 
 mod answer;
 mod extract;
@@ -29,6 +32,7 @@ mod formation;
 mod keys;
 mod ledger;
 mod log_stream;
+mod oauth_authorizations;
 mod pipeline_couplings;
 mod pipeline_promotions;
 mod pipelines;

@@ -16,7 +16,7 @@ use schemars::{JsonSchema, json_schema};
 
 use super::answer::{Accepted, Created};
 use super::error::ApiError;
-use super::extract::{Allowed, Body, Caller, InApp, Named};
+use super::extract::{Allowed, Body, Caller, InApp, Named, Oneself, Reader, WholeAccount};
 use super::range::{Page, Range};
 use super::types;
 
@@ -81,11 +81,17 @@ fn needs_token(operation: &mut Operation) {
     operation.security = vec![IndexMap::from_iter([(TOKEN.to_owned(), Vec::new())])];
 }
 
-impl OperationInput for Caller {
-    fn operation_input(_: &mut GenContext, operation: &mut Operation) {
-        needs_token(operation);
-    }
+macro_rules! needs_token {
+    ($($extractor:ty),+) => {$(
+        impl OperationInput for $extractor {
+            fn operation_input(_: &mut GenContext, operation: &mut Operation) {
+                needs_token(operation);
+            }
+        }
+    )+};
 }
+
+needs_token!(Caller, Reader, Oneself, WholeAccount);
 
 impl<A: Allowed> OperationInput for InApp<A> {
     fn operation_input(_: &mut GenContext, operation: &mut Operation) {

@@ -1,20 +1,19 @@
 //! Who is this, and may they do that: tokens and SSH keys to accounts, accounts to permissions in apps.
 
 mod access;
+mod authorizations;
+mod rates;
 
-use ring::rand::{SecureRandom as _, SystemRandom};
 use russh::keys::ssh_key::{self, HashAlg};
-use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
 use crate::db::ssh_keys::SshKey;
 use crate::db::{self, Connection, Db, DbError};
-use crate::model::{Account, AccountId, Digest, Email, Invalid, Secret};
+use crate::model::{Account, AccountId, Email, Invalid, OneLine, Origin, Scopes, Secret};
 
 pub use access::{AccessError, Denied, check, find_app, open_app};
-
-/// Every token starts with this, so that a secret scanner can tell one in a leaked file.
-const TOKEN_PREFIX: &str = "hoist-";
+pub use authorizations::{NewAuthorization, authorize, by_token, describe_authorization, regenerate, revoke};
+pub use rates::{Rates, TooOften};
 
 /// Why an account or a key could not be added.
 #[derive(Debug, thiserror::Error)]
@@ -35,13 +34,23 @@ pub async fn add_user(db: &Db, email: &Email, key: Option<&str>, now: OffsetDate
         Some(account) => account,
         None => db::accounts::insert(&mut tx, email, now).await?,
     };
-    let (token, hash) = new_token();
-    db::tokens::insert(&mut tx, account.id, &hash, "made by hoist admin user:add", now).await?;
+    let description = "made by hoist admin user:add".parse().expect("one line");
+    let new = NewAuthorization { description, scopes: Scopes::default(), expires_in: None };
+    let (_, token) = authorizations::insert(&mut tx, account.id, Origin::Admin, new, now).await?;
     if let Some(key) = key {
         insert_key(&mut tx, account.id, &key, now).await?;
     }
     tx.commit().await.map_err(DbError::from)?;
     Ok((account, token))
+}
+
+/// Gives an account another name, or none.
+pub async fn rename_account(db: &Db, account: Account, name: Option<&OneLine>) -> Result<Account, DbError> {
+    let name = name.map(ToString::to_string);
+    let mut tx = db.write().await?;
+    db::accounts::set_name(&mut tx, account.id, name.as_deref()).await?;
+    tx.commit().await?;
+    Ok(Account { name, ..account })
 }
 
 /// Adds an SSH key to an account.
@@ -61,26 +70,9 @@ pub async fn remove_key(db: &Db, account: AccountId, id: &str) -> Result<Option<
     Ok(key)
 }
 
-/// Whose token this is.
-pub async fn by_token(db: &Db, token: &str, now: OffsetDateTime) -> Result<Option<Account>, DbError> {
-    db::tokens::account_of(&mut *db.read().await?, &hash_token(token), now).await
-}
-
 /// Whose SSH key this is, by its SHA-256 fingerprint. That the key signed the login is the SSH door's part.
 pub async fn by_ssh_key(db: &Db, fingerprint: &str) -> Result<Option<Account>, DbError> {
     db::ssh_keys::account_of(&mut *db.read().await?, fingerprint).await
-}
-
-fn new_token() -> (Secret, Digest) {
-    let mut bytes = [0; 32];
-    SystemRandom::new().fill(&mut bytes).expect("the kernel gives random bytes");
-    let token = format!("{TOKEN_PREFIX}{}", hex::encode(bytes));
-    let hash = hash_token(&token);
-    (Secret::new(token), hash)
-}
-
-fn hash_token(token: &str) -> Digest {
-    Digest::from_bytes(Sha256::digest(token).into())
 }
 
 async fn insert_key(
@@ -130,7 +122,7 @@ mod tests {
         let (dir, db) = db().await;
         let now = OffsetDateTime::UNIX_EPOCH;
         let (account, token) = add_user(&db, &"a@example.com".parse().unwrap(), None, now).await.unwrap();
-        assert_eq!(by_token(&db, token.expose(), now).await.unwrap(), Some(account));
+        assert_eq!(by_token(&db, token.expose(), now).await.unwrap().map(|(found, _)| found), Some(account));
         assert_eq!(by_token(&db, "hoist-wrong", now).await.unwrap(), None);
         db.close().await;
         let file = std::fs::read(dir.path().join("hoist.db")).unwrap();

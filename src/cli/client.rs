@@ -7,12 +7,13 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_rustls::rustls::crypto::ring;
+use ureq::http::uri::Authority;
 use ureq::http::{Method, Request, Response, StatusCode, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, SendBody};
-use uv_netrc::Netrc;
 
 use super::error::CliError;
+use super::netrc;
 use crate::api::types;
 use crate::config;
 use crate::model::Secret;
@@ -23,6 +24,24 @@ const REQUEST_TIME: Duration = Duration::from_mins(1);
 /// Between two pieces of a stream: a build may be silent for longer than a request takes.
 const SILENCE: Duration = Duration::from_mins(10);
 const ACCEPT: &str = "application/vnd.heroku+json; version=3";
+
+/// The installation that `HOIST_URL` names.
+pub(super) struct Server {
+    url: String,
+    /// `HOST:PORT` or `HOST`, which is also its name in `~/.netrc`.
+    pub(super) authority: Authority,
+}
+
+impl Server {
+    pub(super) fn of(settings: &config::Client) -> Result<Self, CliError> {
+        let url = settings.url.trim_end_matches('/').to_owned();
+        let uri: Uri = url.parse().map_err(|_| CliError::User(format!("HOIST_URL is not a URL: {url}")))?;
+        match (uri.scheme_str(), uri.authority()) {
+            (Some("http" | "https"), Some(authority)) => Ok(Self { authority: authority.clone(), url }),
+            _ => Err(CliError::User(format!("HOIST_URL must look like https://hoist.example.com, not {url}"))),
+        }
+    }
+}
 
 /// A logged-in client.
 pub(super) struct Client {
@@ -35,21 +54,25 @@ impl Client {
     /// Takes the address and the token from the environment, the token else from `~/.netrc`.
     pub(super) fn open() -> Result<Self, CliError> {
         let settings = config::Client::from_env();
-        let url = settings.url.trim_end_matches('/').to_owned();
-        let uri: Uri = url.parse().map_err(|_| CliError::User(format!("HOIST_URL is not a URL: {url}")))?;
-        let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(CliError::User(format!("HOIST_URL must look like https://hoist.example.com, not {url}")));
-        };
+        let server = Server::of(&settings)?;
         let token = match settings.api_key {
             Some(token) => Some(token),
-            None => netrc_token(settings.home.map(|home| home.join(".netrc")), authority.as_str(), authority.host())?,
+            None => netrc::token(&netrc::path(settings.home)?, &server.authority)?,
         };
         let token = token.ok_or_else(|| {
-            CliError::NotLoggedIn(format!(
-                "not logged in: set HOIST_API_KEY to your API token, or add `machine {authority}` to ~/.netrc."
-            ))
+            CliError::NotLoggedIn("not logged in: run hoist login, or set HOIST_API_KEY to your API token.".into())
         })?;
-        Ok(Self { agent: agent(authority.host()), url, token })
+        Ok(Self::with_token(server, token))
+    }
+
+    /// For a token that is known already.
+    pub(super) fn with_token(server: Server, token: Secret) -> Self {
+        Self { agent: agent(server.authority.host()), url: server.url, token }
+    }
+
+    /// The token, for what is to be done with it besides requests.
+    pub(super) fn token(&self) -> &Secret {
+        &self.token
     }
 
     /// Where hoist is reached.
@@ -164,14 +187,6 @@ fn agent(host: &str) -> Agent {
         config = config.proxy(None);
     }
     config.build().new_agent()
-}
-
-/// The password of the entry for `HOST:PORT` (where the Heroku CLI puts it) or `HOST`.
-fn netrc_token(path: Option<std::path::PathBuf>, authority: &str, host: &str) -> Result<Option<Secret>, CliError> {
-    let Some(path) = path.filter(|path| path.exists()) else { return Ok(None) };
-    let netrc = Netrc::from_file(&path).map_err(|error| CliError::User(format!("can't read {}: {error}", path.display())))?;
-    let entry = netrc.hosts.get(authority).or_else(|| netrc.hosts.get(host));
-    Ok(entry.map(|entry| Secret::new(entry.password.clone())))
 }
 
 fn read<T: DeserializeOwned>(response: &mut Response<Body>) -> Result<T, CliError> {

@@ -4,7 +4,7 @@
 //! `serve`, `admin` and `stacks` work on an installation from its own host. The client commands stand in one file per
 //! family and know nothing but HTTP (`client`) and [`crate::api::types`]. `target` finds the app that a command is about,
 //! with the help of `checkout`, the user's git repository; `source_tar` packs a folder; `attach` is the one connection
-//! that is not HTTP; `output` and `error` are what is printed.
+//! that is not HTTP; `netrc` keeps logins; `output` and `error` are what is printed.
 
 mod admin;
 mod serve;
@@ -13,6 +13,7 @@ mod stacks;
 mod access;
 mod apps;
 mod auth;
+mod authorizations;
 mod buildpacks;
 mod builds;
 mod builds_create;
@@ -29,6 +30,7 @@ mod attach;
 mod checkout;
 mod client;
 mod error;
+mod netrc;
 mod output;
 mod source_tar;
 mod target;
@@ -67,6 +69,8 @@ enum Command {
     Apps(apps::Apps),
     #[command(flatten)]
     Auth(auth::Auth),
+    #[command(flatten)]
+    Authorizations(authorizations::Authorizations),
     #[command(flatten)]
     Buildpacks(buildpacks::Buildpacks),
     #[command(flatten)]
@@ -110,6 +114,7 @@ impl Command {
             Self::Access(command) => command.run(),
             Self::Apps(command) => command.run(),
             Self::Auth(command) => command.run(),
+            Self::Authorizations(command) => command.run(),
             Self::Buildpacks(command) => command.run(),
             Self::Builds(command) => command.run(),
             Self::Config(command) => command.run(),

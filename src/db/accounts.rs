@@ -1,5 +1,6 @@
 //! Users of this installation.
 
+use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
@@ -8,7 +9,7 @@ use crate::model::{Account, AccountId, Email};
 
 /// Adds an account. Fails with [`DbError::is_taken`] when the address is known already.
 pub async fn insert(db: &mut Connection, email: &Email, at: OffsetDateTime) -> Result<Account, DbError> {
-    let account = Account { id: AccountId::new(), email: email.clone(), created_at: at };
+    let account = Account { id: AccountId::new(), email: email.clone(), name: None, created_at: at };
     sqlx::query("INSERT INTO accounts (id, email, created_at) VALUES (?, ?, ?)")
         .bind(account.id.to_string())
         .bind(email.as_str())
@@ -20,24 +21,40 @@ pub async fn insert(db: &mut Connection, email: &Email, at: OffsetDateTime) -> R
 
 /// Finds an account by its address.
 pub async fn by_email(db: &mut Connection, email: &Email) -> Result<Option<Account>, DbError> {
-    let row =
-        sqlx::query("SELECT id, email, created_at FROM accounts WHERE email = ?").bind(email.as_str()).fetch_optional(db).await?;
+    let row = sqlx::query("SELECT id, email, name, created_at FROM accounts WHERE email = ?")
+        .bind(email.as_str())
+        .fetch_optional(db)
+        .await?;
     row.as_ref().map(account).transpose()
 }
 
 /// Finds an account by its id.
 pub async fn by_id(db: &mut Connection, id: AccountId) -> Result<Option<Account>, DbError> {
-    let row =
-        sqlx::query("SELECT id, email, created_at FROM accounts WHERE id = ?").bind(id.to_string()).fetch_optional(db).await?;
+    let row = sqlx::query("SELECT id, email, name, created_at FROM accounts WHERE id = ?")
+        .bind(id.to_string())
+        .fetch_optional(db)
+        .await?;
     row.as_ref().map(account).transpose()
 }
 
 /// Gets an account that must exist because another row names it.
 pub async fn get(db: &mut Connection, id: AccountId) -> Result<Account, DbError> {
-    let row = sqlx::query("SELECT id, email, created_at FROM accounts WHERE id = ?").bind(id.to_string()).fetch_one(db).await?;
+    let row =
+        sqlx::query("SELECT id, email, name, created_at FROM accounts WHERE id = ?").bind(id.to_string()).fetch_one(db).await?;
     account(&row)
 }
 
+/// Sets what the user calls themselves.
+pub async fn set_name(db: &mut Connection, id: AccountId, name: Option<&str>) -> Result<(), DbError> {
+    sqlx::query("UPDATE accounts SET name = ? WHERE id = ?").bind(name).bind(id.to_string()).execute(db).await?;
+    Ok(())
+}
+
 pub(super) fn account(row: &SqliteRow) -> Result<Account, DbError> {
-    Ok(Account { id: row::text(row, "id")?, email: row::text(row, "email")?, created_at: row::time(row, "created_at")? })
+    Ok(Account {
+        id: row::text(row, "id")?,
+        email: row::text(row, "email")?,
+        name: row.try_get("name")?,
+        created_at: row::time(row, "created_at")?,
+    })
 }

@@ -31,7 +31,7 @@ pub struct SlugDetails {
 }
 
 const SELECT: &str = "SELECT apps.*,
-    accounts.email AS owner_email, accounts.created_at AS owner_created_at,
+    accounts.email AS owner_email, accounts.name AS owner_name, accounts.created_at AS owner_created_at,
     current.created_at AS released_at,
     slugs.stack AS slug_stack, slugs.language AS slug_language, slugs.size_bytes AS slug_bytes,
     (SELECT COALESCE (SUM (bytes), 0) FROM packs WHERE packs.app_id = apps.id) AS repo_bytes
@@ -85,7 +85,12 @@ fn text(bound: &Bound<String>) -> Option<&str> {
 
 fn details(row: &SqliteRow) -> Result<AppDetails, DbError> {
     let app = apps::app(row)?;
-    let owner = Account { id: app.owner, email: row::text(row, "owner_email")?, created_at: row::time(row, "owner_created_at")? };
+    let owner = Account {
+        id: app.owner,
+        email: row::text(row, "owner_email")?,
+        name: row.try_get("owner_name")?,
+        created_at: row::time(row, "owner_created_at")?,
+    };
     let slug = match row::optional(row, "slug_stack")? {
         Some(stack) => {
             Some(SlugDetails { stack, language: row.try_get("slug_language")?, bytes: row::number(row, "slug_bytes")? })

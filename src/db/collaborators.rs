@@ -64,7 +64,7 @@ pub async fn delete(db: &mut Connection, app: AppId, account: AccountId) -> Resu
 /// Lists an app's collaborators (without its owner), by address.
 pub async fn list(db: &mut Connection, app: AppId) -> Result<Vec<Collaborator>, DbError> {
     let rows = sqlx::query(
-        "SELECT accounts.id, accounts.email, accounts.created_at, collaborators.permissions,
+        "SELECT accounts.id, accounts.email, accounts.name, accounts.created_at, collaborators.permissions,
            collaborators.created_at AS added_at, COALESCE (collaborators.updated_at, collaborators.created_at) AS updated_at
          FROM collaborators JOIN accounts ON accounts.id = collaborators.account_id
          WHERE collaborators.app_id = ? ORDER BY accounts.email",

@@ -45,7 +45,7 @@ pub async fn insert(
 /// Finds whose key has this fingerprint.
 pub async fn account_of(db: &mut Connection, fingerprint: &str) -> Result<Option<Account>, DbError> {
     let row = sqlx::query(
-        "SELECT accounts.id, accounts.email, accounts.created_at FROM ssh_keys JOIN accounts ON accounts.id = ssh_keys.account_id
+        "SELECT accounts.id, accounts.email, accounts.name, accounts.created_at FROM ssh_keys JOIN accounts ON accounts.id = ssh_keys.account_id
          WHERE ssh_keys.fingerprint = ?",
     )
     .bind(fingerprint)

@@ -62,5 +62,7 @@ impl fmt::Display for Email {
 pub struct Account {
     pub id: AccountId,
     pub email: Email,
+    /// What the user calls themselves.
+    pub name: Option<String>,
     pub created_at: OffsetDateTime,
 }

@@ -48,6 +48,10 @@ id!(
     AppId
 );
 id!(
+    /// Identifies an authorization, whatever its token.
+    AuthorizationId
+);
+id!(
     /// Identifies a build.
     BuildId
 );

@@ -55,6 +55,15 @@ pub struct Limits {
     pub concurrent_runs: usize,
     /// Connections at once, both doors together. Default 1,024.
     pub connections: usize,
+    /// Requests to the API within an hour, for each token; 0 means any number. Default 4,500.
+    pub api_requests_per_hour: u32,
+    /// Git requests within an hour, for each user and app; 0 means any number. Default 75, and any number from this host
+    /// itself.
+    pub git_requests_per_hour: Option<u32>,
+    /// Attempts to log in with a password within an hour, for each address; 0 means any number. Default 60.
+    pub logins_per_hour: u32,
+    /// Tokens, users and addresses whose requests are counted at once. Default 10,000.
+    pub rate_buckets: usize,
     /// Time to send a request header. Default 10 s.
     #[serde(with = "humantime_serde")]
     pub header_time: Duration,
@@ -89,9 +98,18 @@ impl Default for Limits {
             run_time: Duration::from_hours(24),
             concurrent_runs: 20,
             connections: 1024,
+            api_requests_per_hour: 4500,
+            git_requests_per_hour: None,
+            logins_per_hour: 60,
+            rate_buckets: 10_000,
             header_time: Duration::from_secs(10),
             handshake_time: Duration::from_secs(30),
             idle_time: Duration::from_mins(10),
         }
     }
+}
+
+impl Limits {
+    /// What `git_requests_per_hour` is when the configuration does not say.
+    pub const GIT_REQUESTS_PER_HOUR: u32 = 75;
 }

@@ -4,8 +4,11 @@
 
 mod account;
 mod app;
+mod authorization;
 mod id;
+mod knock;
 mod permission;
+mod scope;
 
 mod git;
 mod push_options;
@@ -24,14 +27,16 @@ mod source;
 
 pub use account::{Account, Email};
 pub use app::{App, AppName};
+pub use authorization::{Authorization, Origin, mask};
 pub use buildpack::{BuildpackRef, StackName};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
 pub use digest::Digest;
 pub use git::{CommitId, RefName, is_deploy_branch};
 pub use id::{
-    AccountId, AppId, BuildId, CouplingId, DynoId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId,
-    UploadId,
+    AccountId, AppId, AuthorizationId, BuildId, CouplingId, DynoId, PipelineId, PromotionId, PromotionTargetId, ReleaseId,
+    SlugId, SourceId, UploadId,
 };
+pub use knock::{Peer, RequestId};
 pub use limits::Limits;
 pub use one_line::OneLine;
 pub use permission::{Action, Permission, Permissions};
@@ -39,6 +44,7 @@ pub use pipeline::{Coupling, Pipeline, PipelineName, Promotion, PromotionOutcome
 pub use procfile::{ProcessType, ProcessTypes, Procfile};
 pub use push_options::PushOptions;
 pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, RollbackRefusal, Slug};
+pub use scope::{Need, Scope, Scopes};
 pub use secret::Secret;
 pub use source::{Checksum, SourceBlob, SourceVersion};
 

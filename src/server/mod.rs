@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::api;
+use crate::auth::Rates;
 use crate::config::{self, Config};
 use crate::ctx::Ctx;
 use crate::db::Db;
@@ -126,6 +127,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
     let builds = Builds::new(config.limits.concurrent_builds, config.limits.queued_builds_per_app);
     let dynos = Dynos::new(config.limits.concurrent_builds, config.limits.concurrent_runs);
     Ok(Ctx {
+        rates: Rates::new(&config.limits),
         config: Arc::new(config),
         db,
         store,

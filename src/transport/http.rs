@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
 use tracing::debug;
 
 use super::idle::Idle;
@@ -23,7 +24,7 @@ use super::listener::Listener;
 use super::request;
 use crate::ctx::Ctx;
 use crate::deploy;
-use crate::model::Limits;
+use crate::model::{Limits, Peer};
 
 /// Largest header block of a request, in bytes.
 const HEADER_BYTES: u32 = 32 * 1024;
@@ -46,10 +47,10 @@ struct Door {
 /// Serves `routes` until hoist stops.
 pub async fn run(listener: Listener, tls: Option<TlsAcceptor>, routes: Router, ctx: Ctx) {
     let door = Arc::new(Door { ctx: ctx.clone(), tls, routes: request::observed(routes) });
-    let serve = |stream, _peer: SocketAddr, place| {
+    let serve = |stream, peer: SocketAddr, place| {
         let door = Arc::clone(&door);
         async move {
-            if let Err(error) = door.serve(stream).await {
+            if let Err(error) = door.serve(stream, peer).await {
                 debug!(error, "connection failed");
             }
             drop(place);
@@ -59,7 +60,7 @@ pub async fn run(listener: Listener, tls: Option<TlsAcceptor>, routes: Router, c
 }
 
 impl Door {
-    async fn serve(&self, stream: TcpStream) -> Fallible {
+    async fn serve(&self, stream: TcpStream, peer: SocketAddr) -> Fallible {
         let limits = &self.ctx.config.limits;
         let stream = timeout(limits.handshake_time, self.open(stream)).await??;
         let mut stream = BufReader::new(Idle::new(stream, limits.header_time, limits.idle_time));
@@ -72,7 +73,11 @@ impl Door {
         }
         let stream = TokioIo::new(stream);
         let server = server(limits, &self.ctx.tasks);
-        let mut connection = pin!(server.serve_connection(stream, TowerToHyperService::new(self.routes.clone())));
+        let routes = self.routes.clone().map_request(move |mut request: hyper::Request<_>| {
+            request.extensions_mut().insert(Peer(peer.ip()));
+            request
+        });
+        let mut connection = pin!(server.serve_connection(stream, TowerToHyperService::new(routes)));
         tokio::select! {
             result = connection.as_mut() => return result,
             () = self.ctx.stopping.cancelled() => connection.as_mut().graceful_shutdown(),

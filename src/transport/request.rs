@@ -12,14 +12,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument as _, error, info, info_span};
 use uuid::Uuid;
 
+use crate::model::RequestId;
 use crate::telemetry;
 
 /// Heroku's name for the header that every answer carries and that a user quotes to the operator.
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
-
-/// A request's id, for handlers that tell it in a message.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct RequestId(pub Uuid);
 
 /// Puts ids, log, metrics and the net for panics around all routes.
 pub(super) fn observed(routes: Router) -> Router {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use hoist::auth::Rates;
 use hoist::config::{Config, PlaceArgs, ServeArgs};
 use hoist::ctx::Ctx;
 use hoist::db::Db;
 use hoist::deploy::{Builds, Dynos};
 use hoist::engine::{Engine, Kind, Settings};
-use hoist::model::{Account, Secret};
+use hoist::model::{Account, Limits, Secret};
 use hoist::store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -61,6 +62,7 @@ impl World {
             allow_networks: Vec::new(),
         };
         let ctx = Ctx {
+            rates: Rates::new(&config.limits),
             builds: Builds::new(1, 1),
             dynos: Dynos::new(1, 2),
             db: Db::open(&config.data_dir).await.unwrap(),
@@ -75,6 +77,12 @@ impl World {
         let router = hoist::api::router(ctx.clone());
         let described = answer(&router, Request::get("/openapi.json").body(Body::empty()).unwrap()).await;
         Self { contract: Contract::new(described.body), router, ctx, _dir: dir }
+    }
+
+    /// Replaces the rate limits.
+    pub(crate) fn limit(&mut self, limits: &Limits) {
+        self.ctx.rates = Rates::new(limits);
+        self.router = hoist::api::router(self.ctx.clone());
     }
 
     pub(crate) async fn user(&self, email: &str) -> User {

@@ -7,8 +7,8 @@ use std::path::Path;
 /// stages, ground, model (ARCHITECTURE.md).
 const ALLOWED: &[(&str, &[&str])] = &[
     ("main", &["engine", "git", "cli"]),
-    ("server", &["api", "config", "ctx", "db", "deploy", "engine", "store", "telemetry", "transport"]),
-    ("ctx", &["config", "db", "deploy", "engine", "git", "model", "store"]),
+    ("server", &["api", "auth", "config", "ctx", "db", "deploy", "engine", "store", "telemetry", "transport"]),
+    ("ctx", &["auth", "config", "db", "deploy", "engine", "git", "model", "store"]),
     ("telemetry", &[]),
     ("config", &["model"]),
     // Doors. The one edge sideways: the client knows the API's types.

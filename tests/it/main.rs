@@ -17,6 +17,7 @@ mod engine_sandbox;
 mod access;
 mod api;
 mod api_world;
+mod authorizations;
 mod builds_api;
 mod cli;
 mod contract;

@@ -1,15 +1,21 @@
 //! Accounts, and their keys.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::get_with;
+use aide::axum::routing::{get, get_with, post_with};
 
 use super::about;
-use crate::api::{account, apps, keys, pipeline_couplings};
+use crate::api::{account, apps, keys, oauth_authorizations, pipeline_couplings};
 use crate::ctx::Ctx;
 
 pub(super) fn routes() -> ApiRouter<Ctx> {
     ApiRouter::new()
-        .api_route("/account", get_with(account::info, about("Your account")))
+        .api_route(
+            "/account",
+            get_with(account::info, about("Your account")).patch_with(account::update, about("Change your account")),
+        )
+        .api_route("/account/features", get_with(account::features, about("Features that can be switched on for accounts: none")))
+        .route("/account/features/{feature}", get(account::feature_info))
+        .api_route("/account/rate-limits", get_with(account::rate_limits, about("How many more requests you may make now")))
         .api_route("/users/{user}", get_with(account::user_info, about("Your account, by its address or id")))
         .api_route("/users/{user}/apps", get_with(apps::list_of_user, about("The apps that you own or collaborate on")))
         .api_route(
@@ -21,4 +27,20 @@ pub(super) fn routes() -> ApiRouter<Ctx> {
             "/account/keys/{key}",
             get_with(keys::info, about("An SSH key")).delete_with(keys::destroy, about("Remove an SSH key")),
         )
+        .api_route(
+            "/oauth/authorizations",
+            get_with(oauth_authorizations::list, about("Your API tokens, without the tokens themselves"))
+                .post_with(oauth_authorizations::create, about("Make an API token")),
+        )
+        .api_route(
+            "/oauth/authorizations/{authorization}",
+            get_with(oauth_authorizations::info, about("An API token"))
+                .patch_with(oauth_authorizations::update, about("Describe an API token anew"))
+                .delete_with(oauth_authorizations::destroy, about("Revoke an API token")),
+        )
+        .api_route(
+            "/oauth/authorizations/{authorization}/actions/regenerate-tokens",
+            post_with(oauth_authorizations::regenerate, about("Replace an API token by another")),
+        )
+        .route("/oauth/sessions/{session}", get(oauth_authorizations::session).delete(oauth_authorizations::session))
 }

@@ -17,7 +17,7 @@ use axum::{Json, Router, middleware};
 
 use super::error::ApiError;
 use super::openapi::{about, finish};
-use super::{marks, slugs, sources, streams};
+use super::{guard, marks, slugs, sources, streams};
 use crate::ctx::Ctx;
 
 /// Largest request body, in bytes.
@@ -37,6 +37,7 @@ pub fn router(ctx: Ctx) -> Router {
     finish(&mut api);
     let api = Arc::new(api);
     routes
+        .route_layer(middleware::from_fn_with_state(ctx.clone(), guard::guard))
         .route("/openapi.json", get(move || async move { Json(Arc::clone(&api)) }))
         .fallback(no_route)
         .method_not_allowed_fallback(no_route)

@@ -46,7 +46,7 @@ impl From<&model::Account> for Account {
             id: account.id,
             identity_provider: None,
             last_login: None,
-            name: None,
+            name: account.name.clone(),
             sms_number: None,
             suspended_at: None,
             two_factor_authentication: false,
@@ -54,6 +54,20 @@ impl From<&model::Account> for Account {
             verified: true,
         }
     }
+}
+
+/// `PATCH /account`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct AccountChange {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// `GET /account/rate-limits`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RateLimits {
+    /// Requests that this token can make now.
+    pub remaining: u32,
 }
 
 /// `GET /account/keys`.

@@ -10,6 +10,7 @@ mod buildpack;
 mod dyno;
 mod formation;
 mod ledger;
+mod oauth;
 mod pipeline;
 mod release;
 mod schema;
@@ -22,13 +23,14 @@ use uuid::Uuid;
 
 use crate::model::AccountId;
 
-pub use account::{Account, Key, NewKey};
+pub use account::{Account, AccountChange, Key, NewKey, RateLimits};
 pub use app::{App, AppChange, Collaborator, CollaboratorChange, NewApp, NewCollaborator, Permission, Stack};
 pub use build::{Build, NewBuild, NewBuildpack, NewSourceBlob, Source, SourceBlob, SourceUrls};
 pub use buildpack::{Buildpack, BuildpackInstallation, BuildpackUpdate, BuildpackUpdates, RegisteredBuildpack};
 pub use dyno::{Dyno, NewDyno, ReleaseRef};
 pub use formation::{DynoSize, Formation, FormationUpdate, FormationUpdates, NameOrId};
 pub use ledger::{Block, Broken, FileChanges, KeyChanges, NewBlock, ReleaseDiff, Side, Verification};
+pub use oauth::{AccessToken, AuthorizationChange, AuthorizedUser, NewOauthAuthorization, OauthAuthorization, Seconds};
 pub use pipeline::{
     AppIds, AppsFilter, NewPipeline, NewPipelineCoupling, NewPipelineOwner, NewPipelinePromotion, NewPromotionSource,
     NewPromotionTarget, Pipeline, PipelineChange, PipelineCoupling, PipelineCouplingChange, PipelineOwner, PipelinePromotion,

@@ -15,9 +15,8 @@ use tracing::{Instrument as _, warn};
 
 use super::app_path::{NO_CLONES, parse_app_path};
 use super::push::{self, Door, Refused, Target};
-use super::request::RequestId;
 use crate::ctx::Ctx;
-use crate::model::{Account, Invalid};
+use crate::model::{Account, Invalid, Need, RequestId};
 use crate::{auth, telemetry};
 
 mod credentials;
@@ -129,7 +128,12 @@ async fn authenticate(ctx: &Ctx, headers: &HeaderMap, id: RequestId) -> Result<A
     };
     let token = credentials::token(headers).ok_or_else(unknown)?;
     match auth::by_token(&ctx.db, token.expose(), ctx.now()).await {
-        Ok(account) => account.ok_or_else(unknown),
+        Ok(Some((account, authorization))) if authorization.scopes.allow(Need::Write) => Ok(account),
+        Ok(Some((_, authorization))) => {
+            let text = format!("Your token's scope is {}, and a push takes write or global.\n", authorization.scopes);
+            Err(refuse(StatusCode::FORBIDDEN, &text))
+        }
+        Ok(None) => Err(unknown()),
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "can't look a token up");
             Err(our_fault("Tokens can't be checked now.", id))

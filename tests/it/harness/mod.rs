@@ -11,7 +11,7 @@ mod work_tree;
 
 use std::path::PathBuf;
 
-pub(crate) use daemon::{Daemon, User};
+pub(crate) use daemon::{Daemon, User, run};
 pub(crate) use gated::{Gated, until};
 pub(crate) use namespaces::run_again_in;
 pub(crate) use normalise::normalise;
