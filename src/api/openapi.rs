@@ -9,7 +9,7 @@ use aide::openapi::{
     SecurityScheme,
 };
 use aide::operation::add_parameters;
-use aide::transform::TransformOperation;
+use aide::transform::{TransformOpenApi, TransformOperation};
 use axum::Json;
 use indexmap::IndexMap;
 use schemars::{JsonSchema, json_schema};
@@ -26,6 +26,11 @@ const TOKEN: &str = "token";
 /// Says what a route is for.
 pub(super) fn about(summary: &'static str) -> impl FnOnce(TransformOperation<'_>) -> TransformOperation<'_> {
     move |operation| operation.summary(summary)
+}
+
+/// Every operation may fail, in the one form that all failures have.
+pub(super) fn fails_with_an_error(api: TransformOpenApi<'_>) -> TransformOpenApi<'_> {
+    api.default_response::<ApiError>()
 }
 
 /// What the routes do not say: the whole's name, and what stands in braces in their paths.

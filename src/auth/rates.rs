@@ -76,7 +76,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
         let Some(each) = self.each() else { return Ok(None) };
         // A panic between lock and unlock would leave a sound map.
         let mut buckets = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let full_at = self.of(&buckets, &key, now) + each;
+        let full_at = Self::full_at(&buckets, &key, now) + each;
         if full_at - now > PERIOD {
             return Err(TooOften { retry_after: full_at - now - PERIOD });
         }
@@ -92,7 +92,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
     pub fn remaining(&self, key: &K, now: OffsetDateTime) -> Option<u32> {
         let each = self.each()?;
         let buckets = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(self.left(self.of(&buckets, key, now), now, each))
+        Some(self.left(Self::full_at(&buckets, key, now), now, each))
     }
 
     /// The time in which one more comes in.
@@ -101,7 +101,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
     }
 
     /// A clock that was set back must not keep anybody out for longer than an empty bucket does.
-    fn of(&self, buckets: &HashMap<K, OffsetDateTime>, key: &K, now: OffsetDateTime) -> OffsetDateTime {
+    fn full_at(buckets: &HashMap<K, OffsetDateTime>, key: &K, now: OffsetDateTime) -> OffsetDateTime {
         buckets.get(key).map_or(now, |full_at| (*full_at).clamp(now, now + PERIOD))
     }
 

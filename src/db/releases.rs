@@ -1,9 +1,9 @@
 //! The ledger's rows. Append-only: triggers in the database refuse anything else, and each row carries the hash of
-//! the one before (`chain`). What happens to a release later is a row of its own: its statuses, and its block (`events`
+//! the one before (`chain`). What happens to a release later is a row of its own: its statuses, and its block (`statuses`
 //! proves them).
 
 mod chain;
-mod events;
+mod statuses;
 
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -87,7 +87,7 @@ pub async fn add_event_because(
     reason: Option<&str>,
     at: OffsetDateTime,
 ) -> Result<(), DbError> {
-    let hash = events::status_hash(db, release, status, reason, at).await?;
+    let hash = statuses::status_hash(db, release, status, reason, at).await?;
     sqlx::query("INSERT INTO release_events (release_id, status, reason, created_at, hash) VALUES (?, ?, ?, ?, ?)")
         .bind(release.to_string())
         .bind(status.as_str())
@@ -210,7 +210,7 @@ pub async fn block(
         .bind(by.to_string())
         .bind(reason.as_str())
         .bind(row::millis(at))
-        .bind(events::block_hash(release, by, reason, at))
+        .bind(statuses::block_hash(release, by, reason, at))
         .execute(db)
         .await?;
     Ok(())

@@ -16,7 +16,7 @@ use axum::routing::get;
 use axum::{Json, Router, middleware};
 
 use super::error::ApiError;
-use super::openapi::{about, finish};
+use super::openapi::{about, fails_with_an_error, finish};
 use super::{guard, marks, slugs, sources, streams};
 use crate::ctx::Ctx;
 
@@ -33,7 +33,7 @@ pub fn router(ctx: Ctx) -> Router {
         .merge(releases::routes())
         .merge(dynos::routes())
         .merge(pipelines::routes())
-        .finish_api_with(&mut api, |api| api.default_response::<ApiError>());
+        .finish_api_with(&mut api, fails_with_an_error);
     finish(&mut api);
     let api = Arc::new(api);
     routes

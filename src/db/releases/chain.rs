@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Row, events};
+use super::{Row, statuses};
 use crate::db::{Connection, DbError, row};
 use crate::model::{AppId, CommitId, Digest, ReleaseVersion};
 
@@ -95,10 +95,10 @@ pub async fn verify(db: &mut Connection, app: AppId) -> Result<Verification, DbE
         walk.step(link(&row).ok());
     }
     drop(rows);
-    for version in events::changed_statuses(db, app).await? {
+    for version in statuses::changed_statuses(db, app).await? {
         walk.find(version, Fault::Status);
     }
-    for version in events::changed_blocks(db, app).await? {
+    for version in statuses::changed_blocks(db, app).await? {
         walk.find(version, Fault::Block);
     }
     Ok(walk.end())
