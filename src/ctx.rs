@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::Rates;
 use crate::config::Config;
 use crate::db::Db;
-use crate::deploy::{Builds, Dynos};
+use crate::deploy::{Builds, Dynos, TestRuns};
 use crate::engine::Engine;
 use crate::git::Repo;
 use crate::model::AppId;
@@ -29,6 +29,8 @@ pub struct Ctx {
     pub builds: Builds,
     /// The release commands and one-off commands that run and wait.
     pub dynos: Dynos,
+    /// The test runs that run and wait.
+    pub test_runs: TestRuns,
     /// The hoist executable, for helpers.
     pub helper: PathBuf,
     /// Cancelled when the daemon is to stop: no new work from then on.

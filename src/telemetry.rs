@@ -121,7 +121,7 @@ pub fn dyno_running(kind: &'static str) -> Counted {
     Counted::new(gauge!(DYNOS_RUNNING, "type" => kind))
 }
 
-/// Counts a release command or one-off command that ended, and how long it took.
+/// Counts a release command, one-off command or test run that ended, and how long it took.
 pub fn dyno_ended(kind: &'static str, outcome: &'static str, took: Duration) {
     counter!(DYNOS, "type" => kind, "outcome" => outcome).increment(1);
     counter!(DYNO_SECONDS, "type" => kind).increment(took.as_secs());

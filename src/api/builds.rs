@@ -50,8 +50,7 @@ pub(super) async fn create(
     at: InApp<Deploy>,
     Body(new): Body<NewBuild>,
 ) -> Result<Created<types::Build>, ApiError> {
-    let missing = || ApiError::InvalidParams("`source_blob` with the `url` of a .tar.gz is missing.".into());
-    let blob = source_blob(new.source_blob.ok_or_else(missing)?)?;
+    let blob = source_blob(new.source_blob)?;
     let origin = origin(&ctx, &blob.url).await?;
     let mut db = ctx.db.read().await?;
     let buildpacks = match new.buildpacks.filter(|list| !list.is_empty()) {
@@ -87,7 +86,9 @@ pub(super) async fn purge_cache(State(ctx): State<Ctx>, at: InApp<Deploy>) -> Re
     Ok(Json(json!({})))
 }
 
-fn source_blob(new: NewSourceBlob) -> Result<model::SourceBlob, ApiError> {
+pub(super) fn source_blob(new: Option<NewSourceBlob>) -> Result<model::SourceBlob, ApiError> {
+    let missing = || ApiError::InvalidParams("`source_blob` with the `url` of a .tar.gz is missing.".into());
+    let new = new.ok_or_else(missing)?;
     let missing = || ApiError::InvalidParams("`source_blob` has no `url`.".into());
     // Clients without a version send an empty one.
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -100,7 +101,8 @@ fn source_blob(new: NewSourceBlob) -> Result<model::SourceBlob, ApiError> {
     })
 }
 
-async fn origin(ctx: &Ctx, url: &str) -> Result<Origin, ApiError> {
+/// Where the archive of a URL is: in the store, if it was uploaded here.
+pub(super) async fn origin(ctx: &Ctx, url: &str) -> Result<Origin, ApiError> {
     let Some(source) = Urls::new(&ctx.config).source_in(url) else {
         let bad = |error| ApiError::InvalidParams(format!("`source_blob.url` can't be used: {error}."));
         return Ok(Origin::Url(url.parse().map_err(bad)?));
@@ -111,7 +113,7 @@ async fn origin(ctx: &Ctx, url: &str) -> Result<Origin, ApiError> {
     Ok(Origin::Stored(source.ok_or_else(gone)?.digest.ok_or_else(empty)?))
 }
 
-fn buildpack(new: NewBuildpack) -> Result<BuildpackRef, ApiError> {
+pub(super) fn buildpack(new: NewBuildpack) -> Result<BuildpackRef, ApiError> {
     let missing = || ApiError::InvalidParams("Each of the buildpacks must have a `url` or a `name`.".into());
     buildpack_installations::known(&new.url.or(new.name).ok_or_else(missing)?)
 }

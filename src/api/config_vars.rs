@@ -32,7 +32,7 @@ pub(super) async fn update(
     Ok(Json(config))
 }
 
-fn change((key, value): (String, Value)) -> Result<(ConfigKey, Option<Secret>), ApiError> {
+pub(super) fn change((key, value): (String, Value)) -> Result<(ConfigKey, Option<Secret>), ApiError> {
     let key: ConfigKey = key.parse()?;
     match value {
         Value::String(text) => Ok((key, Some(Secret::new(text)))),

@@ -1,4 +1,4 @@
-//! The sizes of dynos. hoist runs nothing, so they are names for whatever does: Heroku's, which its clients know.
+//! The sizes of dynos.
 
 use axum::Json;
 
@@ -6,19 +6,7 @@ use super::error::ApiError;
 use super::extract::{Caller, InApp, Named, See};
 use super::range::{Page, Range};
 use super::types::{DynoSize, NamedRef, stable_id};
-
-/// The size of what nobody has sized.
-pub(super) const DEFAULT: &str = "Basic";
-
-/// Name, share of CPU, memory in GB, whether a host of its own; as Heroku's documents give them.
-const SIZES: [(&str, u32, f64, bool); 6] = [
-    ("Eco", 1, 0.5, false),
-    ("Basic", 1, 0.5, false),
-    ("Standard-1X", 1, 0.5, false),
-    ("Standard-2X", 2, 1.0, false),
-    ("Performance-M", 12, 2.5, true),
-    ("Performance-L", 50, 14.0, true),
-];
+use crate::model;
 
 /// `GET /dyno-sizes`
 pub(super) async fn list(_: Caller, range: Range) -> Result<Page<DynoSize>, ApiError> {
@@ -38,26 +26,27 @@ pub(super) async fn info(_: Caller, Named(size): Named) -> Result<Json<DynoSize>
 
 /// A size as it is listed, by its name in any case or by its id.
 pub(super) fn canonical_name(name_or_id: &str) -> Result<String, ApiError> {
-    let refuse = || {
-        let known = SIZES.map(|size| size.0).join(", ");
-        ApiError::InvalidParams(format!("There is no dyno size `{}`: use one of {known}.", name_or_id.escape_debug()))
-    };
-    let is = |one: &DynoSize| one.id == name_or_id || one.name.eq_ignore_ascii_case(name_or_id);
-    all().into_iter().find(is).map(|size| size.name).ok_or_else(refuse)
+    let by_id = model::DynoSize::ALL.into_iter().find(|size| id(size.name) == name_or_id);
+    let size = by_id.map_or_else(|| model::DynoSize::named(name_or_id), Ok)?;
+    Ok(size.name.to_owned())
+}
+
+fn id(name: &str) -> String {
+    stable_id(&["dyno-size", name])
 }
 
 fn all() -> Vec<DynoSize> {
-    let describe = |(name, compute, memory, dedicated): (&str, u32, f64, bool)| DynoSize {
+    let describe = |size: model::DynoSize| DynoSize {
         architecture: "x86_64".into(),
-        compute,
+        compute: size.compute,
         cost: None,
-        dedicated,
+        dedicated: size.dedicated,
         generation: NamedRef::named("generation", "cedar"),
-        id: stable_id(&["dyno-size", name]),
-        memory,
-        name: name.into(),
-        precise_dyno_units: f64::from(compute),
+        id: id(size.name),
+        memory: size.memory_gb,
+        name: size.name.into(),
+        precise_dyno_units: f64::from(size.compute),
         private_space_only: false,
     };
-    SIZES.map(describe).into()
+    model::DynoSize::ALL.map(describe).into()
 }

@@ -13,7 +13,7 @@ use super::types;
 use crate::apps::AppError;
 use crate::auth::{AccessError, AuthError};
 use crate::db::DbError;
-use crate::deploy::{ArchiveError, Failure, RunError};
+use crate::deploy::{ArchiveError, Failure, RunError, SetupError, TestRunError};
 use crate::model::{Invalid, ReleaseVersion, RollbackRefusal};
 use crate::pipelines::PipelineError;
 use crate::release::{BlockError, ConfigError, CreateError, PromoteError, UploadError};
@@ -328,6 +328,31 @@ impl From<RunError> for ApiError {
             )),
             RunError::Stopped => Self::InvalidParams("hoist is being stopped. Please try again in a minute.".into()),
             error @ (RunError::Db(_) | RunError::Output(_)) => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+impl From<SetupError> for ApiError {
+    fn from(error: SetupError) -> Self {
+        match error {
+            SetupError::TooMany(most) => Self::InvalidParams(format!(
+                "Cannot set up more than {most} apps at once. Wait until one of your setups has ended."
+            )),
+            SetupError::Stopped => Self::Unavailable("hoist is being stopped. Try again in a minute.".into()),
+            SetupError::App(error) => error.into(),
+            SetupError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<TestRunError> for ApiError {
+    fn from(error: TestRunError) -> Self {
+        match error {
+            TestRunError::TooMany(most) => Self::InvalidParams(format!(
+                "Cannot have more than {most} test runs of one pipeline at once. Wait for one to end, or cancel one."
+            )),
+            TestRunError::Stopped => Self::Unavailable("hoist is being stopped. Try again in a minute.".into()),
+            TestRunError::Db(error) => error.into(),
         }
     }
 }

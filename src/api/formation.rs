@@ -14,7 +14,7 @@ use super::types::{Formation, FormationUpdate, FormationUpdates, NamedRef, Times
 use crate::ctx::Ctx;
 use crate::db::formations::Scale;
 use crate::db::{self, Connection, DbError};
-use crate::model::{App, ProcessType, Release};
+use crate::model::{App, DynoSize, ProcessType, Release};
 
 /// More of one process type is a mistake.
 const MOST: u32 = 1000;
@@ -129,7 +129,7 @@ impl Processes {
     fn scale(&self, process_type: &ProcessType) -> Scale {
         let at_first = || Scale {
             quantity: u32::from(process_type.as_str() == "web"),
-            size: dyno_sizes::DEFAULT.into(),
+            size: DynoSize::DEFAULT.into(),
             updated_at: self.released_at(),
         };
         self.scales.get(process_type).cloned().unwrap_or_else(at_first)

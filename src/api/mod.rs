@@ -19,6 +19,7 @@ mod range;
 
 mod account;
 mod addons;
+mod app_setups;
 mod apps;
 mod buildpack_installations;
 mod buildpacks;
@@ -33,6 +34,7 @@ mod keys;
 mod ledger;
 mod log_stream;
 mod oauth_authorizations;
+mod pipeline_config_vars;
 mod pipeline_couplings;
 mod pipeline_promotions;
 mod pipelines;
@@ -41,6 +43,7 @@ mod slugs;
 mod sources;
 mod stacks;
 mod streams;
+mod test_runs;
 pub mod types;
 
 mod error;

@@ -15,7 +15,7 @@ use super::urls::Urls;
 use crate::ctx::Ctx;
 use crate::db::{self, Connection};
 use crate::deploy;
-use crate::model::{AccountId, Action, App, ConfigVars, OneLine, Release, SlugId};
+use crate::model::{Account, AccountId, Action, App, ConfigVars, OneLine, Release, SlugId};
 use crate::release::{self, Cause};
 
 /// `GET /apps/{app}/releases`
@@ -107,18 +107,26 @@ pub(super) async fn find(db: &mut Connection, app: &App, version_or_id: &str) ->
     found.ok_or(ApiError::NotFound("release"))
 }
 
-/// The accounts of a page, each read once.
+/// The accounts of a page, as other resources show them.
 pub(super) async fn users(
     db: &mut Connection,
     ids: impl Iterator<Item = AccountId>,
 ) -> Result<BTreeMap<AccountId, UserRef>, ApiError> {
-    let mut users = BTreeMap::new();
+    Ok(accounts(db, ids).await?.iter().map(|(id, account)| (*id, account.into())).collect())
+}
+
+/// The accounts of a page, each read once.
+pub(super) async fn accounts(
+    db: &mut Connection,
+    ids: impl Iterator<Item = AccountId>,
+) -> Result<BTreeMap<AccountId, Account>, ApiError> {
+    let mut accounts = BTreeMap::new();
     for id in ids {
-        if let Entry::Vacant(user) = users.entry(id) {
-            user.insert((&db::accounts::get(db, id).await?).into());
+        if let Entry::Vacant(account) = accounts.entry(id) {
+            account.insert(db::accounts::get(db, id).await?);
         }
     }
-    Ok(users)
+    Ok(accounts)
 }
 
 pub(super) fn describe(urls: &Urls, app: &App, release: &Release, user: UserRef) -> types::Release {

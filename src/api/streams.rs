@@ -47,6 +47,22 @@ pub(super) async fn dyno_output(
     Ok(log_stream::respond(log, &headers))
 }
 
+/// `GET /streams/test-runs/{run}/{log}`: an output of a test run, likewise. Not found before it starts.
+pub(super) async fn test_log(
+    State(ctx): State<Ctx>,
+    Path((run, log)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let missing = || ApiError::NotFound("test_run");
+    let (run, log) = (run.parse().map_err(|_| missing())?, log.parse().map_err(|_| missing())?);
+    if let Some(log) = deploy::open_test_log(&ctx, run, log).await? {
+        return Ok(log_stream::respond(log, &headers));
+    }
+    let run = db::test_runs::get(&mut *ctx.db.read().await?, run).await?.ok_or_else(missing)?;
+    // A crash came before its first line.
+    run.end.map(|_| ().into_response()).ok_or_else(missing)
+}
+
 /// `GET /blobs/slugs/{slug}`: a slug's archive.
 pub(super) async fn slug_blob(State(ctx): State<Ctx>, Path(slug): Path<String>) -> Result<Response, ApiError> {
     let id = slug.parse().map_err(|_| ApiError::NotFound("slug"))?;

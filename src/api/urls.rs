@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::http::Uri;
 
 use crate::config::Config;
-use crate::model::{AppName, BuildId, DynoId, ReleaseId, SlugId, SourceId, UploadId};
+use crate::model::{AppName, BuildId, DynoId, ReleaseId, SlugId, SourceId, TestLog, TestRunId, UploadId};
 
 /// Where this installation is reached from outside, by its configuration.
 #[derive(Debug, Clone)]
@@ -64,6 +64,12 @@ impl Urls {
     /// The output of a one-off command, likewise.
     pub(super) fn dyno_output(&self, dyno: DynoId) -> String {
         format!("{}/streams/dynos/{dyno}", self.base())
+    }
+
+    /// An output of a test run, likewise. Always HTTPS, which the HTTP door speaks on the same port: the Heroku CLI takes
+    /// nothing else here (heroku-api 2.6).
+    pub(super) fn test_log(&self, run: TestRunId, log: TestLog) -> String {
+        format!("https://{}:{}/streams/test-runs/{run}/{log}", self.host, self.port)
     }
 
     /// Where to attach to a one-off command: TLS, or plain to this installation's own client.

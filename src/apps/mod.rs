@@ -4,7 +4,7 @@ mod names;
 
 use time::OffsetDateTime;
 
-use crate::db::{self, Db, DbError};
+use crate::db::{self, Cipher, Connection, Db, DbError};
 use crate::model::{
     Account, AccountId, App, AppId, AppName, BuildpackRef, ConfigVars, Invalid, Permissions, ReleaseStatus, StackName,
 };
@@ -26,24 +26,44 @@ pub async fn create(
     stack: &StackName,
     now: OffsetDateTime,
 ) -> Result<App, AppError> {
-    let name = name.unwrap_or_else(names::random);
-    let app = App { id: AppId::new(), name, owner: owner.id, stack: stack.clone(), created_at: now, updated_at: now };
+    let app = new_app(owner, name, stack, now);
     let mut tx = db.write().await?;
-    db::apps::insert(&mut tx, &app).await.map_err(|error| taken(&app.name, error))?;
+    insert(&mut tx, db.cipher(), &app).await?;
+    tx.commit().await.map_err(DbError::from)?;
+    Ok(app)
+}
+
+/// An app that is not recorded yet.
+#[must_use]
+pub fn new_app(owner: &Account, name: Option<AppName>, stack: &StackName, now: OffsetDateTime) -> App {
+    let name = name.unwrap_or_else(names::random);
+    App { id: AppId::new(), name, owner: owner.id, stack: stack.clone(), created_at: now, updated_at: now }
+}
+
+/// Records a new app with its first release, in a transaction that may record more.
+pub async fn insert(connection: &mut Connection, cipher: &Cipher, app: &App) -> Result<(), AppError> {
+    db::apps::insert(connection, app).await.map_err(|error| taken(&app.name, error))?;
     let first = db::releases::NewRelease {
         app: app.id,
         description: "Initial release".into(),
-        by: owner.id,
+        by: app.owner,
         slug: None,
         build: None,
         commit: None,
         config: ConfigVars::default(),
         status: ReleaseStatus::Succeeded,
-        at: now,
+        at: app.created_at,
     };
-    db::releases::append(&mut tx, db.cipher(), first).await?;
-    tx.commit().await.map_err(DbError::from)?;
-    Ok(app)
+    db::releases::append(connection, cipher, first).await?;
+    Ok(())
+}
+
+/// Gives an app that has not been deployed another stack.
+pub async fn set_stack(db: &Db, app: App, stack: &StackName, now: OffsetDateTime) -> Result<App, DbError> {
+    let mut tx = db.write().await?;
+    db::apps::set_stack(&mut tx, app.id, stack, now).await?;
+    tx.commit().await?;
+    Ok(App { stack: stack.clone(), updated_at: now, ..app })
 }
 
 /// Gives an app another name.

@@ -1,4 +1,4 @@
-//! `bin/compile` of each pack in order, on the same `BUILD_DIR` and `CACHE_DIR`.
+//! `bin/compile` of each pack in order, on the same `BUILD_DIR` and `CACHE_DIR`; `bin/test-compile` for a test run.
 
 use super::detect::{Detected, detect_one};
 use super::{Build, BuildError, CACHE_DIR, ENV_DIR};
@@ -13,8 +13,35 @@ pub struct Compiled {
     pub language: String,
 }
 
+/// What an app is compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Release,
+    Tests,
+}
+
 /// Compiles with every pack of `packs`, which must not be empty.
 pub async fn compile(build: &Build<'_>, packs: Vec<Detected>) -> Result<Compiled, BuildError> {
+    compile_for(Purpose::Release, build, packs).await
+}
+
+/// Compiles for a test run: by `bin/test-compile` of each pack that has one (conventions 3.6).
+pub async fn test_compile(build: &Build<'_>, packs: Vec<Detected>) -> Result<Compiled, BuildError> {
+    compile_for(Purpose::Tests, build, packs).await
+}
+
+/// The command that runs the app's tests, `bin/test BUILD_DIR ENV_DIR` of the last pack; `None` when it has no such script.
+pub async fn test_command(build: &Build<'_>, compiled: &Compiled) -> Result<Option<String>, BuildError> {
+    if !has_script(build, &compiled.last, "bin/test").await? {
+        return Ok(None);
+    }
+    let script = format!("{}/bin/test", compiled.last.pack.dir);
+    let words = [&script, &build.dir, ENV_DIR].map(|path| build.environment.path(path));
+    let command = shlex::try_join(words.iter().map(String::as_str));
+    Ok(Some(command.expect("hoist's own paths have no NUL byte")))
+}
+
+async fn compile_for(purpose: Purpose, build: &Build<'_>, packs: Vec<Detected>) -> Result<Compiled, BuildError> {
     let mut exports = Vec::new();
     let mut last = None;
     let mut packs = packs.into_iter().peekable();
@@ -25,7 +52,7 @@ pub async fn compile(build: &Build<'_>, packs: Vec<Detected>) -> Result<Compiled
         }
         let language = detected.language.clone().unwrap_or_default();
         build.set_language(&language);
-        compile_one(build, &detected, &language).await?;
+        compile_one(purpose, build, &detected, &language).await?;
         // Exports are for the packs that follow.
         if packs.peek().is_some() {
             exports.extend(export_of(build, &detected).await?);
@@ -35,8 +62,10 @@ pub async fn compile(build: &Build<'_>, packs: Vec<Detected>) -> Result<Compiled
     Ok(last.expect("select gives at least one pack"))
 }
 
-async fn compile_one(build: &Build<'_>, detected: &Detected, language: &str) -> Result<(), BuildError> {
-    match build.run_streamed(&detected.pack, "bin/compile", &[&build.dir(), CACHE_DIR, ENV_DIR]).await? {
+async fn compile_one(purpose: Purpose, build: &Build<'_>, detected: &Detected, language: &str) -> Result<(), BuildError> {
+    let for_tests = purpose == Purpose::Tests && has_script(build, detected, "bin/test-compile").await?;
+    let script = if for_tests { "bin/test-compile" } else { "bin/compile" };
+    match build.run_streamed(&detected.pack, script, &[&build.dir, CACHE_DIR, ENV_DIR]).await? {
         Exit::Code(0) => Ok(()),
         exit => Err(BuildError::Compile { language: language.to_owned(), exit }),
     }
@@ -47,4 +76,9 @@ async fn export_of(build: &Build<'_>, detected: &Detected) -> Result<Option<Stri
     let file = format!("{}/export", detected.pack.dir);
     let found = build.answer_of(&["test", "-f", &build.environment.path(&file)]).await?;
     Ok((found.exit == Exit::Code(0)).then_some(file))
+}
+
+async fn has_script(build: &Build<'_>, detected: &Detected, script: &str) -> Result<bool, BuildError> {
+    let path = build.environment.path(&format!("{}/{script}", detected.pack.dir));
+    Ok(build.answer_of(&["test", "-x", &path]).await?.exit == Exit::Code(0))
 }

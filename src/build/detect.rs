@@ -59,7 +59,7 @@ async fn all_detected(build: &Build<'_>, names: &[&str]) -> Result<Vec<Detected>
 }
 
 async fn detect(build: &Build<'_>, pack: &Pack) -> Result<Answer, BuildError> {
-    build.run_for_answer(pack, "bin/detect", &[&build.dir()]).await
+    build.run_for_answer(pack, "bin/detect", &[&build.dir]).await
 }
 
 /// The first line that detect printed, or the pack's name when it printed nothing.

@@ -26,9 +26,9 @@ use crate::git::ReadError;
 use crate::model::{AppId, BuildpackRef, Invalid, StackName};
 use crate::transcript::Transcript;
 
-pub use archive::{ArchiveError, ArchiveSource, Origin};
+pub use archive::{ArchiveError, ArchiveSource, Origin, keep_archive, read_app_json};
 pub use cache::{restore_cache, save_cache};
-pub use compile::{Compiled, compile};
+pub use compile::{Compiled, compile, test_command, test_compile};
 pub use detect::Detected;
 pub use env_dir::put_env_dir;
 pub use process_types::discover_process_types;
@@ -45,7 +45,8 @@ const PACKS_DIR: &str = "/tmp/buildpacks";
 pub struct Build<'a> {
     pub environment: &'a Environment,
     pub transcript: &'a Transcript,
-    pub app: AppId,
+    /// `BUILD_DIR`.
+    pub dir: String,
     pub stack: &'a StackName,
     /// What the source's author calls it, for `SOURCE_VERSION`.
     pub source_version: Option<&'a str>,
@@ -60,15 +61,15 @@ pub struct Build<'a> {
     pub language: Mutex<Option<String>>,
 }
 
-impl Build<'_> {
-    /// `BUILD_DIR`: `/tmp/build_<8 hex>` as at Heroku, but the same for every build of an app. Packs write this path
-    /// into what they build, and one that changed with every build would make every slug differ.
-    #[must_use]
-    pub fn dir(&self) -> String {
-        let id = self.app.to_string();
-        format!("/tmp/build_{}", &id[..8])
-    }
+/// An app's `BUILD_DIR`: `/tmp/build_<8 hex>` as at Heroku, but the same for every build of an app. Packs write this path
+/// into what they build, and one that changed with every build would make every slug differ.
+#[must_use]
+pub fn dir_of(app: AppId) -> String {
+    let id = app.to_string();
+    format!("/tmp/build_{}", &id[..8])
+}
 
+impl Build<'_> {
     /// Does `work`, or drops it when the build's time is over. Scripts have no more time than that anyway; this is for
     /// everything around them.
     pub async fn in_time<T, E: From<BuildError>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
@@ -133,7 +134,7 @@ mod tests {
         let build = Build {
             environment: &Engine::open(settings).unwrap().start(spec).await.unwrap(),
             transcript: &Transcript::create(&dir.path().join("log"), 1 << 20, Redactor::new([])).unwrap(),
-            app: AppId::new(),
+            dir: dir_of(AppId::new()),
             stack: &"debian-12".parse().unwrap(),
             source_version: None,
             request_id: String::new(),

@@ -45,7 +45,7 @@ async fn default_types(build: &Build<'_>, compiled: &Compiled) -> Result<Process
     let mut pack = detected.pack.clone();
     // The system does not source exports before bin/release (conventions 3.6).
     pack.exports.clear();
-    let answer = build.run_for_answer_if_there(&pack, "bin/release", &[&build.dir()]).await?;
+    let answer = build.run_for_answer_if_there(&pack, "bin/release", &[&build.dir]).await?;
     match answer.exit {
         Exit::Code(0) => parse_release(&answer.stdout).map_err(failed),
         Exit::Code(code) => Err(failed(format!("exit status {code}\n{}", answer.all.trim()))),

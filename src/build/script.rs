@@ -55,7 +55,7 @@ impl Build<'_> {
 
     /// Runs a command of hoist's own in `BUILD_DIR` and returns what it says.
     pub(super) async fn answer_of(&self, argv: &[&str]) -> Result<Answer, BuildError> {
-        let pack = Pack { dir: self.dir(), exports: Vec::new() };
+        let pack = Pack { dir: self.dir.clone(), exports: Vec::new() };
         let argv = argv.iter().map(|&word| word.to_owned()).collect();
         self.answer(Command { argv, ..self.command(&pack, "", &[], false) }).await
     }

@@ -96,9 +96,8 @@ async fn put_commit(build: &Build<'_>, source: &GitSource) -> Result<u64, BuildE
     let slugignore = source.repo.read_file(quarantine, &source.commit, ".slugignore", MAX_SLUGIGNORE).await?;
     let ignore = slugignore.as_deref().map_or_else(|| Ok(Gitignore::empty()), parse_slugignore)?;
     let (writer, reader) = tokio::io::duplex(PIPE_BYTES);
-    let dir = build.dir();
     let export = source.repo.export(quarantine, &source.commit, &ignore, writer);
-    let (exported, put) = tokio::join!(export, build.environment.put_in(&dir, reader));
+    let (exported, put) = tokio::join!(export, build.environment.put_in(&build.dir, reader));
     let exported = exported?;
     put?;
     if !exported.submodules.is_empty() {

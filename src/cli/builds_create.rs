@@ -66,7 +66,7 @@ fn source(args: &Create) -> Result<File, CliError> {
 }
 
 /// Uploads an archive and returns where hoist finds it.
-fn upload(client: &Client, file: File) -> Result<String, CliError> {
+pub(super) fn upload(client: &Client, file: File) -> Result<String, CliError> {
     let bytes = file.metadata().context("can't read the source")?.len();
     let Source { source_blob } = client.post("/sources", &())?;
     let action = Action::start("Uploading source");

@@ -18,15 +18,30 @@ pub(super) struct Checkout {
     config: File,
 }
 
-impl Checkout {
+/// Where a repository is.
+#[derive(Debug)]
+pub(super) struct GitDirs {
+    pub(super) git_dir: PathBuf,
+    /// Of a linked work tree: the repository that it was made from, which has its configuration and objects.
+    pub(super) common_dir: Option<PathBuf>,
+}
+
+impl GitDirs {
     /// Finds the repository of the current folder; `None` outside of any.
     pub(super) fn here() -> Result<Option<Self>, CliError> {
         let Ok((found, _trust)) = gix_discover::upwards(".".as_ref()) else { return Ok(None) };
         let (git_dir, _) = found.into_repository_and_work_tree_directories();
-        // A linked work tree has its configuration in the repository that it was made from.
         let common = gix_discover::path::from_plain_file(&git_dir.join("commondir")).transpose();
-        let common = common.context("can't read git's commondir")?.map(|common| git_dir.join(common));
-        let path = common.unwrap_or(git_dir).join("config");
+        let common_dir = common.context("can't read git's commondir")?.map(|common| git_dir.join(common));
+        Ok(Some(Self { git_dir, common_dir }))
+    }
+}
+
+impl Checkout {
+    /// Finds the repository of the current folder; `None` outside of any.
+    pub(super) fn here() -> Result<Option<Self>, CliError> {
+        let Some(GitDirs { git_dir, common_dir }) = GitDirs::here()? else { return Ok(None) };
+        let path = common_dir.unwrap_or(git_dir).join("config");
         let config = File::from_path_no_includes(path.clone(), Source::Local);
         let config = config.map_err(|error| CliError::User(format!("can't read {}: {error}", path.display())))?;
         Ok(Some(Self { path, config }))

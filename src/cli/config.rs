@@ -12,7 +12,7 @@ use super::target::{Target, app_path};
 use crate::api::types::Release;
 
 /// Config vars as the API sends them.
-type Vars = BTreeMap<String, String>;
+pub(super) type Vars = BTreeMap<String, String>;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Config {
@@ -116,14 +116,9 @@ fn get(client: &Client, args: &Get) -> Result<(), CliError> {
 }
 
 fn set(client: &Client, args: &Set) -> Result<(), CliError> {
-    let (mut changes, mut keys) = (BTreeMap::new(), Vec::new());
-    for var in &args.vars {
-        let Some((key, value)) = var.split_once('=') else {
-            return Err(CliError::User(format!("{var} is invalid. Must be in the format FOO=bar.")));
-        };
-        changes.insert(key, value);
-        keys.push(key);
-    }
+    let changes = parse_vars(&args.vars)?;
+    let keys: Vec<_> = changes.iter().map(|(key, _)| *key).collect();
+    let changes: BTreeMap<_, _> = changes.into_iter().collect();
     let app = args.target.app()?;
     let action = Action::start(&format!("Setting {} and restarting {app}", keys.join(", ")));
     let vars: Vars = client.patch(&format!("{}/config-vars", app_path(&app)), &changes)?;
@@ -142,6 +137,12 @@ fn unset(client: &Client, args: &Unset) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Takes `KEY=VALUE` apart.
+pub(super) fn parse_vars(vars: &[String]) -> Result<Vec<(&str, &str)>, CliError> {
+    let wrong = |var: &String| CliError::User(format!("{var} is invalid. Must be in the format FOO=bar."));
+    vars.iter().map(|var| var.split_once('=').ok_or_else(|| wrong(var))).collect()
+}
+
 /// The newest release's number, `v4`.
 fn newest(client: &Client, app: &str) -> Result<String, CliError> {
     let path = format!("{}/releases", app_path(app));
@@ -150,7 +151,7 @@ fn newest(client: &Client, app: &str) -> Result<String, CliError> {
 }
 
 /// `KEY=VALUE` lines that a shell reads back as they were.
-fn shell<'a>(vars: impl Iterator<Item = (&'a str, &'a str)>) -> Result<String, CliError> {
+pub(super) fn shell<'a>(vars: impl Iterator<Item = (&'a str, &'a str)>) -> Result<String, CliError> {
     let line = |(key, value)| Ok(format!("{key}={}\n", shlex::try_quote(value)?));
     vars.map(line).collect::<Result<_, shlex::QuoteError>>().map_err(|error| CliError::User(error.to_string()))
 }

@@ -3,8 +3,9 @@
 //!
 //! `serve`, `admin` and `stacks` work on an installation from its own host. The client commands stand in one file per
 //! family and know nothing but HTTP (`client`) and [`crate::api::types`]. `target` finds the app that a command is about,
-//! with the help of `checkout`, the user's git repository; `source_tar` packs a folder; `attach` is the one connection
-//! that is not HTTP; `netrc` keeps logins; `output` and `error` are what is printed.
+//! with the help of `checkout`, the user's git repository, and `ci_target` the pipeline; `head` is where the repository
+//! stands; `source_tar` packs a folder; `attach` is the one connection that is not HTTP; `netrc` keeps logins; `output` and
+//! `error` are what is printed.
 
 mod admin;
 mod serve;
@@ -17,6 +18,8 @@ mod authorizations;
 mod buildpacks;
 mod builds;
 mod builds_create;
+mod ci;
+mod ci_config;
 mod config;
 mod keys;
 mod ledger;
@@ -25,11 +28,14 @@ mod pipelines_promote;
 mod ps;
 mod releases;
 mod run;
+mod setup;
 
 mod attach;
 mod checkout;
+mod ci_target;
 mod client;
 mod error;
+mod head;
 mod netrc;
 mod output;
 mod source_tar;
@@ -76,6 +82,8 @@ enum Command {
     #[command(flatten)]
     Builds(builds::Builds),
     #[command(flatten)]
+    Ci(ci::Ci),
+    #[command(flatten)]
     Config(config::Config),
     #[command(flatten)]
     Keys(keys::Keys),
@@ -89,10 +97,12 @@ enum Command {
     Releases(releases::Releases),
     #[command(flatten)]
     Run(run::Run),
+    #[command(flatten)]
+    Setup(setup::Setup),
 }
 
 /// Entry point of the command line. Exit codes: 0, 1 for the user's error, 2 for the API's, 100 for not
-/// logged in, and of `run` the command's own.
+/// logged in, and of `run` and `ci:run` the command's own.
 #[must_use]
 pub fn main() -> ExitCode {
     let result = match Cli::try_parse() {
@@ -117,6 +127,7 @@ impl Command {
             Self::Authorizations(command) => command.run(),
             Self::Buildpacks(command) => command.run(),
             Self::Builds(command) => command.run(),
+            Self::Ci(command) => command.run(),
             Self::Config(command) => command.run(),
             Self::Keys(command) => command.run(),
             Self::Ledger(command) => command.run(),
@@ -124,6 +135,7 @@ impl Command {
             Self::Ps(command) => command.run(),
             Self::Releases(command) => command.run(),
             Self::Run(command) => command.run(),
+            Self::Setup(command) => command.run(),
         }
     }
 }

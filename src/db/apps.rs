@@ -51,6 +51,17 @@ pub async fn rename(db: &mut Connection, id: AppId, name: &AppName, at: OffsetDa
     Ok(())
 }
 
+/// Sets the stack of the app's next build.
+pub async fn set_stack(db: &mut Connection, id: AppId, stack: &StackName, at: OffsetDateTime) -> Result<(), DbError> {
+    sqlx::query("UPDATE apps SET stack = ?, updated_at = ? WHERE id = ?")
+        .bind(stack.as_str())
+        .bind(row::millis(at))
+        .bind(id.to_string())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// The blob that holds the build cache of the app's last good build.
 pub async fn cache(db: &mut Connection, id: AppId) -> Result<Option<Digest>, DbError> {
     let row = sqlx::query("SELECT cache_digest FROM apps WHERE id = ?").bind(id.to_string()).fetch_one(db).await?;

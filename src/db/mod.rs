@@ -3,7 +3,8 @@
 //! In reading order: who (`accounts`, `tokens`, `ssh_keys`), what (`apps`, `app_details`, `collaborators`, `buildpacks`), the
 //! repository (`refs`, `packs`), what was uploaded and built (`sources`, `builds`, `build_sources`, `slugs`) or is to be
 //! uploaded (`slug_uploads`), what was released (`releases`, `phases`), how it is scaled (`formations`) and promoted
-//! (`pipelines` and its kin), what was run (`dynos`). `cipher` keeps config vars secret at rest.
+//! (`pipelines` and its kin), what was run (`dynos`),
+//! set up (`app_setups`) and tested (`test_runs`, `test_cases`). `cipher` keeps config vars secret at rest.
 //!
 //! SQLite in WAL mode with `synchronous=FULL`: what `commit` has answered survives a power cut. One writer and
 //! several readers per process; other processes (`hoist admin`) wait their turn by the busy time-out.
@@ -29,11 +30,16 @@ pub mod slug_uploads;
 pub mod slugs;
 pub mod sources;
 
+pub mod pipeline_config_vars;
 pub mod pipeline_couplings;
 pub mod pipeline_promotions;
 pub mod pipelines;
 
 pub mod dynos;
+
+pub mod app_setups;
+pub mod test_cases;
+pub mod test_runs;
 
 mod cipher;
 mod row;

@@ -9,7 +9,7 @@ use tokio_util::io::ReaderStream;
 
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
-use crate::model::{AppId, BuildId, Digest, DynoId, ReleaseId};
+use crate::model::{AppId, BuildId, Digest, DynoId, ReleaseId, TestLog, TestRunId};
 use crate::transcript::Follower;
 
 const PIPE_BYTES: usize = 64 * 1024;
@@ -53,6 +53,7 @@ pub(super) enum LogOf {
     Build(BuildId),
     Release(ReleaseId),
     Dyno(DynoId),
+    Test(TestRunId, TestLog),
 }
 
 /// Why a log could not be kept or opened.
@@ -64,9 +65,14 @@ pub enum ArchiveError {
     Db(#[from] DbError),
 }
 
-/// Where the log of a build, a release or a dyno grows.
+/// Where the log of a build, a release, a dyno or a test run grows.
 pub(super) fn spool_dir(ctx: &Ctx, id: impl std::fmt::Display) -> PathBuf {
     spools_dir(ctx).join(id.to_string())
+}
+
+/// What stands for the id of a log that a test run has two of.
+pub(super) fn test_log_name(run: TestRunId, log: TestLog) -> String {
+    format!("{run}.{log}")
 }
 
 pub(super) fn spools_dir(ctx: &Ctx) -> PathBuf {
@@ -100,6 +106,15 @@ pub async fn open_dyno_log(ctx: &Ctx, dyno: DynoId) -> Result<Option<Log>, Archi
     open_archived(ctx, digest).await
 }
 
+/// Opens one of a test run's outputs; `None` when there is none, or not yet.
+pub async fn open_test_log(ctx: &Ctx, run: TestRunId, log: TestLog) -> Result<Option<Log>, ArchiveError> {
+    if let Some(log) = ctx.test_runs.log(run, log) {
+        return Ok(Some(Log(Source::Growing(log))));
+    }
+    let digest = db::test_runs::log(&mut *ctx.db.read().await?, run, log).await?;
+    open_archived(ctx, digest).await
+}
+
 async fn open_archived(ctx: &Ctx, digest: Option<Digest>) -> Result<Option<Log>, ArchiveError> {
     let Some(digest) = digest else { return Ok(None) };
     let file = ctx.store.open_blob(&digest).await?;
@@ -125,6 +140,7 @@ pub(super) async fn keep_log(ctx: &Ctx, of: LogOf, log: Follower) -> Result<(), 
         LogOf::Build(id) => db::builds::set_log(&mut tx, id, &digest, ctx.now()).await?,
         LogOf::Release(id) => db::phases::set_log(&mut tx, id, &digest, ctx.now()).await?,
         LogOf::Dyno(id) => db::dynos::set_log(&mut tx, id, &digest, ctx.now()).await?,
+        LogOf::Test(id, log) => db::test_runs::set_log(&mut tx, id, log, &digest, ctx.now()).await?,
     }
     tx.commit().await.map_err(DbError::from)?;
     // Somebody may be reading it still.

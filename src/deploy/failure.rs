@@ -142,7 +142,7 @@ impl Failure {
     }
 
     /// What is the pusher's to mend.
-    fn reason(&self, limits: &Limits) -> Vec<String> {
+    pub(super) fn reason(&self, limits: &Limits) -> Vec<String> {
         match self {
             Self::DeployBranchDeleted(name) => vec![
                 format!("!\tPush rejected, cannot delete {} branch", name.branch().unwrap_or(name.as_str())),

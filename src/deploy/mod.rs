@@ -7,12 +7,14 @@
 //!
 //! `phase` carries out what an appended release still needs, whatever caused it; `run` runs one-off commands, and
 //! `rendezvous` is where a client attaches to one; `process` is what both have in common, one command of a release;
-//! `dynos` knows those that run.
+//! `dynos` knows those that run. `setup` makes an app as its app.json says, and `test_run` runs an app's tests; `manifest` is
+//! what both make of app.json.
 
 mod archive;
 mod cancel;
 mod dynos;
 mod failure;
+mod manifest;
 mod phase;
 mod process;
 mod queue;
@@ -20,8 +22,10 @@ mod recover;
 mod rendezvous;
 mod request;
 mod run;
+mod setup;
 mod site;
 mod submit;
+mod test_run;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -41,7 +45,7 @@ use site::Site;
 
 /// A log's reader, which doors show to pushers.
 pub use crate::transcript::Follower;
-pub use archive::{ArchiveError, Log, open_dyno_log, open_log, open_release_log, purge_cache};
+pub use archive::{ArchiveError, Log, open_dyno_log, open_log, open_release_log, open_test_log, purge_cache};
 pub use cancel::{Cancelled, cancel};
 pub use dynos::{Dyno, DynoEnd, Dynos};
 pub use failure::Failure;
@@ -52,7 +56,9 @@ pub use recover::recover;
 pub use rendezvous::RENDEZVOUS_MARK;
 pub use request::Request;
 pub use run::{RunError, RunRequest, attach, run_attached, run_detached};
+pub use setup::{SetupError, SetupRequest, submit_setup};
 pub use submit::{End, Ticket, submit};
+pub use test_run::{TestRunError, TestRunRequest, TestRuns, cancel_test_run, submit_test_run};
 
 /// For a source that is fetched; it is part of the build's own time.
 const FETCH_TIME: Duration = Duration::from_mins(5);
@@ -75,7 +81,7 @@ async fn run(
 ) -> Result<Built, Failure> {
     let stack = stack::find(&ctx.config.stacks_dir, &request.app.stack)?;
     transcript.section(&format!("Building on the {} stack", stack.name));
-    let environment = ctx.engine.start(environment_spec(ctx, id, &stack)).await?;
+    let environment = ctx.engine.start(environment_spec(ctx, &format!("build-{id}"), &stack)).await?;
     let site = Site::new(format!("build-{id}"), &ctx.tasks, environment, slot);
     let build = new_build(ctx, id, request, transcript, site.environment());
     // On the heap: the future of a whole build is large.
@@ -107,7 +113,7 @@ async fn pack(ctx: &Ctx, build: &Build<'_>) -> Result<Packed, Failure> {
     let limits = &ctx.config.limits;
     build.transcript.line("");
     build.transcript.section("Compressing...");
-    let tar = build.environment.take_out(&build.dir()).await?;
+    let tar = build.environment.take_out(&build.dir).await?;
     let packed = slug::pack(tar, &ctx.store, limits).await?;
     build.transcript.detail(&format!("Done: {}", size(packed.size_bytes)));
     build.transcript.section("Launching...");
@@ -126,11 +132,11 @@ fn source_means(ctx: &Ctx) -> build::Means<'_> {
     build::Means { store: &ctx.store, bounds, max_files: limits.source_files }
 }
 
-fn environment_spec(ctx: &Ctx, id: BuildId, stack: &Stack) -> Spec {
+fn environment_spec(ctx: &Ctx, name: &str, stack: &Stack) -> Spec {
     let limits = &ctx.config.limits;
     Spec {
         root: stack.build_root.clone(),
-        name: format!("build-{id}"),
+        name: name.to_owned(),
         memory_bytes: limits.build_memory_bytes,
         pids: limits.build_pids,
         cpus: limits.build_cpus,
@@ -150,7 +156,7 @@ fn new_build<'a>(
     Build {
         environment,
         transcript,
-        app: request.app.id,
+        dir: build::dir_of(request.app.id),
         stack: &request.app.stack,
         source_version: request.source.version(),
         request_id: id.to_string(),

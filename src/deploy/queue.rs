@@ -97,6 +97,11 @@ impl Builds {
         apps.get(&app)?.iter().find(same).cloned()
     }
 
+    /// Waits for the host's room for a build, behind those that wait already.
+    pub(super) async fn slot(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.0.slots).acquire_owned().await.expect("the semaphore is never closed")
+    }
+
     /// Finds a running build by its id.
     pub(super) fn find(&self, id: BuildId) -> Option<Arc<Entry>> {
         self.apps().values().flatten().find(|entry| entry.id == id).cloned()
@@ -117,14 +122,12 @@ impl Turn {
             // An error means that the sender is gone, and with it the build.
             let _ = before.end.subscribe().wait_for(Option::is_some).await;
         }
-        let mut slot = pin!(Arc::clone(&builds.0.slots).acquire_owned());
-        let slot = if let Ok(slot) = timeout(UNSAID_TIME, &mut slot).await {
-            slot
-        } else {
-            transcript.section(&format!("Waiting for one of {} builders to become free", builds.0.slot_count));
-            slot.await
-        };
-        slot.expect("the semaphore is never closed")
+        let mut slot = pin!(builds.slot());
+        if let Ok(slot) = timeout(UNSAID_TIME, &mut slot).await {
+            return slot;
+        }
+        transcript.section(&format!("Waiting for one of {} builders to become free", builds.0.slot_count));
+        slot.await
     }
 
     /// Whose push this one waits for, if any.

@@ -1,15 +1,16 @@
 //! What a start does about the last stop, which may have been a crash: the same thing either way.
 
 use super::archive::{self, ArchiveError, LogOf};
+use super::setup;
 use crate::ctx::Ctx;
 use crate::db::builds::{Build, Outcome};
 use crate::db::dynos::DynoEnd;
 use crate::db::{self, DbError};
-use crate::model::{AppId, BuildStatus, DynoId, Release};
+use crate::model::{AppId, BuildStatus, DynoId, Release, TestRun, TestRunEnd, TestRunStatus};
 use crate::release::settle_phase;
 use crate::transcript::{Redactor, Transcript};
 
-/// Ends every build, release command and one-off command that was cut off, keeps the logs that were not archived yet, and sweeps what was in quarantine.
+/// Ends every build, release command, one-off command, setup and test run that was cut off, keeps the logs that were not archived yet, and sweeps what was in quarantine.
 /// Runs before the doors open, so nothing of it can be of a build that runs.
 pub async fn recover(ctx: &Ctx) -> Result<(), ArchiveError> {
     let cut_off = db::builds::unended(&mut *ctx.db.read().await?).await?;
@@ -23,6 +24,14 @@ pub async fn recover(ctx: &Ctx) -> Result<(), ArchiveError> {
     let cut_off = db::dynos::unended(&mut *ctx.db.read().await?).await?;
     for dyno in &cut_off {
         end_dyno(ctx, dyno.id).await?;
+    }
+    let cut_off = db::app_setups::unended(&mut *ctx.db.read().await?).await?;
+    for setup in &cut_off {
+        setup::end_cut_off(ctx, setup).await?;
+    }
+    let cut_off = db::test_runs::unended(&mut *ctx.db.read().await?).await?;
+    for run in &cut_off {
+        end_test_run(ctx, run).await?;
     }
     keep_logs(ctx).await?;
     sweep_quarantines(ctx).await
@@ -53,6 +62,15 @@ async fn end_dyno(ctx: &Ctx, id: DynoId) -> Result<(), ArchiveError> {
     Ok(())
 }
 
+async fn end_test_run(ctx: &Ctx, run: &TestRun) -> Result<(), DbError> {
+    tracing::warn!(test_run.id = %run.id, "hoist was stopped while these tests ran; the run is recorded as errored");
+    let message = Some("hoist was stopped while it ran; run the tests again".to_owned());
+    let end = TestRunEnd { status: TestRunStatus::Errored, exit_code: None, message, error_status: None, at: ctx.now() };
+    let mut tx = ctx.db.write().await?;
+    db::test_runs::end(&mut tx, run.id, &end).await?;
+    Ok(tx.commit().await?)
+}
+
 /// Archives the logs that a stop left as spools. What the spool lost is lost; the outcome says why.
 async fn keep_logs(ctx: &Ctx) -> Result<(), ArchiveError> {
     let Some(mut spools) = read_dir(archive::spools_dir(ctx)).await? else { return Ok(()) };
@@ -74,6 +92,10 @@ async fn keep_logs(ctx: &Ctx) -> Result<(), ArchiveError> {
 /// What the log of this id is of.
 async fn log_of(ctx: &Ctx, id: &str) -> Result<Option<LogOf>, DbError> {
     let mut db = ctx.db.read().await?;
+    if let Some((run, log)) = id.split_once('.') {
+        let (Ok(run), Ok(log)) = (run.parse(), log.parse()) else { return Ok(None) };
+        return Ok(db::test_runs::get(&mut db, run).await?.map(|run| LogOf::Test(run.id, log)));
+    }
     let (Ok(build), Ok(release), Ok(dyno)) = (id.parse(), id.parse(), id.parse()) else { return Ok(None) };
     if db::builds::exists(&mut db, build).await? {
         return Ok(Some(LogOf::Build(build)));

@@ -91,3 +91,11 @@ id!(
     /// Identifies one app's part in a promotion.
     PromotionTargetId
 );
+id!(
+    /// Identifies the setup of an app from its app.json.
+    AppSetupId
+);
+id!(
+    /// Identifies a test run, and allows to read its output.
+    TestRunId
+);

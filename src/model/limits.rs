@@ -53,6 +53,13 @@ pub struct Limits {
     pub run_time: Duration,
     /// One-off commands at once, all apps together. Default 20.
     pub concurrent_runs: usize,
+    /// Longest test command of a test run, and longest script that prepares it. Default 1 h.
+    #[serde(with = "humantime_serde")]
+    pub test_time: Duration,
+    /// Test runs of one pipeline that may run and wait. Default 20.
+    pub queued_test_runs: usize,
+    /// Setups of apps that one account may have running. Default 20.
+    pub concurrent_setups: usize,
     /// Connections at once, both doors together. Default 1,024.
     pub connections: usize,
     /// Requests to the API within an hour, for each token; 0 means any number. Default 4,500.
@@ -97,6 +104,9 @@ impl Default for Limits {
             release_time: Duration::from_hours(1),
             run_time: Duration::from_hours(24),
             concurrent_runs: 20,
+            test_time: Duration::from_hours(1),
+            queued_test_runs: 20,
+            concurrent_setups: 20,
             connections: 1024,
             api_requests_per_hour: 4500,
             git_requests_per_hour: None,

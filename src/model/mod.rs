@@ -13,28 +13,34 @@ mod scope;
 mod git;
 mod push_options;
 
+mod app_json;
 mod buildpack;
 mod procfile;
 
 mod config_vars;
 mod digest;
+mod dyno_size;
 mod limits;
 mod one_line;
 mod pipeline;
 mod release;
 mod secret;
 mod source;
+mod tap;
+mod test_run;
 
 pub use account::{Account, Email};
 pub use app::{App, AppName};
+pub use app_json::{AddonRef, AppJson, ConfigVarSpec, EnvironmentName, FormationSpec, Manifest, Scripts};
 pub use authorization::{Authorization, Origin, mask};
 pub use buildpack::{BuildpackRef, StackName};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
 pub use digest::Digest;
+pub use dyno_size::DynoSize;
 pub use git::{CommitId, RefName, is_deploy_branch};
 pub use id::{
-    AccountId, AppId, AuthorizationId, BuildId, CouplingId, DynoId, PipelineId, PromotionId, PromotionTargetId, ReleaseId,
-    SlugId, SourceId, UploadId,
+    AccountId, AppId, AppSetupId, AuthorizationId, BuildId, CouplingId, DynoId, PipelineId, PromotionId, PromotionTargetId,
+    ReleaseId, SlugId, SourceId, TestRunId, UploadId,
 };
 pub use knock::{Peer, RequestId};
 pub use limits::Limits;
@@ -47,6 +53,8 @@ pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, RollbackR
 pub use scope::{Need, Scope, Scopes};
 pub use secret::Secret;
 pub use source::{Checksum, SourceBlob, SourceVersion};
+pub use tap::{TapReader, TestCase};
+pub use test_run::{TestLog, TestRun, TestRunEnd, TestRunStatus};
 
 /// A value from outside that does not have the form its type asks for.
 ///

@@ -1,10 +1,14 @@
-//! Pipelines: create, rename, destroy; which apps are in them. Each change is one transaction. What is promoted is a
+//! Pipelines: create, rename, destroy; which apps are in them; the config vars of their tests. Each change is one transaction. What is promoted is a
 //! release, see [`crate::release::promote`].
+
+use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
 use crate::db::{self, Db, DbError};
-use crate::model::{Account, App, Coupling, CouplingId, Invalid, Pipeline, PipelineId, PipelineName, Stage};
+use crate::model::{
+    Account, App, ConfigKey, ConfigVars, Coupling, CouplingId, Invalid, Pipeline, PipelineId, PipelineName, Secret, Stage,
+};
 
 /// Why a pipeline could not be changed.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +41,22 @@ pub async fn destroy(db: &Db, pipeline: PipelineId, now: OffsetDateTime) -> Resu
     let mut tx = db.write().await?;
     db::pipelines::destroy(&mut tx, pipeline, now).await?;
     Ok(tx.commit().await?)
+}
+
+/// Sets (`Some`) and unsets (`None`) config vars of a stage, and returns them all. Of two changes at once, neither is lost.
+pub async fn change_config(
+    db: &Db,
+    pipeline: PipelineId,
+    stage: Stage,
+    changes: &BTreeMap<ConfigKey, Option<Secret>>,
+    now: OffsetDateTime,
+) -> Result<ConfigVars, PipelineError> {
+    let mut tx = db.write().await?;
+    let config = db::pipeline_config_vars::get(&mut tx, db.cipher(), pipeline, stage).await?;
+    let (config, _) = config.changed(changes)?;
+    db::pipeline_config_vars::set(&mut tx, db.cipher(), (pipeline, stage), &config, now).await?;
+    tx.commit().await.map_err(DbError::from)?;
+    Ok(config)
 }
 
 /// Adds an app to a pipeline.

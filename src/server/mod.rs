@@ -22,7 +22,7 @@ use crate::auth::Rates;
 use crate::config::{self, Config};
 use crate::ctx::Ctx;
 use crate::db::Db;
-use crate::deploy::{self, Builds, Dynos};
+use crate::deploy::{self, Builds, Dynos, TestRuns};
 use crate::engine::{self, Engine};
 use crate::store::Store;
 use crate::telemetry;
@@ -137,6 +137,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
         killing: CancellationToken::new(),
         builds,
         dynos,
+        test_runs: TestRuns::default(),
         tasks: TaskTracker::new(),
     })
 }

@@ -10,7 +10,7 @@ use hoist::auth::Rates;
 use hoist::config::{Config, PlaceArgs, ServeArgs};
 use hoist::ctx::Ctx;
 use hoist::db::Db;
-use hoist::deploy::{Builds, Dynos};
+use hoist::deploy::{Builds, Dynos, TestRuns};
 use hoist::engine::{Engine, Kind, Settings};
 use hoist::model::{Account, Limits, Secret};
 use hoist::store::Store;
@@ -65,6 +65,7 @@ impl World {
             rates: Rates::new(&config.limits),
             builds: Builds::new(1, 1),
             dynos: Dynos::new(1, 2),
+            test_runs: TestRuns::default(),
             db: Db::open(&config.data_dir).await.unwrap(),
             store: Store::open(config.data_dir.join("blobs")).unwrap(),
             engine: Engine::open(settings).unwrap(),

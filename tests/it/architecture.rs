@@ -38,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "deploy",
         &[
+            "apps",
             "build",
             "config",
             "ctx",

@@ -1,5 +1,7 @@
 //! API tokens: what each may be used for, for how long and how often.
 
+use std::fmt::Write as _;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
@@ -140,7 +142,7 @@ async fn scopes_open_what_they_say() {
                 open.push(*name);
             }
         }
-        table += &format!("{scope}: {}\n", open.join(" "));
+        writeln!(table, "{scope}: {}", open.join(" ")).unwrap();
     }
     insta::assert_snapshot!(table, @"
         identity: who keys

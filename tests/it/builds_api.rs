@@ -15,13 +15,13 @@ use crate::harness::{WorkTree, fixture};
 
 const LOCAL: &str = "engine = \"local\"\n";
 
-struct Answer {
-    status: u16,
-    body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
 }
 
 /// Sends a request as a user.
-fn send(daemon: &Daemon, user: &User, method: &str, path: &str, body: &Value) -> Answer {
+pub(crate) fn send(daemon: &Daemon, user: &User, method: &str, path: &str, body: &Value) -> Answer {
     let request = ureq::http::Request::builder()
         .method(method)
         .uri(format!("http://{}{path}", daemon.http))
@@ -43,7 +43,7 @@ fn get(url: &str, header: (&str, &str), wanted: &str) -> (u16, String, String) {
 }
 
 /// A `.tar.gz` of a folder, by the system's tar, with everything below `app-main/` as in GitHub's archives.
-fn archive_of(dir: &Path) -> Vec<u8> {
+pub(crate) fn archive_of(dir: &Path) -> Vec<u8> {
     let output = Command::new("tar")
         .args(["-czf", "-", "--transform", "s,^\\.,app-main,", "--exclude", "./.git", "."])
         .current_dir(dir)
@@ -69,7 +69,7 @@ fn daemon_with_app(config: &str) -> (Daemon, User) {
 }
 
 /// Uploads an archive and returns the URL to build.
-fn upload(daemon: &Daemon, user: &User, archive: &[u8]) -> String {
+pub(crate) fn upload(daemon: &Daemon, user: &User, archive: &[u8]) -> String {
     let source = send(daemon, user, "POST", "/sources", &json!({}));
     assert_eq!(source.status, 201);
     let url = |name: &str| source.body["source_blob"][name].as_str().unwrap().to_owned();

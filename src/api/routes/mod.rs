@@ -3,9 +3,11 @@
 mod account;
 mod apps;
 mod builds;
+mod ci;
 mod dynos;
 mod pipelines;
 mod releases;
+mod setups;
 
 use std::sync::Arc;
 
@@ -33,6 +35,8 @@ pub fn router(ctx: Ctx) -> Router {
         .merge(releases::routes())
         .merge(dynos::routes())
         .merge(pipelines::routes())
+        .merge(ci::routes())
+        .merge(setups::routes())
         .finish_api_with(&mut api, fails_with_an_error);
     finish(&mut api);
     let api = Arc::new(api);
@@ -56,6 +60,7 @@ fn streams() -> Router<Ctx> {
         .route("/streams/builds/{build}", get(streams::build_output))
         .route("/streams/releases/{release}", get(streams::release_output))
         .route("/streams/dynos/{dyno}", get(streams::dyno_output))
+        .route("/streams/test-runs/{run}/{log}", get(streams::test_log))
 }
 
 async fn no_route() -> ApiError {

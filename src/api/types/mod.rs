@@ -5,6 +5,7 @@
 
 mod account;
 mod app;
+mod app_setup;
 mod build;
 mod buildpack;
 mod dyno;
@@ -14,6 +15,7 @@ mod oauth;
 mod pipeline;
 mod release;
 mod schema;
+mod test_run;
 mod timestamp;
 
 use schemars::JsonSchema;
@@ -25,6 +27,7 @@ use crate::model::AccountId;
 
 pub use account::{Account, AccountChange, Key, NewKey, RateLimits};
 pub use app::{App, AppChange, Collaborator, CollaboratorChange, NewApp, NewCollaborator, Permission, Stack};
+pub use app_setup::{AppSetup, NewAppSetup, Postdeploy, SetupApp, SetupBuild, SetupOverrides};
 pub use build::{Build, NewBuild, NewBuildpack, NewSourceBlob, Source, SourceBlob, SourceUrls};
 pub use buildpack::{Buildpack, BuildpackInstallation, BuildpackUpdate, BuildpackUpdates, RegisteredBuildpack};
 pub use dyno::{Dyno, NewDyno, ReleaseRef};
@@ -37,6 +40,7 @@ pub use pipeline::{
     PipelinePromotionTarget, PipelineRef, PromotionSource,
 };
 pub use release::{Artifact, Blob, NewRelease, NewSlug, Release, Slug};
+pub use test_run::{NewTestRun, TestCase, TestNode, TestRun, TestRunChange};
 pub use timestamp::Timestamp;
 
 /// Every error's body.

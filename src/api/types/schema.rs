@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::Timestamp;
 use crate::model::{
-    AccountId, AppId, AuthorizationId, BuildId, BuildpackRef, ConfigKey, ConfigVars, CouplingId, DynoId, PipelineId, ProcessType,
-    PromotionId, PromotionTargetId, ReleaseId, Secret, SlugId,
+    AccountId, AppId, AppSetupId, AuthorizationId, BuildId, BuildpackRef, ConfigKey, ConfigVars, CouplingId, DynoId, PipelineId,
+    ProcessType, PromotionId, PromotionTargetId, ReleaseId, Secret, SlugId, TestRunId,
 };
 
 macro_rules! text {
@@ -30,7 +30,7 @@ macro_rules! text {
 }
 
 text!({"type": "string", "format": "date-time"}: Timestamp);
-text!({"type": "string", "format": "uuid"}: AccountId, AppId, AuthorizationId, BuildId, CouplingId, DynoId, PipelineId, PromotionId,
+text!({"type": "string", "format": "uuid"}: AccountId, AppId, AppSetupId, TestRunId, AuthorizationId, BuildId, CouplingId, DynoId, PipelineId, PromotionId,
     PromotionTargetId, ReleaseId, SlugId);
 text!({"type": "string"}: BuildpackRef, ConfigKey, ProcessType, Secret);
 

@@ -13,6 +13,7 @@ use std::io::{self, BufReader, Read, Seek as _};
 
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncSeekExt as _;
 use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
 use tokio_util::sync::CancellationToken;
@@ -59,18 +60,17 @@ pub enum ArchiveError {
 
 /// Puts the archive's tree into `BUILD_DIR`; returns how many files were ignored.
 pub(super) async fn put_archive(build: &Build<'_>, source: &ArchiveSource, means: &Means<'_>) -> Result<u64, BuildError> {
-    let file = open(build, source, means).await?;
+    if let Origin::Url(url) = &source.origin {
+        build.transcript.section(&format!("Fetching source from {}", url.host()));
+    }
+    let file = open(source, means).await?;
     // Ends the threads' work when the build is dropped.
     let unwanted = CancellationToken::new();
     let _ends_with_this = unwanted.clone().drop_guard();
-    let (checksum, limits) = (source.blob.checksum, Limits { bytes: means.bounds.max_bytes, files: means.max_files });
-    let reading = Archive { file, unwanted };
-    let surveying = spawn_blocking(move || reading.survey(checksum, limits));
-    let (archive, survey) = surveying.await.map_err(|panicked| unreadable(io::Error::other(panicked)))??;
+    let (archive, survey) = survey(Archive { file, unwanted }, source, means).await?;
     let (writer, reader) = tokio::io::duplex(PIPE_BYTES);
     let export = spawn_blocking(move || archive.export(&survey, SyncIoBridge::new(writer)));
-    let dir = build.dir();
-    let (exported, put) = tokio::join!(export, build.environment.put_in(&dir, reader));
+    let (exported, put) = tokio::join!(export, build.environment.put_in(&build.dir, reader));
     let exported = exported.map_err(|panicked| unreadable(io::Error::other(panicked)))?;
     if let Err(error @ BuildError::Archive(_)) = exported {
         return Err(error);
@@ -80,11 +80,37 @@ pub(super) async fn put_archive(build: &Build<'_>, source: &ArchiveSource, means
     exported
 }
 
-async fn open(build: &Build<'_>, source: &ArchiveSource, means: &Means<'_>) -> Result<File, BuildError> {
+/// Makes sure that the archive is in the store, so that everybody who reads it from then on reads the same bytes.
+pub async fn keep_archive(source: ArchiveSource, means: &Means<'_>) -> Result<ArchiveSource, BuildError> {
+    if let Origin::Stored(_) = source.origin {
+        return Ok(source);
+    }
+    let mut file = tokio::fs::File::from_std(open(&source, means).await?);
+    file.rewind().await.map_err(unreadable)?;
+    let (digest, _) = means.store.put(file).await.map_err(unreadable)?;
+    Ok(ArchiveSource { origin: Origin::Stored(digest), ..source })
+}
+
+/// Checks the whole archive as [`put_archive`] does, and reads the app's `app.json`, no more of it than is understood;
+/// `None` when there is none.
+pub async fn read_app_json(source: &ArchiveSource, means: &Means<'_>) -> Result<Option<Vec<u8>>, BuildError> {
+    let unwanted = CancellationToken::new();
+    let _ends_with_this = unwanted.clone().drop_guard();
+    let archive = Archive { file: open(source, means).await?, unwanted };
+    let (_, survey) = survey(archive, source, means).await?;
+    Ok(survey.app_json)
+}
+
+async fn survey(archive: Archive, source: &ArchiveSource, means: &Means<'_>) -> Result<(Archive, Survey), BuildError> {
+    let (checksum, limits) = (source.blob.checksum, Limits { bytes: means.bounds.max_bytes, files: means.max_files });
+    let surveying = spawn_blocking(move || archive.survey(checksum, limits));
+    surveying.await.map_err(|panicked| unreadable(io::Error::other(panicked)))?
+}
+
+async fn open(source: &ArchiveSource, means: &Means<'_>) -> Result<File, BuildError> {
     match &source.origin {
         Origin::Stored(digest) => Ok(means.store.open_blob(digest).await.map_err(unreadable)?.into_std().await),
         Origin::Url(url) => {
-            build.transcript.section(&format!("Fetching source from {}", url.host()));
             let file = means.store.scratch().map_err(unreadable)?;
             let copy = file.try_clone().map_err(unreadable)?;
             fetch::fetch(url, means.bounds.clone(), copy).await.map_err(|error| match error {

@@ -11,9 +11,14 @@ use ignore::gitignore::Gitignore;
 use super::super::source::{MAX_SLUGIGNORE, parse_slugignore};
 use super::entry_path::{check_target, parse};
 use super::{ArchiveError, BuildError, Limits, read_error};
+use crate::model::AppJson;
 use crate::tarball::{BLOCK_BYTES, Kind, RawEntry, read_entry};
 
-const SLUGIGNORE: &[u8] = b".slugignore";
+/// The files of the app's own folder that are read on the way, and how much of each at most: a byte more than is
+/// understood, so that a long one is told from one that fits.
+const WANTED: [(&[u8], u64); 2] = [(b".slugignore", MAX_SLUGIGNORE + 1), (b"app.json", AppJson::MAX_BYTES as u64 + 1)];
+const SLUGIGNORE: usize = 0;
+const APP_JSON: usize = 1;
 
 /// What the first reading found.
 #[derive(Debug)]
@@ -22,6 +27,7 @@ pub(super) struct Survey {
     /// in GitHub's, else 0.
     pub(super) skipped_names: usize,
     pub(super) ignore: Gitignore,
+    pub(super) app_json: Option<Vec<u8>>,
     limits: Limits,
 }
 
@@ -41,7 +47,9 @@ impl Survey {
                 return Err(ArchiveError::TooLarge { limit: limits.bytes }.into());
             }
             match surveyor.admit(&entry).map_err(|why| ArchiveError::BadEntry { path: entry.path.clone(), why })? {
-                Some(begins) => surveyor.slugignore[begins as usize] = Some(read_slugignore(&mut tar, size_bytes)?),
+                Some((begins, wanted)) => {
+                    surveyor.wanted[begins as usize][wanted] = Some(read_start(&mut tar, size_bytes, WANTED[wanted].1)?);
+                }
                 None => skip(&mut tar, padded(size_bytes))?,
             }
             // Folders that no entry names.
@@ -68,10 +76,10 @@ struct Surveyor {
     several_tops: bool,
     /// Whether something stands below the only first name.
     is_folder: bool,
-    /// The first symbolic link that leads out, and the app's `.slugignore`, for either place where the app may begin:
+    /// The first symbolic link that leads out, and the files that are wanted, for either place where the app may begin:
     /// which one it is, is known at the end.
     bad_link: [Option<(Vec<u8>, &'static str)>; 2],
-    slugignore: [Option<Vec<u8>>; 2],
+    wanted: [[Option<Vec<u8>>; WANTED.len()]; 2],
 }
 
 /// Where the app begins.
@@ -89,8 +97,8 @@ enum Seen {
 }
 
 impl Surveyor {
-    /// Takes the next entry; tells if it is the `.slugignore` of an app that begins there.
-    fn admit(&mut self, entry: &RawEntry) -> Result<Option<Begins>, &'static str> {
+    /// Takes the next entry; tells if it is one of the files that are wanted, of an app that begins there.
+    fn admit(&mut self, entry: &RawEntry) -> Result<Option<(Begins, usize)>, &'static str> {
         let names = parse(&entry.path)?;
         let kind = match &entry.kind {
             Kind::Folder => Seen::Folder,
@@ -111,9 +119,12 @@ impl Surveyor {
             }
             _ => {}
         }
+        let wanted = |name: &[u8]| WANTED.iter().position(|(wanted, _)| *wanted == name);
         Ok(match (&entry.kind, names.as_slice()) {
-            (Kind::File { .. }, [SLUGIGNORE]) => Some(Begins::AtRoot),
-            (Kind::File { .. }, [top, SLUGIGNORE]) if self.top.as_deref() == Some(*top) => Some(Begins::InFolder),
+            (Kind::File { .. }, [name]) => wanted(name).map(|wanted| (Begins::AtRoot, wanted)),
+            (Kind::File { .. }, [top, name]) if self.top.as_deref() == Some(*top) => {
+                wanted(name).map(|wanted| (Begins::InFolder, wanted))
+            }
             _ => None,
         })
     }
@@ -166,9 +177,14 @@ impl Surveyor {
         if let Some((path, why)) = self.bad_link[begins as usize].take() {
             return Err(ArchiveError::BadEntry { path, why }.into());
         }
-        let slugignore = self.slugignore[begins as usize].as_deref();
+        let wanted = &mut self.wanted[begins as usize];
+        let slugignore = wanted[SLUGIGNORE].as_deref();
+        if slugignore.is_some_and(|text| text.len() as u64 > MAX_SLUGIGNORE) {
+            return Err(BuildError::Slugignore(format!("it is longer than {MAX_SLUGIGNORE} bytes")));
+        }
         let ignore = slugignore.map_or_else(|| Ok(Gitignore::empty()), parse_slugignore)?;
-        Ok(Survey { skipped_names: usize::from(begins == Begins::InFolder), ignore, limits })
+        let (skipped_names, app_json) = (usize::from(begins == Begins::InFolder), wanted[APP_JSON].take());
+        Ok(Survey { skipped_names, ignore, app_json, limits })
     }
 }
 
@@ -176,13 +192,11 @@ fn size_of(entry: &RawEntry) -> u64 {
     if let Kind::File { size_bytes, .. } = entry.kind { size_bytes } else { 0 }
 }
 
-fn read_slugignore(tar: &mut impl BufRead, size_bytes: u64) -> Result<Vec<u8>, BuildError> {
-    if size_bytes > MAX_SLUGIGNORE {
-        return Err(BuildError::Slugignore(format!("it is longer than {MAX_SLUGIGNORE} bytes")));
-    }
+/// Reads the beginning of a file, and past the rest of it.
+fn read_start(tar: &mut impl BufRead, size_bytes: u64, most: u64) -> Result<Vec<u8>, BuildError> {
     let mut text = Vec::new();
-    tar.by_ref().take(size_bytes).read_to_end(&mut text).map_err(read_error)?;
-    // The padding; and what is missing, if the archive ends in the file.
+    tar.by_ref().take(size_bytes.min(most)).read_to_end(&mut text).map_err(read_error)?;
+    // With the padding; and what is missing, if the archive ends in the file.
     skip(tar, padded(size_bytes) - text.len() as u64)?;
     Ok(text)
 }

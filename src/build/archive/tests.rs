@@ -183,3 +183,20 @@ fn reading_ends_when_nobody_wants_it() {
     archive.unwanted.cancel();
     assert!(archive.survey(None, LIMITS).is_err());
 }
+
+fn app_json_of(entries: &[Given<'_>]) -> Option<Vec<u8>> {
+    let (_, survey) = archive_of(&gzip(&tar_of(entries))).survey(None, Limits { bytes: 1 << 20, files: 20 }).unwrap();
+    survey.app_json
+}
+
+#[test]
+fn app_json_is_that_of_the_apps_own_folder() {
+    let text = |entries: &[Given<'_>]| app_json_of(entries).map(|text| String::from_utf8(text).unwrap());
+    assert_eq!(text(&[file("app.json", "{}"), file("lib/app.json", "no")]).as_deref(), Some("{}"));
+    assert_eq!(text(&[folder("main/"), file("main/app.json", "{}"), file("main/a/app.json", "no")]).as_deref(), Some("{}"));
+    assert_eq!(text(&[file("main/app.json", "no"), file("README", "")]), None);
+    assert_eq!(text(&[file("other.json", "{}"), link("app.json", "other.json")]), None);
+    let long = "x".repeat(crate::model::AppJson::MAX_BYTES * 2);
+    let read = app_json_of(&[file("app.json", &long), file("b", "")]).unwrap();
+    assert_eq!(read.len(), crate::model::AppJson::MAX_BYTES + 1, "enough to see that it is too long, and no more");
+}

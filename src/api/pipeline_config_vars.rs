@@ -1,0 +1,51 @@
+//! The config vars that a pipeline's test runs get.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde_json::Value;
+
+use super::config_vars;
+use super::error::ApiError;
+use super::extract::{Body, Caller};
+use super::pipelines::find;
+use crate::ctx::Ctx;
+use crate::db;
+use crate::model::{ConfigVars, Stage};
+use crate::pipelines;
+
+/// `GET /pipelines/{pipeline}/stage/{stage}/config-vars`
+pub(super) async fn info(
+    State(ctx): State<Ctx>,
+    Caller(account): Caller,
+    Path((pipeline, stage)): Path<(String, String)>,
+) -> Result<Json<ConfigVars>, ApiError> {
+    let stage = parse_stage(&stage)?;
+    let mut db = ctx.db.read().await?;
+    let pipeline = find(&mut db, &account, &pipeline).await?;
+    Ok(Json(db::pipeline_config_vars::get(&mut db, ctx.db.cipher(), pipeline.id, stage).await?))
+}
+
+/// `PATCH /pipelines/{pipeline}/stage/{stage}/config-vars`: as for an app, but nothing is released.
+pub(super) async fn update(
+    State(ctx): State<Ctx>,
+    Caller(account): Caller,
+    Path((pipeline, stage)): Path<(String, String)>,
+    Body(changes): Body<BTreeMap<String, Value>>,
+) -> Result<Json<ConfigVars>, ApiError> {
+    let stage = parse_stage(&stage)?;
+    let changes = changes.into_iter().map(config_vars::change).collect::<Result<_, ApiError>>()?;
+    let pipeline = find(&mut *ctx.db.read().await?, &account, &pipeline).await?;
+    Ok(Json(pipelines::change_config(&ctx.db, pipeline.id, stage, &changes, ctx.now()).await?))
+}
+
+/// At the other stages are apps, which have config vars of their own.
+fn parse_stage(stage: &str) -> Result<Stage, ApiError> {
+    match stage.parse()? {
+        Stage::Test => Ok(Stage::Test),
+        stage => {
+            Err(ApiError::InvalidParams(format!("Only the stage test has config vars, not {stage}: set those of its apps.")))
+        }
+    }
+}
