@@ -45,6 +45,12 @@ impl Ctx {
     /// The clock.
     #[must_use]
     pub fn now(&self) -> OffsetDateTime {
+        Self::now_utc()
+    }
+
+    /// The clock, for what gets no `Ctx`.
+    #[must_use]
+    pub fn now_utc() -> OffsetDateTime {
         OffsetDateTime::now_utc()
     }
 

@@ -21,6 +21,7 @@ pub mod deploy;
 pub mod apps;
 pub mod auth;
 pub mod build;
+pub mod launch;
 pub mod pipelines;
 pub mod release;
 pub mod run;

@@ -77,14 +77,14 @@ pub(super) async fn update(
         return Err(ApiError::InvalidParams("The stack of an app can't be changed.".into()));
     }
     let Some(name) = change.name else { return answer(&ctx, &at.app).await };
-    let app = crate::apps::rename(&ctx.db, &at.app, name.parse()?, ctx.now()).await?;
+    let app = crate::apps::rename(&ctx.db, &at.app, name.parse()?, at.by.id, ctx.now()).await?;
     answer(&ctx, &app).await
 }
 
 /// `DELETE /apps/{app}`
 pub(super) async fn destroy(State(ctx): State<Ctx>, at: InApp<Manage>) -> Result<Json<types::App>, ApiError> {
     let last = answer(&ctx, &at.app).await?;
-    crate::apps::destroy(&ctx.db, &at.app, ctx.now()).await?;
+    crate::apps::destroy(&ctx.db, &at.app, at.by.id, ctx.now()).await?;
     Ok(last)
 }
 

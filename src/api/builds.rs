@@ -144,7 +144,13 @@ async fn release_of(db: &mut Connection, build: &Build) -> Result<Option<Release
     Ok(db::releases::by_build(db, build.app, build.id).await?)
 }
 
-fn describe(build: &Build, release: Option<&Release>, user: UserRef, urls: &Urls, permissions: &Permissions) -> types::Build {
+pub(super) fn describe(
+    build: &Build,
+    release: Option<&Release>,
+    user: UserRef,
+    urls: &Urls,
+    permissions: &Permissions,
+) -> types::Build {
     // The wire has no word for a cancelled build.
     let status = match build.status {
         BuildStatus::Cancelled => BuildStatus::Failed,

@@ -40,7 +40,7 @@ pub(super) async fn create(
     if account.id == at.app.owner {
         return Err(ApiError::InvalidParams(format!("{} owns {} already.", account.email, at.app.name)));
     }
-    crate::apps::add_collaborator(&ctx.db, &at.app, &account, permissions, ctx.now()).await?;
+    crate::apps::add_collaborator(&ctx.db, &at.app, &account, permissions, at.by.id, ctx.now()).await?;
     let added = find(&mut *ctx.db.read().await?, &at.app, account.email.as_str()).await?;
     Ok(Created(added))
 }
@@ -58,7 +58,7 @@ pub(super) async fn update(
         let text = format!("{} owns {} and has every permission in it.", one.user.email, at.app.name);
         return Err(ApiError::InvalidParams(text));
     }
-    if !crate::apps::set_permissions(&ctx.db, &at.app, one.user.id, &permissions, ctx.now()).await? {
+    if !crate::apps::set_permissions(&ctx.db, &at.app, one.user.id, &permissions, at.by.id, ctx.now()).await? {
         return Err(ApiError::NotFound("collaborator"));
     }
     Ok(Json(find(&mut *ctx.db.read().await?, &at.app, &user).await?))
@@ -73,7 +73,7 @@ pub(super) async fn destroy(State(ctx): State<Ctx>, at: InApp<See>, Named(user):
     if one.user.id == at.app.owner {
         return Err(ApiError::InvalidParams(format!("{} owns {} and can't be removed from it.", one.user.email, at.app.name)));
     }
-    crate::apps::remove_collaborator(&ctx.db, &at.app, one.user.id).await?;
+    crate::apps::remove_collaborator(&ctx.db, &at.app, one.user.id, at.by.id, ctx.now()).await?;
     Ok(Json(one))
 }
 
@@ -102,7 +102,7 @@ async fn account(db: &mut Connection, user: &str) -> Result<Option<Account>, Api
     }
 }
 
-fn describe(app: &App, one: &db::collaborators::Collaborator) -> Collaborator {
+pub(super) fn describe(app: &App, one: &db::collaborators::Collaborator) -> Collaborator {
     let role = if one.account.id == app.owner { "owner" } else { "collaborator" };
     let permission = |one: model::Permission| Permission { name: one.to_string(), description: one.description().into() };
     Collaborator {

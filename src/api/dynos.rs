@@ -15,7 +15,7 @@ use super::urls::Urls;
 use crate::ctx::Ctx;
 use crate::db;
 use crate::deploy::{self, Dyno, RunRequest};
-use crate::model::{App, ConfigKey, ProcessType};
+use crate::model::{App, ConfigKey, ProcessType, Release};
 
 /// The longest command: more than anybody types, and less than the kernel takes.
 const COMMAND_BYTES: usize = 64 * 1024;
@@ -64,26 +64,32 @@ pub(super) async fn info(State(ctx): State<Ctx>, at: InApp<See>, Named(dyno): Na
     let dyno = db::dynos::find(&mut db, at.app.id, &dyno).await?.ok_or(ApiError::NotFound("dyno"))?;
     let is_kept = known.is_some_and(|dyno| !dyno.is_attached) || db::dynos::log(&mut db, dyno.id).await?.is_some();
     let release = db::releases::by_id(&mut db, at.app.id, dyno.release).await?.ok_or(ApiError::NotFound("release"))?;
+    let output_stream_url = is_kept.then(|| urls.dyno_output(dyno.id));
+    Ok(Json(types::Dyno { output_stream_url, ..describe_recorded(&at.app, dyno, &release) }))
+}
+
+/// A one-off command as the database has it. Without the address of its output, which is a secret of a kind.
+pub(super) fn describe_recorded(app: &App, dyno: db::dynos::Dyno, release: &Release) -> types::Dyno {
     let state = match dyno.end.as_ref().map(|end| end.exit_status) {
         None => "up",
         Some(Some(0)) => "down",
         Some(_) => "crashed",
     };
-    Ok(Json(types::Dyno {
-        app: NamedRef { id: at.app.id.to_string(), name: at.app.name.to_string() },
+    types::Dyno {
+        app: NamedRef { id: app.id.to_string(), name: app.name.to_string() },
         attach_url: None,
         command: dyno.command,
         created_at: Timestamp(dyno.created_at),
         exit_status: dyno.end.and_then(|end| end.exit_status),
         id: dyno.id,
         name: dyno.name,
-        output_stream_url: is_kept.then(|| urls.dyno_output(dyno.id)),
+        output_stream_url: None,
         release: ReleaseRef { id: release.id, version: release.version.0 },
         size: SIZE.into(),
         state: state.into(),
         process_type: dyno.process_type.to_string(),
         updated_at: Timestamp(dyno.created_at),
-    }))
+    }
 }
 
 /// `POST /apps/{app}/dynos/{dyno}/actions/stop`, and `DELETE` of it, which restarts what is to run for ever: nothing here

@@ -14,6 +14,7 @@ use crate::apps::AppError;
 use crate::auth::{AccessError, AuthError};
 use crate::db::DbError;
 use crate::deploy::{ArchiveError, Failure, RunError, SetupError, TestRunError};
+use crate::launch::WebhookError;
 use crate::model::{Invalid, ReleaseVersion, RollbackRefusal};
 use crate::pipelines::PipelineError;
 use crate::release::{BlockError, ConfigError, CreateError, PromoteError, UploadError};
@@ -238,6 +239,17 @@ impl From<PromoteError> for ApiError {
         match error {
             PromoteError::Invalid(invalid) => invalid.into(),
             PromoteError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<WebhookError> for ApiError {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::TooMany(most) => {
+                Self::InvalidParams(format!("An app can have at most {most} webhooks. Remove one with webhooks:remove first."))
+            }
+            WebhookError::Db(error) => error.into(),
         }
     }
 }

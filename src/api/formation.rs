@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use super::dyno_sizes;
 use super::error::ApiError;
@@ -14,7 +15,7 @@ use super::types::{Formation, FormationUpdate, FormationUpdates, NamedRef, Times
 use crate::ctx::Ctx;
 use crate::db::formations::Scale;
 use crate::db::{self, Connection, DbError};
-use crate::model::{App, DynoSize, ProcessType, Release};
+use crate::model::{App, DynoSize, FormationFacts, ProcessType, Release};
 
 /// More of one process type is a mistake.
 const MOST: u32 = 1000;
@@ -44,7 +45,7 @@ pub(super) async fn update_all(
         Ok((name, update))
     });
     let named = named.collect::<Result<Vec<_>, ApiError>>()?;
-    Ok(Json(apply(&ctx, &at.app, named).await?))
+    Ok(Json(apply(&ctx, &at, named).await?))
 }
 
 /// `PATCH /apps/{app}/formation/{type}`
@@ -54,11 +55,28 @@ pub(super) async fn update(
     Named(name): Named,
     Body(update): Body<FormationUpdate>,
 ) -> Result<Json<Formation>, ApiError> {
-    let mut updated = apply(&ctx, &at.app, vec![(name, update)]).await?;
+    let mut updated = apply(&ctx, &at, vec![(name, update)]).await?;
     Ok(Json(updated.remove(0)))
 }
 
-async fn apply(ctx: &Ctx, app: &App, updates: Vec<(String, FormationUpdate)>) -> Result<Vec<Formation>, ApiError> {
+/// The formation of one process type as it was then.
+pub(super) async fn describe_then(
+    db: &mut Connection,
+    app: &App,
+    facts: &FormationFacts,
+    at: OffsetDateTime,
+) -> Result<Formation, ApiError> {
+    let release = match facts.release {
+        Some(release) => db::releases::by_id(db, app.id, release).await?,
+        None => None,
+    };
+    let scale = Scale { quantity: facts.quantity, size: facts.size.clone(), updated_at: at };
+    let scales = BTreeMap::from([(facts.process_type.clone(), scale)]);
+    Ok(Processes::of_release(db, release, scales).await?.describe(app, &facts.process_type))
+}
+
+async fn apply<A>(ctx: &Ctx, at: &InApp<A>, updates: Vec<(String, FormationUpdate)>) -> Result<Vec<Formation>, ApiError> {
+    let app = &at.app;
     let mut tx = ctx.db.write().await?;
     let mut processes = Processes::of(&mut tx, app).await?;
     let mut changed = Vec::new();
@@ -66,7 +84,7 @@ async fn apply(ctx: &Ctx, app: &App, updates: Vec<(String, FormationUpdate)>) ->
         let process_type = processes.find(app, &name)?;
         let before = processes.scale(&process_type);
         let scale = Scale { updated_at: ctx.now(), ..scaled(before, update)? };
-        db::formations::set(&mut tx, app.id, &process_type, &scale).await?;
+        db::formations::set(&mut tx, app.id, &process_type, &scale, at.by.id).await?;
         processes.scales.insert(process_type.clone(), scale);
         changed.push(process_type);
     }
@@ -112,12 +130,21 @@ struct Processes {
 impl Processes {
     async fn of(db: &mut Connection, app: &App) -> Result<Self, ApiError> {
         let release = db::releases::current(db, app.id).await?;
+        let scales = db::formations::list(db, app.id).await?;
+        Self::of_release(db, release, scales).await
+    }
+
+    async fn of_release(
+        db: &mut Connection,
+        release: Option<Release>,
+        scales: BTreeMap<ProcessType, Scale>,
+    ) -> Result<Self, ApiError> {
         let slug = match release.as_ref().and_then(|release| release.slug) {
             Some(slug) => db::slugs::get(db, slug).await?,
             None => None,
         };
         let commands = slug.map(|slug| slug.process_types).unwrap_or_default();
-        Ok(Self { release, commands, scales: db::formations::list(db, app.id).await? })
+        Ok(Self { release, commands, scales })
     }
 
     fn find(&self, app: &App, type_or_id: &str) -> Result<ProcessType, ApiError> {
@@ -135,8 +162,8 @@ impl Processes {
         self.scales.get(process_type).cloned().unwrap_or_else(at_first)
     }
 
-    fn released_at(&self) -> time::OffsetDateTime {
-        self.release.as_ref().map_or(time::OffsetDateTime::UNIX_EPOCH, |release| release.created_at)
+    fn released_at(&self) -> OffsetDateTime {
+        self.release.as_ref().map_or(OffsetDateTime::UNIX_EPOCH, |release| release.created_at)
     }
 
     fn describe_all(&self, app: &App) -> Vec<Formation> {

@@ -2,7 +2,8 @@
 //!
 //! `routes` is the table of all routes, and `openapi` describes them. `guard` looks up who asks and counts; `extract` reads
 //! for which app, and the body; `range` reads which part
-//! of a list; then one file per noun, and `streams` with `log_stream`; `types` is the wire. `error` is every answer that is not a success, `marks`
+//! of a list; then one file per noun, and `streams` with `log_stream` (one log), `log_sessions` (all of an app's); `types` is the wire, and `events`
+//! what has happened, for webhooks and the log. `error` is every answer that is not a success, `marks`
 //! what every answer carries (`Request-Id`, `ETag`), `urls` the addresses that answers tell.
 //!
 //! Rules: an app that is not yours is answered like one that does not exist. Config values are in no log line and no
@@ -28,10 +29,12 @@ mod collaborators;
 mod config_vars;
 mod dyno_sizes;
 mod dynos;
+mod events;
 mod filters;
 mod formation;
 mod keys;
 mod ledger;
+mod log_sessions;
 mod log_stream;
 mod oauth_authorizations;
 mod pipeline_config_vars;
@@ -45,9 +48,12 @@ mod stacks;
 mod streams;
 mod test_runs;
 pub mod types;
+mod webhook_deliveries;
+mod webhooks;
 
 mod error;
 mod marks;
 mod urls;
 
+pub use events::notification;
 pub use routes::router;

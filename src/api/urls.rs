@@ -72,6 +72,11 @@ impl Urls {
         format!("https://{}:{}/streams/test-runs/{run}/{log}", self.host, self.port)
     }
 
+    /// An app's log, by a sealed session: in the query, because hoist's own log has paths.
+    pub(super) fn log(&self, session: &str) -> String {
+        format!("{}/streams/logs?session={session}", self.base())
+    }
+
     /// Where to attach to a one-off command: TLS, or plain to this installation's own client.
     pub(super) fn attach(&self, secret: &str) -> String {
         format!("rendezvous://{}:{}/{secret}", self.host, self.port)

@@ -67,17 +67,17 @@ pub async fn set_stack(db: &Db, app: App, stack: &StackName, now: OffsetDateTime
 }
 
 /// Gives an app another name.
-pub async fn rename(db: &Db, app: &App, name: AppName, now: OffsetDateTime) -> Result<App, AppError> {
+pub async fn rename(db: &Db, app: &App, name: AppName, by: AccountId, now: OffsetDateTime) -> Result<App, AppError> {
     let mut tx = db.write().await?;
-    db::apps::rename(&mut tx, app.id, &name, now).await.map_err(|error| taken(&name, error))?;
+    db::apps::rename(&mut tx, app.id, &name, by, now).await.map_err(|error| taken(&name, error))?;
     tx.commit().await.map_err(DbError::from)?;
     Ok(App { name, updated_at: now, ..app.clone() })
 }
 
 /// Destroys an app: its name is free again, nothing finds it any more; its ledger stays.
-pub async fn destroy(db: &Db, app: &App, now: OffsetDateTime) -> Result<(), DbError> {
+pub async fn destroy(db: &Db, app: &App, by: AccountId, now: OffsetDateTime) -> Result<(), DbError> {
     let mut tx = db.write().await?;
-    db::apps::destroy(&mut tx, app.id, now).await?;
+    db::apps::destroy(&mut tx, app.id, by, now).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -91,11 +91,12 @@ pub async fn add_collaborator(
     app: &App,
     account: &Account,
     permissions: Option<Permissions>,
+    by: AccountId,
     now: OffsetDateTime,
 ) -> Result<(), AppError> {
     let mut tx = db.write().await?;
     let wanted = permissions.clone().unwrap_or_default();
-    let is_new = db::collaborators::insert(&mut tx, app.id, account.id, &wanted, now).await?;
+    let is_new = db::collaborators::insert(&mut tx, app.id, account.id, &wanted, by, now).await?;
     if !is_new && permissions.is_some() && permissions != db::collaborators::permissions(&mut tx, app.id, account.id).await? {
         let text = format!("{} is a collaborator of {} already. Update the permissions instead.", account.email, app.name);
         return Err(Invalid(text).into());
@@ -110,18 +111,25 @@ pub async fn set_permissions(
     app: &App,
     account: AccountId,
     permissions: &Permissions,
+    by: AccountId,
     now: OffsetDateTime,
 ) -> Result<bool, DbError> {
     let mut tx = db.write().await?;
-    let done = db::collaborators::set_permissions(&mut tx, app.id, account, permissions, now).await?;
+    let done = db::collaborators::set_permissions(&mut tx, app.id, account, permissions, by, now).await?;
     tx.commit().await?;
     Ok(done)
 }
 
 /// Takes an app from an account again.
-pub async fn remove_collaborator(db: &Db, app: &App, account: AccountId) -> Result<(), DbError> {
+pub async fn remove_collaborator(
+    db: &Db,
+    app: &App,
+    account: AccountId,
+    by: AccountId,
+    now: OffsetDateTime,
+) -> Result<(), DbError> {
     let mut tx = db.write().await?;
-    db::collaborators::delete(&mut tx, app.id, account).await?;
+    db::collaborators::delete(&mut tx, app.id, account, by, now).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -10,7 +10,8 @@ use tokio_rustls::rustls::crypto::ring;
 use ureq::http::uri::Authority;
 use ureq::http::{Method, Request, Response, StatusCode, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, Body, SendBody};
+use ureq::typestate::WithoutBody;
+use ureq::{Agent, Body, RequestBuilder, SendBody};
 
 use super::error::CliError;
 use super::netrc;
@@ -107,6 +108,18 @@ impl Client {
         read(&mut self.send(Method::POST, path, None, body)?)
     }
 
+    /// The same, with one header of the answer.
+    pub(super) fn post_for_header<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        header: &str,
+    ) -> Result<(T, Option<String>), CliError> {
+        let mut response = self.send(Method::POST, path, None, body)?;
+        let value = response.headers().get(header).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Ok((read(&mut response)?, value))
+    }
+
     pub(super) fn patch<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
         read(&mut self.send(Method::PATCH, path, None, body)?)
     }
@@ -121,17 +134,16 @@ impl Client {
 
     /// Opens a stream that may go on for as long as a build does. Sent without the token: the URL is the permission.
     pub(super) fn stream(&self, url: &str) -> Result<impl Read + use<>, CliError> {
-        let request = self
-            .agent
-            .get(url)
-            .config()
-            .timeout_global(None)
-            .timeout_recv_response(Some(REQUEST_TIME))
-            .timeout_per_read(Some(SILENCE))
-            .build();
-        let mut response = request.call().map_err(|error| unreachable(url, &error))?;
-        refused(&mut response)?;
-        Ok(response.into_body().into_reader())
+        open_stream(url, self.agent.get(url))
+    }
+
+    /// Opens a stream of server-sent events, behind the last one that was seen.
+    pub(super) fn events(&self, url: &str, last_seen: Option<&str>) -> Result<impl Read + use<>, CliError> {
+        let mut request = self.agent.get(url).header("accept", "text/event-stream");
+        if let Some(id) = last_seen {
+            request = request.header("last-event-id", id);
+        }
+        open_stream(url, request)
     }
 
     /// Puts a file to an address that needs no token. Without a content type, as Heroku's storage wants it.
@@ -169,6 +181,15 @@ impl Client {
         refused(&mut response)?;
         Ok(response)
     }
+}
+
+/// For as long as it goes on, if only something comes now and then.
+fn open_stream(url: &str, request: RequestBuilder<WithoutBody>) -> Result<impl Read + use<>, CliError> {
+    let request =
+        request.config().timeout_global(None).timeout_recv_response(Some(REQUEST_TIME)).timeout_per_read(Some(SILENCE)).build();
+    let mut response = request.call().map_err(|error| unreachable(url, &error))?;
+    refused(&mut response)?;
+    Ok(response.into_body().into_reader())
 }
 
 fn agent(host: &str) -> Agent {

@@ -23,12 +23,15 @@ mod ci_config;
 mod config;
 mod keys;
 mod ledger;
+mod logs;
 mod pipelines;
 mod pipelines_promote;
 mod ps;
 mod releases;
 mod run;
 mod setup;
+mod webhooks;
+mod webhooks_deliveries;
 
 mod attach;
 mod checkout;
@@ -90,6 +93,8 @@ enum Command {
     #[command(flatten)]
     Ledger(ledger::Ledger),
     #[command(flatten)]
+    Logs(logs::Logs),
+    #[command(flatten)]
     Pipelines(pipelines::Pipelines),
     #[command(flatten)]
     Ps(ps::Ps),
@@ -99,6 +104,8 @@ enum Command {
     Run(run::Run),
     #[command(flatten)]
     Setup(setup::Setup),
+    #[command(flatten)]
+    Webhooks(webhooks::Webhooks),
 }
 
 /// Entry point of the command line. Exit codes: 0, 1 for the user's error, 2 for the API's, 100 for not
@@ -131,11 +138,13 @@ impl Command {
             Self::Config(command) => command.run(),
             Self::Keys(command) => command.run(),
             Self::Ledger(command) => command.run(),
+            Self::Logs(command) => command.run(),
             Self::Pipelines(command) => command.run(),
             Self::Ps(command) => command.run(),
             Self::Releases(command) => command.run(),
             Self::Run(command) => command.run(),
             Self::Setup(command) => command.run(),
+            Self::Webhooks(command) => command.run(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `hoist run`, `run:detached`, `logs`
+//! `hoist run`, `run:detached`
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::attach;
 use super::client::Client;
 use super::error::CliError;
 use super::output::{self, Action, print};
-use super::target::{Target, app_path, encode};
+use super::target::{Target, app_path};
 use crate::api::types::{Dyno, NewDyno};
 
 #[derive(Debug, Subcommand)]
@@ -20,9 +20,6 @@ pub(super) enum Run {
     /// Run a one-off command in the app's code, and leave it running
     #[command(name = "run:detached")]
     Detached(Detached),
-    /// Show the output of a one-off command, following it to its end
-    #[command(name = "logs")]
-    Logs(Logs),
 }
 
 /// What is run.
@@ -65,22 +62,12 @@ pub(super) struct Detached {
     tail: bool,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct Logs {
-    /// Name of the dyno, such as run.1234
-    #[arg(short, long = "dyno-name", alias = "dyno", value_name = "DYNO")]
-    dyno_name: String,
-    #[command(flatten)]
-    target: Target,
-}
-
 impl Run {
     pub(super) fn run(self) -> Result<(), CliError> {
         let client = Client::open()?;
         match self {
             Self::Attached(args) => attached(&client, &args.job),
             Self::Detached(args) => detached(&client, &args),
-            Self::Logs(args) => logs(&client, &args),
         }
     }
 }
@@ -110,11 +97,6 @@ fn detached(client: &Client, args: &Detached) -> Result<(), CliError> {
         return show(client, &dyno);
     }
     print(&format!("Run hoist logs --app {app} --dyno {} to view the output.\n", dyno.name))
-}
-
-fn logs(client: &Client, args: &Logs) -> Result<(), CliError> {
-    let app = args.target.app()?;
-    show(client, &client.get(&format!("{}/dynos/{}", app_path(&app), encode(&args.dyno_name)))?)
 }
 
 fn show(client: &Client, dyno: &Dyno) -> Result<(), CliError> {

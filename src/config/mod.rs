@@ -4,6 +4,7 @@
 
 mod client;
 mod network;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use crate::model::{Limits, StackName};
 
 pub use client::Client;
 pub use network::Network;
+pub use webhooks::{History, Webhooks};
 
 /// Which engine runs builds; see [`crate::engine::Kind`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -83,8 +85,12 @@ pub struct File {
     pub create_on_push: Option<bool>,
     /// Certificate and key of the HTTP door.
     pub tls: Option<Tls>,
-    /// `[network]`: what builds may reach.
+    /// `[network]`: what builds and webhooks may reach.
     pub network: Network,
+    /// `[webhooks]`: how deliveries are made.
+    pub webhooks: Webhooks,
+    /// `[history]`: how long it is known what has happened.
+    pub history: History,
     /// `[limits]`: see [`Limits`].
     pub limits: Limits,
 }
@@ -111,6 +117,8 @@ pub struct Config {
     pub create_on_push: bool,
     pub tls: Option<Tls>,
     pub network: Network,
+    pub webhooks: Webhooks,
+    pub history: History,
     pub limits: Limits,
 }
 
@@ -144,6 +152,8 @@ impl Config {
             create_on_push: file.create_on_push.unwrap_or(true),
             tls: file.tls,
             network: file.network,
+            webhooks: file.webhooks,
+            history: file.history,
             limits: file.limits,
             data_dir,
         })

@@ -3,8 +3,8 @@
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
-use super::{Connection, DbError, row};
-use crate::model::{App, AppId, AppName, Digest, StackName};
+use super::{Connection, DbError, events, packs, releases, row, webhook_deliveries};
+use crate::model::{AccountId, App, AppFacts, AppId, AppName, Change, Digest, Facts, StackName};
 
 /// Adds an app. Fails with [`DbError::is_taken`] when the name is taken.
 pub async fn insert(db: &mut Connection, app: &App) -> Result<(), DbError> {
@@ -15,9 +15,9 @@ pub async fn insert(db: &mut Connection, app: &App) -> Result<(), DbError> {
         .bind(app.stack.as_str())
         .bind(row::millis(app.created_at))
         .bind(row::millis(app.updated_at))
-        .execute(db)
+        .execute(&mut *db)
         .await?;
-    Ok(())
+    record(db, app.id, Change::Create, app.owner, None, app.created_at).await
 }
 
 /// Finds a living app by its name.
@@ -34,21 +34,35 @@ pub async fn by_id(db: &mut Connection, id: AppId) -> Result<Option<App>, DbErro
     row.as_ref().map(app).transpose()
 }
 
-/// Marks an app as destroyed; its name is free from then on.
-pub async fn destroy(db: &mut Connection, id: AppId, at: OffsetDateTime) -> Result<(), DbError> {
-    sqlx::query("UPDATE apps SET destroyed_at = ? WHERE id = ?").bind(row::millis(at)).bind(id.to_string()).execute(db).await?;
-    Ok(())
+/// Marks an app as destroyed; its name is free from then on. Its webhooks hear of it, once.
+pub async fn destroy(db: &mut Connection, id: AppId, by: AccountId, at: OffsetDateTime) -> Result<(), DbError> {
+    let destroyed = sqlx::query("UPDATE apps SET destroyed_at = ? WHERE id = ? AND destroyed_at IS NULL")
+        .bind(row::millis(at))
+        .bind(id.to_string())
+        .execute(&mut *db)
+        .await?;
+    if destroyed.rows_affected() == 0 {
+        return Ok(());
+    }
+    record(db, id, Change::Destroy, by, None, at).await?;
+    webhook_deliveries::hasten(db, id, at).await
 }
 
-/// Renames an app and returns it. Fails with [`DbError::is_taken`] when the name is taken.
-pub async fn rename(db: &mut Connection, id: AppId, name: &AppName, at: OffsetDateTime) -> Result<(), DbError> {
+/// Renames an app. Fails with [`DbError::is_taken`] when the name is taken.
+pub async fn rename(db: &mut Connection, id: AppId, name: &AppName, by: AccountId, at: OffsetDateTime) -> Result<(), DbError> {
+    let before = get(db, id).await?.name;
     sqlx::query("UPDATE apps SET name = ?, updated_at = ? WHERE id = ?")
         .bind(name.as_str())
         .bind(row::millis(at))
         .bind(id.to_string())
-        .execute(db)
+        .execute(&mut *db)
         .await?;
-    Ok(())
+    record(db, id, Change::Update, by, Some(before), at).await
+}
+
+/// Gets an app that another row names, also a destroyed one.
+pub async fn get(db: &mut Connection, id: AppId) -> Result<App, DbError> {
+    app(&sqlx::query("SELECT * FROM apps WHERE id = ?").bind(id.to_string()).fetch_one(db).await?)
 }
 
 /// Sets the stack of the app's next build.
@@ -88,6 +102,29 @@ pub async fn set_cache(db: &mut Connection, id: AppId, cache: Option<&Digest>) -
 pub async fn next_build_number(db: &mut Connection, id: AppId) -> Result<i64, DbError> {
     let row = sqlx::query("UPDATE apps SET last_build = last_build + 1 WHERE id = ? RETURNING last_build").bind(id.to_string());
     row::number(&row.fetch_one(db).await?, "last_build")
+}
+
+/// Records what has happened to the app itself, with the app as it is now.
+async fn record(
+    db: &mut Connection,
+    id: AppId,
+    action: Change,
+    by: AccountId,
+    previous_name: Option<AppName>,
+    at: OffsetDateTime,
+) -> Result<(), DbError> {
+    let app = get(db, id).await?;
+    let facts = Facts::App(AppFacts {
+        name: app.name,
+        owner: app.owner,
+        stack: app.stack,
+        created_at: app.created_at,
+        updated_at: app.updated_at,
+        release: releases::current(db, id).await?.map(|release| release.id),
+        repo_bytes: packs::bytes(db, id).await?,
+        previous_name,
+    });
+    events::record(db, &events::NewEvent { app: id, action, by, facts, at }).await
 }
 
 pub(super) fn app(row: &SqliteRow) -> Result<App, DbError> {

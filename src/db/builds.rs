@@ -4,8 +4,10 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
-use super::{Connection, DbError, Window, build_sources, row};
-use crate::model::{AccountId, AppId, BuildId, BuildStatus, BuildpackRef, CommitId, Digest, SlugId, SourceBlob, StackName};
+use super::{Connection, DbError, Window, build_sources, events, row};
+use crate::model::{
+    AccountId, AppId, BuildId, BuildStatus, BuildpackRef, Change, CommitId, Digest, Facts, SlugId, SourceBlob, StackName,
+};
 
 /// A build with its outcome, if it has ended.
 #[derive(Debug, Clone)]
@@ -54,7 +56,7 @@ pub async fn insert(
     stack: &StackName,
     at: OffsetDateTime,
 ) -> Result<i64, DbError> {
-    let number = super::apps::next_build_number(db, app).await?;
+    let number = super::apps::next_build_number(&mut *db, app).await?;
     sqlx::query("INSERT INTO builds (id, app_id, number, account_id, commit_id, stack, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)")
         .bind(id.to_string())
         .bind(app.to_string())
@@ -63,8 +65,10 @@ pub async fn insert(
         .bind(commit.map(CommitId::as_str))
         .bind(stack.as_str())
         .bind(row::millis(at))
-        .execute(db)
+        .execute(&mut *db)
         .await?;
+    let facts = Facts::Build { id };
+    events::record(db, &events::NewEvent { app, action: Change::Create, by, facts, at }).await?;
     Ok(number)
 }
 
@@ -76,9 +80,11 @@ pub async fn end(db: &mut Connection, id: BuildId, outcome: &Outcome, at: Offset
         .bind(outcome.reason.as_deref())
         .bind(outcome.slug.map(|slug| slug.to_string()))
         .bind(row::millis(at))
-        .execute(db)
+        .execute(&mut *db)
         .await?;
-    Ok(())
+    let row = sqlx::query("SELECT app_id, account_id FROM builds WHERE id = ?").bind(id.to_string()).fetch_one(&mut *db).await?;
+    let (app, by) = (row::text(&row, "app_id")?, row::text(&row, "account_id")?);
+    events::record(db, &events::NewEvent { app, action: Change::Update, by, facts: Facts::Build { id }, at }).await
 }
 
 /// Finds a build of an app.

@@ -3,8 +3,8 @@
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
-use super::{Connection, DbError, accounts, row};
-use crate::model::{Account, AccountId, AppId, Permissions};
+use super::{Connection, DbError, accounts, events, row};
+use crate::model::{Account, AccountId, AppId, Change, CollaboratorFacts, Facts, Permissions};
 
 /// A collaborator of an app.
 #[derive(Debug, Clone)]
@@ -23,6 +23,7 @@ pub async fn insert(
     app: AppId,
     account: AccountId,
     permissions: &Permissions,
+    by: AccountId,
     at: OffsetDateTime,
 ) -> Result<bool, DbError> {
     let row = sqlx::query(
@@ -30,7 +31,13 @@ pub async fn insert(
          ON CONFLICT DO NOTHING",
     );
     let row = row.bind(app.to_string()).bind(account.to_string()).bind(permissions.to_string()).bind(row::millis(at));
-    Ok(row.execute(db).await?.rows_affected() > 0)
+    let is_new = row.execute(&mut *db).await?.rows_affected() > 0;
+    if is_new {
+        let facts =
+            CollaboratorFacts { account, permissions: permissions.clone(), created_at: at, updated_at: at, previous: None };
+        record(db, app, Change::Create, facts, (by, at)).await?;
+    }
+    Ok(is_new)
 }
 
 /// Replaces a collaborator's permissions and tells whether there is such a collaborator.
@@ -39,26 +46,60 @@ pub async fn set_permissions(
     app: AppId,
     account: AccountId,
     permissions: &Permissions,
+    by: AccountId,
     at: OffsetDateTime,
 ) -> Result<bool, DbError> {
-    let done = sqlx::query("UPDATE collaborators SET permissions = ?, updated_at = ? WHERE app_id = ? AND account_id = ?")
-        .bind(permissions.to_string())
-        .bind(row::millis(at))
-        .bind(app.to_string())
-        .bind(account.to_string())
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() > 0)
+    let Some(previous) = self::permissions(&mut *db, app, account).await? else { return Ok(false) };
+    let row = sqlx::query(
+        "UPDATE collaborators SET permissions = ?, updated_at = ? WHERE app_id = ? AND account_id = ? RETURNING created_at",
+    )
+    .bind(permissions.to_string())
+    .bind(row::millis(at))
+    .bind(app.to_string())
+    .bind(account.to_string())
+    .fetch_one(&mut *db)
+    .await?;
+    let created_at = row::time(&row, "created_at")?;
+    let permissions = permissions.clone();
+    let facts = CollaboratorFacts { account, permissions, created_at, updated_at: at, previous: Some(previous) };
+    record(db, app, Change::Update, facts, (by, at)).await?;
+    Ok(true)
 }
 
 /// Removes a collaborator and tells whether there was one.
-pub async fn delete(db: &mut Connection, app: AppId, account: AccountId) -> Result<bool, DbError> {
-    let done = sqlx::query("DELETE FROM collaborators WHERE app_id = ? AND account_id = ?")
+pub async fn delete(
+    db: &mut Connection,
+    app: AppId,
+    account: AccountId,
+    by: AccountId,
+    at: OffsetDateTime,
+) -> Result<bool, DbError> {
+    let removed = sqlx::query("DELETE FROM collaborators WHERE app_id = ? AND account_id = ? RETURNING *")
         .bind(app.to_string())
         .bind(account.to_string())
-        .execute(db)
+        .fetch_optional(&mut *db)
         .await?;
-    Ok(done.rows_affected() > 0)
+    let Some(row) = removed else { return Ok(false) };
+    let facts = CollaboratorFacts {
+        account,
+        permissions: row::text(&row, "permissions")?,
+        created_at: row::time(&row, "created_at")?,
+        updated_at: row::time(&row, "updated_at")?,
+        previous: None,
+    };
+    record(db, app, Change::Destroy, facts, (by, at)).await?;
+    Ok(true)
+}
+
+/// Records what has happened to a collaborator: by whom, and when.
+async fn record(
+    db: &mut Connection,
+    app: AppId,
+    action: Change,
+    facts: CollaboratorFacts,
+    (by, at): (AccountId, OffsetDateTime),
+) -> Result<(), DbError> {
+    events::record(db, &events::NewEvent { app, action, by, facts: Facts::Collaborator(facts), at }).await
 }
 
 /// Lists an app's collaborators (without its owner), by address.

@@ -1,11 +1,13 @@
 //! One-off commands and their ends. Both are append-only: a command is recorded when it is started, and its end once.
+//!
+//! A release command has no row here: what there is to tell of it, its release's events tell.
 
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
-use super::{Connection, DbError, row};
-use crate::model::{AccountId, AppId, Digest, DynoId, ProcessType, ReleaseId};
+use super::{Connection, DbError, events, row};
+use crate::model::{AccountId, AppId, Change, Digest, DynoId, Facts, ProcessType, ReleaseId};
 
 /// A one-off command, with its end if it has ended.
 #[derive(Debug, Clone)]
@@ -47,9 +49,14 @@ pub async fn insert(db: &mut Connection, dyno: &Dyno) -> Result<(), DbError> {
     .bind(dyno.process_type.as_str())
     .bind(&dyno.command)
     .bind(row::millis(dyno.created_at))
-    .execute(db)
+    .execute(&mut *db)
     .await?;
-    Ok(())
+    record(db, dyno.id, Change::Create, dyno.created_at).await
+}
+
+/// Notes that a command runs now.
+pub async fn begin(db: &mut Connection, id: DynoId, at: OffsetDateTime) -> Result<(), DbError> {
+    record(db, id, Change::Update, at).await
 }
 
 /// Records how a command ended. Fails with [`DbError::is_taken`] when it has ended already.
@@ -59,9 +66,15 @@ pub async fn end(db: &mut Connection, id: DynoId, end: &DynoEnd, at: OffsetDateT
         .bind(end.exit_status)
         .bind(end.reason.as_deref())
         .bind(row::millis(at))
-        .execute(db)
+        .execute(&mut *db)
         .await?;
-    Ok(())
+    record(db, id, Change::Destroy, at).await
+}
+
+async fn record(db: &mut Connection, id: DynoId, action: Change, at: OffsetDateTime) -> Result<(), DbError> {
+    let row = sqlx::query("SELECT app_id, account_id FROM dynos WHERE id = ?").bind(id.to_string()).fetch_one(&mut *db).await?;
+    let (app, by) = (row::text(&row, "app_id")?, row::text(&row, "account_id")?);
+    events::record(db, &events::NewEvent { app, action, by, facts: Facts::Dyno { id }, at }).await
 }
 
 /// Finds an app's newest command of this name or id.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use sqlx::Row as _;
 use time::OffsetDateTime;
 
-use super::{Connection, DbError, row};
-use crate::model::{AppId, ProcessType};
+use super::{Connection, DbError, events, releases, row};
+use crate::model::{AccountId, AppId, Change, Facts, FormationFacts, ProcessType};
 
 /// The scale of one process type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,14 @@ pub async fn list(db: &mut Connection, app: AppId) -> Result<BTreeMap<ProcessTyp
 }
 
 /// Sets the scale of a process type.
-pub async fn set(db: &mut Connection, app: AppId, process_type: &ProcessType, scale: &Scale) -> Result<(), DbError> {
+pub async fn set(
+    db: &mut Connection,
+    app: AppId,
+    process_type: &ProcessType,
+    scale: &Scale,
+    by: AccountId,
+) -> Result<(), DbError> {
+    let previous = list(db, app).await?.remove(process_type).map(|scale| (scale.quantity, scale.size));
     sqlx::query(
         "INSERT INTO formations (app_id, type, quantity, size, updated_at) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (app_id, type) DO UPDATE SET quantity = ?3, size = ?4, updated_at = ?5",
@@ -42,7 +49,14 @@ pub async fn set(db: &mut Connection, app: AppId, process_type: &ProcessType, sc
     .bind(scale.quantity)
     .bind(&scale.size)
     .bind(row::millis(scale.updated_at))
-    .execute(db)
+    .execute(&mut *db)
     .await?;
-    Ok(())
+    let facts = Facts::Formation(FormationFacts {
+        process_type: process_type.clone(),
+        quantity: scale.quantity,
+        size: scale.size.clone(),
+        previous,
+        release: releases::current(db, app).await?.map(|release| release.id),
+    });
+    events::record(db, &events::NewEvent { app, action: Change::Update, by, facts, at: scale.updated_at }).await
 }

@@ -3,8 +3,9 @@
 //! In reading order: who (`accounts`, `tokens`, `ssh_keys`), what (`apps`, `app_details`, `collaborators`, `buildpacks`), the
 //! repository (`refs`, `packs`), what was uploaded and built (`sources`, `builds`, `build_sources`, `slugs`) or is to be
 //! uploaded (`slug_uploads`), what was released (`releases`, `phases`), how it is scaled (`formations`) and promoted
-//! (`pipelines` and its kin), what was run (`dynos`),
-//! set up (`app_setups`) and tested (`test_runs`, `test_cases`). `cipher` keeps config vars secret at rest.
+//! (`pipelines` and its kin), what was run (`dynos`), set up (`app_setups`) and tested (`test_runs`, `test_cases`).
+//! `events` is what has happened, and `webhooks` with `webhook_deliveries` who is told. `cipher` keeps config vars secret
+//! at rest.
 //!
 //! SQLite in WAL mode with `synchronous=FULL`: what `commit` has answered survives a power cut. One writer and
 //! several readers per process; other processes (`hoist admin`) wait their turn by the busy time-out.
@@ -38,21 +39,27 @@ pub mod pipelines;
 pub mod dynos;
 
 pub mod app_setups;
+pub mod events;
 pub mod test_cases;
 pub mod test_runs;
+pub mod webhook_deliveries;
+pub mod webhooks;
 
 mod cipher;
 mod row;
 mod window;
+mod write;
 
 use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{Sqlite, SqlitePool};
+use tokio::sync::watch;
 
 pub use cipher::Cipher;
 pub use window::{Order, TextWindow, Window};
+pub use write::Write;
 
 /// How long one statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -64,6 +71,7 @@ pub struct Db {
     writer: SqlitePool,
     readers: SqlitePool,
     cipher: Cipher,
+    commits: watch::Sender<()>,
 }
 
 /// Why a statement failed.
@@ -105,7 +113,7 @@ impl Db {
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
         sqlx::migrate!("src/db/migrations/sqlite").run(&writer).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options.read_only(true));
-        Ok(Self { writer, readers, cipher })
+        Ok(Self { writer, readers, cipher, commits: watch::Sender::new(()) })
     }
 
     /// A connection that only reads, as of now.
@@ -114,10 +122,16 @@ impl Db {
     }
 
     /// Starts the one transaction that may write now. Dropped without `commit`, it leaves no trace.
-    pub async fn write(&self) -> Result<Transaction<'static, Sqlite>, DbError> {
+    pub async fn write(&self) -> Result<Write, DbError> {
         // IMMEDIATE: take the write lock now. A transaction that reads first and writes later could otherwise
         // find that another process wrote in between.
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        Ok(Write::new(self.writer.begin_with("BEGIN IMMEDIATE").await?, self.commits.clone()))
+    }
+
+    /// Changes with each commit of this process: who waits for rows looks again then, and not by the clock.
+    #[must_use]
+    pub fn commits(&self) -> watch::Receiver<()> {
+        self.commits.subscribe()
     }
 
     /// The key under which config vars are kept.

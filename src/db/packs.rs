@@ -34,3 +34,9 @@ pub async fn list(db: &mut Connection, app: AppId) -> Result<Vec<String>, DbErro
         .await?;
     rows.iter().map(|row| Ok(row.try_get("name")?)).collect()
 }
+
+/// Bytes of all packs of the app together.
+pub async fn bytes(db: &mut Connection, app: AppId) -> Result<u64, DbError> {
+    let row = sqlx::query("SELECT COALESCE (SUM (bytes), 0) AS bytes FROM packs WHERE app_id = ?").bind(app.to_string());
+    row::number(&row.fetch_one(db).await?, "bytes")
+}

@@ -9,9 +9,10 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
-use super::{Cipher, Connection, DbError, Window, row};
+use super::{Cipher, Connection, DbError, Window, events, row};
 use crate::model::{
-    AccountId, AppId, BuildId, CommitId, ConfigVars, OneLine, Release, ReleaseId, ReleaseStatus, ReleaseVersion, SlugId,
+    AccountId, AppId, BuildId, Change, CommitId, ConfigVars, Facts, OneLine, Release, ReleaseId, ReleaseStatus, ReleaseVersion,
+    SlugId,
 };
 
 pub use chain::{Broken, Fault, Verification, verify};
@@ -63,24 +64,41 @@ pub async fn append(db: &mut Connection, cipher: &Cipher, new: NewRelease) -> Re
     let row = Row { id, version: ReleaseVersion(version), new: &new, config: &config, previous_hash: &previous_hash };
     let hash = chain::hash(db, &row).await?;
     insert(db, &row, &hash).await?;
-    add_event(db, id, new.status, new.at).await?;
+    insert_status(db, id, new.status, None, new.at).await?;
+    let facts = Facts::Release { id, status: new.status, previous: None };
+    events::record(db, &events::NewEvent { app: new.app, action: Change::Create, by: new.by, facts, at: new.at }).await?;
     get(db, new.app, ReleaseVersion(version))
         .await?
         .ok_or(DbError::Corrupt { what: "release", why: "it was just appended".into() })
 }
 
-/// Adds what happened to a release.
-pub async fn add_event(
+/// Adds what happened to a release, and why.
+pub async fn add_event_because(
     db: &mut Connection,
     release: ReleaseId,
     status: ReleaseStatus,
+    reason: Option<&str>,
     at: OffsetDateTime,
 ) -> Result<(), DbError> {
-    add_event_because(db, release, status, None, at).await
+    insert_status(db, release, status, reason, at).await?;
+    record_update(db, release, status, at).await
 }
 
-/// Adds what happened to a release, and why.
-pub async fn add_event_because(
+/// Notes that the command of a pending release begins: Heroku's webhooks tell it between the release and its end.
+pub async fn begin_command(db: &mut Connection, release: ReleaseId, at: OffsetDateTime) -> Result<(), DbError> {
+    record_update(db, release, ReleaseStatus::Pending, at).await
+}
+
+/// Records an event of a release that was pending until now.
+async fn record_update(db: &mut Connection, id: ReleaseId, status: ReleaseStatus, at: OffsetDateTime) -> Result<(), DbError> {
+    let row =
+        sqlx::query("SELECT app_id, account_id FROM releases WHERE id = ?").bind(id.to_string()).fetch_one(&mut *db).await?;
+    let (app, by) = (row::text(&row, "app_id")?, row::text(&row, "account_id")?);
+    let facts = Facts::Release { id, status, previous: Some(ReleaseStatus::Pending) };
+    events::record(db, &events::NewEvent { app, action: Change::Update, by, facts, at }).await
+}
+
+async fn insert_status(
     db: &mut Connection,
     release: ReleaseId,
     status: ReleaseStatus,

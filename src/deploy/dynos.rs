@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::app_log::AppLogs;
 use super::process::ProcessFailure;
 use super::rendezvous::Waiting;
 use crate::model::{AppId, DynoId, ProcessType, Release, ReleaseId};
@@ -23,6 +24,7 @@ struct Shared {
     runs: Arc<Semaphore>,
     all: Mutex<Vec<Arc<Dyno>>>,
     waiting: Waiting,
+    app_logs: AppLogs,
 }
 
 /// One run of one command of a release.
@@ -66,7 +68,7 @@ impl Dynos {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let phases = if phases == 0 { cores } else { phases };
         let (phases, runs) = (Arc::new(Semaphore::new(phases)), Arc::new(Semaphore::new(runs)));
-        Self(Arc::new(Shared { phases, runs, all: Mutex::default(), waiting: Waiting::default() }))
+        Self(Arc::new(Shared { phases, runs, all: Mutex::default(), waiting: Waiting::default(), app_logs: AppLogs::default() }))
     }
 
     /// An app's dynos, oldest first.
@@ -110,6 +112,11 @@ impl Dynos {
     /// The commands that wait for who wants to attach to them.
     pub(super) fn waiting(&self) -> &Waiting {
         &self.0.waiting
+    }
+
+    /// The apps' logs.
+    pub(super) fn app_logs(&self) -> &AppLogs {
+        &self.0.app_logs
     }
 
     /// Takes an ended dyno out.

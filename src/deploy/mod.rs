@@ -7,9 +7,10 @@
 //!
 //! `phase` carries out what an appended release still needs, whatever caused it; `run` runs one-off commands, and
 //! `rendezvous` is where a client attaches to one; `process` is what both have in common, one command of a release;
-//! `dynos` knows those that run. `setup` makes an app as its app.json says, and `test_run` runs an app's tests; `manifest` is
-//! what both make of app.json.
+//! `dynos` knows those that run, and `app_log` is what they all put out. `setup` makes an app as its app.json says, and
+//! `test_run` runs an app's tests; `manifest` is what both make of app.json.
 
+mod app_log;
 mod archive;
 mod cancel;
 mod dynos;
@@ -44,7 +45,8 @@ use crate::transcript::{Transcript, size};
 use site::Site;
 
 /// A log's reader, which doors show to pushers.
-pub use crate::transcript::Follower;
+pub use crate::transcript::{AppLog, Follower, OutputLine, OutputLines};
+pub use app_log::app_log;
 pub use archive::{ArchiveError, Log, open_dyno_log, open_log, open_release_log, open_test_log, purge_cache};
 pub use cancel::{Cancelled, cancel};
 pub use dynos::{Dyno, DynoEnd, Dynos};

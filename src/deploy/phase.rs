@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::app_log::app_log;
 use super::archive::{self, LogOf};
 use super::dynos::{Dyno, DynoEnd, PhaseTurn};
 use super::failure::Failure;
@@ -75,6 +76,7 @@ async fn run_phase(ctx: &Ctx, dyno: &Dyno, turn: PhaseTurn) -> DynoEnd {
     if let Some(why) = expired(&ctx.db, release).await.map_err(Failure::from)? {
         return Err(ProcessFailure::Expired(why));
     }
+    note_begin(ctx, release).await.map_err(Failure::from)?;
     let _running = telemetry::dyno_running("release");
     let (env, time) = (BTreeMap::new(), ctx.config.limits.release_time);
     let job = Job { name: &dyno.name, command, slug: slug.id, config: &config, env: &env, time };
@@ -82,6 +84,12 @@ async fn run_phase(ctx: &Ctx, dyno: &Dyno, turn: PhaseTurn) -> DynoEnd {
         ended = run_job(ctx, &job, &transcript, slot) => ended,
         () = dyno.stopped() => Err(stop_reason(ctx)),
     }
+}
+
+async fn note_begin(ctx: &Ctx, release: &Release) -> Result<(), DbError> {
+    let mut tx = ctx.db.write().await?;
+    db::releases::begin_command(&mut tx, release.id, ctx.now()).await?;
+    Ok(tx.commit().await?)
 }
 
 async fn load(ctx: &Ctx, release: &Release) -> Result<(Slug, ConfigVars), DbError> {
@@ -131,7 +139,9 @@ fn last_words(ctx: &Ctx, dyno: &Dyno, end: &DynoEnd) -> std::io::Result<Follower
 
 fn new_log(ctx: &Ctx, dyno: &Dyno, config: &ConfigVars) -> std::io::Result<Transcript> {
     let redactor = Redactor::new(config.0.iter().map(|(key, value)| (key.as_str(), value.expose())));
-    Transcript::create(&archive::spool_dir(ctx, dyno.release.id), ctx.config.limits.log_bytes, redactor)
+    let transcript = Transcript::create(&archive::spool_dir(ctx, dyno.release.id), ctx.config.limits.log_bytes, redactor)?;
+    transcript.copy_output_to(app_log(ctx, dyno.app)?, &dyno.name);
+    Ok(transcript)
 }
 
 fn log_failure(source: std::io::Error) -> Failure {

@@ -1,5 +1,6 @@
 //! What a start does about the last stop, which may have been a crash: the same thing either way.
 
+use super::app_log;
 use super::archive::{self, ArchiveError, LogOf};
 use super::setup;
 use crate::ctx::Ctx;
@@ -10,7 +11,8 @@ use crate::model::{AppId, BuildStatus, DynoId, Release, TestRun, TestRunEnd, Tes
 use crate::release::settle_phase;
 use crate::transcript::{Redactor, Transcript};
 
-/// Ends every build, release command, one-off command, setup and test run that was cut off, keeps the logs that were not archived yet, and sweeps what was in quarantine.
+/// Ends every build, release command, one-off command, setup and test run that was cut off, keeps the logs that were not
+/// archived yet, and sweeps what was in quarantine and the logs of destroyed apps.
 /// Runs before the doors open, so nothing of it can be of a build that runs.
 pub async fn recover(ctx: &Ctx) -> Result<(), ArchiveError> {
     let cut_off = db::builds::unended(&mut *ctx.db.read().await?).await?;
@@ -34,6 +36,7 @@ pub async fn recover(ctx: &Ctx) -> Result<(), ArchiveError> {
         end_test_run(ctx, run).await?;
     }
     keep_logs(ctx).await?;
+    sweep_app_logs(ctx).await?;
     sweep_quarantines(ctx).await
 }
 
@@ -104,6 +107,18 @@ async fn log_of(ctx: &Ctx, id: &str) -> Result<Option<LogOf>, DbError> {
         return Ok(Some(LogOf::Release(release)));
     }
     Ok(db::dynos::exists(&mut db, dyno).await?.then_some(LogOf::Dyno(dyno)))
+}
+
+/// Removes the logs of destroyed apps, which nobody can ask for any more.
+async fn sweep_app_logs(ctx: &Ctx) -> Result<(), ArchiveError> {
+    let Some(mut logs) = read_dir(app_log::app_logs_dir(ctx)).await? else { return Ok(()) };
+    while let Some(log) = logs.next_entry().await? {
+        let Some(app) = log.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        if db::apps::by_id(&mut *ctx.db.read().await?, app).await?.is_none() {
+            tokio::fs::remove_dir_all(log.path()).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn sweep_quarantines(ctx: &Ctx) -> Result<(), ArchiveError> {

@@ -9,6 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::app_log::app_log;
 use super::archive::{self, LogOf};
 use super::dynos::{Dyno, DynoEnd};
 use super::failure::Failure;
@@ -78,6 +79,11 @@ pub async fn run_detached(ctx: &Ctx, request: RunRequest) -> Result<Arc<Dyno>, R
     let dir = archive::spool_dir(ctx, dyno.id);
     let transcript = Transcript::create(&dir, ctx.config.limits.log_bytes, Redactor::new(secrets)).map_err(RunError::Output)?;
     let log = transcript.follow();
+    let copied = app_log(ctx, dyno.app).map(|log| transcript.copy_output_to(log, &dyno.name));
+    if let Err(error) = copied {
+        log.discard();
+        return Err(RunError::Output(error));
+    }
     let started = start(ctx, request, &dyno, (slug, config), Others::Log(transcript)).await;
     if started.is_err() {
         log.discard();
@@ -226,6 +232,9 @@ async fn run_it(ctx: &Ctx, dyno: &Dyno, run: Run) -> (DynoEnd, Option<Attached>)
     let job = Job { name: &dyno.name, command: dyno.command(), slug: slug.id, config: &config, env: &env, time };
     match others {
         Others::Log(transcript) => {
+            if let Err(error) = note_begin(ctx, dyno.id).await {
+                return (Err(Failure::from(error).into()), None);
+            }
             let _running = telemetry::dyno_running("run");
             let end = tokio::select! {
                 ended = run_job(ctx, &job, &transcript, place) => ended,
@@ -241,6 +250,9 @@ async fn run_it(ctx: &Ctx, dyno: &Dyno, run: Run) -> (DynoEnd, Option<Attached>)
             let Some(client) = client else { return (Err(ProcessFailure::NotAttached), None) };
             let Ok(mut attached) = client.greet().await else { return (Err(ProcessFailure::Left), None) };
             dyno.start(None);
+            if let Err(error) = note_begin(ctx, dyno.id).await {
+                return (Err(Failure::from(error).into()), Some(attached));
+            }
             let _running = telemetry::dyno_running("run");
             let end = tokio::select! {
                 ended = run_job_attached(ctx, &job, &mut attached, place) => ended,
@@ -249,6 +261,12 @@ async fn run_it(ctx: &Ctx, dyno: &Dyno, run: Run) -> (DynoEnd, Option<Attached>)
             (end, Some(attached))
         }
     }
+}
+
+async fn note_begin(ctx: &Ctx, id: DynoId) -> Result<(), DbError> {
+    let mut tx = ctx.db.write().await?;
+    db::dynos::begin(&mut tx, id, ctx.now()).await?;
+    Ok(tx.commit().await?)
 }
 
 async fn record_end(ctx: &Ctx, id: DynoId, end: &DynoEnd) -> Result<(), DbError> {

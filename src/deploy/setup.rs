@@ -175,7 +175,7 @@ async fn set_formation(ctx: &Ctx, app: &App, wanted: &Manifest) -> Result<(), Se
     for (process_type, spec) in &wanted.formation {
         let size = spec.size.clone().unwrap_or_else(|| DynoSize::DEFAULT.to_owned());
         let scale = Scale { quantity: spec.quantity, size, updated_at: ctx.now() };
-        db::formations::set(&mut tx, app.id, process_type, &scale).await?;
+        db::formations::set(&mut tx, app.id, process_type, &scale, app.owner).await?;
     }
     Ok(tx.commit().await.map_err(DbError::from)?)
 }

@@ -1,10 +1,11 @@
-//! Fetches what strangers name by a URL, without lending them this host's place in its network.
+//! Fetches what strangers name by a URL, or posts to it (`post`), without lending them this host's place in its network.
 //!
 //! Names are resolved here, the addresses checked (`address`), and the connection is made to what was checked: between
 //! the two, a name cannot come to mean something else. That holds for each redirect as well. No proxy is used, as it
 //! would resolve the names itself.
 
 mod address;
+mod post;
 mod url;
 
 use std::fs::File;
@@ -22,6 +23,7 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Body, Error};
 
+pub use post::{Post, post};
 pub use url::{BadUrl, Url};
 
 const MAX_REDIRECTS: u32 = 5;
@@ -72,7 +74,7 @@ pub async fn fetch(url: &Url, bounds: Bounds, file: File) -> Result<(), FetchErr
 }
 
 fn fetch_blocking(url: &Url, bounds: &Bounds, mut file: File, unwanted: &CancellationToken) -> Result<(), FetchError> {
-    let response = agent(bounds).get(url.as_str()).call().map_err(|error| why(&error, url))?;
+    let response = agent(&bounds.allow_networks, bounds.time).get(url.as_str()).call().map_err(|error| why(&error, url))?;
     if response.status() != 200 {
         return Err(FetchError::Status(response.status().as_u16()));
     }
@@ -101,7 +103,7 @@ fn fetch_blocking(url: &Url, bounds: &Bounds, mut file: File, unwanted: &Cancell
     }
 }
 
-fn agent(bounds: &Bounds) -> Agent {
+fn agent(allow_networks: &[(IpAddr, u8)], time: Duration) -> Agent {
     let tls = TlsConfig::builder()
         .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
         .root_certs(RootCerts::PlatformVerifier)
@@ -110,14 +112,14 @@ fn agent(bounds: &Bounds) -> Agent {
         .http_status_as_error(false)
         .max_redirects(MAX_REDIRECTS)
         .proxy(None)
-        .timeout_global(Some(bounds.time))
+        .timeout_global(Some(time))
         .timeout_connect(Some(CONNECT_TIME))
         .timeout_recv_response(Some(ANSWER_TIME))
         .timeout_per_read(Some(SILENCE))
         .user_agent(concat!("hoist/", env!("CARGO_PKG_VERSION")))
         .tls_config(tls)
         .build();
-    Agent::with_parts(config, DefaultConnector::default(), Checked { allowed: bounds.allow_networks.clone() })
+    Agent::with_parts(config, DefaultConnector::default(), Checked { allowed: allow_networks.to_vec() })
 }
 
 /// Resolves names to the addresses among theirs that hoist may connect to.

@@ -99,3 +99,19 @@ id!(
     /// Identifies a test run, and allows to read its output.
     TestRunId
 );
+id!(
+    /// Identifies something that has happened to an app.
+    EventId
+);
+id!(
+    /// Identifies a webhook.
+    WebhookId
+);
+id!(
+    /// Identifies one event on its way to one webhook.
+    DeliveryId
+);
+id!(
+    /// Identifies one attempt of a delivery.
+    AttemptId
+);

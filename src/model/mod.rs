@@ -1,6 +1,6 @@
 //! Plain data and pure rules. Nothing here does I/O, and nothing below the doors re-checks what is parsed here.
 //!
-//! In reading order: names of things, who acts, what is pushed, what is built, what is released.
+//! In reading order: names of things, who acts, what is pushed, what is built, what is released, who is told.
 
 mod account;
 mod app;
@@ -20,6 +20,7 @@ mod procfile;
 mod config_vars;
 mod digest;
 mod dyno_size;
+mod event;
 mod limits;
 mod one_line;
 mod pipeline;
@@ -28,6 +29,7 @@ mod secret;
 mod source;
 mod tap;
 mod test_run;
+mod webhook;
 
 pub use account::{Account, Email};
 pub use app::{App, AppName};
@@ -37,10 +39,11 @@ pub use buildpack::{BuildpackRef, StackName};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
 pub use digest::Digest;
 pub use dyno_size::DynoSize;
+pub use event::{AppFacts, Change, CollaboratorFacts, Entity, Event, Facts, FormationFacts};
 pub use git::{CommitId, RefName, is_deploy_branch};
 pub use id::{
-    AccountId, AppId, AppSetupId, AuthorizationId, BuildId, CouplingId, DynoId, PipelineId, PromotionId, PromotionTargetId,
-    ReleaseId, SlugId, SourceId, TestRunId, UploadId,
+    AccountId, AppId, AppSetupId, AttemptId, AuthorizationId, BuildId, CouplingId, DeliveryId, DynoId, EventId, PipelineId,
+    PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId, TestRunId, UploadId, WebhookId,
 };
 pub use knock::{Peer, RequestId};
 pub use limits::Limits;
@@ -55,6 +58,7 @@ pub use secret::Secret;
 pub use source::{Checksum, SourceBlob, SourceVersion};
 pub use tap::{TapReader, TestCase};
 pub use test_run::{TestLog, TestRun, TestRunEnd, TestRunStatus};
+pub use webhook::{DeliveryStatus, Level, Webhook};
 
 /// A value from outside that does not have the form its type asks for.
 ///

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::Invalid;
 
 /// A permission in an app.
@@ -93,7 +95,8 @@ impl fmt::Display for Permission {
 }
 
 /// The permissions that somebody has in an app. Whoever has any has `view`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Permissions(BTreeSet<Permission>);
 
 impl Permissions {
@@ -134,6 +137,20 @@ impl FromStr for Permissions {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::parse).collect()
+    }
+}
+
+impl TryFrom<String> for Permissions {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<Permissions> for String {
+    fn from(permissions: Permissions) -> Self {
+        permissions.to_string()
     }
 }
 

@@ -3,7 +3,7 @@
 mod lock;
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,7 @@ use crate::ctx::Ctx;
 use crate::db::Db;
 use crate::deploy::{self, Builds, Dynos, TestRuns};
 use crate::engine::{self, Engine};
+use crate::launch;
 use crate::store::Store;
 use crate::telemetry;
 use crate::transport::listener::Listener;
@@ -75,6 +76,7 @@ impl Server {
         ctx.tasks.spawn(http::run(http, tls, routes(&ctx), ctx.clone()));
         ctx.tasks.spawn(ssh::run(ssh, keys, ctx.clone()));
         ctx.tasks.spawn(tidy(ctx.stopping.clone()));
+        ctx.tasks.spawn(launch_webhooks(ctx.clone()));
         info!(http = %server.http, ssh = %server.ssh, data_dir = %ctx.config.data_dir.display(), "hoist has started");
         Ok(server)
     }
@@ -152,8 +154,35 @@ pub fn engine_settings(config: &Config, work_dir: &Path) -> anyhow::Result<engin
         helper: std::env::current_exe().context("can't find hoist's own executable")?,
         work_dir: work_dir.to_path_buf(),
         ca_bundle: config.network.ca_bundle(),
-        allow_networks: config.network.allow.iter().map(|network| (network.address, network.bits)).collect(),
+        allow_networks: allowed_networks(config),
     })
+}
+
+/// Delivers what has happened to who asked for it. What a receiver reads is the API's to say.
+async fn launch_webhooks(ctx: Ctx) {
+    let webhooks = &ctx.config.webhooks;
+    let settings = launch::Settings {
+        allow_networks: allowed_networks(&ctx.config),
+        concurrent: webhooks.concurrent,
+        attempt_time: webhooks.attempt_time,
+        first_wait: webhooks.first_wait,
+        give_up_after: webhooks.give_up_after,
+        event_age: ctx.config.history.event_age,
+        events_per_app: ctx.config.history.events_per_app,
+    };
+    let launcher = launch::Launcher {
+        db: ctx.db.clone(),
+        settings,
+        now: Ctx::now_utc,
+        stopping: ctx.stopping.clone(),
+        killing: ctx.killing.clone(),
+    };
+    let ctx = &ctx;
+    launch::launch(launcher, |occasion| async move { api::notification(ctx, &occasion).await }).await;
+}
+
+fn allowed_networks(config: &Config) -> Vec<(IpAddr, u8)> {
+    config.network.allow.iter().map(|network| (network.address, network.bits)).collect()
 }
 
 /// Everything that the HTTP door answers.

@@ -4,7 +4,10 @@
 //! (`words`), the buildpack's own output line by line, secrets taken out (`redact`). The log is a spool on disk
 //! (`spool`), and everybody who reads it — the pusher, a re-attached pusher, the API — is a [`Follower`] with an
 //! offset of its own. So a slow or lost reader never holds up a build, and nothing is whole in memory.
+//!
+//! What an app's processes put out is copied, line by line, into the app's own log (`app_log`).
 
+mod app_log;
 mod redact;
 mod spool;
 mod words;
@@ -14,6 +17,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+pub use app_log::{AppLog, OutputLine, OutputLines};
 pub use redact::Redactor;
 pub use spool::Follower;
 use spool::Spool;
@@ -33,19 +37,29 @@ struct Writer {
     /// The line that the build's output is in the middle of.
     partial: Vec<u8>,
     last_write: Instant,
+    /// Where a process's output goes besides, and the process's name there.
+    copy: Option<(Arc<AppLog>, String)>,
 }
 
 impl Transcript {
     /// Starts a log in the new folder `dir`. Of more than `max_bytes` the middle is dropped.
     pub fn create(dir: &Path, max_bytes: u64, redactor: Redactor) -> io::Result<Self> {
-        let spool = Spool::create(dir, max_bytes)?;
-        Ok(Self(Arc::new(Mutex::new(Writer { spool, redactor, partial: Vec::new(), last_write: Instant::now() }))))
+        Ok(Self::new(Spool::create(dir, max_bytes)?, redactor))
     }
 
     /// Takes up a log whose writer died, at its end.
     pub fn reopen(dir: &Path, max_bytes: u64, redactor: Redactor) -> io::Result<Self> {
-        let spool = Spool::reopen(dir, max_bytes)?;
-        Ok(Self(Arc::new(Mutex::new(Writer { spool, redactor, partial: Vec::new(), last_write: Instant::now() }))))
+        Ok(Self::new(Spool::reopen(dir, max_bytes)?, redactor))
+    }
+
+    fn new(spool: Spool, redactor: Redactor) -> Self {
+        let writer = Writer { spool, redactor, partial: Vec::new(), last_write: Instant::now(), copy: None };
+        Self(Arc::new(Mutex::new(writer)))
+    }
+
+    /// From now on, what is put out is copied to the app's log, under the name of the process.
+    pub fn copy_output_to(&self, log: Arc<AppLog>, process: &str) {
+        self.writer().copy = Some((log, process.to_owned()));
     }
 
     /// A reader from the first byte on.
@@ -118,13 +132,13 @@ impl Writer {
         // A carriage return ends a line too: progress bars redraw with it.
         if let Some(end) = self.partial.iter().rposition(|byte| matches!(byte, b'\n' | b'\r')) {
             let lines: Vec<u8> = self.partial.drain(..=end).collect();
-            self.show(&lines);
+            self.show_output(&lines);
         }
         if self.partial.len() > LONGEST_LINE {
             // What could be the beginning of a secret stays back until its end is known.
             let ready = self.partial.len() - self.redactor.longest().min(LONGEST_LINE / 2);
             let start: Vec<u8> = self.partial.drain(..ready).collect();
-            self.show(&start);
+            self.show_output(&start);
         }
     }
 
@@ -132,8 +146,17 @@ impl Writer {
         if !self.partial.is_empty() {
             let mut line = std::mem::take(&mut self.partial);
             line.push(b'\n');
-            self.show(&line);
+            self.show_output(&line);
         }
+    }
+
+    fn show_output(&mut self, lines: &[u8]) {
+        self.last_write = Instant::now();
+        let lines = self.redactor.redact(lines);
+        if let Some((log, process)) = &self.copy {
+            log.append(process, &lines);
+        }
+        self.spool.append(&lines);
     }
 
     fn show(&mut self, lines: &[u8]) {

@@ -1,7 +1,8 @@
 //! A log on disk that is written once and read by many while it grows.
 //!
 //! The log is cut into segments of equal length, one file each. The first [`HEAD`] and the last [`TAIL`] are kept,
-//! those between are dropped, and a notice stands in their place (design section 7).
+//! those between are dropped, and a notice stands in their place (design section 7). A log without an end keeps the last
+//! ones alone.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -47,6 +48,8 @@ impl Drop for Dir {
 #[derive(Debug)]
 pub(super) struct Spool {
     dir: Arc<Dir>,
+    /// How many of the first segments are kept.
+    head: u64,
     segment_bytes: u64,
     file: Option<File>,
     state: watch::Sender<State>,
@@ -55,15 +58,16 @@ pub(super) struct Spool {
 impl Spool {
     pub(super) fn create(dir: &Path, max_bytes: u64) -> io::Result<Self> {
         std::fs::create_dir_all(dir)?;
-        let mut spool = Self::closed(dir, max_bytes);
+        let mut spool = Self::closed(dir, max_bytes, HEAD);
         spool.file = Some(File::create(segment_path(dir, 0))?);
         Ok(spool)
     }
 
-    fn closed(dir: &Path, max_bytes: u64) -> Self {
-        let segment_bytes = (max_bytes / (HEAD + TAIL)).max(1024);
+    fn closed(dir: &Path, max_bytes: u64, head: u64) -> Self {
+        let segment_bytes = (max_bytes / (head + TAIL)).max(1024);
         Self {
             dir: Arc::new(Dir { path: dir.to_path_buf(), discarded: AtomicBool::new(false) }),
+            head,
             segment_bytes,
             file: None,
             state: watch::Sender::new(State::default()),
@@ -72,10 +76,21 @@ impl Spool {
 
     /// Goes on with the log that a dead process left, by its files alone.
     pub(super) fn reopen(dir: &Path, max_bytes: u64) -> io::Result<Self> {
-        let mut spool = Self::closed(dir, max_bytes);
+        Self::closed(dir, max_bytes, HEAD).at_its_end()
+    }
+
+    /// Goes on with a log that has no end, or begins it. Its length and `max_bytes` must go on as they were.
+    pub(super) fn open_endless(dir: &Path, max_bytes: u64) -> io::Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        Self::closed(dir, max_bytes, 0).at_its_end()
+    }
+
+    fn at_its_end(self) -> io::Result<Self> {
+        let mut spool = self;
+        let dir = spool.dir.path.clone();
         let newest =
-            std::fs::read_dir(dir)?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u64>().ok()).max().unwrap_or(0);
-        let file = File::options().append(true).create(true).open(segment_path(dir, newest))?;
+            std::fs::read_dir(&dir)?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u64>().ok()).max().unwrap_or(0);
+        let file = File::options().append(true).create(true).open(segment_path(&dir, newest))?;
         let len = newest * spool.segment_bytes + file.metadata()?.len();
         spool.file = Some(file);
         spool.state.send_modify(|state| state.len = len);
@@ -106,7 +121,7 @@ impl Spool {
         let index = offset / self.segment_bytes;
         if offset > 0 && offset.is_multiple_of(self.segment_bytes) || self.file.is_none() {
             self.file = Some(File::create(segment_path(&self.dir.path, index))?);
-            if index >= HEAD + TAIL {
+            if index >= self.head + TAIL {
                 std::fs::remove_file(segment_path(&self.dir.path, index - TAIL))?;
             }
         }
@@ -119,7 +134,8 @@ impl Spool {
     }
 
     pub(super) fn follow(&self) -> Follower {
-        Follower { dir: Arc::clone(&self.dir), segment_bytes: self.segment_bytes, offset: 0, state: self.state.subscribe() }
+        let (dir, state) = (Arc::clone(&self.dir), self.state.subscribe());
+        Follower { dir, head: self.head, segment_bytes: self.segment_bytes, offset: 0, state }
     }
 }
 
@@ -134,6 +150,7 @@ impl Drop for Spool {
 #[derive(Debug, Clone)]
 pub struct Follower {
     dir: Arc<Dir>,
+    head: u64,
     segment_bytes: u64,
     offset: u64,
     state: watch::Receiver<State>,
@@ -159,6 +176,39 @@ impl Follower {
         }
     }
 
+    /// Goes on behind so many bytes of the log.
+    #[must_use]
+    pub fn from(self, offset: u64) -> Self {
+        let offset = offset.min(self.len_of_log());
+        Self { offset, ..self }
+    }
+
+    /// How many bytes of the log are behind it.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Whether there is something to read now.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.offset < self.len_of_log()
+    }
+
+    /// How long the log is now.
+    #[must_use]
+    pub fn len_of_log(&self) -> u64 {
+        self.state.borrow().len
+    }
+
+    /// Waits until there is more to read. Never ends for a log whose writer is gone.
+    pub async fn grown(&mut self) {
+        let offset = self.offset;
+        if self.state.wait_for(|state| offset < state.len).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Says that the log is kept elsewhere now: its files go when nobody writes or reads them any more.
     pub fn discard(&self) {
         self.dir.discarded.store(true, Ordering::Relaxed);
@@ -174,7 +224,7 @@ impl Follower {
                 self.offset += piece.len() as u64;
                 Ok(piece)
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound && index >= HEAD => Ok(self.skip_dropped(len)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && index >= self.head => Ok(self.skip_dropped(len)),
             Err(error) => Err(error),
         }
     }

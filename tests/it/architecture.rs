@@ -7,7 +7,7 @@ use std::path::Path;
 /// stages, ground, model (ARCHITECTURE.md).
 const ALLOWED: &[(&str, &[&str])] = &[
     ("main", &["engine", "git", "cli"]),
-    ("server", &["api", "auth", "config", "ctx", "db", "deploy", "engine", "store", "telemetry", "transport"]),
+    ("server", &["api", "auth", "config", "ctx", "db", "deploy", "engine", "launch", "store", "telemetry", "transport"]),
     ("ctx", &["auth", "config", "db", "deploy", "engine", "git", "model", "store"]),
     ("telemetry", &[]),
     ("config", &["model"]),
@@ -23,6 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "db",
             "deploy",
             "fetch",
+            "launch",
             "model",
             "pipelines",
             "release",
@@ -60,6 +61,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("apps", &["db", "model"]),
     ("auth", &["db", "model"]),
     ("build", &["engine", "fetch", "git", "model", "store", "tarball", "transcript"]),
+    ("launch", &["db", "fetch", "model"]),
     ("pipelines", &["db", "model"]),
     ("release", &["db", "model"]),
     ("run", &["engine", "model", "transcript"]),

@@ -33,6 +33,7 @@ mod pipelines_cli;
 
 mod apps;
 mod crash;
+mod logs;
 mod one_off;
 mod queue;
 mod refusals;
@@ -41,3 +42,6 @@ mod release_phase_causes;
 mod serve;
 mod transcript;
 mod upgrade;
+mod webhooks;
+mod webhooks_api;
+mod webhooks_cli;

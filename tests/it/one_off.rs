@@ -34,8 +34,10 @@ fn detach(daemon: &Daemon, user: &User, args: &[&str]) -> String {
     name.expect(&said).to_owned()
 }
 
+/// Its output, to its end.
 fn logs(daemon: &Daemon, user: &User, name: &str) -> String {
-    daemon.client(user, &["logs", "--app", "shop", "--dyno", name])
+    let url = dyno(daemon, user, name)["output_stream_url"].as_str().unwrap().to_owned();
+    ureq::get(url).call().unwrap().body_mut().read_to_string().unwrap()
 }
 
 fn dyno(daemon: &Daemon, user: &User, name: &str) -> Value {

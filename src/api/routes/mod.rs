@@ -5,6 +5,7 @@ mod apps;
 mod builds;
 mod ci;
 mod dynos;
+mod events;
 mod pipelines;
 mod releases;
 mod setups;
@@ -19,7 +20,7 @@ use axum::{Json, Router, middleware};
 
 use super::error::ApiError;
 use super::openapi::{about, fails_with_an_error, finish};
-use super::{guard, marks, slugs, sources, streams};
+use super::{guard, log_sessions, marks, slugs, sources, streams};
 use crate::ctx::Ctx;
 
 /// Largest request body, in bytes.
@@ -36,6 +37,7 @@ pub fn router(ctx: Ctx) -> Router {
         .merge(dynos::routes())
         .merge(pipelines::routes())
         .merge(ci::routes())
+        .merge(events::routes())
         .merge(setups::routes())
         .finish_api_with(&mut api, fails_with_an_error);
     finish(&mut api);
@@ -57,6 +59,7 @@ fn streams() -> Router<Ctx> {
     Router::new()
         .route("/blobs/slugs/{slug}", get(streams::slug_blob).put(slugs::upload))
         .route("/blobs/sources/{source}", get(sources::blob).put(sources::upload))
+        .route("/streams/logs", get(log_sessions::read))
         .route("/streams/builds/{build}", get(streams::build_output))
         .route("/streams/releases/{release}", get(streams::release_output))
         .route("/streams/dynos/{dyno}", get(streams::dyno_output))

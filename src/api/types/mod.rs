@@ -11,12 +11,14 @@ mod buildpack;
 mod dyno;
 mod formation;
 mod ledger;
+mod log_session;
 mod oauth;
 mod pipeline;
 mod release;
 mod schema;
 mod test_run;
 mod timestamp;
+mod webhook;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,7 @@ pub use buildpack::{Buildpack, BuildpackInstallation, BuildpackUpdate, Buildpack
 pub use dyno::{Dyno, NewDyno, ReleaseRef};
 pub use formation::{DynoSize, Formation, FormationUpdate, FormationUpdates, NameOrId};
 pub use ledger::{Block, Broken, FileChanges, KeyChanges, NewBlock, ReleaseDiff, Side, Verification};
+pub use log_session::{LogSession, NewLogSession};
 pub use oauth::{AccessToken, AuthorizationChange, AuthorizedUser, NewOauthAuthorization, OauthAuthorization, Seconds};
 pub use pipeline::{
     AppIds, AppsFilter, NewPipeline, NewPipelineCoupling, NewPipelineOwner, NewPipelinePromotion, NewPromotionSource,
@@ -42,6 +45,10 @@ pub use pipeline::{
 pub use release::{Artifact, Blob, NewRelease, NewSlug, Release, Slug};
 pub use test_run::{NewTestRun, TestCase, TestNode, TestRun, TestRunChange};
 pub use timestamp::Timestamp;
+pub use webhook::{
+    EventRef, NewWebhook, Webhook, WebhookAttempt, WebhookChange, WebhookDelivery, WebhookEvent, WebhookMetadata,
+    WebhookNotification, WebhookPayload, WebhookRef,
+};
 
 /// Every error's body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -1,11 +1,12 @@
 //! What the tests share: a daemon of their own (`daemon`), a user's work tree and git (`work_tree`), builds that wait
-//! for the test (`gated`), the release's processes run in the run stack (`slug`), and whole transcripts made comparable
-//! (`normalise`).
+//! for the test (`gated`), the release's processes run in the run stack (`slug`), a receiver of webhooks (`receiver`), and
+//! whole transcripts made comparable (`normalise`).
 
 mod daemon;
 mod gated;
 mod namespaces;
 mod normalise;
+mod receiver;
 mod slug;
 mod work_tree;
 
@@ -15,6 +16,7 @@ pub(crate) use daemon::{Daemon, User, run};
 pub(crate) use gated::{Gated, until};
 pub(crate) use namespaces::run_again_in;
 pub(crate) use normalise::normalise;
+pub(crate) use receiver::Receiver;
 pub(crate) use slug::page_of;
 pub(crate) use work_tree::{Pushed, WorkTree, interrupt, wait};
 

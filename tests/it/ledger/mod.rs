@@ -79,7 +79,7 @@ pub(crate) async fn deploy(world: &World, user: &User, app: AppId, code: Code<'_
 pub(crate) async fn happen(world: &World, app: AppId, version: u32, status: ReleaseStatus) {
     let mut tx = world.ctx.db.write().await.unwrap();
     let release = hoist::db::releases::get(&mut tx, app, hoist::model::ReleaseVersion(version)).await.unwrap().unwrap();
-    hoist::db::releases::add_event(&mut tx, release.id, status, world.ctx.now()).await.unwrap();
+    hoist::db::releases::add_event_because(&mut tx, release.id, status, None, world.ctx.now()).await.unwrap();
     tx.commit().await.unwrap();
 }
 

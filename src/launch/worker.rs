@@ -1,0 +1,139 @@
+//! Drains the outbox: makes the deliveries that are due, until the daemon stops.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use time::OffsetDateTime;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::wait::next_attempt;
+use super::{Occasion, RenderError, Settings, hook};
+use crate::db::webhook_deliveries::{Attempt, Open};
+use crate::db::{self, Db, DbError};
+use crate::model::{Level, WebhookId};
+
+/// How often old events are forgotten; also the longest sleep.
+const PRUNE_INTERVAL: Duration = Duration::from_hours(1);
+/// Before the database is asked again after it has failed.
+const ERROR_WAIT: Duration = Duration::from_secs(5);
+
+/// What the worker works with.
+#[derive(Debug)]
+pub struct Launcher {
+    pub db: Db,
+    pub settings: Settings,
+    /// The clock.
+    pub now: fn() -> OffsetDateTime,
+    /// No attempt is begun from then on.
+    pub stopping: CancellationToken,
+    /// Attempts that are under way are given up then; they are made again at the next start.
+    pub killing: CancellationToken,
+}
+
+/// Delivers until it is stopped; `render` makes a body. Woken by each commit, by the end of an attempt and when the next
+/// one is due, and by nothing else.
+pub async fn launch<R, F>(launcher: Launcher, render: R)
+where
+    R: Fn(Occasion) -> F,
+    F: Future<Output = Result<Vec<u8>, RenderError>>,
+{
+    let mut commits = launcher.db.commits();
+    let mut under_way = FuturesUnordered::new();
+    let mut busy = HashSet::new();
+    let mut next_prune = Instant::now();
+    while !launcher.stopping.is_cancelled() {
+        commits.borrow_and_update();
+        if Instant::now() >= next_prune {
+            next_prune = Instant::now() + PRUNE_INTERVAL;
+            launcher.prune_or_say().await;
+        }
+        let (due, next) = launcher.due(&busy).await;
+        for open in due {
+            busy.insert(open.webhook);
+            under_way.push(launcher.deliver(open, &render));
+        }
+        tokio::select! {
+            () = launcher.stopping.cancelled() => {}
+            // The sender is in `launcher`.
+            _ = commits.changed() => {}
+            Some(webhook) = under_way.next(), if !under_way.is_empty() => { busy.remove(&webhook); }
+            () = sleep(next.min(next_prune.saturating_duration_since(Instant::now()))) => {}
+        }
+    }
+    let the_rest = async { while under_way.next().await.is_some() {} };
+    launcher.killing.run_until_cancelled(the_rest).await;
+}
+
+impl Launcher {
+    /// The deliveries to be attempted now, of other webhooks than the busy ones, and for how long there is no other.
+    async fn due(&self, busy: &HashSet<WebhookId>) -> (Vec<Open>, Duration) {
+        let open = match self.open().await {
+            Ok(open) => open,
+            Err(error) => {
+                tracing::error!(%error, "webhooks' deliveries can't be read");
+                return (Vec::new(), ERROR_WAIT);
+            }
+        };
+        let now = (self.now)();
+        let (due, later): (Vec<_>, Vec<_>) =
+            open.into_iter().filter(|open| !busy.contains(&open.webhook)).partition(|open| open.next_attempt_at <= now);
+        let next = later.first().map(|open| (open.next_attempt_at - now).unsigned_abs());
+        let places = self.settings.concurrent.saturating_sub(busy.len());
+        (due.into_iter().take(places).collect(), next.unwrap_or(PRUNE_INTERVAL))
+    }
+
+    async fn open(&self) -> Result<Vec<Open>, DbError> {
+        db::webhook_deliveries::open(&mut *self.db.read().await?).await
+    }
+
+    /// Makes one attempt and records it.
+    async fn deliver<R, F>(&self, open: Open, render: R) -> WebhookId
+    where
+        R: Fn(Occasion) -> F,
+        F: Future<Output = Result<Vec<u8>, RenderError>>,
+    {
+        let attempt = hook::attempt(&self.db, &self.settings, &open, render, self.now).await;
+        if let Some(attempt) = attempt
+            && let Err(error) = self.record(&open, &attempt).await
+        {
+            tracing::error!(delivery.id = %open.id, %error, "a webhook's attempt could not be recorded: it will be made again");
+            sleep(ERROR_WAIT).await;
+        }
+        open.webhook
+    }
+
+    async fn record(&self, open: &Open, attempt: &Attempt) -> Result<(), DbError> {
+        let mut tx = self.db.write().await?;
+        let next = self.next(open, attempt).filter(|_| !attempt.has_succeeded);
+        db::webhook_deliveries::record_attempt(&mut tx, open.id, attempt, next).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// When there is another attempt if this one has failed.
+    fn next(&self, open: &Open, attempt: &Attempt) -> Option<OffsetDateTime> {
+        if open.level == Level::Notify || open.app_is_destroyed {
+            return None;
+        }
+        let chance = Uuid::new_v4().as_bytes()[0];
+        let deadline = open.created_at + self.settings.give_up_after;
+        next_attempt(open.attempts + 1, self.settings.first_wait, chance, attempt.ended_at, deadline)
+    }
+
+    async fn prune_or_say(&self) {
+        if let Err(error) = self.prune().await {
+            tracing::error!(%error, "old events can't be forgotten");
+        }
+    }
+
+    async fn prune(&self) -> Result<(), DbError> {
+        let before = (self.now)() - self.settings.event_age;
+        let mut tx = self.db.write().await?;
+        db::events::prune(&mut tx, before, self.settings.events_per_app).await?;
+        db::webhooks::delete_useless(&mut tx).await?;
+        Ok(tx.commit().await?)
+    }
+}
