@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::addons::Addons;
 use crate::auth::Rates;
 use crate::config::Config;
 use crate::db::Db;
@@ -25,6 +26,8 @@ pub struct Ctx {
     pub engine: Engine,
     /// How often whom has knocked.
     pub rates: Rates,
+    /// The servers of add-ons.
+    pub addons: Addons,
     /// The builds that run and wait.
     pub builds: Builds,
     /// The release commands and one-off commands that run and wait.

@@ -18,6 +18,7 @@ pub mod transport;
 pub mod deploy;
 
 // Stages: one verb each, strangers to one another.
+pub mod addons;
 pub mod apps;
 pub mod auth;
 pub mod build;

@@ -14,6 +14,7 @@ use super::urls::Urls;
 use crate::ctx::Ctx;
 use crate::db;
 use crate::db::app_details::AppDetails;
+use crate::deploy;
 use crate::model::{Action, App, AppName};
 
 const KEYS: [Key<AppDetails>; 2] = [("name", |one| one.app.name.to_string()), ("id", |one| one.app.id.to_string())];
@@ -84,7 +85,7 @@ pub(super) async fn update(
 /// `DELETE /apps/{app}`
 pub(super) async fn destroy(State(ctx): State<Ctx>, at: InApp<Manage>) -> Result<Json<types::App>, ApiError> {
     let last = answer(&ctx, &at.app).await?;
-    crate::apps::destroy(&ctx.db, &at.app, at.by.id, ctx.now()).await?;
+    deploy::destroy_app(&ctx, at.app, at.by.id).await?;
     Ok(last)
 }
 

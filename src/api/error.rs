@@ -10,14 +10,15 @@ use uuid::Uuid;
 
 use super::marks::REQUEST_ID;
 use super::types;
+use crate::addons::ProviderError;
 use crate::apps::AppError;
 use crate::auth::{AccessError, AuthError};
 use crate::db::DbError;
-use crate::deploy::{ArchiveError, Failure, RunError, SetupError, TestRunError};
+use crate::deploy::{AddonFailure, ArchiveError, Failure, RunError, SetupError, TestRunError};
 use crate::launch::WebhookError;
 use crate::model::{Invalid, ReleaseVersion, RollbackRefusal};
 use crate::pipelines::PipelineError;
-use crate::release::{BlockError, ConfigError, CreateError, PromoteError, UploadError};
+use crate::release::{AddonError, BlockError, ConfigError, CreateError, PromoteError, UploadError};
 use crate::slug::ReceiveError;
 use crate::stack::StackError;
 
@@ -30,6 +31,8 @@ pub(super) enum ApiError {
     InvalidParams(String),
     Unauthorized(&'static str),
     Forbidden(String),
+    /// It takes something away: to be asked again with `confirm`.
+    ConfirmationRequired(String),
     /// Names the kind of thing. The same for "no such thing" and "not yours".
     NotFound(&'static str),
     NoRoute,
@@ -55,7 +58,7 @@ impl ApiError {
     fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::InvalidParams(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::InvalidParams(_) | Self::ConfirmationRequired(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) | Self::NoRoute => StatusCode::NOT_FOUND,
@@ -74,6 +77,7 @@ impl ApiError {
             Self::InvalidParams(_) => "invalid_params",
             Self::Unauthorized(_) => "unauthorized",
             Self::Forbidden(_) => "forbidden",
+            Self::ConfirmationRequired(_) => "confirmation_required",
             Self::NotFound(_) | Self::NoRoute => "not_found",
             Self::Conflict(_) => "conflict",
             Self::TooLarge | Self::LargerThan(_) | Self::SlugTooLarge(_) => "request_too_large",
@@ -89,6 +93,7 @@ impl ApiError {
             Self::BadRequest(text)
             | Self::InvalidParams(text)
             | Self::Forbidden(text)
+            | Self::ConfirmationRequired(text)
             | Self::Conflict(text)
             | Self::SlugTooLarge(text)
             | Self::BadRange(text)
@@ -207,6 +212,48 @@ impl From<ConfigError> for ApiError {
     }
 }
 
+impl From<AddonError> for ApiError {
+    fn from(error: AddonError) -> Self {
+        match error {
+            AddonError::Invalid(invalid) => invalid.into(),
+            AddonError::Confirm(what) => Self::ConfirmationRequired(what),
+            AddonError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<AddonFailure> for ApiError {
+    fn from(failure: AddonFailure) -> Self {
+        match failure {
+            AddonFailure::Refused(error) => error.into(),
+            AddonFailure::Provider(error) => error.into(),
+            AddonFailure::Stopped => Self::Unavailable("hoist is being stopped. Try again in a minute.".into()),
+            AddonFailure::Db(error) => error.into(),
+            lost @ AddonFailure::Lost(_) => Self::Internal(Box::new(lost)),
+        }
+    }
+}
+
+/// A server of add-ons that fails is the operator's to mend. Logged where it was asked.
+impl From<ProviderError> for ApiError {
+    fn from(error: ProviderError) -> Self {
+        match error {
+            ProviderError::NotOffered(service) => Self::InvalidParams(format!(
+                "{0} is not offered here: this installation has no {1} server. Whoever runs it can name one as {2}_url in the \
+                 section [addons] of hoist.toml, or in HOIST_ADDONS_{3}_URL.",
+                service.as_str(),
+                service.human_name(),
+                service.word(),
+                service.word().to_ascii_uppercase()
+            )),
+            ProviderError::Busy => Self::Unavailable("Too many add-ons are being changed at once. Try again in a minute.".into()),
+            error => Self::Unavailable(format!(
+                "This is not your fault: {error}. Tell whoever runs this installation, or try again later."
+            )),
+        }
+    }
+}
+
 impl From<PipelineError> for ApiError {
     fn from(error: PipelineError) -> Self {
         match error {
@@ -270,6 +317,11 @@ impl ApiError {
             RollbackRefusal::Failed => "it failed. Name one that succeeded.".into(),
             RollbackRefusal::Expired => {
                 "it has expired, something else was released before its command had ended. Deploy its commit again.".into()
+            }
+            RollbackRefusal::Addons { difference } => {
+                format!(
+                    "its add-ons are not those of now: {difference}. Attach and detach until they are the same, or name another."
+                )
             }
             RollbackRefusal::NoSlug => "there is no code in it. Name one with a slug.".into(),
         };

@@ -23,6 +23,10 @@ pub(super) struct Caller(pub(super) Account);
 #[derive(Debug)]
 pub(super) struct Reader(pub(super) Account);
 
+/// The same for a request that reads secrets.
+#[derive(Debug)]
+pub(super) struct SecretReader(pub(super) Account);
+
 /// The same for a request that asks who one is, which every token may.
 #[derive(Debug)]
 pub(super) struct Oneself(pub(super) Holder);
@@ -100,6 +104,14 @@ impl FromRequestParts<Ctx> for Reader {
 
     async fn from_request_parts(parts: &mut Parts, _: &Ctx) -> Result<Self, ApiError> {
         Ok(Self(holder(parts, Need::Read)?.account))
+    }
+}
+
+impl FromRequestParts<Ctx> for SecretReader {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Ctx) -> Result<Self, ApiError> {
+        Ok(Self(holder(parts, Need::ReadProtected)?.account))
     }
 }
 

@@ -96,6 +96,7 @@ pub(super) async fn diff(
         to: describe_side(diff.to),
         config: describe_changes(&diff.config),
         process_types: describe_changes(&diff.process_types),
+        addons: describe_changes(&diff.addons),
         files,
         files_unavailable,
     }))

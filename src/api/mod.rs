@@ -19,6 +19,9 @@ mod extract;
 mod range;
 
 mod account;
+mod addon_attachments;
+mod addon_find;
+mod addon_services;
 mod addons;
 mod app_setups;
 mod apps;

@@ -14,9 +14,10 @@ use axum::Json;
 use indexmap::IndexMap;
 use schemars::{JsonSchema, json_schema};
 
+use super::addons::Expansion;
 use super::answer::{Accepted, Created};
 use super::error::ApiError;
-use super::extract::{Allowed, Body, Caller, InApp, Named, Oneself, Reader, WholeAccount};
+use super::extract::{Allowed, Body, Caller, InApp, Named, Oneself, Reader, SecretReader, WholeAccount};
 use super::range::{Page, Range};
 use super::types;
 
@@ -96,7 +97,7 @@ macro_rules! needs_token {
     )+};
 }
 
-needs_token!(Caller, Reader, Oneself, WholeAccount);
+needs_token!(Caller, Reader, SecretReader, Oneself, WholeAccount);
 
 impl<A: Allowed> OperationInput for InApp<A> {
     fn operation_input(_: &mut GenContext, operation: &mut Operation) {
@@ -108,6 +109,17 @@ impl<A: Allowed> OperationInput for InApp<A> {
 
 /// The path says it.
 impl OperationInput for Named {}
+
+impl OperationInput for Expansion {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        let description = "What is to be shown as a whole: `addon_service`, `plan`, or both with a comma between.";
+        let header = Parameter::Header {
+            parameter_data: parameter("Accept-Expansion", description.into()),
+            style: aide::openapi::HeaderStyle::Simple,
+        };
+        add_parameters(ctx, operation, [header]);
+    }
+}
 
 impl OperationInput for Range {
     fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {

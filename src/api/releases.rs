@@ -132,7 +132,7 @@ pub(super) async fn accounts(
 pub(super) fn describe(urls: &Urls, app: &App, release: &Release, user: UserRef) -> types::Release {
     let artifacts = release.slug.iter().map(|&id| Artifact { kind: "slug".into(), id }).collect();
     types::Release {
-        addon_plan_names: Vec::new(),
+        addon_plan_names: release.addons.iter().map(|addon| addon.plan.clone()).collect(),
         app: NamedRef { id: app.id.to_string(), name: app.name.to_string() },
         artifacts,
         blocked_reason: release.blocked.clone(),

@@ -74,14 +74,6 @@ pub async fn rename(db: &Db, app: &App, name: AppName, by: AccountId, now: Offse
     Ok(App { name, updated_at: now, ..app.clone() })
 }
 
-/// Destroys an app: its name is free again, nothing finds it any more; its ledger stays.
-pub async fn destroy(db: &Db, app: &App, by: AccountId, now: OffsetDateTime) -> Result<(), DbError> {
-    let mut tx = db.write().await?;
-    db::apps::destroy(&mut tx, app.id, by, now).await?;
-    tx.commit().await?;
-    Ok(())
-}
-
 /// Lets an account work on an app; without permissions it gets [`Permissions::default`].
 ///
 /// Adding somebody twice changes nothing, because a client whose connection broke says it again. To say something else

@@ -197,7 +197,7 @@ fn info(client: &Client, args: &Info) -> Result<(), CliError> {
 fn destroy(client: &Client, args: &Destroy) -> Result<(), CliError> {
     let name = args.target.app()?;
     let app: App = client.get(&app_path(&name))?;
-    confirm(&name, args.confirm.as_deref())?;
+    confirm(&name, args.confirm.as_deref(), &format!("This destroys {name}, including all add-ons."))?;
     let action = Action::start(&format!("Destroying {name} (including all add-ons)"));
     client.delete::<App>(&app_path(&name))?;
     if let Some(mut checkout) = Checkout::here()? {
@@ -239,14 +239,15 @@ fn remotes_here(client: &Client, checkout: &Checkout, app: &App) -> Vec<(String,
     checkout.remotes_of(&app.name).into_iter().filter(|(_, url)| ours.contains(url)).collect()
 }
 
-fn confirm(name: &str, confirmed: Option<&str>) -> Result<(), CliError> {
+/// Lets the user say once more which app is meant, for `what` is going to happen.
+pub(super) fn confirm(name: &str, confirmed: Option<&str>, what: &str) -> Result<(), CliError> {
     let entered = match confirmed {
         Some(confirmed) => confirmed.to_owned(),
         None if !std::io::stdin().is_terminal() => {
-            return Err(CliError::User(format!("This destroys {name}. Re-run the command with --confirm {name}")));
+            return Err(CliError::User(format!("{what} Re-run the command with --confirm {name}")));
         }
         None => {
-            output::warn(&format!("This will delete {name} including all add-ons."));
+            output::warn(what);
             output::note(&format!("To proceed, type {name} or re-run this command with --confirm {name}"));
             let mut line = String::new();
             std::io::stdin().read_line(&mut line)?;

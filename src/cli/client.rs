@@ -25,6 +25,8 @@ const REQUEST_TIME: Duration = Duration::from_mins(1);
 /// Between two pieces of a stream: a build may be silent for longer than a request takes.
 const SILENCE: Duration = Duration::from_mins(10);
 const ACCEPT: &str = "application/vnd.heroku+json; version=3";
+/// What is to be shown as a whole wherever it is mentioned.
+const EXPANSION: &str = "addon_service,plan";
 
 /// The installation that `HOIST_URL` names.
 pub(super) struct Server {
@@ -132,6 +134,16 @@ impl Client {
         read(&mut self.send(Method::DELETE, path, None, &())?)
     }
 
+    /// Removes something in the way that the body says.
+    pub(super) fn delete_with<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
+        let request = self.agent.delete(format!("{}{path}", self.url)).header("accept", ACCEPT);
+        let request = request.header("accept-expansion", EXPANSION);
+        let request = request.header("authorization", format!("Bearer {}", self.token.expose()));
+        let mut response = request.force_send_body().send_json(body).map_err(|error| unreachable(&self.url, &error))?;
+        refused(&mut response)?;
+        read(&mut response)
+    }
+
     /// Opens a stream that may go on for as long as a build does. Sent without the token: the URL is the permission.
     pub(super) fn stream(&self, url: &str) -> Result<impl Read + use<>, CliError> {
         open_stream(url, self.agent.get(url))
@@ -164,6 +176,7 @@ impl Client {
     /// Sends a request; `body` is left out where the method has none.
     fn send(&self, method: Method, path: &str, range: Option<&str>, body: &impl Serialize) -> Result<Response<Body>, CliError> {
         let mut request = Request::builder().uri(format!("{}{path}", self.url)).header("accept", ACCEPT);
+        request = request.header("accept-expansion", EXPANSION);
         request = request.header("authorization", format!("Bearer {}", self.token.expose()));
         if let Some(range) = range {
             request = request.header("range", range);

@@ -12,6 +12,8 @@ mod serve;
 mod stacks;
 
 mod access;
+mod addons;
+mod addons_change;
 mod apps;
 mod auth;
 mod authorizations;
@@ -75,6 +77,8 @@ enum Command {
     #[command(flatten)]
     Access(access::Access),
     #[command(flatten)]
+    Addons(addons::Addons),
+    #[command(flatten)]
     Apps(apps::Apps),
     #[command(flatten)]
     Auth(auth::Auth),
@@ -129,6 +133,7 @@ impl Command {
             Self::Admin(command) => command.run(),
             Self::Stacks(command) => command.run(),
             Self::Access(command) => command.run(),
+            Self::Addons(command) => command.run(),
             Self::Apps(command) => command.run(),
             Self::Auth(command) => command.run(),
             Self::Authorizations(command) => command.run(),

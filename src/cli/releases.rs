@@ -106,7 +106,8 @@ fn info(client: &Client, args: &Info) -> Result<(), CliError> {
         ("Eligible for Rollback?", if release.eligible_for_rollback { "Yes" } else { "No" }.into()),
         ("When", created_at.as_str().unwrap_or_default().into()),
     ];
-    let fields = output::fields(fields.into_iter().chain(blocked));
+    let addons = Some(release.addon_plan_names.join(", ")).filter(|plans| !plans.is_empty()).map(|plans| ("Add-ons", plans));
+    let fields = output::fields(addons.into_iter().chain(fields).chain(blocked));
     let vars = output::fields(vars.iter().map(|(key, value)| (key.as_str(), value.clone())));
     let version = format!("v{}", release.version);
     let heads = (output::header(&format!("Release {version}")), output::header(&format!("{version} Config vars")));

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::variable;
 use crate::model::Secret;
 
 /// What the client reads from its environment.
@@ -24,10 +25,4 @@ impl Client {
             home: std::env::home_dir(),
         }
     }
-}
-
-/// A variable that is set, and not to nothing.
-#[expect(clippy::disallowed_methods, reason = "this is src/config")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -2,6 +2,7 @@
 //!
 //! Every key is documented in [`File`] with its default; `hoist serve --help` lists the flags and variables.
 
+mod addons;
 mod client;
 mod network;
 mod webhooks;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 
 use crate::model::{Limits, StackName};
 
+pub use addons::Addons;
 pub use client::Client;
 pub use network::Network;
 pub use webhooks::{History, Webhooks};
@@ -91,6 +93,8 @@ pub struct File {
     pub webhooks: Webhooks,
     /// `[history]`: how long it is known what has happened.
     pub history: History,
+    /// `[addons]`: the servers on which apps get databases.
+    pub addons: Addons,
     /// `[limits]`: see [`Limits`].
     pub limits: Limits,
 }
@@ -119,6 +123,7 @@ pub struct Config {
     pub network: Network,
     pub webhooks: Webhooks,
     pub history: History,
+    pub addons: Addons,
     pub limits: Limits,
 }
 
@@ -154,6 +159,7 @@ impl Config {
             network: file.network,
             webhooks: file.webhooks,
             history: file.history,
+            addons: file.addons.or_environment(),
             limits: file.limits,
             data_dir,
         })
@@ -163,6 +169,12 @@ impl Config {
     pub fn load_place(place: &PlaceArgs) -> Result<Self, ConfigError> {
         Self::load(&ServeArgs { place: place.clone(), ..ServeArgs::default() })
     }
+}
+
+/// A variable that is set, and not to nothing.
+#[expect(clippy::disallowed_methods, reason = "this is src/config")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn read_file(named: Option<&Path>, data_dir: &Path) -> Result<File, ConfigError> {

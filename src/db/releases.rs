@@ -9,15 +9,16 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
-use super::{Cipher, Connection, DbError, Window, events, row};
+use super::{Cipher, Connection, DbError, Window, addon_attachments, events, row};
 use crate::model::{
-    AccountId, AppId, BuildId, Change, CommitId, ConfigVars, Facts, OneLine, Release, ReleaseId, ReleaseStatus, ReleaseVersion,
-    SlugId,
+    AccountId, AppId, AttachedAddon, BuildId, Change, CommitId, ConfigVars, Facts, OneLine, Release, ReleaseId, ReleaseStatus,
+    ReleaseVersion, SlugId,
 };
 
 pub use chain::{Broken, Fault, Verification, verify};
 
-/// What a new row of the ledger says. The version and the hash come from the row before it.
+/// What a new row of the ledger says. The version and the hash come from the row before it, the add-ons and the values of
+/// the config vars that they own from what is attached to the app now, whatever causes the release.
 #[derive(Debug, Clone)]
 pub struct NewRelease {
     pub app: AppId,
@@ -59,17 +60,20 @@ pub async fn append(db: &mut Connection, cipher: &Cipher, new: NewRelease) -> Re
         None => (1, String::new()),
     };
     let id = ReleaseId::new();
-    let plain = serde_json::to_vec(&new.config).expect("a map of texts is JSON");
+    let mut vars = new.config.clone();
+    vars.0.extend(addon_attachments::values(db, cipher, new.app).await?);
+    let plain = serde_json::to_vec(&vars).expect("a map of texts is JSON");
     let config = cipher.seal(&id.to_string(), &plain);
-    let row = Row { id, version: ReleaseVersion(version), new: &new, config: &config, previous_hash: &previous_hash };
+    let attached: Vec<AttachedAddon> = addon_attachments::snapshot(db, new.app).await?;
+    let addons = serde_json::to_string(&attached).expect("a list of texts is JSON");
+    let version = ReleaseVersion(version);
+    let row = Row { id, version, new: &new, config: &config, addons: &addons, previous_hash: &previous_hash };
     let hash = chain::hash(db, &row).await?;
     insert(db, &row, &hash).await?;
     insert_status(db, id, new.status, None, new.at).await?;
     let facts = Facts::Release { id, status: new.status, previous: None };
     events::record(db, &events::NewEvent { app: new.app, action: Change::Create, by: new.by, facts, at: new.at }).await?;
-    get(db, new.app, ReleaseVersion(version))
-        .await?
-        .ok_or(DbError::Corrupt { what: "release", why: "it was just appended".into() })
+    get(db, new.app, version).await?.ok_or(DbError::Corrupt { what: "release", why: "it was just appended".into() })
 }
 
 /// Adds what happened to a release, and why.
@@ -249,13 +253,15 @@ struct Row<'a> {
     version: ReleaseVersion,
     new: &'a NewRelease,
     config: &'a [u8],
+    /// The add-ons that are attached, in JSON.
+    addons: &'a str,
     previous_hash: &'a str,
 }
 
 async fn insert(db: &mut Connection, row: &Row<'_>, hash: &str) -> Result<(), DbError> {
     sqlx::query(
-        "INSERT INTO releases (id, app_id, version, description, account_id, slug_id, build_id, commit_id, config, previous_hash, hash, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO releases (id, app_id, version, description, account_id, slug_id, build_id, commit_id, config, addons, previous_hash, hash, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(row.id.to_string())
     .bind(row.new.app.to_string())
@@ -266,6 +272,7 @@ async fn insert(db: &mut Connection, row: &Row<'_>, hash: &str) -> Result<(), Db
     .bind(row.new.build.map(|id| id.to_string()))
     .bind(row.new.commit.as_ref().map(CommitId::as_str))
     .bind(row.config)
+    .bind(row.addons)
     .bind(row.previous_hash)
     .bind(hash)
     .bind(row::millis(row.new.at))
@@ -284,6 +291,7 @@ fn release(row: &SqliteRow) -> Result<Release, DbError> {
         slug: row::optional(row, "slug_id")?,
         build: row::optional(row, "build_id")?,
         commit: row::optional(row, "commit_id")?,
+        addons: row::json(row, "addons")?,
         status: row::text(row, "status")?,
         current: row.try_get::<Option<bool>, _>("current")?.unwrap_or(false),
         blocked: row.try_get("blocked")?,

@@ -9,7 +9,10 @@
 //! `rendezvous` is where a client attaches to one; `process` is what both have in common, one command of a release;
 //! `dynos` knows those that run, and `app_log` is what they all put out. `setup` makes an app as its app.json says, and
 //! `test_run` runs an app's tests; `manifest` is what both make of app.json.
+//!
+//! `addons` makes and removes databases for apps, which are causes of releases too.
 
+mod addons;
 mod app_log;
 mod archive;
 mod cancel;
@@ -46,6 +49,7 @@ use site::Site;
 
 /// A log's reader, which doors show to pushers.
 pub use crate::transcript::{AppLog, Follower, OutputLine, OutputLines};
+pub use addons::{AddonFailure, NewAddon, create_addon, destroy_addon, destroy_app, rotate_addon, settle as settle_addons};
 pub use app_log::app_log;
 pub use archive::{ArchiveError, Log, open_dyno_log, open_log, open_release_log, open_test_log, purge_cache};
 pub use cancel::{Cancelled, cancel};

@@ -1,5 +1,6 @@
 //! What a start does about the last stop, which may have been a crash: the same thing either way.
 
+use super::addons::keep_settling;
 use super::app_log;
 use super::archive::{self, ArchiveError, LogOf};
 use super::setup;
@@ -12,7 +13,8 @@ use crate::release::settle_phase;
 use crate::transcript::{Redactor, Transcript};
 
 /// Ends every build, release command, one-off command, setup and test run that was cut off, keeps the logs that were not
-/// archived yet, and sweeps what was in quarantine and the logs of destroyed apps.
+/// archived yet, and sweeps what was in quarantine and the logs of destroyed apps. Has the add-ons settled whose change was
+/// cut off.
 /// Runs before the doors open, so nothing of it can be of a build that runs.
 pub async fn recover(ctx: &Ctx) -> Result<(), ArchiveError> {
     let cut_off = db::builds::unended(&mut *ctx.db.read().await?).await?;
@@ -37,7 +39,10 @@ pub async fn recover(ctx: &Ctx) -> Result<(), ArchiveError> {
     }
     keep_logs(ctx).await?;
     sweep_app_logs(ctx).await?;
-    sweep_quarantines(ctx).await
+    sweep_quarantines(ctx).await?;
+    // A task: servers of add-ons may be away, which is no reason to refuse pushes.
+    keep_settling(ctx);
+    Ok(())
 }
 
 async fn end(ctx: &Ctx, build: &Build) -> Result<(), ArchiveError> {

@@ -44,6 +44,14 @@ id!(
     AccountId
 );
 id!(
+    /// Identifies an add-on, also across renames.
+    AddonId
+);
+id!(
+    /// Identifies an attachment of an add-on to an app.
+    AttachmentId
+);
+id!(
     /// Identifies an app, also across renames.
     AppId
 );

@@ -17,6 +17,7 @@ mod app_json;
 mod buildpack;
 mod procfile;
 
+mod addon;
 mod config_vars;
 mod digest;
 mod dyno_size;
@@ -32,6 +33,7 @@ mod test_run;
 mod webhook;
 
 pub use account::{Account, Email};
+pub use addon::{Addon, AddonName, AddonState, AttachedAddon, Attachment, AttachmentName, Plan, Service};
 pub use app::{App, AppName};
 pub use app_json::{AddonRef, AppJson, ConfigVarSpec, EnvironmentName, FormationSpec, Manifest, Scripts};
 pub use authorization::{Authorization, Origin, mask};
@@ -42,8 +44,8 @@ pub use dyno_size::DynoSize;
 pub use event::{AppFacts, Change, CollaboratorFacts, Entity, Event, Facts, FormationFacts};
 pub use git::{CommitId, RefName, is_deploy_branch};
 pub use id::{
-    AccountId, AppId, AppSetupId, AttemptId, AuthorizationId, BuildId, CouplingId, DeliveryId, DynoId, EventId, PipelineId,
-    PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId, TestRunId, UploadId, WebhookId,
+    AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BuildId, CouplingId, DeliveryId, DynoId,
+    EventId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId, TestRunId, UploadId, WebhookId,
 };
 pub use knock::{Peer, RequestId};
 pub use limits::Limits;

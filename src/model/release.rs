@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::{AccountId, AppId, BuildId, CommitId, Digest, Invalid, ProcessTypes, ReleaseId, SlugId, StackName};
+use super::{AccountId, AppId, AttachedAddon, BuildId, CommitId, Digest, Invalid, ProcessTypes, ReleaseId, SlugId, StackName};
 
 /// A release's number: 1, 2, 3, … without gaps; written `v3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -141,6 +141,8 @@ pub struct Release {
     pub slug: Option<SlugId>,
     pub build: Option<BuildId>,
     pub commit: Option<CommitId>,
+    /// The add-ons that were attached to the app.
+    pub addons: Vec<AttachedAddon>,
     pub status: ReleaseStatus,
     /// Tells whether this is the release that runs: the newest succeeded one.
     pub current: bool,
@@ -159,11 +161,17 @@ pub struct Release {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RollbackRefusal {
     Current,
-    Blocked { reason: String },
+    Blocked {
+        reason: String,
+    },
     Pending,
     Failed,
     Expired,
     NoSlug,
+    /// Other add-ons were attached then; `difference` says which.
+    Addons {
+        difference: String,
+    },
 }
 
 impl Release {

@@ -35,6 +35,7 @@ pub async fn change_config(
     now: OffsetDateTime,
 ) -> Result<(ConfigVars, Option<Release>), ConfigError> {
     let mut tx = db.write().await?;
+    refuse_attached(&mut tx, app, changes).await?;
     let base = db::releases::base(&mut tx, app).await?;
     let (config, change) = base_config(&mut tx, db, app).await?.changed(changes)?;
     if change.is_empty() {
@@ -55,6 +56,21 @@ pub async fn change_config(
     let release = db::releases::append(&mut tx, db.cipher(), new).await?;
     tx.commit().await.map_err(DbError::from)?;
     Ok((config, Some(release)))
+}
+
+/// Refuses a change of config vars that attachments own.
+pub(super) async fn refuse_attached(
+    tx: &mut Connection,
+    app: AppId,
+    changes: &BTreeMap<ConfigKey, Option<Secret>>,
+) -> Result<(), ConfigError> {
+    let owned = db::addon_attachments::config_vars(tx, app).await?;
+    let both: Vec<_> = owned.iter().filter(|key| changes.contains_key(key)).map(ConfigKey::as_str).collect();
+    if both.is_empty() {
+        return Ok(());
+    }
+    // Heroku's own sentence.
+    Err(Invalid(format!("Cannot overwrite attachment values {}.", both.join(", "))).into())
 }
 
 /// The config vars of the release that the next one builds upon, as seen by a transaction.

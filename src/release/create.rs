@@ -10,7 +10,8 @@ use super::phase::first_status;
 use crate::db::releases::NewRelease;
 use crate::db::{self, Connection, Db, DbError};
 use crate::model::{
-    AccountId, AppId, BuildId, CommitId, ConfigVars, OneLine, Release, ReleaseId, ReleaseStatus, RollbackRefusal, SlugId,
+    AccountId, AppId, AttachedAddon, BuildId, CommitId, ConfigVars, OneLine, Release, ReleaseId, ReleaseStatus, RollbackRefusal,
+    SlugId,
 };
 
 /// Who makes a release of which app.
@@ -88,13 +89,18 @@ pub async fn release_again(db: &Db, cause: Cause, description: OneLine) -> Resul
     Ok(release)
 }
 
-/// Goes back to an earlier release: a new one with that one's code and config.
+/// Goes back to an earlier release: a new one with that one's code and config. The add-ons must be the same, and tell what
+/// they tell now: a password that was changed since is not brought back.
 pub async fn roll_back(db: &Db, cause: Cause, to: ReleaseId) -> Result<Release, CreateError> {
     let mut tx = db.write().await?;
     // Looked at where it is written: a release that fails or is blocked meanwhile is not gone back to.
     let target = db::releases::by_id(&mut tx, cause.app, to).await?.ok_or(CreateError::NoSuchRelease)?;
     if let Some(refusal) = target.rollback_refusal() {
         return Err(CreateError::Rollback(refusal));
+    }
+    let attached = db::addon_attachments::snapshot(&mut tx, cause.app).await?;
+    if let Some(difference) = AttachedAddon::difference(&target.addons, &attached) {
+        return Err(CreateError::Rollback(RollbackRefusal::Addons { difference }));
     }
     let description = format!("Rollback to {}", target.version);
     let content = content_of(&mut tx, db, target).await?;

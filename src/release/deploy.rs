@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::config::base_config;
+use super::config::{ConfigError, base_config, refuse_attached};
 use super::phase::status_of_new;
 use crate::db::builds::Outcome;
 use crate::db::phases::WaitingRef;
@@ -58,6 +58,15 @@ pub enum ReleaseError {
     Db(#[from] DbError),
 }
 
+impl From<ConfigError> for ReleaseError {
+    fn from(error: ConfigError) -> Self {
+        match error {
+            ConfigError::Invalid(invalid) => invalid.into(),
+            ConfigError::Db(error) => error.into(),
+        }
+    }
+}
+
 /// When the refs of a release that has a release command move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RefsMove {
@@ -91,6 +100,7 @@ async fn record_deploy(db: &Db, deploy: Deploy, refs_move: RefsMove) -> Result<R
     db::apps::set_cache(&mut tx, deploy.app, deploy.cache.as_ref()).await?;
     let outcome = Outcome { status: BuildStatus::Succeeded, reason: None, slug: Some(deploy.slug.id) };
     db::builds::end(&mut tx, deploy.build, &outcome, deploy.at).await?;
+    refuse_attached(&mut tx, deploy.app, &deploy.config).await?;
     // The config is read here, not when the build began: a change made meanwhile is not lost.
     let (config, change) = base_config(&mut tx, db, deploy.app).await?.changed(&deploy.config)?;
     let new = NewRelease {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::db::{self, Connection, Db, DbError};
-use crate::model::{ConfigKey, ConfigVars, ProcessType, ProcessTypes, Release, Slug};
+use crate::model::{AddonId, ConfigKey, ConfigVars, ProcessType, ProcessTypes, Release, Slug};
 
 /// Two releases beside each other.
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub struct Diff {
     /// Keys alone: values are nobody's business here.
     pub config: Changes<ConfigKey>,
     pub process_types: Changes<ProcessType>,
+    /// Add-ons, told by their names and attachments: `postgresql-flat-02648 as DATABASE`.
+    pub addons: Changes<String>,
 }
 
 /// One of them.
@@ -37,7 +39,18 @@ pub async fn diff(reader: &mut Connection, db: &Db, from: Release, to: Release) 
     let (from, to) = (side(reader, from).await?, side(reader, to).await?);
     let types = |side: &Side| side.slug.as_ref().map(|slug| slug.process_types.clone()).unwrap_or_default();
     let (old_types, new_types): (ProcessTypes, ProcessTypes) = (types(&from), types(&to));
-    Ok(Diff { config: changes(&old.0, &new.0), process_types: changes(&old_types, &new_types), from, to })
+    Ok(Diff {
+        config: changes(&old.0, &new.0),
+        process_types: changes(&old_types, &new_types),
+        addons: changes(&attached(&from.release), &attached(&to.release)),
+        from,
+        to,
+    })
+}
+
+/// Each add-on of a release, under its name and attachment, with its id.
+fn attached(release: &Release) -> BTreeMap<String, AddonId> {
+    release.addons.iter().map(|addon| (format!("{} as {}", addon.name, addon.attachment), addon.id)).collect()
 }
 
 async fn side(reader: &mut Connection, release: Release) -> Result<Side, DbError> {

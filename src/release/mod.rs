@@ -1,7 +1,8 @@
 //! Releases: everything that appends to the ledger.
 //!
 //! `deploy` releases a build together with the ref that was pushed, `config` a change of config vars, `create` code that
-//! is there already: a slug, the newest release once more, an earlier release; `promote` another app's. Every kind ends in
+//! is there already: a slug, the newest release once more, an earlier release; `promote` another app's; `addons` and
+//! `attachments` what databases an app has. Every kind ends in
 //! [`crate::db::releases::append`]. A release whose slug has a release command begins as pending; `phase` says so, and
 //! records what became of it. `upload` brings slugs that were made elsewhere, `block` marks a release that nobody may go
 //! back to, and `diff` compares two.
@@ -12,11 +13,19 @@ mod deploy;
 mod phase;
 mod promote;
 
+mod addons;
+mod attachments;
+
 mod upload;
 
 mod block;
 mod diff;
 
+pub use addons::{
+    AddonError, abandon_addon, announce_addon, announce_rotation, complete_addon, complete_rotation, destroy_addon, forget_addon,
+    leave_addons, rename_addon,
+};
+pub use attachments::{NewAttachment, Taken, attach, detach};
 pub use block::{BlockError, block};
 pub use config::{ConfigError, change_config, current_config};
 pub use create::{Cause, CreateError, release_again, release_slug, release_slug_in, roll_back};

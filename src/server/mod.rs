@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use crate::addons::{self, Addons};
 use crate::api;
 use crate::auth::Rates;
 use crate::config::{self, Config};
@@ -25,6 +26,7 @@ use crate::db::Db;
 use crate::deploy::{self, Builds, Dynos, TestRuns};
 use crate::engine::{self, Engine};
 use crate::launch;
+use crate::model::Secret;
 use crate::store::Store;
 use crate::telemetry;
 use crate::transport::listener::Listener;
@@ -126,6 +128,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
     let db = Db::open(&config.data_dir).await?;
     let store = Store::open(config.data_dir.join("blobs"))?;
     let engine = Engine::open(engine_settings(&config, &config.data_dir.join("work"))?)?;
+    let addons = Addons::open(addon_settings(&config))?;
     let builds = Builds::new(config.limits.concurrent_builds, config.limits.queued_builds_per_app);
     let dynos = Dynos::new(config.limits.concurrent_builds, config.limits.concurrent_runs);
     Ok(Ctx {
@@ -134,6 +137,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
         db,
         store,
         engine,
+        addons,
         helper,
         stopping: CancellationToken::new(),
         killing: CancellationToken::new(),
@@ -183,6 +187,19 @@ async fn launch_webhooks(ctx: Ctx) {
 
 fn allowed_networks(config: &Config) -> Vec<(IpAddr, u8)> {
     config.network.allow.iter().map(|network| (network.address, network.bits)).collect()
+}
+
+/// What the configuration says of the servers of add-ons.
+#[must_use]
+pub fn addon_settings(config: &Config) -> addons::Settings {
+    let server = |url: &Option<Secret>, public_address: &Option<String>| {
+        url.clone().map(|url| addons::Server { url, public_address: public_address.clone() })
+    };
+    let given = &config.addons;
+    addons::Settings {
+        postgresql: server(&given.postgresql_url, &given.postgresql_public_address),
+        redis: server(&given.redis_url, &given.redis_public_address),
+    }
 }
 
 /// Everything that the HTTP door answers.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use hoist::addons::Addons;
 use hoist::auth::Rates;
 use hoist::config::{Config, PlaceArgs, ServeArgs};
 use hoist::ctx::Ctx;
@@ -13,6 +14,7 @@ use hoist::db::Db;
 use hoist::deploy::{Builds, Dynos, TestRuns};
 use hoist::engine::{Engine, Kind, Settings};
 use hoist::model::{Account, Limits, Secret};
+use hoist::server::addon_settings;
 use hoist::store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -50,8 +52,14 @@ impl World {
 
     /// The address is what the installation tells; whoever wants an answer there has to serve the router.
     pub(crate) async fn told_to_listen_on(http_listen: Option<SocketAddr>) -> Self {
+        Self::configured("", http_listen).await
+    }
+
+    /// One with more in its `hoist.toml`.
+    pub(crate) async fn configured(config: &str, http_listen: Option<SocketAddr>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("hoist.toml"), "app_url = \"https://{app}.example.com/\"").unwrap();
+        let config = format!("app_url = \"https://{{app}}.example.com/\"\n{config}");
+        std::fs::write(dir.path().join("hoist.toml"), config).unwrap();
         let place = PlaceArgs { data_dir: Some(dir.path().into()), ..PlaceArgs::default() };
         let config = Config::load(&ServeArgs { place, http_listen, ..ServeArgs::default() }).unwrap();
         let settings = Settings {
@@ -63,6 +71,7 @@ impl World {
         };
         let ctx = Ctx {
             rates: Rates::new(&config.limits),
+            addons: Addons::open(addon_settings(&config)).unwrap(),
             builds: Builds::new(1, 1),
             dynos: Dynos::new(1, 2),
             test_runs: TestRuns::default(),

@@ -7,14 +7,32 @@ use std::path::Path;
 /// stages, ground, model (ARCHITECTURE.md).
 const ALLOWED: &[(&str, &[&str])] = &[
     ("main", &["engine", "git", "cli"]),
-    ("server", &["api", "auth", "config", "ctx", "db", "deploy", "engine", "launch", "store", "telemetry", "transport"]),
-    ("ctx", &["auth", "config", "db", "deploy", "engine", "git", "model", "store"]),
+    (
+        "server",
+        &[
+            "addons",
+            "api",
+            "auth",
+            "config",
+            "ctx",
+            "db",
+            "deploy",
+            "engine",
+            "launch",
+            "model",
+            "store",
+            "telemetry",
+            "transport",
+        ],
+    ),
+    ("ctx", &["addons", "auth", "config", "db", "deploy", "engine", "git", "model", "store"]),
     ("telemetry", &[]),
     ("config", &["model"]),
     // Doors. The one edge sideways: the client knows the API's types.
     (
         "api",
         &[
+            "addons",
             "apps",
             "auth",
             "build",
@@ -40,6 +58,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "deploy",
         &[
             "apps",
+            "addons",
             "build",
             "config",
             "ctx",
@@ -58,6 +77,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     // Stages: strangers to one another.
+    ("addons", &["model"]),
     ("apps", &["db", "model"]),
     ("auth", &["db", "model"]),
     ("build", &["engine", "fetch", "git", "model", "store", "tarball", "transcript"]),

@@ -34,9 +34,14 @@ impl Drop for Desk {
 
 impl Desk {
     pub(crate) async fn new() -> Self {
+        Self::configured("").await
+    }
+
+    /// At an installation with more in its `hoist.toml`.
+    pub(crate) async fn configured(config: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let world = World::told_to_listen_on(Some(address)).await;
+        let world = World::configured(config, Some(address)).await;
         let router = world.router.clone();
         let server = tokio::spawn(async move { serve(listener, router).await.unwrap() });
         let user = world.user("dev@example.com").await;
@@ -153,7 +158,7 @@ async fn an_app_from_birth_to_death() {
     "#);
     assert_snapshot!(desk.run(&["destroy"]).await.all(), @r#"
     [exit 1]
-     ›   Error: This destroys sample. Re-run the command with --confirm sample
+     ›   Error: This destroys sample, including all add-ons. Re-run the command with --confirm sample
     "#);
     assert_snapshot!(desk.run(&["destroy", "--confirm", "example"]).await.all(), @r#"
     [exit 1]

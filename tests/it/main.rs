@@ -15,6 +15,7 @@ mod engine_reserve;
 mod engine_sandbox;
 
 mod access;
+mod addons;
 mod api;
 mod api_world;
 mod app_setups;

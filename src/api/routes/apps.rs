@@ -4,7 +4,7 @@ use aide::axum::ApiRouter;
 use aide::axum::routing::get_with;
 
 use super::about;
-use crate::api::{addons, apps, collaborators, stacks};
+use crate::api::{apps, collaborators, stacks};
 use crate::ctx::Ctx;
 
 pub(super) fn routes() -> ApiRouter<Ctx> {
@@ -20,7 +20,6 @@ pub(super) fn routes() -> ApiRouter<Ctx> {
                 .patch_with(apps::update, about("Rename an app"))
                 .delete_with(apps::destroy, about("Destroy an app")),
         )
-        .api_route("/apps/{app}/addons", get_with(addons::list, about("The app's add-ons")))
         .api_route("/apps/{app}/available-stacks", get_with(stacks::list_of_app, about("The stacks that the app can use")))
         .api_route(
             "/apps/{app}/collaborators",

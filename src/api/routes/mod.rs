@@ -1,6 +1,7 @@
 //! Every route of the API, a file for each family, and what each is for.
 
 mod account;
+mod addons;
 mod apps;
 mod builds;
 mod ci;
@@ -36,6 +37,7 @@ pub fn router(ctx: Ctx) -> Router {
         .merge(releases::routes())
         .merge(dynos::routes())
         .merge(pipelines::routes())
+        .merge(addons::routes())
         .merge(ci::routes())
         .merge(events::routes())
         .merge(setups::routes())

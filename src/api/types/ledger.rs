@@ -53,6 +53,8 @@ pub struct ReleaseDiff {
     /// Names of config vars, never their values.
     pub config: KeyChanges,
     pub process_types: KeyChanges,
+    /// Add-ons with their attachments, `postgresql-flat-02648 as DATABASE`.
+    pub addons: KeyChanges,
     /// Files of the slugs; null when they could not be compared.
     pub files: Option<FileChanges>,
     /// Why they could not.

@@ -4,6 +4,7 @@
 //! clients read them. Names and forms follow Heroku's published JSON schema.
 
 mod account;
+mod addon;
 mod app;
 mod app_setup;
 mod build;
@@ -28,6 +29,10 @@ use uuid::Uuid;
 use crate::model::AccountId;
 
 pub use account::{Account, AccountChange, Key, NewKey, RateLimits};
+pub use addon::{
+    Addon, AddonAttachment, AddonChange, AddonConfig, AddonEnd, AddonRef, AddonResolution, AddonService, AttachmentResolution,
+    BillingEntity, Expandable, Identity, NewAddon, NewAddonAttachment, Plan, Price,
+};
 pub use app::{App, AppChange, Collaborator, CollaboratorChange, NewApp, NewCollaborator, Permission, Stack};
 pub use app_setup::{AppSetup, NewAppSetup, Postdeploy, SetupApp, SetupBuild, SetupOverrides};
 pub use build::{Build, NewBuild, NewBuildpack, NewSourceBlob, Source, SourceBlob, SourceUrls};

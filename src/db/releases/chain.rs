@@ -1,7 +1,7 @@
 //! The chain of hashes: what a release's hash covers, and the walk that checks it.
 //!
 //! A hash covers the whole row, the hash of the row before, and the slug that the release runs, so that neither can be
-//! changed unseen. It is taken of the columns as they stand: a row that hoist could not even read is told, too.
+//! changed unseen. An empty list of add-ons is left out: releases are older than add-ons. It is taken of the columns as they stand: a row that hoist could not even read is told, too.
 
 use futures_util::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
@@ -79,6 +79,7 @@ pub(super) async fn hash(db: &mut Connection, row: &Row<'_>) -> Result<String, D
         row::millis(new.at).to_string(),
     ];
     fields.extend(slug);
+    fields.extend(covered_addons(row.addons.to_owned()));
     Ok(digest(FORMAT, &fields, row.config))
 }
 
@@ -127,13 +128,20 @@ fn link(row: &SqliteRow) -> Result<Link, sqlx::Error> {
     }
     fields.push(row.try_get::<i64, _>("created_at")?.to_string());
     let config: Vec<u8> = row.try_get("config")?;
-    let first = digest(FIRST_FORMAT, &fields, &config);
+    let addons = covered_addons(text("addons")?);
+    let first = digest(FIRST_FORMAT, &[fields.clone(), Vec::from_iter(addons.clone())].concat(), &config);
     if !text("slug_id")?.is_empty() {
         fields.extend(slug_columns(row)?);
     }
+    fields.extend(addons);
     let computed = [digest(FORMAT, &fields, &config), first];
     let version = u32::try_from(version).map_err(|error| sqlx::Error::Decode(error.into()))?;
     Ok(Link { version, previous_hash, hash: text("hash")?, computed })
+}
+
+/// The list of add-ons as the hash covers it.
+fn covered_addons(addons: String) -> Option<String> {
+    (addons != "[]").then_some(addons)
 }
 
 fn slug_columns(row: &SqliteRow) -> Result<Vec<String>, sqlx::Error> {
@@ -227,6 +235,14 @@ mod tests {
         let mut walk = Walk::default();
         rows.into_iter().for_each(|row| walk.step(Some(row)));
         walk.end().broken.iter().map(|broken| (broken.version.0, broken.fault)).collect()
+    }
+
+    #[test]
+    fn rows_older_than_add_ons_keep_their_hashes() {
+        assert_eq!(covered_addons("[]".into()), None);
+        for other in ["", "[ ]", "[{}]"] {
+            assert_eq!(covered_addons(other.into()).as_deref(), Some(other));
+        }
     }
 
     #[test]

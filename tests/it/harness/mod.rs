@@ -1,12 +1,13 @@
 //! What the tests share: a daemon of their own (`daemon`), a user's work tree and git (`work_tree`), builds that wait
-//! for the test (`gated`), the release's processes run in the run stack (`slug`), a receiver of webhooks (`receiver`), and
-//! whole transcripts made comparable (`normalise`).
+//! for the test (`gated`), the release's processes run in the run stack (`slug`), a receiver of webhooks (`receiver`), the
+//! servers of add-ons (`servers`), and whole transcripts made comparable (`normalise`).
 
 mod daemon;
 mod gated;
 mod namespaces;
 mod normalise;
 mod receiver;
+mod servers;
 mod slug;
 mod work_tree;
 
@@ -17,6 +18,7 @@ pub(crate) use gated::{Gated, until};
 pub(crate) use namespaces::run_again_in;
 pub(crate) use normalise::normalise;
 pub(crate) use receiver::Receiver;
+pub(crate) use servers::{Redis, postgresql};
 pub(crate) use slug::page_of;
 pub(crate) use work_tree::{Pushed, WorkTree, interrupt, wait};
 

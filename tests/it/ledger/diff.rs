@@ -42,6 +42,11 @@ async fn everything_that_changed_but_no_value() {
     let text = diff.normal().replace(&first.hex(), "FIRST").replace(&second.hex(), "SECOND");
     assert_snapshot!(text, @r#"
     {
+      "addons": {
+        "added": [],
+        "changed": [],
+        "removed": []
+      },
       "config": {
         "added": [
           "NEW"

@@ -83,6 +83,7 @@ async fn a_changed_row_is_found_and_named() {
         "UPDATE releases SET hash = 'sha256:00' WHERE version = 3",
         "UPDATE releases SET previous_hash = 'sha256:00' WHERE version = 3",
         "UPDATE releases SET config = 'not even bytes' WHERE version = 3",
+        "UPDATE releases SET addons = '[{}]' WHERE version = 3",
         "UPDATE slugs SET digest = 'sha256:00' WHERE id = (SELECT slug_id FROM releases WHERE version = 3)",
         "UPDATE slugs SET process_types = '{}' WHERE id = (SELECT slug_id FROM releases WHERE version = 3)",
     ] {
