@@ -2,16 +2,17 @@
 
 STACKS = $(CURDIR)/.hoist/stacks
 export HOIST_STACKS_DIR = $(STACKS)
+export HOIST_HEROKU_CLI_DIR = $(CURDIR)/.hoist/heroku-cli
 # Where rustup puts cargo, also when this very make has just installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: demo test test-fast bench check deps stack
+.PHONY: demo test test-fast bench check deps stack heroku-cli
 
 demo: deps
 	cargo build --release --locked
 	scripts/demo
 
-test: deps stack
+test: deps stack heroku-cli
 	tests/buildpacks/run
 	cargo test --locked
 
@@ -35,3 +36,7 @@ deps:
 # The root file systems that builds start from, made once and kept in .hoist/.
 stack: deps
 	cargo run --locked --quiet -- stack:build debian-12
+
+# The real Heroku CLI, which the tests drive; from npm once, kept in .hoist/.
+heroku-cli: deps
+	scripts/install-heroku-cli $(HOIST_HEROKU_CLI_DIR)

@@ -5,7 +5,7 @@ use axum::extract::State;
 
 use super::error::ApiError;
 use super::extract::{Body, Named, Oneself, WholeAccount};
-use super::types::{self, AccountChange, Never, RateLimits};
+use super::types::{self, AccountChange, RateLimits};
 use crate::auth;
 use crate::ctx::Ctx;
 use crate::model::{Account, OneLine};
@@ -39,16 +39,6 @@ pub(super) async fn rate_limits(State(ctx): State<Ctx>, Oneself(holder): Oneself
     let remaining = ctx.rates.api.remaining(&holder.authorization.id, ctx.now());
     // Where there is no limit, there is always more.
     Json(RateLimits { remaining: remaining.unwrap_or(u32::MAX) })
-}
-
-/// `GET /account/features`: there are none to be switched on.
-pub(super) async fn features(_: Oneself) -> Json<Vec<Never>> {
-    Json(Vec::new())
-}
-
-/// `GET /account/features/{feature}`
-pub(super) async fn feature_info(_: Oneself) -> ApiError {
-    ApiError::NotFound("feature")
 }
 
 /// Refuses a path that names another user than the caller.

@@ -8,9 +8,9 @@ use super::answer::Created;
 use super::error::ApiError;
 use super::extract::{Body, Caller, InApp, Manage, Named, See};
 use super::range::{Key, Page, Range};
-use super::stacks;
 use super::types::{self, AppChange, NamedRef, NewApp, Timestamp};
 use super::urls::Urls;
+use super::{regions, stacks};
 use crate::ctx::Ctx;
 use crate::db;
 use crate::db::app_details::AppDetails;
@@ -74,11 +74,15 @@ pub(super) async fn update(
     if change.maintenance == Some(true) {
         return Err(ApiError::InvalidParams("hoist does not serve apps, so it has no maintenance mode.".into()));
     }
-    if change.build_stack.is_some_and(|stack| stacks::find(&ctx, &stack).as_ref() != Some(&at.app.stack)) {
-        return Err(ApiError::InvalidParams("The stack of an app can't be changed.".into()));
+    let find_stack = |name: &String| stacks::find(&ctx, name).ok_or_else(|| stacks::unknown(name));
+    let stack = change.build_stack.as_ref().map(find_stack).transpose()?;
+    let mut app = at.app.clone();
+    if let Some(name) = change.name {
+        app = crate::apps::rename(&ctx.db, &app, name.parse()?, at.by.id, ctx.now()).await?;
     }
-    let Some(name) = change.name else { return answer(&ctx, &at.app).await };
-    let app = crate::apps::rename(&ctx.db, &at.app, name.parse()?, at.by.id, ctx.now()).await?;
+    if let Some(stack) = stack {
+        app = crate::apps::set_stack(&ctx.db, &app, stack, at.by.id, ctx.now()).await?;
+    }
     answer(&ctx, &app).await
 }
 
@@ -113,8 +117,7 @@ pub(super) fn describe(urls: &Urls, details: AppDetails) -> types::App {
         name: app.name.to_string(),
         organization: None,
         owner: (&owner).into(),
-        // The region that the Heroku CLI takes for granted and does not mention.
-        region: NamedRef::named("region", "us"),
+        region: regions::here(),
         released_at: released_at.map(Timestamp),
         repo_size: repo_bytes,
         slug_size: slug.as_ref().map_or(0, |slug| slug.bytes),

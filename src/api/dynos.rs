@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
-use super::answer::{Accepted, Created};
+use super::answer::{Accepted, Created, Warned};
 use super::error::ApiError;
 use super::extract::{Body, InApp, Named, Operate, See};
 use super::types::{self, NamedRef, NewDyno, ReleaseRef, Timestamp};
@@ -15,7 +15,7 @@ use super::urls::Urls;
 use crate::ctx::Ctx;
 use crate::db;
 use crate::deploy::{self, Dyno, RunRequest};
-use crate::model::{App, ConfigKey, ProcessType, Release};
+use crate::model::{App, ConfigKey, ProcessType, Release, WindowSize};
 
 /// The longest command: more than anybody types, and less than the kernel takes.
 const COMMAND_BYTES: usize = 64 * 1024;
@@ -35,9 +35,11 @@ pub(super) async fn create(
     Body(new): Body<NewDyno>,
 ) -> Result<Created<types::Dyno>, ApiError> {
     let is_attached = new.attach.unwrap_or(false);
+    let env = parse_env(new.env.unwrap_or_default())?;
     let request = RunRequest {
         command: parse_command(new.command)?,
-        env: parse_env(new.env.unwrap_or_default())?,
+        terminal: if new.force_no_tty == Some(true) { None } else { window_size(&env) },
+        env,
         process_type: parse_type(new.process_type.as_deref())?,
         time_to_live: new.time_to_live.map(Duration::from_secs),
         app: at.app.clone(),
@@ -99,6 +101,31 @@ pub(super) async fn stop(State(ctx): State<Ctx>, at: InApp<Operate>, Named(dyno)
     Ok(Accepted(json!({})))
 }
 
+/// What a restart can't do here, and who can.
+const NOT_RUN_HERE: &str = "hoist runs release commands and one-off commands only, and has ended those one-off commands. \
+                            Web and other processes are restarted and stopped where they run.";
+
+/// `DELETE /apps/{app}/dynos`, which restarts all of an app's dynos: its one-off commands end.
+pub(super) async fn stop_all(State(ctx): State<Ctx>, at: InApp<Operate>) -> Warned<Accepted<Value>> {
+    stop_runs(&ctx, &at, |_| true)
+}
+
+/// `DELETE /apps/{app}/formations/{type}` and `POST` of its `actions/stop`: as [`stop_all`], for one process type.
+pub(super) async fn stop_of_type(
+    State(ctx): State<Ctx>,
+    at: InApp<Operate>,
+    Named(process_type): Named,
+) -> Result<Warned<Accepted<Value>>, ApiError> {
+    let process_type: ProcessType = process_type.parse()?;
+    Ok(stop_runs(&ctx, &at, |dyno| dyno.process_type == process_type))
+}
+
+/// Stops one-off commands. A release command that were stopped would be a failed release, so it goes on.
+fn stop_runs(ctx: &Ctx, at: &InApp<Operate>, is_meant: impl Fn(&Dyno) -> bool) -> Warned<Accepted<Value>> {
+    ctx.dynos.of_app(at.app.id).iter().filter(|dyno| !dyno.is_phase() && is_meant(dyno)).for_each(|dyno| dyno.stop());
+    Warned(Accepted(json!({})), NOT_RUN_HERE)
+}
+
 fn parse_command(command: String) -> Result<String, ApiError> {
     let wrong = |why: &str| Err(ApiError::InvalidParams(why.into()));
     match command.as_str() {
@@ -124,6 +151,12 @@ fn parse_env(env: BTreeMap<String, Value>) -> Result<BTreeMap<String, String>, A
         Ok((String::from(key), value))
     };
     env.into_iter().map(pair).collect()
+}
+
+/// The size of the client's terminal, which Heroku's client tells if it has one, and no client without one does.
+fn window_size(env: &BTreeMap<String, String>) -> Option<WindowSize> {
+    let number = |name| env.get(name)?.parse().ok().filter(|number| *number > 0);
+    Some(WindowSize { columns: number("COLUMNS")?, rows: number("LINES")? })
 }
 
 fn parse_type(name: Option<&str>) -> Result<ProcessType, ApiError> {

@@ -36,6 +36,8 @@ pub(super) enum ApiError {
     /// Names the kind of thing. The same for "no such thing" and "not yours".
     NotFound(&'static str),
     NoRoute,
+    /// Something of Heroku's that hoist has not, and why.
+    Absent(&'static str),
     /// It does not go with what is there.
     Conflict(String),
     TooLarge,
@@ -61,7 +63,7 @@ impl ApiError {
             Self::InvalidParams(_) | Self::ConfirmationRequired(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::NotFound(_) | Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::NotFound(_) | Self::NoRoute | Self::Absent(_) => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge | Self::LargerThan(_) | Self::SlugTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BadRange(_) => StatusCode::RANGE_NOT_SATISFIABLE,
@@ -78,7 +80,7 @@ impl ApiError {
             Self::Unauthorized(_) => "unauthorized",
             Self::Forbidden(_) => "forbidden",
             Self::ConfirmationRequired(_) => "confirmation_required",
-            Self::NotFound(_) | Self::NoRoute => "not_found",
+            Self::NotFound(_) | Self::NoRoute | Self::Absent(_) => "not_found",
             Self::Conflict(_) => "conflict",
             Self::TooLarge | Self::LargerThan(_) | Self::SlugTooLarge(_) => "request_too_large",
             Self::BadRange(_) => "requested_range_not_satisfiable",
@@ -98,7 +100,7 @@ impl ApiError {
             | Self::SlugTooLarge(text)
             | Self::BadRange(text)
             | Self::Unavailable(text) => text.clone(),
-            Self::Unauthorized(text) => (*text).to_owned(),
+            Self::Unauthorized(text) | Self::Absent(text) => (*text).to_owned(),
             Self::NotFound(resource) => format!("Couldn't find that {}.", resource.replace('_', " ")),
             Self::RateLimit { retry_after } => {
                 format!("You have made too many requests. Try again in {} seconds.", retry_after.as_secs())

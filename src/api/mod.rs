@@ -1,9 +1,9 @@
 //! The Platform API, version 3, in Heroku's shape, so that its clients (the Heroku CLI among them) work unchanged.
 //!
 //! `routes` is the table of all routes, and `openapi` describes them. `guard` looks up who asks and counts; `extract` reads
-//! for which app, and the body; `range` reads which part
-//! of a list; then one file per noun, and `streams` with `log_stream` (one log), `log_sessions` (all of an app's); `types` is the wire, and `events`
-//! what has happened, for webhooks and the log. `error` is every answer that is not a success, `marks`
+//! for which app, and the body; `range` reads which part of a list; then one file per noun, and `streams` with `log_stream`
+//! (one log), `log_sessions` (all of an app's); `absent` is what Heroku has and hoist has not; `types` is the wire, and
+//! `events` what has happened, for webhooks and the log. `error` is every answer that is not a success, `marks`
 //! what every answer carries (`Request-Id`, `ETag`), `urls` the addresses that answers tell.
 //!
 //! Rules: an app that is not yours is answered like one that does not exist. Config values are in no log line and no
@@ -18,6 +18,7 @@ mod answer;
 mod extract;
 mod range;
 
+mod absent;
 mod account;
 mod addon_attachments;
 mod addon_find;
@@ -30,6 +31,7 @@ mod buildpacks;
 mod builds;
 mod collaborators;
 mod config_vars;
+mod domains;
 mod dyno_sizes;
 mod dynos;
 mod events;
@@ -44,6 +46,7 @@ mod pipeline_config_vars;
 mod pipeline_couplings;
 mod pipeline_promotions;
 mod pipelines;
+mod regions;
 mod releases;
 mod slugs;
 mod sources;

@@ -15,7 +15,7 @@ use indexmap::IndexMap;
 use schemars::{JsonSchema, json_schema};
 
 use super::addons::Expansion;
-use super::answer::{Accepted, Created};
+use super::answer::{Accepted, Created, Warned};
 use super::error::ApiError;
 use super::extract::{Allowed, Body, Caller, InApp, Named, Oneself, Reader, SecretReader, WholeAccount};
 use super::range::{Page, Range};
@@ -185,5 +185,17 @@ impl<T: JsonSchema> OperationOutput for Accepted<T> {
 
     fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, Response)> {
         Self::operation_response(ctx, operation).into_iter().map(|response| (Some(202), response)).collect()
+    }
+}
+
+impl<T: OperationOutput> OperationOutput for Warned<T> {
+    type Inner = T::Inner;
+
+    fn operation_response(ctx: &mut GenContext, operation: &mut Operation) -> Option<Response> {
+        T::operation_response(ctx, operation)
+    }
+
+    fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, Response)> {
+        T::inferred_responses(ctx, operation)
     }
 }

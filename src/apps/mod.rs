@@ -58,20 +58,24 @@ pub async fn insert(connection: &mut Connection, cipher: &Cipher, app: &App) -> 
     Ok(())
 }
 
-/// Gives an app that has not been deployed another stack.
-pub async fn set_stack(db: &Db, app: App, stack: &StackName, now: OffsetDateTime) -> Result<App, DbError> {
-    let mut tx = db.write().await?;
-    db::apps::set_stack(&mut tx, app.id, stack, now).await?;
-    tx.commit().await?;
-    Ok(App { stack: stack.clone(), updated_at: now, ..app })
-}
-
 /// Gives an app another name.
 pub async fn rename(db: &Db, app: &App, name: AppName, by: AccountId, now: OffsetDateTime) -> Result<App, AppError> {
     let mut tx = db.write().await?;
     db::apps::rename(&mut tx, app.id, &name, by, now).await.map_err(|error| taken(&name, error))?;
     tx.commit().await.map_err(DbError::from)?;
     Ok(App { name, updated_at: now, ..app.clone() })
+}
+
+/// Sets the stack of the app's next build. What earlier builds have cached was made for another one, so it goes.
+pub async fn set_stack(db: &Db, app: &App, stack: StackName, by: AccountId, now: OffsetDateTime) -> Result<App, DbError> {
+    if stack == app.stack {
+        return Ok(app.clone());
+    }
+    let mut tx = db.write().await?;
+    db::apps::set_stack(&mut tx, app.id, &stack, by, now).await?;
+    db::apps::set_cache(&mut tx, app.id, None).await?;
+    tx.commit().await?;
+    Ok(App { stack, updated_at: now, ..app.clone() })
 }
 
 /// Lets an account work on an app; without permissions it gets [`Permissions::default`].

@@ -193,7 +193,7 @@ fn unless_confirmation_is_required<T>(
     act: impl Fn(Option<String>) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
     match act(confirmed.map(str::to_owned)) {
-        Err(CliError::Api { id, message }) if id == "confirmation_required" => {
+        Err(CliError::Api { id, message, .. }) if id == "confirmation_required" => {
             confirm(app, confirmed, &message)?;
             act(Some(app.to_owned()))
         }

@@ -10,7 +10,7 @@ use super::error::CliError;
 use super::output::{self, Action, print, print_json};
 use super::target::{Target, app_path};
 use crate::api::types::{
-    Account, App, AppChange, BuildpackInstallation, BuildpackUpdate, BuildpackUpdates, Collaborator, NewApp,
+    Account, App, AppChange, BuildpackInstallation, BuildpackUpdate, BuildpackUpdates, Collaborator, NewApp, PipelineCoupling,
 };
 
 #[derive(Debug, Subcommand)]
@@ -159,10 +159,12 @@ fn info(client: &Client, args: &Info) -> Result<(), CliError> {
     let collaborators: Vec<Collaborator> = client.list(&format!("{path}/collaborators"))?;
     let emails = collaborators.into_iter().map(|one| one.user.email).filter(|email| *email != app.owner.email);
     let emails: Vec<_> = emails.collect();
+    // An app outside of every pipeline is answered with an error.
+    let coupling = client.get::<PipelineCoupling>(&format!("{path}/pipeline-couplings")).ok();
     if args.shell {
-        let fields = [
-            ("auto_cert_mgmt", app.acm.to_string()),
-            ("collaborators", emails.join(",")),
+        let pipeline = coupling.map(|at| ("pipeline", format!("{}:{}", at.pipeline.name, at.stage)));
+        let first = [("auto_cert_mgmt", app.acm.to_string()), ("collaborators", emails.join(","))];
+        let rest = [
             ("git_url", app.git_url),
             ("git_ssh_url", app.git_ssh_url),
             ("web_url", app.web_url),
@@ -172,7 +174,9 @@ fn info(client: &Client, args: &Info) -> Result<(), CliError> {
             ("region", app.region.name),
             ("stack", app.stack.name),
         ];
-        return print(&fields.map(|(key, value)| format!("{key}={value}\n")).concat());
+        let fields = first.into_iter().chain(pipeline).chain(rest);
+        let lines: Vec<_> = fields.map(|(key, value)| format!("{key}={value}\n")).collect();
+        return print(&lines.concat());
     }
     let stack = match app.build_stack.name {
         next if next == app.stack.name => next,
@@ -180,6 +184,7 @@ fn info(client: &Client, args: &Info) -> Result<(), CliError> {
     };
     let fields = [
         ("Collaborators", emails.join(", ")),
+        ("Pipeline", coupling.map(|at| format!("{} - {}", at.pipeline.name, at.stage)).unwrap_or_default()),
         ("Auto Cert Mgmt", app.acm.to_string()),
         ("Git URL", app.git_url),
         ("Git SSH URL", app.git_ssh_url),

@@ -9,6 +9,7 @@ use rustls_platform_verifier::ConfigVerifierExt as _;
 use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
@@ -25,7 +26,15 @@ const GREETING: &[u8] = b"rendezvous\r\n";
 /// secured if that to the API at `api_url` is.
 pub(super) fn attach(attach_url: &str, api_url: &str) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(anyhow::Error::from)?;
-    let done = runtime.block_on(run(attach_url, api_url));
+    let done = runtime.block_on(async {
+        // Told to end, it returns: whoever has changed the terminal puts it back.
+        let (mut end, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+        tokio::select! {
+            done = run(attach_url, api_url) => done,
+            _ = end.recv() => Err(CliError::User("ended by a signal".into())),
+            _ = hang_up.recv() => Err(CliError::User("the terminal is gone".into())),
+        }
+    });
     // A read of standard input that nobody waits for any more may go on for ever.
     runtime.shutdown_background();
     done

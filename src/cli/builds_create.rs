@@ -1,7 +1,7 @@
 //! `hoist builds:create`
 
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read, Write as _};
+use std::io;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -69,70 +69,8 @@ fn source(args: &Create) -> Result<File, CliError> {
 pub(super) fn upload(client: &Client, file: File) -> Result<String, CliError> {
     let bytes = file.metadata().context("can't read the source")?.len();
     let Source { source_blob } = client.post("/sources", &())?;
-    let action = Action::start("Uploading source");
-    client.upload(&source_blob.put_url, bytes, Progress::new(file, bytes))?;
+    let action = Action::start_bytes("Uploading source", bytes);
+    client.upload(&source_blob.put_url, bytes, action.counting(file))?;
     action.done();
     Ok(source_blob.get_url)
-}
-
-/// Counts what is read of a file, and shows it on a terminal.
-struct Progress {
-    file: File,
-    bytes: u64,
-    done: u64,
-    shown: Option<u64>,
-    on_terminal: bool,
-}
-
-impl Progress {
-    fn new(file: File, bytes: u64) -> Self {
-        Self { file, bytes, done: 0, shown: None, on_terminal: io::stderr().is_terminal() }
-    }
-
-    /// The bar to be drawn now, if it has changed.
-    fn bar(&mut self) -> Option<String> {
-        const WIDTH: u64 = 30;
-        let percent = (self.done * 100).checked_div(self.bytes).unwrap_or(100).min(100);
-        if self.shown.replace(percent) == Some(percent) {
-            return None;
-        }
-        let full = usize::try_from(percent * WIDTH / 100).expect("at most the width");
-        let width = usize::try_from(WIDTH).expect("small");
-        Some(format!("\rUploading source... [{:-<width$}] {percent:3}% ", "#".repeat(full)))
-    }
-}
-
-impl Read for Progress {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.file.read(buffer)?;
-        self.done += length as u64;
-        if self.on_terminal
-            && let Some(bar) = self.bar()
-        {
-            anstream::eprint!("{bar}");
-            io::stderr().flush()?;
-        }
-        Ok(length)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_bar_grows_with_what_is_read() {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&[7; 1000]).unwrap();
-        io::Seek::rewind(&mut file).unwrap();
-        let mut progress = Progress::new(file, 1000);
-        let bar = |progress: &mut Progress| progress.bar().map(|bar| bar.replace('\r', ""));
-        assert_eq!(bar(&mut progress).unwrap(), format!("Uploading source... [{}]   0% ", "-".repeat(30)));
-        assert_eq!(bar(&mut progress), None);
-        progress.read_exact(&mut [0; 500]).unwrap();
-        let half = format!("Uploading source... [{}{}]  50% ", "#".repeat(15), "-".repeat(15));
-        assert_eq!(bar(&mut progress).unwrap(), half);
-        progress.read_to_end(&mut Vec::new()).unwrap();
-        assert!(bar(&mut progress).unwrap().ends_with("] 100% "));
-    }
 }

@@ -1,5 +1,6 @@
 //! The Platform API over HTTP.
 
+use std::cell::RefCell;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use ureq::typestate::WithoutBody;
 use ureq::{Agent, Body, RequestBuilder, SendBody};
 
 use super::error::CliError;
-use super::netrc;
+use super::nearest::nearest;
+use super::{netrc, output};
 use crate::api::types;
 use crate::config;
 use crate::model::Secret;
@@ -51,6 +53,14 @@ pub(super) struct Client {
     agent: Agent,
     url: String,
     token: Secret,
+    /// What hoist has warned of, told at the command's end: a line may be unfinished until then.
+    warnings: RefCell<Vec<String>>,
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.warnings.take().iter().for_each(|text| output::warn(text));
+    }
 }
 
 impl Client {
@@ -70,7 +80,7 @@ impl Client {
 
     /// For a token that is known already.
     pub(super) fn with_token(server: Server, token: Secret) -> Self {
-        Self { agent: agent(server.authority.host()), url: server.url, token }
+        Self { agent: agent(server.authority.host()), url: server.url, token, warnings: RefCell::default() }
     }
 
     /// The token, for what is to be done with it besides requests.
@@ -191,8 +201,24 @@ impl Client {
             self.agent.run(request.body(SendBody::none()).map_err(anyhow::Error::from)?)
         };
         let mut response = sent.map_err(|error| unreachable(&self.url, &error))?;
-        refused(&mut response)?;
+        refused(&mut response).map_err(|error| self.with_advice(path, error))?;
+        let warnings = response.headers().get_all("x-heroku-warning").iter();
+        self.warnings.borrow_mut().extend(warnings.filter_map(|text| text.to_str().ok()).map(str::to_owned));
         Ok(response)
+    }
+
+    /// Adds to the answer that there is no such app which one may have been meant.
+    fn with_advice(&self, path: &str, error: CliError) -> CliError {
+        let CliError::Api { id, message, resource } = error else { return error };
+        let typed = path.strip_prefix("/apps/").and_then(|rest| rest.split('/').next());
+        let typed = typed.filter(|_| resource.as_deref() == Some("app"));
+        // Without a list there is no advice; the error is what counts.
+        let meant = typed.and_then(|typed| {
+            let apps: Vec<types::App> = self.list("/users/~/apps").ok()?;
+            nearest(typed, apps.into_iter().map(|app| app.name))
+        });
+        let advice = meant.map_or_else(String::new, |app| format!(" Did you mean {app}?"));
+        CliError::Api { id, message: message + &advice, resource }
     }
 }
 
@@ -233,12 +259,12 @@ fn refused(response: &mut Response<Body>) -> Result<(), CliError> {
     if status.is_success() {
         return Ok(());
     }
-    let Ok(types::Error { id, message, .. }) = response.body_mut().read_json() else {
+    let Ok(types::Error { id, message, resource }) = response.body_mut().read_json() else {
         return Err(CliError::User(format!("the server answered {status}, and not as hoist does. Is HOIST_URL right?")));
     };
     match status {
         StatusCode::UNAUTHORIZED => Err(CliError::NotLoggedIn(format!("{message} Check HOIST_API_KEY or ~/.netrc."))),
-        _ => Err(CliError::Api { id, message }),
+        _ => Err(CliError::Api { id, message, resource }),
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::client::Client;
 use super::error::CliError;
+use super::nearest::nearest;
 use super::output::{self, Action, print, print_json};
 use super::target::{Target, app_path};
 use crate::api::types::Release;
@@ -104,6 +105,11 @@ fn list(client: &Client, args: &List) -> Result<(), CliError> {
 
 fn get(client: &Client, args: &Get) -> Result<(), CliError> {
     let vars: Vars = client.get(&format!("{}/config-vars", args.target.path()?))?;
+    for key in args.keys.iter().filter(|key| !vars.contains_key(*key)) {
+        if let Some(meant) = nearest(key, vars.keys().cloned()) {
+            output::note(&format!("{key} is not set. Did you mean {meant}?"));
+        }
+    }
     if args.format.json {
         let found: Vec<_> = args.keys.iter().map(|key| json!({"key": key, "value": vars.get(key)})).collect();
         return if let [one] = found.as_slice() { print_json(one) } else { print_json(&found) };

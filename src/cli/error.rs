@@ -17,7 +17,7 @@ pub(super) enum CliError {
     Command(String),
     /// The API refused.
     #[error("{message}")]
-    Api { id: String, message: String },
+    Api { id: String, message: String, resource: Option<String> },
     #[error("{0}")]
     NotLoggedIn(String),
     /// The command that was run ended so, and has said why itself.
@@ -34,7 +34,7 @@ pub(super) fn report(error: &CliError) -> ExitCode {
     let (text, code) = match error {
         CliError::User(text) => (text.clone(), 1),
         CliError::Command(text) => (text.clone(), 2),
-        CliError::Api { id, message } => (format!("{message}\n\nError ID: {id}"), 2),
+        CliError::Api { id, message, .. } => (format!("{message}\n\nError ID: {id}"), 2),
         CliError::NotLoggedIn(text) => (text.clone(), 100),
         CliError::Exited(code) => return ExitCode::from(*code),
         // Whoever read the output has had enough, as `head` does.

@@ -4,8 +4,8 @@
 //! `serve`, `admin` and `stacks` work on an installation from its own host. The client commands stand in one file per
 //! family and know nothing but HTTP (`client`) and [`crate::api::types`]. `target` finds the app that a command is about,
 //! with the help of `checkout`, the user's git repository, and `ci_target` the pipeline; `head` is where the repository
-//! stands; `source_tar` packs a folder; `attach` is the one connection that is not HTTP; `netrc` keeps logins; `output` and
-//! `error` are what is printed.
+//! stands; `source_tar` packs a folder; `attach` is the one connection that is not HTTP, and `terminal` what the user types
+//! at; `netrc` keeps logins; `output` and `error` are what is printed, `nearest` what was meant.
 
 mod admin;
 mod serve;
@@ -22,6 +22,7 @@ mod builds;
 mod builds_create;
 mod ci;
 mod ci_config;
+mod completion;
 mod config;
 mod keys;
 mod ledger;
@@ -41,10 +42,12 @@ mod ci_target;
 mod client;
 mod error;
 mod head;
+mod nearest;
 mod netrc;
 mod output;
 mod source_tar;
 mod target;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -63,7 +66,10 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Client commands talk to HOIST_URL (default http://127.0.0.1:5000) with the token in HOIST_API_KEY or ~/.netrc, about \
-the app named by --app, HOIST_APP or the git remote `hoist` or `heroku`.";
+the app named by --app, HOIST_APP or the git remote `hoist` or `heroku`.
+
+Exit codes: 0 done; 1 what was asked for can't be done as asked, and the text says why; 2 hoist's API refused; 100 not logged \
+in; of `run` the command's own, and 128 more than its number if a signal ended it.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -91,6 +97,8 @@ enum Command {
     #[command(flatten)]
     Ci(ci::Ci),
     #[command(flatten)]
+    Completion(completion::Completion),
+    #[command(flatten)]
     Config(config::Config),
     #[command(flatten)]
     Keys(keys::Keys),
@@ -112,10 +120,10 @@ enum Command {
     Webhooks(webhooks::Webhooks),
 }
 
-/// Entry point of the command line. Exit codes: 0, 1 for the user's error, 2 for the API's, 100 for not
-/// logged in, and of `run` and `ci:run` the command's own.
+/// Entry point of the command line. Its exit codes are those that `AFTER_HELP` tells.
 #[must_use]
 pub fn main() -> ExitCode {
+    completion::answer::<Cli>();
     let result = match Cli::try_parse() {
         Ok(cli) => cli.command.run(),
         Err(usage) => return error::usage(&usage),
@@ -140,6 +148,7 @@ impl Command {
             Self::Buildpacks(command) => command.run(),
             Self::Builds(command) => command.run(),
             Self::Ci(command) => command.run(),
+            Self::Completion(command) => command.run(),
             Self::Config(command) => command.run(),
             Self::Keys(command) => command.run(),
             Self::Ledger(command) => command.run(),

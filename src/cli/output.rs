@@ -2,16 +2,21 @@
 //! a terminal (`anstream` takes them out elsewhere).
 
 use std::io::{Read, Write as _};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
 use super::error::CliError;
+use crate::config;
 
 const BOLD: Style = Style::new().bold();
+/// How often something that takes a moment moves.
+const TICK: Duration = Duration::from_millis(100);
 const DIM: Style = Style::new().dimmed();
 
 /// Prints data.
@@ -53,15 +58,42 @@ pub(super) fn warn(text: &str) {
     anstream::eprintln!(" {mark}›{mark:#}   Warning: {text}");
 }
 
-/// Something that takes a moment: `Creating example... done`. Ends in `!` when dropped before it is done.
+/// Something that takes a moment: `Creating example... done`. Ends in `!` when dropped before it is done. A terminal sees it
+/// move meanwhile.
 pub(super) struct Action {
-    done: bool,
+    label: String,
+    /// Drawn on a terminal only.
+    bar: ProgressBar,
+    is_done: bool,
 }
 
 impl Action {
     pub(super) fn start(label: &str) -> Self {
-        anstream::eprint!("{label}... ");
-        Self { done: false }
+        Self::show(label, ProgressBar::new_spinner(), "{msg}... {spinner}")
+    }
+
+    /// With so many bytes to go through, which [`Action::counting`] counts.
+    pub(super) fn start_bytes(label: &str, bytes: u64) -> Self {
+        Self::show(label, ProgressBar::new(bytes), "{msg}... [{bar:30}] {percent:>3}%")
+    }
+
+    fn show(label: &str, bar: ProgressBar, template: &str) -> Self {
+        let template = ProgressStyle::with_template(template).expect("the templates are right");
+        let bar = bar.with_style(template.progress_chars("##-")).with_message(label.to_owned());
+        if config::is_ci() {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        if bar.is_hidden() {
+            anstream::eprint!("{label}... ");
+        } else {
+            bar.enable_steady_tick(TICK);
+        }
+        Self { label: label.to_owned(), bar, is_done: false }
+    }
+
+    /// Counts what is read.
+    pub(super) fn counting<R: Read>(&self, read: R) -> impl Read + use<R> {
+        self.bar.wrap_read(read)
     }
 
     pub(super) fn done(self) {
@@ -71,15 +103,24 @@ impl Action {
     /// Adds what came of it: `done, v4`.
     pub(super) fn done_with(mut self, result: &str) {
         let comma = if result.is_empty() { "" } else { ", " };
-        anstream::eprintln!("done{comma}{result}");
-        self.done = true;
+        self.end(&format!("done{comma}{result}"));
+        self.is_done = true;
+    }
+
+    fn end(&self, word: &str) {
+        if self.bar.is_hidden() {
+            anstream::eprintln!("{word}");
+        } else {
+            self.bar.finish_and_clear();
+            anstream::eprintln!("{}... {word}", self.label);
+        }
     }
 }
 
 impl Drop for Action {
     fn drop(&mut self) {
-        if !self.done {
-            anstream::eprintln!("!");
+        if !self.is_done {
+            self.end("!");
         }
     }
 }
@@ -140,7 +181,6 @@ pub(super) fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
-    use time::Duration;
     use time::macros::datetime;
 
     use super::*;
@@ -148,7 +188,7 @@ mod tests {
     #[test]
     fn ages_are_told_up_to_a_day() {
         let at = datetime!(2026-11-22 05:58:35 UTC);
-        let after = |seconds| ago(at, at + Duration::seconds(seconds));
+        let after = |seconds| ago(at, at + time::Duration::seconds(seconds));
         assert_eq!(after(2), "2026/11/22 05:58:35 +0000 (~ 2s ago)");
         assert_eq!(after(-2), "2026/11/22 05:58:35 +0000 (~ 0s ago)", "clocks differ");
         assert_eq!(after(60), "2026/11/22 05:58:35 +0000 (~ 1m ago)");

@@ -10,7 +10,9 @@ use super::client::Client;
 use super::error::CliError;
 use super::output::{self, Action, print};
 use super::target::{Target, app_path};
+use super::terminal::{self, RawMode};
 use crate::api::types::{Dyno, NewDyno};
+use crate::config;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Run {
@@ -45,7 +47,7 @@ pub(super) struct Attached {
     /// Pass the command's exit code on, which hoist always does
     #[arg(short = 'x', long)]
     exit_code: bool,
-    /// Attach no terminal, which hoist never does
+    /// Give the command no terminal, even if this is one
     #[arg(long)]
     no_tty: bool,
 }
@@ -66,19 +68,32 @@ impl Run {
     pub(super) fn run(self) -> Result<(), CliError> {
         let client = Client::open()?;
         match self {
-            Self::Attached(args) => attached(&client, &args.job),
+            Self::Attached(args) => attached(&client, &args),
             Self::Detached(args) => detached(&client, &args),
         }
     }
 }
 
-fn attached(client: &Client, job: &Job) -> Result<(), CliError> {
-    let (app, new) = job.request(true)?;
+fn attached(client: &Client, args: &Attached) -> Result<(), CliError> {
+    let (app, mut new) = args.job.request(true)?;
+    let terminal = if args.no_tty { None } else { terminal::size() };
+    new.force_no_tty = args.no_tty.then_some(true);
+    if let Some(size) = terminal {
+        let known = new.env.get_or_insert_default();
+        known.entry("COLUMNS".into()).or_insert(size.columns.into());
+        known.entry("LINES".into()).or_insert(size.rows.into());
+        if let Some(kind) = config::terminal_kind() {
+            known.entry("TERM".into()).or_insert(kind.into());
+        }
+    }
     let action = Action::start(&format!("Running {} on {app}", new.command));
     let dyno: Dyno = client.post(&format!("{}/dynos", app_path(&app)), &new)?;
     action.done_with(&dyno.name);
     let url = dyno.attach_url.as_deref().ok_or_else(|| CliError::User("hoist does not say where to attach.".into()))?;
-    attach::attach(url, client.url())?;
+    {
+        let _raw = terminal.map(|_| RawMode::enter()).transpose()?;
+        attach::attach(url, client.url())?;
+    }
     let ended: Dyno = client.get(&format!("{}/dynos/{}", app_path(&app), dyno.id))?;
     // Without a status hoist has ended it, and has said so.
     match ended.exit_status.map_or(1, |status| u8::try_from(status).unwrap_or(1)) {
@@ -114,6 +129,7 @@ impl Job {
             attach: Some(attach),
             command: command_line(&self.command)?,
             env: self.env.as_deref().map(parse_env).transpose()?,
+            force_no_tty: None,
             time_to_live: None,
             process_type: self.process_type.clone(),
         };

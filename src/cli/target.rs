@@ -1,9 +1,11 @@
 //! Which app a command is about.
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::checkout::Checkout;
+use super::completion;
 use super::error::CliError;
 
 /// What a part of a path may hold as it is (RFC 3986, unreserved).
@@ -12,7 +14,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove
 #[derive(Debug, Args)]
 pub(super) struct Target {
     /// App to run the command on
-    #[arg(short, long, env = "HOIST_APP")]
+    #[arg(short, long, env = "HOIST_APP", add = ArgValueCompleter::new(completion::apps))]
     app: Option<String>,
     /// Git remote of the app to run the command on
     #[arg(short, long)]

@@ -26,3 +26,15 @@ impl Client {
         }
     }
 }
+
+/// Whether a program watches rather than a person: `CI`, as every service of the kind sets it.
+#[must_use]
+pub fn is_ci() -> bool {
+    variable("CI").is_some()
+}
+
+/// What kind of terminal the user has: `TERM`.
+#[must_use]
+pub fn terminal_kind() -> Option<String> {
+    variable("TERM")
+}

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use crate::model::{Limits, StackName};
 
 pub use addons::Addons;
-pub use client::Client;
+pub use client::{Client, is_ci, terminal_kind};
 pub use network::Network;
 pub use webhooks::{History, Webhooks};
 

@@ -65,15 +65,21 @@ pub async fn get(db: &mut Connection, id: AppId) -> Result<App, DbError> {
     app(&sqlx::query("SELECT * FROM apps WHERE id = ?").bind(id.to_string()).fetch_one(db).await?)
 }
 
-/// Sets the stack of the app's next build.
-pub async fn set_stack(db: &mut Connection, id: AppId, stack: &StackName, at: OffsetDateTime) -> Result<(), DbError> {
+/// Replaces the stack of the app's next build.
+pub async fn set_stack(
+    db: &mut Connection,
+    id: AppId,
+    stack: &StackName,
+    by: AccountId,
+    at: OffsetDateTime,
+) -> Result<(), DbError> {
     sqlx::query("UPDATE apps SET stack = ?, updated_at = ? WHERE id = ?")
         .bind(stack.as_str())
         .bind(row::millis(at))
         .bind(id.to_string())
-        .execute(db)
+        .execute(&mut *db)
         .await?;
-    Ok(())
+    record(db, id, Change::Update, by, None, at).await
 }
 
 /// The blob that holds the build cache of the app's last good build.

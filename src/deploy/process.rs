@@ -133,10 +133,11 @@ pub(super) async fn run_job_attached(
     attached: &mut Attached,
     slot: OwnedSemaphorePermit,
 ) -> Result<(), ProcessFailure> {
-    let Attached { input, output, receiver, .. } = attached;
+    let Attached { input, output, receiver, terminal, .. } = attached;
     let work = async {
         let site = open_site_in_time(ctx, job, slot).await?;
-        let exit = run::run_attached(site.environment(), &job.process(), input, output).await.map_err(Failure::from)?;
+        let exit = run::run_attached(site.environment(), &job.process(), *terminal, input, output).await;
+        let exit = exit.map_err(Failure::from)?;
         exit.map_or(Err(ProcessFailure::Left), outcome)
     };
     tokio::select! {

@@ -17,6 +17,8 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
+use crate::model::WindowSize;
+
 /// What every secret starts with, which no HTTP request does: its method is in capitals.
 pub const RENDEZVOUS_MARK: u8 = b'a';
 
@@ -107,6 +109,8 @@ pub(super) struct Attached {
     /// Where the command's output goes.
     pub(super) output: WriteHalf<Box<dyn Connection>>,
     pub(super) receiver: Receiver,
+    /// Of the client, if it has one.
+    pub(super) terminal: Option<WindowSize>,
     _done: oneshot::Sender<()>,
 }
 
@@ -114,15 +118,24 @@ pub(super) struct Attached {
 pub(super) struct Receiver {
     reader: ReadHalf<Box<dyn Connection>>,
     to_command: Option<DuplexStream>,
-    is_framed: bool,
+    form: Form,
+}
+
+/// How a client sends what it sends.
+enum Form {
+    Frames,
+    /// Ends with a byte 0x04.
+    Bytes,
+    /// From a terminal. It has no end: 0x04 is what was typed, for the command's own terminal to understand.
+    Keys,
 }
 
 impl Client {
-    pub(super) async fn greet(self) -> io::Result<Attached> {
-        self.greet_within(GREETING_TIME).await
+    pub(super) async fn greet(self, terminal: Option<WindowSize>) -> io::Result<Attached> {
+        self.greet_within(GREETING_TIME, terminal).await
     }
 
-    async fn greet_within(self, time: Duration) -> io::Result<Attached> {
+    async fn greet_within(self, time: Duration, terminal: Option<WindowSize>) -> io::Result<Attached> {
         let (reader, mut output) = tokio::io::split(self.connection);
         let greet = async {
             output.write_all(b"rendezvous\r\n").await?;
@@ -131,17 +144,23 @@ impl Client {
         timeout(time, greet).await??;
         sleep(PAUSE).await;
         let (input, to_command) = tokio::io::duplex(PIECE_BYTES);
-        let receiver = Receiver { reader, to_command: Some(to_command), is_framed: self.is_framed };
-        Ok(Attached { input, output, receiver, _done: self.done })
+        let form = match (self.is_framed, terminal) {
+            (true, _) => Form::Frames,
+            (false, None) => Form::Bytes,
+            (false, Some(_)) => Form::Keys,
+        };
+        let receiver = Receiver { reader, to_command: Some(to_command), form };
+        Ok(Attached { input, output, receiver, terminal, _done: self.done })
     }
 }
 
 impl Attached {
     /// Adds the last words and closes the connection in order: an abrupt end would be an error for the client.
     pub(super) async fn close(mut self, words: &[String]) {
+        let line_end = if self.terminal.is_some() { "\r\n" } else { "\n" };
         let goodbye = async {
             for word in words {
-                self.output.write_all(format!("{word}\n").as_bytes()).await?;
+                self.output.write_all(format!("{word}{line_end}").as_bytes()).await?;
             }
             self.output.shutdown().await?;
             // Heroku's client may be sending its 0x04 just now, and closing on it would be abrupt.
@@ -156,7 +175,10 @@ impl Receiver {
     /// Hands what the client sends to the command, and ends when the client has gone away.
     pub(super) async fn receive(&mut self) {
         // An error on the connection is its end.
-        let _ = if self.is_framed { self.receive_frames().await } else { self.receive_bytes().await };
+        let _ = match self.form {
+            Form::Frames => self.receive_frames().await,
+            Form::Bytes | Form::Keys => self.receive_bytes().await,
+        };
     }
 
     async fn receive_frames(&mut self) -> io::Result<()> {
@@ -177,7 +199,7 @@ impl Receiver {
             let length = self.reader.read(&mut piece).await?;
             match piece[..length].split_last() {
                 None => return Ok(()),
-                Some((&END_OF_INPUT, rest)) => {
+                Some((&END_OF_INPUT, rest)) if matches!(self.form, Form::Bytes) => {
                     self.pass_on(rest).await;
                     self.to_command = None;
                 }
@@ -207,7 +229,7 @@ mod tests {
         let (mut client, ours) = tokio::io::duplex(1024);
         let line = format!("{}{query}", meeting.secret);
         let bringing = tokio::spawn(async move { waiting.bring(&line, Box::new(ours)).await });
-        let mut attached = meeting.client(Duration::from_mins(1)).await.unwrap().greet().await.unwrap();
+        let mut attached = meeting.client(Duration::from_mins(1)).await.unwrap().greet(None).await.unwrap();
         let mut greeting = [0; 12];
         client.read_exact(&mut greeting).await.unwrap();
         assert_eq!(&greeting, b"rendezvous\r\n");
@@ -239,7 +261,12 @@ mod tests {
         let (_client, ours) = tokio::io::duplex(1);
         let bringing = tokio::spawn(async move { waiting.bring(&secret, Box::new(ours)).await });
         let client = meeting.client(Duration::from_mins(1)).await.unwrap();
-        assert!(client.greet_within(Duration::from_millis(10)).await.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut));
+        assert!(
+            client
+                .greet_within(Duration::from_millis(10), None)
+                .await
+                .is_err_and(|error| error.kind() == io::ErrorKind::TimedOut)
+        );
         assert!(bringing.await.unwrap());
     }
 

@@ -17,7 +17,7 @@ use super::process::{Job, ProcessFailure, run_job, run_job_attached, stop_reason
 use super::rendezvous::{Attached, Meeting};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
-use crate::model::{Account, App, ConfigVars, DynoId, ProcessType, ProcessTypes, Release, Slug};
+use crate::model::{Account, App, ConfigVars, DynoId, ProcessType, ProcessTypes, Release, Slug, WindowSize};
 use crate::telemetry;
 use crate::transcript::{Redactor, Transcript};
 
@@ -32,6 +32,8 @@ pub struct RunRequest {
     pub process_type: ProcessType,
     /// Less than the limit, if the user wants so.
     pub time_to_live: Option<Duration>,
+    /// Of whoever is going to attach, if they want one.
+    pub terminal: Option<WindowSize>,
 }
 
 /// Why a command was not started.
@@ -64,7 +66,7 @@ enum Others {
     /// Nobody: its output is kept.
     Log(Transcript),
     /// Somebody who is to come.
-    Client(Meeting),
+    Client(Meeting, Option<WindowSize>),
 }
 
 /// How long whoever wants to attach may take to come.
@@ -98,8 +100,8 @@ pub async fn run_attached(ctx: &Ctx, request: RunRequest) -> Result<(Arc<Dyno>, 
     dyno.is_attached = true;
     let dyno = Arc::new(dyno);
     let meeting = ctx.dynos.waiting().meet();
-    let secret = meeting.secret.clone();
-    start(ctx, request, &dyno, (slug, config), Others::Client(meeting)).await?;
+    let (secret, terminal) = (meeting.secret.clone(), request.terminal);
+    start(ctx, request, &dyno, (slug, config), Others::Client(meeting, terminal)).await?;
     Ok((dyno, secret))
 }
 
@@ -242,13 +244,13 @@ async fn run_it(ctx: &Ctx, dyno: &Dyno, run: Run) -> (DynoEnd, Option<Attached>)
             };
             (end, None)
         }
-        Others::Client(mut meeting) => {
+        Others::Client(mut meeting, terminal) => {
             let client = tokio::select! {
                 client = meeting.client(MEETING_TIME) => client,
                 () = dyno.stopped() => return (Err(stop_reason(ctx)), None),
             };
             let Some(client) = client else { return (Err(ProcessFailure::NotAttached), None) };
-            let Ok(mut attached) = client.greet().await else { return (Err(ProcessFailure::Left), None) };
+            let Ok(mut attached) = client.greet(terminal).await else { return (Err(ProcessFailure::Left), None) };
             dyno.start(None);
             if let Err(error) = note_begin(ctx, dyno.id).await {
                 return (Err(Failure::from(error).into()), Some(attached));

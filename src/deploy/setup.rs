@@ -149,7 +149,7 @@ async fn choose_stack(ctx: &Ctx, app: App, request: &SetupRequest, app_json: &Ap
         return Ok(app);
     }
     match manifest::stack(ctx, app_json)? {
-        Some(stack) => Ok(apps::set_stack(&ctx.db, app, &stack, ctx.now()).await?),
+        Some(stack) => Ok(apps::set_stack(&ctx.db, &app, stack.clone(), app.owner, ctx.now()).await?),
         None => Ok(app),
     }
 }
@@ -213,6 +213,7 @@ async fn run_postdeploy(ctx: &Ctx, id: AppSetupId, app: &App, by: &Account, comm
         by: by.clone(),
         command: command.to_owned(),
         env: BTreeMap::new(),
+        terminal: None,
         process_type: "postdeploy".parse().expect("a process type's name"),
         time_to_live: Some(ctx.config.limits.release_time),
     };

@@ -17,6 +17,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::model::WindowSize;
+
 mod output;
 mod transfer;
 mod tree;
@@ -213,15 +215,20 @@ impl Environment {
     }
 
     /// Runs a command with `input` as its standard input and both its outputs going to `output`, which may be slow: the
-    /// command waits for it. `None` when the output could not be written any more, which ends the command.
+    /// command waits for it. `None` when the output could not be written any more, which ends the command. In a sandbox
+    /// both may be a terminal of the size given; `Local` has none to give.
     pub async fn run_attached(
         &self,
         command: Command,
+        terminal: Option<WindowSize>,
         input: impl AsyncRead + Send + Unpin,
         output: impl AsyncWrite + Send + Unpin,
     ) -> Result<Option<Exit>, EngineError> {
         match &self.0 {
-            EnvironmentKind::Sandbox(sandbox) => sandbox.run_attached(command, input, output).await,
+            EnvironmentKind::Sandbox(sandbox) => match terminal {
+                Some(size) => sandbox.run_in_terminal(command, size, input, output).await,
+                None => sandbox.run_attached(command, input, output).await,
+            },
             EnvironmentKind::Local(local) => local.run_attached(command, input, output).await,
         }
     }

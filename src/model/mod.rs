@@ -31,6 +31,7 @@ mod source;
 mod tap;
 mod test_run;
 mod webhook;
+mod window_size;
 
 pub use account::{Account, Email};
 pub use addon::{Addon, AddonName, AddonState, AttachedAddon, Attachment, AttachmentName, Plan, Service};
@@ -61,6 +62,7 @@ pub use source::{Checksum, SourceBlob, SourceVersion};
 pub use tap::{TapReader, TestCase};
 pub use test_run::{TestLog, TestRun, TestRunEnd, TestRunStatus};
 pub use webhook::{DeliveryStatus, Level, Webhook};
+pub use window_size::WindowSize;
 
 /// A value from outside that does not have the form its type asks for.
 ///

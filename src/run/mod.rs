@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::engine::{CA_BUNDLE, CA_VARIABLES, Command, EngineError, Environment, Exit};
-use crate::model::ConfigVars;
+use crate::model::{ConfigVars, WindowSize};
 use crate::transcript::Transcript;
 
 /// Where a slug is unpacked to: its files lie in `app` below this.
@@ -42,14 +42,15 @@ pub async fn run(environment: &Environment, process: &Process<'_>, transcript: &
     exit
 }
 
-/// Runs a process with somebody at its other end. `None` when they have gone away, which ends it.
+/// Runs a process with somebody at its other end, in a terminal if they have one. `None` when they have gone away, which ends it.
 pub async fn run_attached(
     environment: &Environment,
     process: &Process<'_>,
+    terminal: Option<WindowSize>,
     input: impl AsyncRead + Send + Unpin,
     output: impl AsyncWrite + Send + Unpin,
 ) -> Result<Option<Exit>, EngineError> {
-    environment.run_attached(command(environment, process), input, output).await
+    environment.run_attached(command(environment, process), terminal, input, output).await
 }
 
 fn command(environment: &Environment, process: &Process<'_>) -> Command {

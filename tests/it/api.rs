@@ -193,7 +193,7 @@ async fn what_does_not_fit_is_told() {
     assert_snapshot!(send(Method::POST, "/apps", "{\"name\": \"No_Name\"}").await, @"422 invalid_params: Name must start with a letter, end with a letter or digit and can only contain lowercase letters, digits, and dashes (3 to 30 characters).");
     assert_snapshot!(send(Method::POST, "/apps", "{\"name\": \"example\"}").await, @"422 invalid_params: Name example is already taken");
     assert_snapshot!(send(Method::POST, "/apps", "{\"stack\": \"cedar\"}").await, @"422 invalid_params: There is no stack `cedar` here. `hoist stacks` lists those there are.");
-    assert_snapshot!(send(Method::PATCH, "/apps/example", "{\"build_stack\": \"cedar\"}").await, @"422 invalid_params: The stack of an app can't be changed.");
+    assert_snapshot!(send(Method::PATCH, "/apps/example", "{\"build_stack\": \"cedar\"}").await, @"422 invalid_params: There is no stack `cedar` here. `hoist stacks` lists those there are.");
     assert_snapshot!(send(Method::PATCH, "/apps/example", "{\"maintenance\": true}").await, @"422 invalid_params: hoist does not serve apps, so it has no maintenance mode.");
     assert_snapshot!(send(Method::POST, "/apps", &format!("\"{}\"", "x".repeat(1024 * 1024))).await, @"413 request_too_large: The request's body is larger than 1 MiB.");
     assert_snapshot!(send(Method::GET, "/nowhere", "").await, @"404 not_found: There is nothing at this address for this method. Check the path and whether it is to be read (GET), made (POST), changed (PATCH, PUT) or removed (DELETE).");

@@ -161,20 +161,20 @@ async fn output_comes_while_the_command_runs() {
 async fn an_attached_command_reads_its_input_and_waits_for_its_reader() {
     for fixture in Fixture::each().await {
         let mut output = Vec::new();
-        let run = fixture.environment.run_attached(sh("cat; echo error >&2; exit 4"), &b"typed\n"[..], &mut output);
+        let run = fixture.environment.run_attached(sh("cat; echo error >&2; exit 4"), None, &b"typed\n"[..], &mut output);
         assert_eq!(run.await.unwrap(), Some(Exit::Code(4)), "{:?}", fixture.kind);
         assert_eq!(String::from_utf8(output).unwrap(), "typed\nerror\n");
 
         // A reader of one byte at a time gets all of more than the pipes hold.
         let (mut reader, writer) = tokio::io::duplex(1);
-        let run = fixture.environment.run_attached(sh("head -c 300000 /dev/zero"), tokio::io::empty(), writer);
+        let run = fixture.environment.run_attached(sh("head -c 300000 /dev/zero"), None, tokio::io::empty(), writer);
         let mut taken = Vec::new();
         let (exit, read) = tokio::join!(run, reader.read_to_end(&mut taken));
         assert_eq!((exit.unwrap(), read.unwrap()), (Some(Exit::Code(0)), 300_000));
 
         let (reader, writer) = tokio::io::duplex(1);
         drop(reader);
-        let run = fixture.environment.run_attached(sh("echo text; exec sleep 600"), tokio::io::empty(), writer);
+        let run = fixture.environment.run_attached(sh("echo text; exec sleep 600"), None, tokio::io::empty(), writer);
         assert_eq!(run.await.unwrap(), None, "nobody reads it, so it is ended");
     }
 }

@@ -4,7 +4,7 @@ use aide::axum::ApiRouter;
 use aide::axum::routing::get_with;
 
 use super::about;
-use crate::api::{apps, collaborators, stacks};
+use crate::api::{apps, collaborators, regions, stacks};
 use crate::ctx::Ctx;
 
 pub(super) fn routes() -> ApiRouter<Ctx> {
@@ -45,4 +45,6 @@ pub(super) fn routes() -> ApiRouter<Ctx> {
         )
         .api_route("/stacks", get_with(stacks::list, about("The stacks")))
         .api_route("/stacks/{stack}", get_with(stacks::info, about("A stack")))
+        .api_route("/regions", get_with(regions::list, about("The regions: one, which is this installation")))
+        .api_route("/regions/{region}", get_with(regions::info, about("A region")))
 }

@@ -1,7 +1,7 @@
 //! What runs, and how much of it.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, post_with};
+use aide::axum::routing::{delete_with, get_with, post_with};
 
 use super::about;
 use crate::api::{dyno_sizes, dynos, formation};
@@ -16,7 +16,8 @@ pub(super) fn routes() -> ApiRouter<Ctx> {
         .api_route(
             "/apps/{app}/dynos",
             get_with(dynos::list, about("The app's one-off commands and release commands that run"))
-                .post_with(dynos::create, about("Run a one-off command")),
+                .post_with(dynos::create, about("Run a one-off command"))
+                .delete_with(dynos::stop_all, about("Stop the app's one-off commands")),
         )
         .api_route(
             "/apps/{app}/dynos/{dyno}",
@@ -35,4 +36,12 @@ pub(super) fn routes() -> ApiRouter<Ctx> {
         )
         .api_route("/dyno-sizes", get_with(dyno_sizes::list, about("The sizes of dynos")))
         .api_route("/dyno-sizes/{size}", get_with(dyno_sizes::info, about("A size of dynos")))
+        .api_route(
+            "/apps/{app}/formations/{type}",
+            delete_with(dynos::stop_of_type, about("Stop the app's one-off commands of a type")),
+        )
+        .api_route(
+            "/apps/{app}/formations/{type}/actions/stop",
+            post_with(dynos::stop_of_type, about("Stop the app's one-off commands of a type")),
+        )
 }

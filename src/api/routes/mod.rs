@@ -21,7 +21,7 @@ use axum::{Json, Router, middleware};
 
 use super::error::ApiError;
 use super::openapi::{about, fails_with_an_error, finish};
-use super::{guard, log_sessions, marks, slugs, sources, streams};
+use super::{absent, guard, log_sessions, marks, slugs, sources, streams};
 use crate::ctx::Ctx;
 
 /// Largest request body, in bytes.
@@ -38,6 +38,7 @@ pub fn router(ctx: Ctx) -> Router {
         .merge(dynos::routes())
         .merge(pipelines::routes())
         .merge(addons::routes())
+        .merge(absent::routes())
         .merge(ci::routes())
         .merge(events::routes())
         .merge(setups::routes())

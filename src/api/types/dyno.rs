@@ -48,6 +48,8 @@ pub struct NewDyno {
     pub command: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, Value>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub force_no_tty: Option<bool>,
     /// In seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_live: Option<u64>,

@@ -15,6 +15,7 @@ mod ledger;
 mod log_session;
 mod oauth;
 mod pipeline;
+mod place;
 mod release;
 mod schema;
 mod test_run;
@@ -47,6 +48,7 @@ pub use pipeline::{
     NewPromotionTarget, Pipeline, PipelineChange, PipelineCoupling, PipelineCouplingChange, PipelineOwner, PipelinePromotion,
     PipelinePromotionTarget, PipelineRef, PromotionSource,
 };
+pub use place::{Domain, Provider, Region};
 pub use release::{Artifact, Blob, NewRelease, NewSlug, Release, Slug};
 pub use test_run::{NewTestRun, TestCase, TestNode, TestRun, TestRunChange};
 pub use timestamp::Timestamp;

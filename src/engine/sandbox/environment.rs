@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Interest};
 use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
 
 use super::Sandbox;
 use super::cgroup::{Cgroup, Events};
@@ -17,10 +18,11 @@ use super::footprint::Footprint;
 use super::helper::Helper;
 use super::limits::{disk_bytes, out_of_turn, watch_disk, watch_memory};
 use super::network::Network;
-use super::protocol::{Invitation, MAX_LINE_BYTES, Reply, Request, send};
+use super::protocol::{Invitation, MAX_LINE_BYTES, Reply, Request, Terminal, receive, send};
 use crate::engine::output::{Pipes, attach_until, stream_until};
 use crate::engine::transfer::{TarStream, copy_into, wide_pipe, with_verdict};
 use crate::engine::{Command, EngineError, Exit, Spec, Stream};
+use crate::model::WindowSize;
 
 /// How long the sandbox may take for what needs no work: a measurement, or to end a tree that was given up.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -91,7 +93,7 @@ impl Environment {
         let before = self.events()?;
         let ((stdout, stdout_end), (stderr, stderr_end)) = (output_pipe()?, output_pipe()?);
         let Command { argv, env, cwd, timeout, .. } = command;
-        let request = Request::Run { argv, env, cwd };
+        let request = Request::Run { argv, env, cwd, terminal: None };
         let conversation = self.invite(&request, &[stdout_end.as_fd(), stderr_end.as_fd()]).await?;
         drop((stdout_end, stderr_end));
         stream_until(self.exit(conversation, timeout, before), stdout, stderr, output).await
@@ -108,12 +110,30 @@ impl Environment {
         let ((stdout, stdout_end), (stderr, stderr_end)) = (output_pipe()?, output_pipe()?);
         let (stdin_end, stdin) = input_pipe()?;
         let Command { argv, env, cwd, timeout, .. } = command;
-        let request = Request::Run { argv, env, cwd };
+        let request = Request::Run { argv, env, cwd, terminal: None };
         let files = [stdout_end.as_fd(), stderr_end.as_fd(), stdin_end.as_fd()];
         let conversation = self.invite(&request, &files).await?;
         drop((stdout_end, stderr_end, stdin_end));
         let ending = self.exit(conversation, timeout, before);
         attach_until(ending, Pipes { stdin, stdout, stderr }, input, output).await.transpose()
+    }
+
+    /// As `run_attached`, in a terminal of this size.
+    pub(in crate::engine) async fn run_in_terminal(
+        &self,
+        command: Command,
+        size: WindowSize,
+        input: impl AsyncRead + Send + Unpin,
+        output: impl AsyncWrite + Send + Unpin,
+    ) -> Result<Option<Exit>, EngineError> {
+        self.wait_for_network(&command).await?;
+        let before = self.events()?;
+        let Command { argv, env, cwd, timeout, .. } = command;
+        let request = Request::Run { argv, env, cwd, terminal: Some(size) };
+        let conversation = self.invite(&request, &[]).await?;
+        let (stdin, stdout) = in_time(REPLY_TIMEOUT, take_terminal(&conversation)).await?;
+        let ending = self.exit(conversation, timeout, before);
+        attach_until(ending, Pipes { stdin, stdout, stderr: tokio::io::empty() }, input, output).await.transpose()
     }
 
     async fn wait_for_network(&self, command: &Command) -> Result<(), EngineError> {
@@ -225,15 +245,29 @@ fn control(helper: &Helper) -> io::Result<UnixStream> {
 }
 
 /// The reading end of a pipe, and the end for the command, which blocks as programs expect.
-fn output_pipe() -> Result<(tokio::net::unix::pipe::Receiver, OwnedFd), EngineError> {
-    let pipe = tokio::net::unix::pipe::pipe().and_then(|(sender, receiver)| Ok((receiver, sender.into_blocking_fd()?)));
+fn output_pipe() -> Result<(pipe::Receiver, OwnedFd), EngineError> {
+    let pipe = pipe::pipe().and_then(|(sender, receiver)| Ok((receiver, sender.into_blocking_fd()?)));
     pipe.map_err(|error| EngineError::io("cannot make a pipe", error))
 }
 
 /// The end for the command, which blocks as programs expect, and the writing end of a pipe.
-fn input_pipe() -> Result<(OwnedFd, tokio::net::unix::pipe::Sender), EngineError> {
-    let pipe = tokio::net::unix::pipe::pipe().and_then(|(sender, receiver)| Ok((receiver.into_blocking_fd()?, sender)));
+fn input_pipe() -> Result<(OwnedFd, pipe::Sender), EngineError> {
+    let pipe = pipe::pipe().and_then(|(sender, receiver)| Ok((receiver.into_blocking_fd()?, sender)));
     pipe.map_err(|error| EngineError::io("cannot make a pipe", error))
+}
+
+/// Takes the other end of a command's terminal: for writing, and for reading, which fails when the command's is closed.
+async fn take_terminal(conversation: &UnixStream) -> Result<(pipe::Sender, pipe::Receiver), EngineError> {
+    let cannot = |error: io::Error| EngineError::io("cannot take the command's terminal", error);
+    let receiving = conversation.async_io(Interest::READABLE, || receive::<Terminal>(conversation));
+    let (Terminal, files) = receiving.await.map_err(cannot)?.ok_or_else(|| cannot(io::ErrorKind::UnexpectedEof.into()))?;
+    let file = files.into_iter().next().ok_or_else(|| cannot(io::ErrorKind::InvalidData.into()))?;
+    let ends = || {
+        rustix::io::ioctl_fionbio(&file, true)?;
+        let writing = pipe::Sender::from_owned_fd_unchecked(file.try_clone()?)?;
+        Ok((writing, pipe::Receiver::from_owned_fd_unchecked(file)?))
+    };
+    ends().map_err(cannot)
 }
 
 /// Reads the reply, which ends with the conversation.

@@ -17,6 +17,8 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::model::WindowSize;
+
 /// Longest message on the control socket; a job with its filter rules takes about 3 KiB.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
@@ -79,14 +81,20 @@ pub(super) struct Mapped;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Invitation;
 
+/// A terminal was made: the daemon's end of it is attached.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Terminal;
+
 /// What an environment can be asked for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {
-    /// Attached: standard output, standard error and, if there is one, standard input.
+    /// Attached: standard output, standard error and, if there is one, standard input. Of a command in a terminal none
+    /// is: the first answer is a [`Terminal`].
     Run {
         argv: Vec<String>,
         env: BTreeMap<String, String>,
         cwd: String,
+        terminal: Option<WindowSize>,
     },
     /// Attached: where the tar comes from.
     PutIn {

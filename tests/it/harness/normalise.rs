@@ -1,6 +1,6 @@
 //! Makes transcripts of different runs comparable.
 
-/// Replaces what differs from run to run: addresses, commits, ids, sizes. What git itself says before the first line
+/// Replaces what differs from run to run: addresses, commits, ids, sizes, times, names of one-off commands. What git itself says before the first line
 /// of the remote, and its progress meters, go.
 pub(crate) fn normalise(text: &str) -> String {
     let lines = text.lines().map(|line| line.rsplit('\r').next().unwrap_or(line).trim_end());
@@ -8,6 +8,17 @@ pub(crate) fn normalise(text: &str) -> String {
 }
 
 fn normalise_line(line: &str) -> String {
+    // As wide as what is below it.
+    if line.starts_with(" ──") {
+        return " RULE".into();
+    }
+    // `2026/11/22 13:43:39 +0000 (~ 2s ago)`
+    if let Some((before, ago)) = line.split_once(" +0000 (~ ")
+        && let Some(start) = before.len().checked_sub("2026/11/22 13:43:39".len())
+        && let Some((_, after)) = ago.split_once(" ago)")
+    {
+        return format!("{}TIME{}", normalise_line(&before[..start]), normalise_line(after));
+    }
     let words = line.split_inclusive([' ', '/', '@']);
     words.map(normalise_word).collect()
 }
@@ -28,6 +39,12 @@ fn normalise_word(word: &str) -> String {
     }
     if bare.strip_prefix("127.0.0.1:").is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit())) {
         return format!("HOST{end}");
+    }
+    if bare.len() == "2026-11-22T13:43:39Z".len() && bare.ends_with('Z') && bare.as_bytes()[10] == b'T' {
+        return format!("TIME{end}");
+    }
+    if bare.strip_prefix("run.").is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())) {
+        return format!("run.N{end}");
     }
     let size = bare.strip_suffix(['B', 'K', 'M', 'G']).filter(|number| !number.is_empty());
     if size.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')) {

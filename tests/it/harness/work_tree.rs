@@ -1,5 +1,6 @@
 //! A developer's work tree and their real git, hermetic: own home, no system or global configuration, fixed dates.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -54,6 +55,12 @@ impl WorkTree {
         let path = self.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
+    }
+
+    /// Writes a file that can be run.
+    pub(crate) fn write_program(&self, path: &str, content: &str) {
+        self.write(path, content);
+        std::fs::set_permissions(self.path().join(path), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// Commits everything, also nothing.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Gid, Uid};
 
 use super::serve::Inside;
+use super::supervise::CommandFiles;
 use super::{become_user, describe, supervise};
 use crate::engine::sandbox::protocol::{MAX_LINE_BYTES, Reply, Request};
 use crate::engine::tree;
@@ -22,7 +23,10 @@ pub(super) fn answer(files: Vec<OwnedFd>, inside: &Inside) {
     let mut files = files.into_iter();
     let Some(mut conversation) = files.next().map(UnixStream::from) else { return };
     let reply = match read_request(&conversation) {
-        Ok(Request::Run { argv, env, cwd }) => supervise::run(&argv, &env, &cwd, files, &conversation, inside),
+        Ok(Request::Run { argv, env, cwd, terminal }) => match CommandFiles::take(files, terminal, &conversation) {
+            Ok(files) => supervise::run(&argv, &env, &cwd, files, &conversation, inside),
+            Err(error) => Err(error),
+        },
         Ok(Request::PutIn { dir }) => put_in(&dir, files.next()),
         Ok(Request::TakeOut { dir }) => take_out(&dir, files.next()),
         Ok(Request::MeasureDisk) => measure_disk(inside),

@@ -4,7 +4,7 @@
 //! makes the namespaces, forks the environment's first process, and clears up when that has ended; `mounts` builds
 //! the file system seen inside; `confine` and `seccomp` take everything from the first process that it will not
 //! need; `serve` is the loop of that process; `answer` does what the daemon asks for; `supervise` runs one command
-//! and ends its tree; `sys` holds the few system calls that no library wraps safely.
+//! and ends its tree, with `terminal` in a terminal; `sys` holds the few system calls that no library wraps safely.
 
 use std::fs::File;
 use std::io;
@@ -29,6 +29,7 @@ mod seccomp;
 mod answer;
 mod serve;
 mod supervise;
+mod terminal;
 
 mod sys;
 

@@ -19,30 +19,54 @@ use rustix::process::{
 
 use super::answer::{APP, threads_of_app};
 use super::serve::Inside;
-use super::sys;
+use super::{sys, terminal};
 use crate::engine::output::cannot_start;
 use crate::engine::sandbox::protocol::Reply;
+use crate::model::WindowSize;
 
 /// How long a tree may take to die one by one. After that it multiplies as fast as it is killed.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Runs a command as `app`, its standard output and standard error going to the first two of `files`, its standard input
-/// coming from the third if there is one, until it ends or the daemon hangs up; then kills what is left of its tree.
+/// A command's standard files.
+pub(super) struct CommandFiles {
+    stdin: Stdio,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    /// Whether they are one terminal.
+    is_terminal: bool,
+}
+
+impl CommandFiles {
+    /// Takes them from what is attached to the request, or makes a terminal.
+    pub(super) fn take(
+        mut attached: impl Iterator<Item = OwnedFd>,
+        terminal: Option<WindowSize>,
+        conversation: &UnixStream,
+    ) -> io::Result<Self> {
+        if let Some(size) = terminal {
+            let terminal = terminal::open(size, conversation)?;
+            let (stdin, stdout) = (terminal.try_clone()?.into(), terminal.try_clone()?);
+            return Ok(Self { stdin, stdout, stderr: terminal, is_terminal: true });
+        }
+        let (Some(stdout), Some(stderr)) = (attached.next(), attached.next()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        Ok(Self { stdin: attached.next().map_or_else(Stdio::null, Stdio::from), stdout, stderr, is_terminal: false })
+    }
+}
+
+/// Runs a command as `app` until it ends or the daemon hangs up; then kills what is left of its tree.
 pub(super) fn run(
     argv: &[String],
     env: &BTreeMap<String, String>,
     cwd: &str,
-    mut files: impl Iterator<Item = OwnedFd>,
+    files: CommandFiles,
     conversation: &UnixStream,
     inside: &Inside,
 ) -> io::Result<Reply> {
-    let (Some(stdout), Some(stderr)) = (files.next(), files.next()) else {
-        return Err(io::ErrorKind::InvalidInput.into());
-    };
-    let stdin = files.next().map_or_else(Stdio::null, Stdio::from);
     set_child_subreaper(Some(getpid()))?;
-    let mut diagnostics = std::fs::File::from(stderr.try_clone()?);
-    let command = match start(argv, env, cwd, (stdin, stdout, stderr), inside) {
+    let mut diagnostics = std::fs::File::from(files.stderr.try_clone()?);
+    let command = match start(argv, env, cwd, files, inside) {
         Ok(pid) => pid,
         Err(error) => {
             let (code, message) = cannot_start(argv, cwd, &error);
@@ -60,19 +84,18 @@ pub(super) fn run(
     Ok(reply(status, threads))
 }
 
-fn start(
-    argv: &[String],
-    env: &BTreeMap<String, String>,
-    cwd: &str,
-    (stdin, stdout, stderr): (Stdio, OwnedFd, OwnedFd),
-    inside: &Inside,
-) -> io::Result<Pid> {
+fn start(argv: &[String], env: &BTreeMap<String, String>, cwd: &str, files: CommandFiles, inside: &Inside) -> io::Result<Pid> {
     let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::NotFound)?;
     #[expect(clippy::disallowed_methods, reason = "the engine is where processes are started")]
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(env).current_dir(cwd);
-    command.stdin(stdin).stdout(stdout).stderr(stderr);
-    command.uid(APP).gid(APP).process_group(0);
+    command.stdin(files.stdin).stdout(files.stdout).stderr(files.stderr);
+    command.uid(APP).gid(APP);
+    if files.is_terminal {
+        sys::own_terminal(&mut command);
+    } else {
+        command.process_group(0);
+    }
     let join_files = inside.join_files.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?;
     sys::join_cgroups(&mut command, join_files);
     Ok(Pid::from_child(&command.spawn()?))

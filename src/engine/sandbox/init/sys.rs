@@ -64,6 +64,18 @@ pub(super) fn join_cgroups(command: &mut Command, join_files: Vec<OwnedFd>) {
     unsafe { command.pre_exec(join) };
 }
 
+/// Makes the process that `command` will start the leader of a session whose terminal is its standard input, so that what
+/// is typed there can interrupt it.
+#[expect(unsafe_code, reason = "std marks all code between fork and exec unsafe")]
+pub(super) fn own_terminal(command: &mut Command) {
+    let own = || {
+        rustix::process::setsid()?;
+        Ok(rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?)
+    };
+    // SAFETY: two system calls, which allocate nothing and take no lock.
+    unsafe { command.pre_exec(own) };
+}
+
 fn succeeded(result: libc::c_long) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
