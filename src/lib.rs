@@ -20,6 +20,7 @@ pub mod deploy;
 // Stages: one verb each, strangers to one another.
 pub mod addons;
 pub mod apps;
+pub mod audit;
 pub mod auth;
 pub mod build;
 pub mod launch;

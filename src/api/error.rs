@@ -38,6 +38,10 @@ pub(super) enum ApiError {
     NoRoute,
     /// Something of Heroku's that hoist has not, and why.
     Absent(&'static str),
+    /// The client understands nothing that hoist says.
+    NotAcceptable,
+    /// `If-Match` names something else than what is there.
+    PreconditionFailed,
     /// It does not go with what is there.
     Conflict(String),
     TooLarge,
@@ -64,6 +68,8 @@ impl ApiError {
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) | Self::NoRoute | Self::Absent(_) => StatusCode::NOT_FOUND,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge | Self::LargerThan(_) | Self::SlugTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BadRange(_) => StatusCode::RANGE_NOT_SATISFIABLE,
@@ -81,6 +87,8 @@ impl ApiError {
             Self::Forbidden(_) => "forbidden",
             Self::ConfirmationRequired(_) => "confirmation_required",
             Self::NotFound(_) | Self::NoRoute | Self::Absent(_) => "not_found",
+            Self::NotAcceptable => "not_acceptable",
+            Self::PreconditionFailed => "precondition_failed",
             Self::Conflict(_) => "conflict",
             Self::TooLarge | Self::LargerThan(_) | Self::SlugTooLarge(_) => "request_too_large",
             Self::BadRange(_) => "requested_range_not_satisfiable",
@@ -105,6 +113,12 @@ impl ApiError {
             Self::RateLimit { retry_after } => {
                 format!("You have made too many requests. Try again in {} seconds.", retry_after.as_secs())
             }
+            Self::NotAcceptable => "hoist speaks version 3 of the API, in JSON. Send `Accept: application/vnd.heroku+json; \
+                                    version=3`."
+                .into(),
+            Self::PreconditionFailed => "What is there now is not what If-Match names. Read it again, and repeat the change \
+                                         with its new ETag."
+                .into(),
             Self::NoRoute => "There is nothing at this address for this method. Check the path and whether it is to be \
                               read (GET), made (POST), changed (PATCH, PUT) or removed (DELETE)."
                 .into(),

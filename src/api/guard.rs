@@ -1,4 +1,4 @@
-//! Who knocks: read once for each request, and counted. What they may do, `extract` asks.
+//! Who knocks: read once for each request, counted and recorded. What they may do, `extract` asks.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
+use super::audited;
 use super::error::ApiError;
 use crate::auth::{self, TooOften};
 use crate::ctx::Ctx;
@@ -45,7 +46,7 @@ pub(super) struct Holder {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Within;
 
-/// Looks the token up, counts the request and lets it in. Whoever has no good token is let in, too: handlers that take
+/// Looks the token up, counts the request, records it and lets it in. Whoever has no good token is let in, too: handlers that take
 /// one refuse it, and there are some that take none.
 pub(super) async fn guard(State(ctx): State<Ctx>, mut request: Request, next: Next) -> Response {
     let credentials = read(&request);
@@ -57,8 +58,25 @@ pub(super) async fn guard(State(ctx): State<Ctx>, mut request: Request, next: Ne
         Ok(remaining) => remaining,
         Err(too_often) => return with_remaining(ApiError::from(too_often).into_response(), Some(0)),
     };
-    request.extensions_mut().insert(presented);
-    with_remaining(next.run(request).await, remaining)
+    request.extensions_mut().insert(presented.clone());
+    let (request, audited) = match audited::begin(&ctx, presented.holder(), request).await {
+        Ok(begun) => begun,
+        Err(error) => return with_remaining(error.into_response(), remaining),
+    };
+    let response = next.run(request).await;
+    match audited::end(&ctx, audited, response.status()).await {
+        Ok(()) => with_remaining(response, remaining),
+        Err(error) => with_remaining(error.into_response(), remaining),
+    }
+}
+
+impl Presented {
+    fn holder(&self) -> Option<&Holder> {
+        match self {
+            Self::Token(holder) => Some(holder),
+            Self::Nothing | Self::Unknown => None,
+        }
+    }
 }
 
 /// `login_from` is set when a password is to be exchanged for a token: that can't be tried as often as one likes.
@@ -84,7 +102,7 @@ fn login_from(request: &Request) -> Option<IpAddr> {
 }
 
 fn count(ctx: &Ctx, request: &Request, presented: &Presented) -> Result<Option<u32>, TooOften> {
-    let Presented::Token(holder) = presented else { return Ok(None) };
+    let Some(holder) = presented.holder() else { return Ok(None) };
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     if path == Some(FREE) || request.extensions().get::<Within>().is_some() {
         return Ok(ctx.rates.api.remaining(&holder.authorization.id, ctx.now()));

@@ -50,9 +50,9 @@ async fn with_etag(response: Response, known: Option<&HeaderValue>) -> Response 
     Response::from_parts(parts, Body::empty())
 }
 
-/// Whether `If-None-Match` names the tag: a list of tags, weak or strong, or `*` (RFC 9110, 13.1.2).
-fn names(if_none_match: &HeaderValue, etag: &str) -> bool {
-    let Ok(list) = if_none_match.to_str() else { return false };
+/// Whether `If-None-Match` or `If-Match` names the tag: a list of tags, weak or strong, or `*` (RFC 9110, 13.1.2).
+pub(super) fn names(list: &HeaderValue, etag: &str) -> bool {
+    let Ok(list) = list.to_str() else { return false };
     list.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == "*" || tag == etag)
 }
 

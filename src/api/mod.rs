@@ -1,9 +1,9 @@
 //! The Platform API, version 3, in Heroku's shape, so that its clients (the Heroku CLI among them) work unchanged.
 //!
-//! `routes` is the table of all routes, and `openapi` describes them. `guard` looks up who asks and counts; `extract` reads
-//! for which app, and the body; `range` reads which part of a list; then one file per noun, and `streams` with `log_stream`
-//! (one log), `log_sessions` (all of an app's); `absent` is what Heroku has and hoist has not; `types` is the wire, and
-//! `events` what has happened, for webhooks and the log. `error` is every answer that is not a success, `marks`
+//! `routes` is the table of all routes, and `openapi` describes them. `guard` looks up who asks and counts, `audited` records;
+//! `extract` reads for which app, and the body; `range` reads which part of a list; then one file per noun, and `streams`
+//! with `log_stream` (one log), `log_sessions` (all of an app's); `absent` is what Heroku has and hoist has not; `types` is
+//! the wire, and `events` what has happened, for webhooks and the log. `error` is every answer that is not a success, `marks`
 //! what every answer carries (`Request-Id`, `ETag`), `urls` the addresses that answers tell.
 //!
 //! Rules: an app that is not yours is answered like one that does not exist. Config values are in no log line and no
@@ -12,6 +12,7 @@
 mod openapi;
 mod routes;
 
+mod audited;
 mod guard;
 
 mod answer;
@@ -26,6 +27,7 @@ mod addon_services;
 mod addons;
 mod app_setups;
 mod apps;
+mod audit_events;
 mod buildpack_installations;
 mod buildpacks;
 mod builds;
@@ -57,9 +59,11 @@ pub mod types;
 mod webhook_deliveries;
 mod webhooks;
 
+mod conditions;
 mod error;
 mod marks;
 mod urls;
 
+pub use conditions::with_method_override;
 pub use events::notification;
 pub use routes::router;

@@ -76,7 +76,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
         let Some(each) = self.each() else { return Ok(None) };
         // A panic between lock and unlock would leave a sound map.
         let mut buckets = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let full_at = Self::full_at(&buckets, &key, now) + each;
+        let full_at = full_at(&buckets, &key, now) + each;
         if full_at - now > PERIOD {
             return Err(TooOften { retry_after: full_at - now - PERIOD });
         }
@@ -92,7 +92,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
     pub fn remaining(&self, key: &K, now: OffsetDateTime) -> Option<u32> {
         let each = self.each()?;
         let buckets = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(self.left(Self::full_at(&buckets, key, now), now, each))
+        Some(self.left(full_at(&buckets, key, now), now, each))
     }
 
     /// The time in which one more comes in.
@@ -100,16 +100,16 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
         (self.size > 0).then(|| PERIOD / self.size)
     }
 
-    /// A clock that was set back must not keep anybody out for longer than an empty bucket does.
-    fn full_at(buckets: &HashMap<K, OffsetDateTime>, key: &K, now: OffsetDateTime) -> OffsetDateTime {
-        buckets.get(key).map_or(now, |full_at| (*full_at).clamp(now, now + PERIOD))
-    }
-
     fn left(&self, full_at: OffsetDateTime, now: OffsetDateTime, each: Duration) -> u32 {
         // Whatever is there in part is not there: rounded up.
         let taken = (full_at - now + each - Duration::NANOSECOND).whole_nanoseconds() / each.whole_nanoseconds();
         self.size.saturating_sub(u32::try_from(taken).unwrap_or(u32::MAX))
     }
+}
+
+/// A clock that was set back must not keep anybody out for longer than an empty bucket does.
+fn full_at<K: Eq + Hash>(buckets: &HashMap<K, OffsetDateTime>, key: &K, now: OffsetDateTime) -> OffsetDateTime {
+    buckets.get(key).map_or(now, |full_at| (*full_at).clamp(now, now + PERIOD))
 }
 
 /// Forgets the buckets that are full again, which loses nothing; if there is none, the one that is nearest to it.

@@ -4,14 +4,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use serde_json::json;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::error::CliError;
 use super::output;
+use crate::audit;
 use crate::auth::{self, AuthError};
 use crate::config::{Config, PlaceArgs};
 use crate::db::Db;
-use crate::model::{Account, Email, Secret};
+use crate::model::{Account, Actor, Credential, Deed, Door, Email, Outcome, Secret};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Admin {
@@ -52,12 +55,27 @@ impl UserAdd {
 
 async fn add(config: &Config, email: &Email, key: Option<&str>) -> Result<(Account, Secret), CliError> {
     let db = Db::open(&config.data_dir).await.map_err(anyhow::Error::from)?;
-    let added = auth::add_user(&db, email, key, OffsetDateTime::now_utc()).await;
+    let added = add_recorded(&db, email, key, OffsetDateTime::now_utc()).await;
     db.close().await;
     added.map_err(|error| match error {
         AuthError::Invalid(invalid) => CliError::User(invalid.to_string()),
         AuthError::Db(error) => CliError::Other(error.into()),
     })
+}
+
+async fn add_recorded(db: &Db, email: &Email, key: Option<&str>, now: OffsetDateTime) -> Result<(Account, Secret), AuthError> {
+    let credential = Credential::Uid(rustix::process::getuid().as_raw());
+    let actor = Actor { door: Door::Admin, account: None, credential, address: None, request: Uuid::new_v4() };
+    let data = json!({"values": {"user": email.as_str()}, "fields": if key.is_some() { vec!["key"] } else { vec![] }});
+    let begun = audit::begin(db, &actor, &Deed { app: None, kind: "users".into(), action: "create".into(), data }, now).await?;
+    let added = auth::add_user(db, email, key, now).await;
+    let outcome = match &added {
+        Ok(_) => Outcome::Succeeded,
+        Err(AuthError::Invalid(_)) => Outcome::Refused("invalid".into()),
+        Err(AuthError::Db(_)) => Outcome::Failed("database".into()),
+    };
+    audit::end(db, begun, &outcome, now).await;
+    added
 }
 
 fn read_key(path: &Path) -> Result<String, CliError> {

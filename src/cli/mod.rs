@@ -15,6 +15,7 @@ mod access;
 mod addons;
 mod addons_change;
 mod apps;
+mod audit;
 mod auth;
 mod authorizations;
 mod buildpacks;
@@ -87,6 +88,8 @@ enum Command {
     #[command(flatten)]
     Apps(apps::Apps),
     #[command(flatten)]
+    Audit(audit::Audit),
+    #[command(flatten)]
     Auth(auth::Auth),
     #[command(flatten)]
     Authorizations(authorizations::Authorizations),
@@ -143,6 +146,7 @@ impl Command {
             Self::Access(command) => command.run(),
             Self::Addons(command) => command.run(),
             Self::Apps(command) => command.run(),
+            Self::Audit(command) => command.run(),
             Self::Auth(command) => command.run(),
             Self::Authorizations(command) => command.run(),
             Self::Buildpacks(command) => command.run(),

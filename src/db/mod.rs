@@ -1,6 +1,6 @@
 //! All SQL: one file per table, plain functions over a connection, so that any of them can share a transaction.
 //!
-//! In reading order: who (`accounts`, `tokens`, `ssh_keys`), what (`apps`, `app_details`, `collaborators`, `buildpacks`), the
+//! In reading order: who (`accounts`, `tokens`, `ssh_keys`) and what they did (`audit`), what (`apps`, `app_details`, `collaborators`, `buildpacks`), the
 //! repository (`refs`, `packs`), what was uploaded and built (`sources`, `builds`, `build_sources`, `slugs`) or is to be
 //! uploaded (`slug_uploads`), what was released (`releases`, `phases`), how it is scaled (`formations`) and promoted
 //! (`pipelines` and its kin), what was run (`dynos`), set up (`app_setups`) and tested (`test_runs`, `test_cases`), which
@@ -11,6 +11,7 @@
 //! several readers per process; other processes (`hoist admin`) wait their turn by the busy time-out.
 
 pub mod accounts;
+pub mod audit;
 pub mod ssh_keys;
 pub mod tokens;
 

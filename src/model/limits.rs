@@ -71,6 +71,9 @@ pub struct Limits {
     pub logins_per_hour: u32,
     /// Tokens, users and addresses whose requests are counted at once. Default 10,000.
     pub rate_buckets: usize,
+    /// How long the audit trail is kept, at least a day. Default 400 days.
+    #[serde(with = "humantime_serde")]
+    pub audit_time: Duration,
     /// Time to send a request header. Default 10 s.
     #[serde(with = "humantime_serde")]
     pub header_time: Duration,
@@ -112,6 +115,7 @@ impl Default for Limits {
             git_requests_per_hour: None,
             logins_per_hour: 60,
             rate_buckets: 10_000,
+            audit_time: Duration::from_hours(400 * 24),
             header_time: Duration::from_secs(10),
             handshake_time: Duration::from_secs(30),
             idle_time: Duration::from_mins(10),

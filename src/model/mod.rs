@@ -4,6 +4,7 @@
 
 mod account;
 mod app;
+mod audit;
 mod authorization;
 mod id;
 mod knock;
@@ -37,6 +38,7 @@ pub use account::{Account, Email};
 pub use addon::{Addon, AddonName, AddonState, AttachedAddon, Attachment, AttachmentName, Plan, Service};
 pub use app::{App, AppName};
 pub use app_json::{AddonRef, AppJson, ConfigVarSpec, EnvironmentName, FormationSpec, Manifest, Scripts};
+pub use audit::{Actor, Credential, Deed, Door, Outcome};
 pub use authorization::{Authorization, Origin, mask};
 pub use buildpack::{BuildpackRef, StackName};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};

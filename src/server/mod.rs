@@ -19,6 +19,7 @@ use tracing::{info, warn};
 
 use crate::addons::{self, Addons};
 use crate::api;
+use crate::audit;
 use crate::auth::Rates;
 use crate::config::{self, Config};
 use crate::ctx::Ctx;
@@ -40,6 +41,7 @@ const GRACE: Duration = Duration::from_secs(30);
 const KILL_TIME: Duration = Duration::from_secs(10);
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 const TIDY_INTERVAL: Duration = Duration::from_mins(1);
+const FORGET_INTERVAL: Duration = Duration::from_hours(24);
 
 /// A running daemon.
 pub struct Server {
@@ -79,6 +81,7 @@ impl Server {
         ctx.tasks.spawn(ssh::run(ssh, keys, ctx.clone()));
         ctx.tasks.spawn(tidy(ctx.stopping.clone()));
         ctx.tasks.spawn(launch_webhooks(ctx.clone()));
+        ctx.tasks.spawn(forget(ctx.clone()));
         info!(http = %server.http, ssh = %server.ssh, data_dir = %ctx.config.data_dir.display(), "hoist has started");
         Ok(server)
     }
@@ -204,13 +207,27 @@ pub fn addon_settings(config: &Config) -> addons::Settings {
 
 /// Everything that the HTTP door answers.
 fn routes(ctx: &Ctx) -> Router {
-    api::router(ctx.clone()).merge(smart_http::routes(ctx.clone())).merge(health::routes(ctx.clone()))
+    let routes = api::router(ctx.clone()).merge(smart_http::routes(ctx.clone())).merge(health::routes(ctx.clone()));
+    api::with_method_override(routes)
 }
 
 async fn tidy(stopping: CancellationToken) {
     let mut tick = interval(TIDY_INTERVAL);
     while stopping.run_until_cancelled(tick.tick()).await.is_some() {
         telemetry::tidy();
+    }
+}
+
+/// Removes what is too old in the audit trail, at start and once a day.
+async fn forget(ctx: Ctx) {
+    let mut tick = interval(FORGET_INTERVAL);
+    while ctx.stopping.run_until_cancelled(tick.tick()).await.is_some() {
+        let keep = ctx.config.limits.audit_time.try_into().unwrap_or(time::Duration::MAX);
+        match audit::remove_old(&ctx.db, keep, ctx.now()).await {
+            Ok(0) => {}
+            Ok(events) => info!("{events} events of the audit trail were older than is kept"),
+            Err(error) => warn!(error = &error as &dyn std::error::Error, "the audit trail can't be cut"),
+        }
     }
 }
 

@@ -269,7 +269,7 @@ fn pack_row(quarantine: &Quarantine) -> Pack {
     Pack { name: stats.pack.as_str().to_owned(), objects: stats.objects as u64, bytes: stats.bytes }
 }
 
-fn refuse_all(updates: &[RefUpdate], reason: &str) -> Vec<RefStatus> {
+pub(super) fn refuse_all(updates: &[RefUpdate], reason: &str) -> Vec<RefStatus> {
     with_rest(updates, BTreeMap::new(), reason)
 }
 

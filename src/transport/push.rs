@@ -1,23 +1,48 @@
 //! What both doors do once they know who pushes: find the app, advertise, receive. `decide` goes on from there.
 
 use std::io;
+use std::net::IpAddr;
 
+use serde_json::{Value, json};
+use time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use uuid::Uuid;
 
-use super::decide::Pusher;
+use super::decide::{self, Pusher};
 use crate::apps;
-use crate::auth::{self, AccessError};
+use crate::audit;
+use crate::auth::{self, AccessError, TooOften};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
 use crate::git::{self, Greeting, Progress, Push, ReceiveError, Repo};
-use crate::model::{Account, Action, App, AppName, CommitId, RefName};
+use crate::model::{Account, Action, Actor, App, AppName, CommitId, Credential, Deed, Door, Outcome, RefName};
 
-/// Which door a push came through: git speaks slightly differently at each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
-    Ssh,
-    Http,
+/// Somebody who is known, at one of the doors.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    pub account: Account,
+    pub credential: Credential,
+    /// [`Door::GitHttp`] or [`Door::GitSsh`]: git speaks slightly differently at each.
+    pub door: Door,
+    pub address: IpAddr,
+    pub request: Uuid,
 }
+
+impl Visitor {
+    fn actor(&self) -> Actor {
+        let Self { account, credential, door, address, request } = self;
+        Actor {
+            door: *door,
+            account: Some(account.id),
+            credential: credential.clone(),
+            address: Some(*address),
+            request: *request,
+        }
+    }
+}
+
+/// Most refs of a push that the audit trail names.
+const MOST_REFS: usize = 100;
 
 /// What a pusher may push to.
 #[derive(Debug)]
@@ -34,6 +59,8 @@ pub enum Refused {
     NotFound(String),
     /// The app is theirs to see, but not to push to.
     Forbidden(String),
+    /// They have come too often; how long they are to wait.
+    TooOften(Duration),
     /// hoist's own fault.
     Unavailable(String),
 }
@@ -46,11 +73,14 @@ pub enum PushError {
 }
 
 /// Finds the app, creating it if the configuration allows, and checks that the account may push to it.
-pub async fn open(ctx: &Ctx, account: &Account, app: &str) -> Result<Target, Refused> {
+pub async fn open(ctx: &Ctx, visitor: &Visitor, app: &str) -> Result<Target, Refused> {
     if ctx.stopping.is_cancelled() {
         return Err(Refused::Unavailable("hoist is being stopped. Please push again in a minute.".into()));
     }
-    let app = find_or_create(ctx, account, app).await?;
+    let app = find_or_create(ctx, visitor, app).await?;
+    ctx.rates
+        .git(visitor.account.id, app.id, visitor.address, ctx.now())
+        .map_err(|TooOften { retry_after }| Refused::TooOften(retry_after))?;
     let unavailable = |error: &(dyn std::error::Error + 'static)| {
         tracing::error!(app.name = %app.name, error, "a repository can't be opened");
         Refused::Unavailable("hoist can't open this app's repository: hoist's fault, not yours. Please try again.".into())
@@ -64,15 +94,21 @@ async fn list_refs(ctx: &Ctx, app: &App) -> Result<Vec<(RefName, CommitId)>, DbE
     db::refs::list(&mut *ctx.db.read().await?, app.id).await
 }
 
-async fn find_or_create(ctx: &Ctx, account: &Account, name: &str) -> Result<App, Refused> {
+async fn find_or_create(ctx: &Ctx, visitor: &Visitor, name: &str) -> Result<App, Refused> {
     let unavailable = |error: &(dyn std::error::Error + 'static)| {
         tracing::error!(error, "an app can't be looked up");
         Refused::Unavailable("hoist can't look up this app: hoist's fault, not yours. Please try again.".into())
     };
-    match auth::open_app(&ctx.db, account.id, name, Action::Deploy).await {
+    match auth::open_app(&ctx.db, visitor.account.id, name, Action::Deploy).await {
         Ok((app, _)) => return Ok(app),
         Err(AccessError::NoSuchApp) => {}
-        Err(AccessError::Denied(denied)) => return Err(Refused::Forbidden(format!("{denied}."))),
+        Err(AccessError::Denied(denied)) => {
+            let app = auth::find_app(&ctx.db, visitor.account.id, name).await.map_err(|error| unavailable(&error))?;
+            let deed = Deed { app: app.map(|(app, _)| app.id), ..deed("push", json!({"values": {"app": name}})) };
+            let recorded = audit::refused(&ctx.db, &visitor.actor(), &deed, "permission".into(), ctx.now()).await;
+            recorded.map_err(|error| unavailable(&error))?;
+            return Err(Refused::Forbidden(format!("{denied}.")));
+        }
         Err(AccessError::Db(error)) => return Err(unavailable(&error)),
     }
     let not_found = || Refused::NotFound(format!("No such app as {}.", name.escape_debug()));
@@ -80,7 +116,16 @@ async fn find_or_create(ctx: &Ctx, account: &Account, name: &str) -> Result<App,
     if !ctx.config.create_on_push {
         return Err(not_found());
     }
-    match apps::create(&ctx.db, account, Some(name), &ctx.config.default_stack, ctx.now()).await {
+    let deed = Deed { action: "create".into(), ..deed("apps", json!({"values": {"name": name.as_str()}})) };
+    let begun = audit::begin(&ctx.db, &visitor.actor(), &deed, ctx.now()).await.map_err(|error| unavailable(&error))?;
+    let created = apps::create(&ctx.db, &visitor.account, Some(name), &ctx.config.default_stack, ctx.now()).await;
+    let outcome = match &created {
+        Ok(_) => Outcome::Succeeded,
+        Err(apps::AppError::Invalid(_)) => Outcome::Refused("taken".into()),
+        Err(apps::AppError::Db(_)) => Outcome::Failed("database".into()),
+    };
+    audit::end(&ctx.db, begun, &outcome, ctx.now()).await;
+    match created {
         Ok(app) => Ok(app),
         // The name is somebody else's: that must look like any app that is not there.
         Err(apps::AppError::Invalid(_)) => Err(not_found()),
@@ -91,14 +136,14 @@ async fn find_or_create(ctx: &Ctx, account: &Account, name: &str) -> Result<App,
 /// Writes the ref advertisement.
 pub async fn advertise(target: &Target, writer: &mut (impl AsyncWrite + Unpin + Send), door: Door) -> io::Result<()> {
     let greeting = match door {
-        Door::Ssh => Greeting::Stream,
-        Door::Http => Greeting::Http,
+        Door::GitHttp => Greeting::Http,
+        _ => Greeting::Stream,
     };
     git::advertise(writer, &target.refs, greeting).await
 }
 
 /// Reads commands and pack, builds, releases and reports.
-pub async fn receive<R, W>(ctx: &Ctx, account: &Account, target: Target, reader: R, writer: W) -> Result<(), PushError>
+pub async fn receive<R, W>(ctx: &Ctx, visitor: &Visitor, target: Target, reader: R, writer: W) -> Result<(), PushError>
 where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
@@ -106,9 +151,43 @@ where
     let Target { app, repo, refs } = target;
     let pushed_repo = repo.clone();
     let decide = async |push: Push, progress: Progress| {
-        let pusher = Pusher { ctx, account, app: &app, repo: pushed_repo, progress };
-        pusher.decide(push).await
+        let deed = Deed { app: Some(app.id), ..deed("push", describe(&push)) };
+        let begun = match audit::begin(&ctx.db, &visitor.actor(), &deed, ctx.now()).await {
+            Ok(begun) => begun,
+            Err(error) => {
+                tracing::error!(app.name = %app.name, error = &error as &dyn std::error::Error, "a push can't be recorded");
+                return decide::refuse_all(&push.updates, "hoist can't record this push: hoist's fault, not yours");
+            }
+        };
+        let pusher = Pusher { ctx, account: &visitor.account, app: &app, repo: pushed_repo, progress };
+        let statuses = pusher.decide(push).await;
+        let refused = statuses.iter().find_map(|status| status.outcome.as_ref().err());
+        let outcome = refused.map_or(Outcome::Succeeded, |why| Outcome::Refused(why.clone()));
+        audit::end(&ctx.db, begun, &outcome, ctx.now()).await;
+        statuses
     };
     git::receive_pack(reader, writer, &repo, &refs, decide).await?;
     Ok(())
+}
+
+/// What somebody hears who has come too often.
+#[must_use]
+pub fn too_often(wait: Duration) -> String {
+    format!("You have made too many git requests for this app. Try again in {} seconds.\n", wait.whole_seconds() + 1)
+}
+
+fn deed(kind: &str, data: Value) -> Deed {
+    Deed { app: None, kind: kind.into(), action: "push".into(), data }
+}
+
+/// Which refs go where, and the names of the push options: their values may be config vars.
+fn describe(push: &Push) -> Value {
+    let refs: serde_json::Map<_, _> = push
+        .updates
+        .iter()
+        .take(MOST_REFS)
+        .map(|update| (update.name.to_string(), json!(update.new.as_ref().map(ToString::to_string))))
+        .collect();
+    let options: Vec<_> = push.options.iter().map(|option| option.split('=').next().unwrap_or_default()).collect();
+    json!({"refs": refs, "fields": options})
 }

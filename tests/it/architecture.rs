@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "addons",
             "api",
+            "audit",
             "auth",
             "config",
             "ctx",
@@ -34,6 +35,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "addons",
             "apps",
+            "audit",
             "auth",
             "build",
             "config",
@@ -51,8 +53,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("cli", &["api", "auth", "config", "db", "engine", "model", "server", "stack"]),
-    ("transport", &["apps", "auth", "build", "config", "ctx", "db", "deploy", "git", "model", "release", "telemetry"]),
+    ("cli", &["api", "audit", "auth", "config", "db", "engine", "model", "server", "stack"]),
+    ("transport", &["apps", "audit", "auth", "build", "config", "ctx", "db", "deploy", "git", "model", "release", "telemetry"]),
     // Spine.
     (
         "deploy",
@@ -79,6 +81,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Stages: strangers to one another.
     ("addons", &["model"]),
     ("apps", &["db", "model"]),
+    ("audit", &["db", "model"]),
     ("auth", &["db", "model"]),
     ("build", &["engine", "fetch", "git", "model", "store", "tarball", "transcript"]),
     ("launch", &["db", "fetch", "model"]),

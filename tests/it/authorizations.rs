@@ -1,7 +1,5 @@
 //! API tokens: what each may be used for, for how long and how often.
 
-use std::fmt::Write as _;
-
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
@@ -125,7 +123,7 @@ async fn scopes_open_what_they_say() {
         ("token", Method::POST, ALL, r#"{"scope":["all"]}"#),
         ("logout", Method::DELETE, "/oauth/sessions/~", ""),
     ];
-    let mut table = String::new();
+    let mut table = Vec::new();
     for scope in ["identity", "read", "write", "read-protected", "write-protected", "global"] {
         let holder = scoped(&world, &user, &[scope]).await;
         let mut open = Vec::new();
@@ -142,9 +140,9 @@ async fn scopes_open_what_they_say() {
                 open.push(*name);
             }
         }
-        writeln!(table, "{scope}: {}", open.join(" ")).unwrap();
+        table.push(format!("{scope}: {}", open.join(" ")));
     }
-    insta::assert_snapshot!(table, @"
+    insta::assert_snapshot!(table.join("\n"), @"
         identity: who keys
         read: who keys list read filter
         write: who keys list read filter write create

@@ -430,7 +430,7 @@ async fn who_one_is() {
     assert_eq!(desk.run(&["whoami"]).await.all(), "dev@example.com\n");
     assert_snapshot!(desk.run_with(&["whoami"], &[]).await.all(), @r#"
     [exit 100]
-     ›   Error: not logged in: set HOIST_API_KEY to your API token, or add `machine HOST` to ~/.netrc.
+     ›   Error: not logged in: run hoist login, or set HOIST_API_KEY to your API token.
     "#);
     assert_snapshot!(desk.run_with(&["whoami"], &[("HOIST_API_KEY", "wrong")]).await.all(), @r#"
     [exit 100]

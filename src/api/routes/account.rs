@@ -4,7 +4,7 @@ use aide::axum::ApiRouter;
 use aide::axum::routing::{get, get_with, post_with};
 
 use super::about;
-use crate::api::{account, apps, keys, oauth_authorizations, pipeline_couplings};
+use crate::api::{account, apps, audit_events, keys, oauth_authorizations, pipeline_couplings};
 use crate::ctx::Ctx;
 
 pub(super) fn routes() -> ApiRouter<Ctx> {
@@ -41,4 +41,5 @@ pub(super) fn routes() -> ApiRouter<Ctx> {
             post_with(oauth_authorizations::regenerate, about("Replace an API token by another")),
         )
         .route("/oauth/sessions/{session}", get(oauth_authorizations::session).delete(oauth_authorizations::session))
+        .api_route("/account/audit-events", get_with(audit_events::of_account, about("What you did, from where")))
 }

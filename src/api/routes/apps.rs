@@ -4,7 +4,7 @@ use aide::axum::ApiRouter;
 use aide::axum::routing::get_with;
 
 use super::about;
-use crate::api::{apps, collaborators, regions, stacks};
+use crate::api::{apps, audit_events, collaborators, regions, stacks};
 use crate::ctx::Ctx;
 
 pub(super) fn routes() -> ApiRouter<Ctx> {
@@ -47,4 +47,5 @@ pub(super) fn routes() -> ApiRouter<Ctx> {
         .api_route("/stacks/{stack}", get_with(stacks::info, about("A stack")))
         .api_route("/regions", get_with(regions::list, about("The regions: one, which is this installation")))
         .api_route("/regions/{region}", get_with(regions::info, about("A region")))
+        .api_route("/apps/{app}/audit-events", get_with(audit_events::of_app, about("Who did what in the app, from where")))
 }

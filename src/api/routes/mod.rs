@@ -21,11 +21,11 @@ use axum::{Json, Router, middleware};
 
 use super::error::ApiError;
 use super::openapi::{about, fails_with_an_error, finish};
-use super::{absent, guard, log_sessions, marks, slugs, sources, streams};
+use super::{absent, conditions, guard, log_sessions, marks, slugs, sources, streams};
 use crate::ctx::Ctx;
 
 /// Largest request body, in bytes.
-const BODY_LIMIT: usize = 1024 * 1024;
+pub(super) const BODY_LIMIT: usize = 1024 * 1024;
 
 /// The whole API, with an answer in its own shape for every other path.
 pub fn router(ctx: Ctx) -> Router {
@@ -45,16 +45,18 @@ pub fn router(ctx: Ctx) -> Router {
         .finish_api_with(&mut api, fails_with_an_error);
     finish(&mut api);
     let api = Arc::new(api);
-    routes
+    let routes = routes
         .route_layer(middleware::from_fn_with_state(ctx.clone(), guard::guard))
         .route("/openapi.json", get(move || async move { Json(Arc::clone(&api)) }))
         .fallback(no_route)
         .method_not_allowed_fallback(no_route)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn(conditions::accept))
         .layer(middleware::from_fn(marks::mark))
         // Behind the marks: an ETag would want the whole of a stream first.
         .merge(streams())
-        .with_state(ctx)
+        .with_state(ctx);
+    routes.clone().layer(middleware::from_fn_with_state(routes, conditions::if_match)).layer(conditions::cors())
 }
 
 /// What is read and written as it comes. The addresses are told by the API, and are not made up by clients.

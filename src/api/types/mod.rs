@@ -7,6 +7,7 @@ mod account;
 mod addon;
 mod app;
 mod app_setup;
+mod audit;
 mod build;
 mod buildpack;
 mod dyno;
@@ -36,6 +37,7 @@ pub use addon::{
 };
 pub use app::{App, AppChange, Collaborator, CollaboratorChange, NewApp, NewCollaborator, Permission, Stack};
 pub use app_setup::{AppSetup, NewAppSetup, Postdeploy, SetupApp, SetupBuild, SetupOverrides};
+pub use audit::{AuditEvent, AuditOutcome, AuditRequest};
 pub use build::{Build, NewBuild, NewBuildpack, NewSourceBlob, Source, SourceBlob, SourceUrls};
 pub use buildpack::{Buildpack, BuildpackInstallation, BuildpackUpdate, BuildpackUpdates, RegisteredBuildpack};
 pub use dyno::{Dyno, NewDyno, ReleaseRef};

@@ -1,5 +1,7 @@
 //! git's smart HTTP protocol, for pushes.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -14,9 +16,9 @@ use tower_http::decompression::RequestDecompressionLayer;
 use tracing::{Instrument as _, warn};
 
 use super::app_path::{NO_CLONES, parse_app_path};
-use super::push::{self, Door, Refused, Target};
+use super::push::{self, Refused, Target, Visitor};
 use crate::ctx::Ctx;
-use crate::model::{Account, Invalid, Need, RequestId};
+use crate::model::{Account, AuthorizationId, Credential, Door, Invalid, Need, Peer, RequestId};
 use crate::{auth, telemetry};
 
 mod credentials;
@@ -52,6 +54,7 @@ async fn info_refs(
     Path(repo): Path<String>,
     Query(wanted): Query<Wanted>,
     Extension(id): Extension<RequestId>,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
 ) -> Result<Response, Response> {
     match wanted.service.as_deref() {
@@ -59,9 +62,9 @@ async fn info_refs(
         Some("git-upload-pack") => return Err(refuse(StatusCode::FORBIDDEN, NO_CLONES)),
         _ => return Err(refuse(StatusCode::FORBIDDEN, NOT_DUMB)),
     }
-    let (_, target) = open(&ctx, &headers, &repo, id).await?;
+    let (_, target) = open(&ctx, &headers, peer_of(peer), &repo, id).await?;
     let mut refs = Vec::new();
-    if let Err(error) = push::advertise(&target, &mut refs, Door::Http).await {
+    if let Err(error) = push::advertise(&target, &mut refs, Door::GitHttp).await {
         warn!(app.name = %target.app.name, %error, "can't tell the refs");
         return Err(our_fault("The refs can't be read.", id));
     }
@@ -72,13 +75,14 @@ async fn receive_pack(
     State(ctx): State<Ctx>,
     Path(repo): Path<String>,
     Extension(id): Extension<RequestId>,
+    peer: Option<Extension<Peer>>,
     request: Request,
 ) -> Result<Response, Response> {
     let content_type = request.headers().get(header::CONTENT_TYPE).map(|value| value.as_bytes().trim_ascii());
     if content_type != Some(b"application/x-git-receive-pack-request") {
         return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is no push: its content type is not git's.\n"));
     }
-    let (account, target) = open(&ctx, request.headers(), &repo, id).await?;
+    let (visitor, target) = open(&ctx, request.headers(), peer_of(peer), &repo, id).await?;
     let body = request.into_body();
     let is_probe_sized = body.size_hint().exact() == Some(PROBE.len() as u64);
     let mut reader = StreamReader::new(body.into_data_stream().map_err(std::io::Error::other));
@@ -90,7 +94,7 @@ async fn receive_pack(
     let (sink, answer) = tokio::io::duplex(ANSWER_BUFFER);
     if !(is_probe_sized && start == PROBE) {
         let reader = InspectReader::new(reader, |bytes| telemetry::received("http", bytes.len()));
-        ctx.tasks.spawn(receive(ctx.clone(), account, target, reader, sink).in_current_span());
+        ctx.tasks.spawn(receive(ctx.clone(), visitor, target, reader, sink).in_current_span());
     }
     let answer = ReaderStream::with_capacity(answer, ANSWER_BUFFER);
     Ok(git_answer("application/x-git-receive-pack-result", Body::from_stream(answer)))
@@ -98,37 +102,48 @@ async fn receive_pack(
 
 async fn receive(
     ctx: Ctx,
-    account: Account,
+    visitor: Visitor,
     target: Target,
     reader: impl tokio::io::AsyncRead + Send + Unpin + 'static,
     writer: DuplexStream,
 ) {
     let app = target.app.name.clone();
-    if let Err(error) = push::receive(&ctx, &account, target, reader, writer).await {
+    if let Err(error) = push::receive(&ctx, &visitor, target, reader, writer).await {
         warn!(app.name = %app, error = &error as &dyn std::error::Error, "push failed");
     }
 }
 
 /// Who pushes, and to what; or the answer to somebody who may not.
-async fn open(ctx: &Ctx, headers: &HeaderMap, repo: &str, id: RequestId) -> Result<(Account, Target), Response> {
-    let account = authenticate(ctx, headers, id).await?;
+async fn open(ctx: &Ctx, headers: &HeaderMap, address: IpAddr, repo: &str, id: RequestId) -> Result<(Visitor, Target), Response> {
+    let (account, authorization) = authenticate(ctx, headers, id).await?;
+    let credential = Credential::Authorization(authorization);
+    let visitor = Visitor { account, credential, door: Door::GitHttp, address, request: id.0 };
     let name = parse_app_path(repo).map_err(|Invalid(text)| refuse(StatusCode::NOT_FOUND, &format!("{text}\n")))?;
-    match push::open(ctx, &account, name.as_str()).await {
-        Ok(target) => Ok((account, target)),
+    match push::open(ctx, &visitor, name.as_str()).await {
+        Ok(target) => Ok((visitor, target)),
+        Err(Refused::TooOften(wait)) => {
+            let answer = refuse(StatusCode::TOO_MANY_REQUESTS, &push::too_often(wait));
+            Err(([(header::RETRY_AFTER, wait.whole_seconds().to_string())], answer).into_response())
+        }
         Err(Refused::NotFound(text)) => Err(refuse(StatusCode::NOT_FOUND, &format!("{text}\n"))),
         Err(Refused::Forbidden(text)) => Err(refuse(StatusCode::FORBIDDEN, &format!("{text}\n"))),
         Err(Refused::Unavailable(text)) => Err(our_fault(&text, id)),
     }
 }
 
-async fn authenticate(ctx: &Ctx, headers: &HeaderMap, id: RequestId) -> Result<Account, Response> {
+/// The connection's other end; there is none where the routes are called without a connection.
+fn peer_of(peer: Option<Extension<Peer>>) -> IpAddr {
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(Peer(address))| address)
+}
+
+async fn authenticate(ctx: &Ctx, headers: &HeaderMap, id: RequestId) -> Result<(Account, AuthorizationId), Response> {
     let unknown = || {
         let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"hoist\"")];
         (ask, refuse(StatusCode::UNAUTHORIZED, WHO_ARE_YOU)).into_response()
     };
     let token = credentials::token(headers).ok_or_else(unknown)?;
     match auth::by_token(&ctx.db, token.expose(), ctx.now()).await {
-        Ok(Some((account, authorization))) if authorization.scopes.allow(Need::Write) => Ok(account),
+        Ok(Some((account, authorization))) if authorization.scopes.allow(Need::Write) => Ok((account, authorization.id)),
         Ok(Some((_, authorization))) => {
             let text = format!("Your token's scope is {}, and a push takes write or global.\n", authorization.scopes);
             Err(refuse(StatusCode::FORBIDDEN, &text))

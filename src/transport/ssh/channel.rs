@@ -20,7 +20,7 @@ use super::command::{self, ReceivePack};
 use crate::ctx::Ctx;
 use crate::model::Account;
 use crate::telemetry;
-use crate::transport::push::{self, Door, Refused};
+use crate::transport::push::{self, Refused, Visitor};
 
 /// Exit statuses: as git's own for a refused push, and for what git calls fatal.
 const OK: u32 = 0;
@@ -39,7 +39,7 @@ pub(super) enum Asked {
 /// stays and takes nothing is waited for as long as a silent connection is.
 pub(super) async fn serve(
     ctx: Ctx,
-    account: Account,
+    visitor: Visitor,
     here: SocketAddr,
     channel: Channel<Msg>,
     asked: Asked,
@@ -47,9 +47,9 @@ pub(super) async fn serve(
 ) {
     let (input, output) = channel.split();
     let (text, status) = match asked {
-        Asked::Shell => (greeting(&account, here), REFUSED),
+        Asked::Shell => (greeting(&visitor.account, here), REFUSED),
         Asked::Command(text) => match command::parse(&text) {
-            Ok(command) => receive_pack(&ctx, &account, command, input, &output, &gone).await,
+            Ok(command) => receive_pack(&ctx, &visitor, command, input, &output, &gone).await,
             Err(error) => (error.to_string(), FATAL),
         },
     };
@@ -81,26 +81,27 @@ fn greeting(account: &Account, here: SocketAddr) -> String {
 /// Runs the push; what it returns goes to the client's stderr and exit status.
 async fn receive_pack(
     ctx: &Ctx,
-    account: &Account,
+    visitor: &Visitor,
     ReceivePack { app }: ReceivePack,
     input: ChannelReadHalf,
     output: &ChannelWriteHalf<Msg>,
     gone: &CancellationToken,
 ) -> (String, u32) {
-    let target = match push::open(ctx, account, app.as_str()).await {
+    let target = match push::open(ctx, visitor, app.as_str()).await {
         Ok(target) => target,
+        Err(Refused::TooOften(wait)) => return (push::too_often(wait), REFUSED),
         Err(Refused::NotFound(text) | Refused::Forbidden(text) | Refused::Unavailable(text)) => {
             return (format!("{text}\n"), REFUSED);
         }
     };
     let mut writer = Output { writer: Box::pin(output.make_writer()), gone: Box::pin(gone.clone().cancelled_owned()) };
-    let advertise = timeout(ctx.config.limits.idle_time, push::advertise(&target, &mut writer, Door::Ssh));
+    let advertise = timeout(ctx.config.limits.idle_time, push::advertise(&target, &mut writer, visitor.door));
     if let Err(error) = advertise.await.map_err(io::Error::from).flatten() {
         debug!(app.name = %app, %error, "can't tell the refs");
         return (String::new(), FATAL);
     }
     let reader = InspectReader::new(reader(input), |bytes| telemetry::received("ssh", bytes.len()));
-    match push::receive(ctx, account, target, reader, writer).await {
+    match push::receive(ctx, visitor, target, reader, writer).await {
         Ok(()) => (String::new(), OK),
         Err(error) => {
             warn!(app.name = %app, error = &error as &dyn std::error::Error, "push failed");

@@ -10,13 +10,15 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, Span, error, info};
+use uuid::Uuid;
 
 use super::advice::Advice;
 use super::channel::{self, Asked};
 use super::logins::Login;
 use crate::auth;
 use crate::ctx::Ctx;
-use crate::model::Account;
+use crate::model::{Account, Credential, Door};
+use crate::transport::push::Visitor;
 
 /// Channels of one connection, as with OpenSSH's `MaxSessions`.
 const CHANNELS: usize = 10;
@@ -42,7 +44,9 @@ pub(super) struct Handler {
     span: Span,
     login: Option<(Login, oneshot::Sender<()>)>,
     advice: Advice,
-    account: Option<Account>,
+    /// Who has logged in, and the fingerprint of their key.
+    account: Option<(Account, String)>,
+    peer: SocketAddr,
     /// Open channels that have not asked for anything yet.
     open: HashMap<ChannelId, Channel<Msg>>,
     /// Channels with a command, and how that is told that its client has gone.
@@ -54,7 +58,7 @@ pub(super) struct Handler {
 impl Handler {
     pub(super) fn new(
         ctx: Ctx,
-        here: SocketAddr,
+        (here, peer): (SocketAddr, SocketAddr),
         login: Login,
         tell_login: oneshot::Sender<()>,
         commands: TaskTracker,
@@ -67,6 +71,7 @@ impl Handler {
             login: Some((login, tell_login)),
             advice: Advice::default(),
             account: None,
+            peer,
             open: HashMap::new(),
             busy: HashMap::new(),
             commands,
@@ -75,7 +80,7 @@ impl Handler {
     }
 
     /// Whose key this is; `None` leaves the reason in `advice`.
-    async fn account_of(&mut self, user: &str, key: &PublicKey, algorithm: &Algorithm) -> Option<Account> {
+    async fn account_of(&mut self, user: &str, key: &PublicKey, algorithm: &Algorithm) -> Option<(Account, String)> {
         if user != USER {
             self.advice = Advice::WrongUser(user.to_owned());
             return None;
@@ -86,7 +91,7 @@ impl Handler {
         }
         let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
         match auth::by_ssh_key(&self.ctx.db, &fingerprint).await {
-            Ok(Some(account)) => Some(account),
+            Ok(Some(account)) => Some((account, fingerprint)),
             Ok(None) => {
                 self.span.in_scope(|| info!(fingerprint, "refused an unknown SSH key"));
                 self.advice = Advice::UnknownKey(fingerprint);
@@ -102,13 +107,20 @@ impl Handler {
 
     /// Does what a channel asks for, in a task of its own.
     fn start(&mut self, id: ChannelId, asked: Asked, session: &mut Session) -> Result<(), LoginError> {
-        let (Some(channel), Some(account)) = (self.open.remove(&id), self.account.clone()) else {
+        let (Some(channel), Some((account, fingerprint))) = (self.open.remove(&id), self.account.clone()) else {
             return Ok(session.channel_failure(id)?);
         };
         session.channel_success(id)?;
         let gone = self.gone.child_token();
         self.busy.insert(id, gone.clone());
-        let task = channel::serve(self.ctx.clone(), account, self.here, channel, asked, gone).instrument(self.span.clone());
+        let visitor = Visitor {
+            account,
+            credential: Credential::SshKey(fingerprint),
+            door: Door::GitSsh,
+            address: self.peer.ip(),
+            request: Uuid::new_v4(),
+        };
+        let task = channel::serve(self.ctx.clone(), visitor, self.here, channel, asked, gone).instrument(self.span.clone());
         self.ctx.tasks.spawn(self.commands.track_future(task));
         Ok(())
     }
@@ -146,7 +158,7 @@ impl server::Handler for Handler {
     }
 
     async fn auth_succeeded(&mut self, _session: &mut Session) -> Result<(), LoginError> {
-        if let (Some((_login, tell)), Some(account)) = (self.login.take(), &self.account) {
+        if let (Some((_login, tell)), Some((account, _))) = (self.login.take(), &self.account) {
             self.span.in_scope(|| info!(account = account.email.as_str(), "logged in"));
             // Fails when the connection is being closed already.
             let _ = tell.send(());

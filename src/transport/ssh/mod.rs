@@ -134,20 +134,26 @@ impl Door {
         let gone = CancellationToken::new();
         // Tells the channels' commands that nobody listens any more, whichever way this ends.
         let _ends = gone.clone().drop_guard();
-        if let Err(error) = self.talk(stream, login, gone).await {
+        if let Err(error) = self.talk(stream, peer, login, gone).await {
             debug!(error = &error as &dyn std::error::Error, "connection failed");
         }
         drop(place);
     }
 
-    async fn talk(&self, stream: TcpStream, login: logins::Login, gone: CancellationToken) -> Result<(), LoginError> {
+    async fn talk(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        login: logins::Login,
+        gone: CancellationToken,
+    ) -> Result<(), LoginError> {
         let deadline = Instant::now() + self.ctx.config.limits.handshake_time;
         let (tell_login, logged_in) = oneshot::channel();
         let commands = TaskTracker::new();
         let connection =
             Connection { socket: stream.as_fd().try_clone_to_owned()?, deadline, logged_in, commands: commands.clone() };
         let here = stream.local_addr()?;
-        let handler = Handler::new(self.ctx.clone(), here, login, tell_login, commands, gone);
+        let handler = Handler::new(self.ctx.clone(), (here, peer), login, tell_login, commands, gone);
         let config = Arc::clone(&self.config);
         let session =
             timeout_at(deadline, server::run_stream(config, stream, handler)).await.map_err(|_| LoginError::TooSlow)??;
