@@ -1,7 +1,7 @@
 //! Answers that say more than `200 OK`.
 
 use axum::Json;
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -13,15 +13,24 @@ pub(super) struct Created<T>(pub(super) T);
 #[derive(Debug)]
 pub(super) struct Accepted<T>(pub(super) T);
 
-/// An answer with a warning, which the Heroku CLI shows (heroku-api 2.2).
+/// An answer with a header of its own.
 #[derive(Debug)]
-pub(super) struct Warned<T>(pub(super) T, pub(super) &'static str);
+pub(super) struct Headed<T> {
+    pub(super) body: T,
+    pub(super) name: HeaderName,
+    pub(super) value: HeaderValue,
+}
 
-const WARNING: HeaderName = HeaderName::from_static("x-heroku-warning");
+impl<T> Headed<T> {
+    /// With a warning, which the Heroku CLI shows (heroku-api 2.2).
+    pub(super) fn warning(body: T, text: &'static str) -> Self {
+        Self { body, name: HeaderName::from_static("x-heroku-warning"), value: HeaderValue::from_static(text) }
+    }
+}
 
-impl<T: IntoResponse> IntoResponse for Warned<T> {
+impl<T: IntoResponse> IntoResponse for Headed<T> {
     fn into_response(self) -> Response {
-        ([(WARNING, self.1)], self.0).into_response()
+        ([(self.name, self.value)], self.body).into_response()
     }
 }
 

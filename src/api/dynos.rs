@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
-use super::answer::{Accepted, Created, Warned};
+use super::answer::{Accepted, Created, Headed};
 use super::error::ApiError;
 use super::extract::{Body, InApp, Named, Operate, See};
 use super::types::{self, NamedRef, NewDyno, ReleaseRef, Timestamp};
@@ -106,7 +106,7 @@ const NOT_RUN_HERE: &str = "hoist runs release commands and one-off commands onl
                             Web and other processes are restarted and stopped where they run.";
 
 /// `DELETE /apps/{app}/dynos`, which restarts all of an app's dynos: its one-off commands end.
-pub(super) async fn stop_all(State(ctx): State<Ctx>, at: InApp<Operate>) -> Warned<Accepted<Value>> {
+pub(super) async fn stop_all(State(ctx): State<Ctx>, at: InApp<Operate>) -> Headed<Accepted<Value>> {
     stop_runs(&ctx, &at, |_| true)
 }
 
@@ -115,15 +115,15 @@ pub(super) async fn stop_of_type(
     State(ctx): State<Ctx>,
     at: InApp<Operate>,
     Named(process_type): Named,
-) -> Result<Warned<Accepted<Value>>, ApiError> {
+) -> Result<Headed<Accepted<Value>>, ApiError> {
     let process_type: ProcessType = process_type.parse()?;
     Ok(stop_runs(&ctx, &at, |dyno| dyno.process_type == process_type))
 }
 
 /// Stops one-off commands. A release command that were stopped would be a failed release, so it goes on.
-fn stop_runs(ctx: &Ctx, at: &InApp<Operate>, is_meant: impl Fn(&Dyno) -> bool) -> Warned<Accepted<Value>> {
+fn stop_runs(ctx: &Ctx, at: &InApp<Operate>, is_meant: impl Fn(&Dyno) -> bool) -> Headed<Accepted<Value>> {
     ctx.dynos.of_app(at.app.id).iter().filter(|dyno| !dyno.is_phase() && is_meant(dyno)).for_each(|dyno| dyno.stop());
-    Warned(Accepted(json!({})), NOT_RUN_HERE)
+    Headed::warning(Accepted(json!({})), NOT_RUN_HERE)
 }
 
 fn parse_command(command: String) -> Result<String, ApiError> {

@@ -15,7 +15,7 @@ use indexmap::IndexMap;
 use schemars::{JsonSchema, json_schema};
 
 use super::addons::Expansion;
-use super::answer::{Accepted, Created, Warned};
+use super::answer::{Accepted, Created, Headed};
 use super::error::ApiError;
 use super::extract::{Allowed, Body, Caller, InApp, Named, Oneself, Reader, SecretReader, WholeAccount};
 use super::range::{Page, Range};
@@ -188,7 +188,7 @@ impl<T: JsonSchema> OperationOutput for Accepted<T> {
     }
 }
 
-impl<T: OperationOutput> OperationOutput for Warned<T> {
+impl<T: OperationOutput> OperationOutput for Headed<T> {
     type Inner = T::Inner;
 
     fn operation_response(ctx: &mut GenContext, operation: &mut Operation) -> Option<Response> {

@@ -2,8 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue};
 
+use super::answer::{Created, Headed};
 use super::error::ApiError;
 use super::extract::{Body, InApp, Named, Operate, See};
 use super::range::{Page, Range};
@@ -15,7 +16,7 @@ use crate::launch::{self, Change, NewWebhook};
 use crate::model::{App, Entity, Secret, Webhook};
 
 /// Where a webhook's secret is told, once.
-const SECRET_HEADER: &str = "heroku-webhook-secret";
+const SECRET_HEADER: HeaderName = HeaderName::from_static("heroku-webhook-secret");
 /// More is a mistake; a header has to take it.
 const SECRET_BYTES: usize = 4096;
 
@@ -31,7 +32,7 @@ pub(super) async fn create(
     State(ctx): State<Ctx>,
     at: InApp<Operate>,
     Body(new): Body<types::NewWebhook>,
-) -> Result<(StatusCode, HeaderMap, Json<types::Webhook>), ApiError> {
+) -> Result<Headed<Created<types::Webhook>>, ApiError> {
     let new = NewWebhook {
         url: parse_url(&new.url)?,
         include: parse_include(&new.include)?,
@@ -43,8 +44,7 @@ pub(super) async fn create(
     let (webhook, secret) = launch::add_webhook(&ctx.db, &at.app, new, most, ctx.now()).await?;
     let mut told = HeaderValue::try_from(secret.expose()).expect("a given one was tried, and a made one is hexadecimal");
     told.set_sensitive(true);
-    let headers = HeaderMap::from_iter([(SECRET_HEADER.parse().expect("a header's name"), told)]);
-    Ok((StatusCode::CREATED, headers, Json(describe(&at.app, &webhook))))
+    Ok(Headed { body: Created(describe(&at.app, &webhook)), name: SECRET_HEADER, value: told })
 }
 
 /// `GET /apps/{app}/webhooks/{webhook}`

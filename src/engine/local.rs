@@ -13,9 +13,9 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use tokio::process::Child;
 
-use super::output::{Pipes, attach_until, cannot_start, stream_until};
+use super::output::{Pipes, attach_until, cannot_start, output_pipe, stream_until};
 use super::transfer::{TarStream, copy_into, wide_pipe, with_verdict};
 use super::{Command, EngineError, Exit, Settings, Spec, Stream, tree};
 
@@ -68,14 +68,16 @@ impl Environment {
     }
 
     pub(super) async fn run(&self, command: Command, mut output: impl FnMut(Stream, &[u8]) + Send) -> Result<Exit, EngineError> {
-        let Spawned { group, stdout, stderr, .. } = match self.spawn(&command, Stdio::null()) {
-            Ok(spawned) => spawned,
+        let mut group = match self.spawn(&command, [Stdio::null(), Stdio::piped(), Stdio::piped()]) {
+            Ok(group) => group,
             Err(error) => {
                 let (code, message) = cannot_start(&command.argv, &command.cwd, &error);
                 output(Stream::Stderr, message.as_bytes());
                 return Ok(Exit::Code(code));
             }
         };
+        let stdout = group.leader.stdout.take().expect("asked for above");
+        let stderr = group.leader.stderr.take().expect("asked for above");
         stream_until(group.end_within(command.timeout), stdout, stderr, output).await
     }
 
@@ -85,35 +87,34 @@ impl Environment {
         input: impl AsyncRead + Send + Unpin,
         mut output: impl AsyncWrite + Send + Unpin,
     ) -> Result<Option<Exit>, EngineError> {
-        let Spawned { group, stdin, stdout, stderr } = match self.spawn(&command, Stdio::piped()) {
-            Ok(spawned) => spawned,
+        let (output_of_command, output_end) = output_pipe()?;
+        let same_end = output_end.try_clone().map_err(|error| EngineError::io("cannot prepare a pipe", error))?;
+        let mut group = match self.spawn(&command, [Stdio::piped(), output_end.into(), same_end.into()]) {
+            Ok(group) => group,
             Err(error) => {
                 let (code, message) = cannot_start(&command.argv, &command.cwd, &error);
                 return Ok(output.write_all(message.as_bytes()).await.is_ok().then_some(Exit::Code(code)));
             }
         };
-        let pipes = Pipes { stdin: stdin.expect("asked for above"), stdout, stderr };
+        let pipes = Pipes { stdin: group.leader.stdin.take().expect("asked for above"), output: output_of_command };
         attach_until(group.end_within(command.timeout), pipes, input, output).await.transpose()
     }
 
-    fn spawn(&self, command: &Command, stdin: Stdio) -> std::io::Result<Spawned> {
+    fn spawn(&self, command: &Command, [stdin, stdout, stderr]: [Stdio; 3]) -> std::io::Result<Group> {
         let (program, arguments) = command.argv.split_first().ok_or(std::io::ErrorKind::NotFound)?;
         #[expect(clippy::disallowed_methods, reason = "the engine is where processes are started")]
-        let mut child = tokio::process::Command::new(program)
+        let leader = tokio::process::Command::new(program)
             .args(arguments)
             .env_clear()
             .envs(&command.env)
             .current_dir(self.path(&command.cwd))
             .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(stdout)
+            .stderr(stderr)
             .process_group(0)
             .spawn()?;
-        let stdin = child.stdin.take();
-        let stdout = child.stdout.take().expect("asked for above");
-        let stderr = child.stderr.take().expect("asked for above");
-        let id = child.id().and_then(|id| Pid::from_raw(id.cast_signed())).expect("not waited for yet");
-        Ok(Spawned { group: Group { leader: child, id }, stdin, stdout, stderr })
+        let id = leader.id().and_then(|id| Pid::from_raw(id.cast_signed())).expect("not waited for yet");
+        Ok(Group { leader, id })
     }
 
     pub(super) fn take_out(&self, dir: &str) -> Result<TarStream, EngineError> {
@@ -160,14 +161,6 @@ impl Group {
             Err(_) => Ok(Exit::TimedOut),
         }
     }
-}
-
-/// A started command, its pipes still in our hands.
-struct Spawned {
-    group: Group,
-    stdin: Option<ChildStdin>,
-    stdout: ChildStdout,
-    stderr: ChildStderr,
 }
 
 impl Drop for Group {

@@ -2,12 +2,14 @@
 
 use std::future::Future;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::unix::pipe;
 
-use super::Stream;
+use super::{EngineError, Stream};
 
 /// Bytes read from one output at a time: what a pipe holds.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -42,24 +44,29 @@ pub(super) async fn stream_until<T>(
 /// How long the rest of an attached command's output may take: whoever reads it may be slow.
 const ATTACHED_DRAIN_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A command's ends of its pipes, as the engine holds them.
-pub(super) struct Pipes<I, O, E> {
+/// A command's pipes, as the engine holds them. Both outputs are one, so that they come in the order of their writing.
+pub(super) struct Pipes<I, O> {
     pub(super) stdin: I,
-    pub(super) stdout: O,
-    pub(super) stderr: E,
+    pub(super) output: O,
 }
 
-/// Waits for `ending` and meanwhile feeds `input` to the command and hands both outputs on to `output`; `None` when that
+/// The reading end of a pipe, and the end for the command, which blocks as programs expect.
+pub(super) fn output_pipe() -> Result<(pipe::Receiver, OwnedFd), EngineError> {
+    let pipe = pipe::pipe().and_then(|(sender, receiver)| Ok((receiver, sender.into_blocking_fd()?)));
+    pipe.map_err(|error| EngineError::io("cannot make a pipe", error))
+}
+
+/// Waits for `ending` and meanwhile feeds `input` to the command and hands its output on to `output`; `None` when that
 /// can't be written any more.
 pub(super) async fn attach_until<T>(
     ending: impl Future<Output = T>,
-    pipes: Pipes<impl AsyncWrite + Unpin, impl AsyncRead + Unpin, impl AsyncRead + Unpin>,
+    pipes: Pipes<impl AsyncWrite + Unpin, impl AsyncRead + Unpin>,
     input: impl AsyncRead + Unpin,
     output: impl AsyncWrite + Unpin,
 ) -> Option<T> {
     let mut ending = pin!(ending);
     let mut feed = pin!(feed(input, pipes.stdin));
-    let mut copy = pin!(copy_both(pipes.stdout, pipes.stderr, output));
+    let mut copy = pin!(copy(pipes.output, output));
     let (mut feeding, mut copying) = (true, true);
     let ended = loop {
         tokio::select! {
@@ -83,31 +90,17 @@ async fn feed(mut input: impl AsyncRead + Unpin, mut stdin: impl AsyncWrite + Un
     let _ = tokio::io::copy(&mut input, &mut stdin).await;
 }
 
-/// Copies both outputs to their ends, each piece at once.
-async fn copy_both(
-    mut stdout: impl AsyncRead + Unpin,
-    mut stderr: impl AsyncRead + Unpin,
-    mut output: impl AsyncWrite + Unpin,
-) -> io::Result<()> {
-    let mut pieces = (vec![0; PIECE_BYTES], vec![0; PIECE_BYTES]);
-    let mut open = (true, true);
-    while open.0 || open.1 {
-        let piece = tokio::select! {
-            read = stdout.read(&mut pieces.0), if open.0 => {
-                let length = read.unwrap_or(0);
-                open.0 = length > 0;
-                &pieces.0[..length]
-            }
-            read = stderr.read(&mut pieces.1), if open.1 => {
-                let length = read.unwrap_or(0);
-                open.1 = length > 0;
-                &pieces.1[..length]
-            }
-        };
-        output.write_all(piece).await?;
+/// Copies the output to its end, each piece at once. A pipe that cannot be read any more counts as ended.
+async fn copy(mut from: impl AsyncRead + Unpin, mut output: impl AsyncWrite + Unpin) -> io::Result<()> {
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let length = from.read(&mut piece).await.unwrap_or(0);
+        if length == 0 {
+            return Ok(());
+        }
+        output.write_all(&piece[..length]).await?;
         output.flush().await?;
     }
-    Ok(())
 }
 
 /// Reads both outputs to their ends. A pipe that cannot be read any more counts as ended.

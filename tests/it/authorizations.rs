@@ -256,7 +256,7 @@ async fn an_account_has_a_name() {
     assert_eq!((&account.body["name"], &account.body["beta"]), (&json!("Dev Eloper"), &json!(false)));
     assert_eq!(world.patch(&user, "/account", json!({"name": ""})).await.body["name"], Value::Null);
     assert_eq!(world.get(&user, "/account/features").await.body, json!([]));
-    assert_eq!(world.get(&user, "/account/features/x").await.error(), "404 not_found: Couldn't find that feature.");
+    assert_eq!(world.get(&user, "/account/features/x").await.error(), "404 not_found: hoist has no features to turn on or off.");
 }
 
 #[test]

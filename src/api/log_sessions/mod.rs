@@ -14,7 +14,6 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Body as ResponseBody;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -23,6 +22,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use uuid::Uuid;
 
+use super::answer::Created;
 use super::error::ApiError;
 use super::extract::{Body, InApp, See};
 use super::types::{LogSession, NewLogSession, Timestamp};
@@ -42,12 +42,12 @@ pub(super) async fn create(
     State(ctx): State<Ctx>,
     at: InApp<See>,
     Body(new): Body<NewLogSession>,
-) -> Result<(StatusCode, Json<LogSession>), ApiError> {
+) -> Result<Created<LogSession>, ApiError> {
     let now = ctx.now();
     let session = Session::new(at.app.id, new, now)?.seal(ctx.db.cipher());
     let (created_at, updated_at) = (Timestamp(now), Timestamp(now));
     let logplex_url = Urls::new(&ctx.config).log(&session);
-    Ok((StatusCode::CREATED, Json(LogSession { created_at, id: Uuid::new_v4(), logplex_url, updated_at })))
+    Ok(Created(LogSession { created_at, id: Uuid::new_v4(), logplex_url, updated_at }))
 }
 
 /// `GET /streams/logs?session=SESSION`: server-sent events, each with the place behind it as its id.

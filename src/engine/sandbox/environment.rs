@@ -19,7 +19,7 @@ use super::helper::Helper;
 use super::limits::{disk_bytes, out_of_turn, watch_disk, watch_memory};
 use super::network::Network;
 use super::protocol::{Invitation, MAX_LINE_BYTES, Reply, Request, Terminal, receive, send};
-use crate::engine::output::{Pipes, attach_until, stream_until};
+use crate::engine::output::{Pipes, attach_until, output_pipe, stream_until};
 use crate::engine::transfer::{TarStream, copy_into, wide_pipe, with_verdict};
 use crate::engine::{Command, EngineError, Exit, Spec, Stream};
 use crate::model::WindowSize;
@@ -107,15 +107,14 @@ impl Environment {
     ) -> Result<Option<Exit>, EngineError> {
         self.wait_for_network(&command).await?;
         let before = self.events()?;
-        let ((stdout, stdout_end), (stderr, stderr_end)) = (output_pipe()?, output_pipe()?);
-        let (stdin_end, stdin) = input_pipe()?;
+        let ((output_of_command, output_end), (stdin_end, stdin)) = (output_pipe()?, input_pipe()?);
         let Command { argv, env, cwd, timeout, .. } = command;
         let request = Request::Run { argv, env, cwd, terminal: None };
-        let files = [stdout_end.as_fd(), stderr_end.as_fd(), stdin_end.as_fd()];
+        let files = [output_end.as_fd(), output_end.as_fd(), stdin_end.as_fd()];
         let conversation = self.invite(&request, &files).await?;
-        drop((stdout_end, stderr_end, stdin_end));
+        drop((output_end, stdin_end));
         let ending = self.exit(conversation, timeout, before);
-        attach_until(ending, Pipes { stdin, stdout, stderr }, input, output).await.transpose()
+        attach_until(ending, Pipes { stdin, output: output_of_command }, input, output).await.transpose()
     }
 
     /// As `run_attached`, in a terminal of this size.
@@ -131,9 +130,9 @@ impl Environment {
         let Command { argv, env, cwd, timeout, .. } = command;
         let request = Request::Run { argv, env, cwd, terminal: Some(size) };
         let conversation = self.invite(&request, &[]).await?;
-        let (stdin, stdout) = in_time(REPLY_TIMEOUT, take_terminal(&conversation)).await?;
+        let (stdin, terminal) = in_time(REPLY_TIMEOUT, take_terminal(&conversation)).await?;
         let ending = self.exit(conversation, timeout, before);
-        attach_until(ending, Pipes { stdin, stdout, stderr: tokio::io::empty() }, input, output).await.transpose()
+        attach_until(ending, Pipes { stdin, output: terminal }, input, output).await.transpose()
     }
 
     async fn wait_for_network(&self, command: &Command) -> Result<(), EngineError> {
@@ -242,12 +241,6 @@ fn control(helper: &Helper) -> io::Result<UnixStream> {
     let control = StdUnixStream::from(helper.control()?);
     control.set_nonblocking(true)?;
     UnixStream::from_std(control)
-}
-
-/// The reading end of a pipe, and the end for the command, which blocks as programs expect.
-fn output_pipe() -> Result<(pipe::Receiver, OwnedFd), EngineError> {
-    let pipe = pipe::pipe().and_then(|(sender, receiver)| Ok((receiver, sender.into_blocking_fd()?)));
-    pipe.map_err(|error| EngineError::io("cannot make a pipe", error))
 }
 
 /// The end for the command, which blocks as programs expect, and the writing end of a pipe.
