@@ -1,4 +1,5 @@
-//! The audit trail: what somebody is about to do is on disk before it takes effect, so that no crash can hide it.
+//! The audit trail: what somebody is about to do is recorded before it takes effect, so that no crash can hide it: it is on
+//! disk no later than what comes of it, though nobody waits for that (`Db::write_ahead`).
 //!
 //! How it ended follows in a row of its own. An event without one was cut off: the daemon died, or its client went, and
 //! the ledger and the other tables say whether anything came of it.
@@ -18,7 +19,7 @@ pub struct Begun(i64);
 
 /// Records what is about to be done. When that fails it must not be done.
 pub async fn begin(db: &Db, actor: &Actor, deed: &Deed, now: OffsetDateTime) -> Result<Begun, DbError> {
-    let mut tx = db.write().await?;
+    let mut tx = db.write_ahead().await?;
     let number = db::audit::begin(&mut tx, actor, deed, now).await?;
     tx.commit().await?;
     Ok(Begun(number))
@@ -27,7 +28,7 @@ pub async fn begin(db: &Db, actor: &Actor, deed: &Deed, now: OffsetDateTime) -> 
 /// Records how it ended. By now it is done, so that a failure is logged and hinders nobody.
 pub async fn end(db: &Db, Begun(number): Begun, outcome: &Outcome, now: OffsetDateTime) {
     let written = async {
-        let mut tx = db.write().await?;
+        let mut tx = db.write_ahead().await?;
         db::audit::end(&mut tx, number, outcome, now).await?;
         tx.commit().await.map_err(DbError::from)
     };
@@ -38,7 +39,7 @@ pub async fn end(db: &Db, Begun(number): Begun, outcome: &Outcome, now: OffsetDa
 
 /// Records what was refused before anything could take effect.
 pub async fn refused(db: &Db, actor: &Actor, deed: &Deed, why: String, now: OffsetDateTime) -> Result<(), DbError> {
-    let mut tx = db.write().await?;
+    let mut tx = db.write_ahead().await?;
     let number = db::audit::begin(&mut tx, actor, deed, now).await?;
     db::audit::end(&mut tx, number, &Outcome::Refused(why), now).await?;
     Ok(tx.commit().await?)

@@ -128,7 +128,18 @@ impl Db {
     pub async fn write(&self) -> Result<Write, DbError> {
         // IMMEDIATE: take the write lock now. A transaction that reads first and writes later could otherwise
         // find that another process wrote in between.
-        Ok(Write::new(self.writer.begin_with("BEGIN IMMEDIATE").await?, self.commits.clone()))
+        self.begin("PRAGMA synchronous = FULL; BEGIN IMMEDIATE").await
+    }
+
+    /// As [`Db::write`], but `commit` does not wait for the disk. The log is written in order, so that what [`Db::write`]
+    /// commits later takes it along to the disk: for what must be recorded no later than something else. A power cut may
+    /// take the last of it; the end of the process does not.
+    pub async fn write_ahead(&self) -> Result<Write, DbError> {
+        self.begin("PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE").await
+    }
+
+    async fn begin(&self, statement: &'static str) -> Result<Write, DbError> {
+        Ok(Write::new(self.writer.begin_with(statement).await?, self.commits.clone()))
     }
 
     /// Changes with each commit of this process: who waits for rows looks again then, and not by the clock.
@@ -147,5 +158,26 @@ impl Db {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row as _;
+
+    use super::*;
+
+    async fn synchronous(tx: &mut Connection) -> i64 {
+        sqlx::query("PRAGMA synchronous").fetch_one(tx).await.unwrap().try_get(0).unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_transaction_waits_for_the_disk_unless_it_says_otherwise() {
+        let (normal, full) = (1, 2);
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open(dir.path()).await.unwrap();
+        assert_eq!(synchronous(&mut db.write().await.unwrap()).await, full);
+        assert_eq!(synchronous(&mut db.write_ahead().await.unwrap()).await, normal);
+        assert_eq!(synchronous(&mut db.write().await.unwrap()).await, full);
     }
 }
