@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use time::OffsetDateTime;
 
 use super::addon_find;
 use super::addon_services::plan_ref;
@@ -10,12 +11,12 @@ use super::answer::Created;
 use super::error::ApiError;
 use super::extract::{Body, Caller, InApp, Named, Reader, See};
 use super::range::{Key, Page, Range};
-use super::types::{AddonAttachment, AddonRef, AttachmentResolution, NewAddonAttachment, Timestamp};
+use super::types::{AddonAttachment, AddonRef, AttachmentResolution, NamedRef, NewAddonAttachment, Timestamp};
 use crate::auth;
 use crate::ctx::Ctx;
 use crate::db::{self, Connection};
 use crate::deploy;
-use crate::model::{Account, Action, Attachment, AttachmentName, Service};
+use crate::model::{Account, Action, App, Attachment, AttachmentFacts, AttachmentName, Service};
 use crate::release::{self, NewAttachment};
 
 /// By id first: names are unique in an app only.
@@ -157,9 +158,23 @@ async fn describe(db: &mut Connection, attachment: &Attachment) -> Result<AddonA
     let addon = db::addons::get(db, attachment.addon).await?.ok_or(ApiError::NotFound("add_on"))?;
     let owner = db::apps::by_id(db, addon.app).await?.ok_or(ApiError::NotFound("app"))?;
     let app = db::apps::by_id(db, attachment.app).await?.ok_or(ApiError::NotFound("app"))?;
-    Ok(AddonAttachment {
-        addon: AddonRef { app: app_ref(&owner), id: addon.id, name: addon.name.to_string(), plan: plan_ref(addon.plan) },
-        app: app_ref(&app),
+    let addon = AddonRef { app: app_ref(&owner), id: addon.id, name: addon.name.to_string(), plan: plan_ref(addon.plan) };
+    Ok(shape(attachment, &app, addon))
+}
+
+/// An attachment to this app as it was when an event told of it.
+pub(super) fn describe_then(app: &App, facts: &AttachmentFacts, at: OffsetDateTime) -> AddonAttachment {
+    let owner = NamedRef { id: facts.owner.to_string(), name: facts.owner_name.to_string() };
+    let addon = AddonRef { app: owner, id: facts.addon, name: facts.addon_name.to_string(), plan: plan_ref(facts.plan) };
+    let (id, name, created_at) = (facts.id, facts.name.clone(), facts.created_at);
+    let attachment = Attachment { id, name, app: app.id, addon: facts.addon, created_at, updated_at: at };
+    shape(&attachment, app, addon)
+}
+
+fn shape(attachment: &Attachment, app: &App, addon: AddonRef) -> AddonAttachment {
+    AddonAttachment {
+        addon,
+        app: app_ref(app),
         config_vars: vec![attachment.name.config_var().to_string()],
         created_at: Timestamp(attachment.created_at),
         id: attachment.id,
@@ -168,5 +183,5 @@ async fn describe(db: &mut Connection, attachment: &Attachment) -> Result<AddonA
         namespace: None,
         updated_at: Timestamp(attachment.updated_at),
         web_url: None,
-    })
+    }
 }

@@ -17,13 +17,16 @@ use crate::auth;
 use crate::ctx::Ctx;
 use crate::db::{self, Connection};
 use crate::deploy;
-use crate::model::{Account, Action, Addon, AddonName, App, AttachmentName, Plan, Service};
+use crate::model::{Account, Action, Addon, AddonFacts, AddonName, App, AttachmentName, Change, ConfigKey, Plan, Service};
 use crate::release::{self, Taken};
 
 const KEYS: [Key<types::Addon>; 2] = [("name", |addon| addon.name.clone()), ("id", |addon| addon.id.to_string())];
 
+/// The state of an add-on that no app has any more, whatever is left of it on its server.
+const GONE: &str = "deprovisioned";
+
 /// `Accept-Expansion: addon_service,plan`: what is to be shown as a whole.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Expansion {
     service: bool,
     plan: bool,
@@ -120,7 +123,7 @@ pub(super) async fn update(
         return Err(ApiError::InvalidParams(format!("{} has one plan only.", addon.plan.0.as_str())));
     }
     if let Some(name) = change.name {
-        addon = release::rename_addon(&ctx.db, addon, name.parse()?, ctx.now()).await?;
+        addon = release::rename_addon(&ctx.db, addon, name.parse()?, at.by.id, ctx.now()).await?;
     }
     answer(&ctx, &addon, expansion).await
 }
@@ -144,7 +147,7 @@ pub(super) async fn destroy(
         )));
     }
     deploy::destroy_addon(&ctx, addon, at.by.id).await?;
-    Ok(Json(types::Addon { state: "deprovisioned".into(), ..last }))
+    Ok(Json(types::Addon { state: GONE.into(), ..last }))
 }
 
 /// `POST /apps/{app}/addons/{addon}/actions/rotate-credentials`, hoist's own: a new password, in a release of each app.
@@ -241,18 +244,39 @@ async fn describe(db: &mut Connection, addon: &Addon, expansion: Expansion) -> R
     let app = db::apps::by_id(db, addon.app).await?.ok_or(ApiError::NotFound("app"))?;
     let attachments = db::addon_attachments::of_addon(db, addon.id).await?;
     let own = attachments.iter().filter(|attachment| attachment.app == app.id);
+    let config_vars: Vec<_> = own.map(|attachment| attachment.name.config_var()).collect();
+    Ok(shape(addon, &app, &config_vars, expansion))
+}
+
+/// An add-on as it was when an event told of it; one that the event ended is gone.
+pub(super) fn describe_then(app: &App, facts: &AddonFacts, action: Change) -> types::Addon {
+    let addon = Addon {
+        id: facts.id,
+        name: facts.name.clone(),
+        app: app.id,
+        plan: facts.plan,
+        state: facts.state,
+        slot: None,
+        created_at: facts.created_at,
+        updated_at: facts.updated_at,
+    };
+    let shape = shape(&addon, app, &facts.config_vars, Expansion::default());
+    if action == Change::Destroy { types::Addon { state: GONE.into(), ..shape } } else { shape }
+}
+
+fn shape(addon: &Addon, app: &App, config_vars: &[ConfigKey], expansion: Expansion) -> types::Addon {
     let (service, plan) = (addon.plan.0, addon.plan);
-    Ok(types::Addon {
+    types::Addon {
         actions: Vec::new(),
         addon_service: if expansion.service {
             Expandable::Whole(Box::new(describe_service(service)))
         } else {
             Expandable::Ref(service_ref(service))
         },
-        app: app_ref(&app),
+        app: app_ref(app),
         billed_price: free(),
         billing_entity: BillingEntity { id: app.id, name: app.name.to_string(), kind: "app".into() },
-        config_vars: own.map(|attachment| attachment.name.config_var().to_string()).collect(),
+        config_vars: config_vars.iter().map(ToString::to_string).collect(),
         created_at: Timestamp(addon.created_at),
         id: addon.id,
         name: addon.name.to_string(),
@@ -262,7 +286,7 @@ async fn describe(db: &mut Connection, addon: &Addon, expansion: Expansion) -> R
         state: addon.state.as_str().into(),
         updated_at: Timestamp(addon.updated_at),
         web_url: None,
-    })
+    }
 }
 
 pub(super) fn app_ref(app: &App) -> NamedRef {

@@ -2,12 +2,16 @@
 
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use time::OffsetDateTime;
 
-use super::{Cipher, Connection, DbError, addons, row};
-use crate::model::{AccountId, AddonId, AppId, AttachedAddon, Attachment, AttachmentId, AttachmentName, ConfigKey, Plan, Secret};
+use super::{Cipher, Connection, DbError, addons, apps, events, row};
+use crate::model::{
+    AccountId, AddonId, AppId, AttachedAddon, Attachment, AttachmentFacts, AttachmentId, AttachmentName, Change, ConfigKey,
+    Facts, Plan, Secret,
+};
 
 /// Adds an attachment. Fails with [`DbError::is_taken`] when the app has one of this name.
-pub async fn insert(db: &mut Connection, attachment: &Attachment) -> Result<(), DbError> {
+pub async fn insert(db: &mut Connection, attachment: &Attachment, by: AccountId) -> Result<(), DbError> {
     sqlx::query("INSERT INTO addon_attachments (id, addon_id, app_id, name, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)")
         .bind(attachment.id.to_string())
         .bind(attachment.addon.to_string())
@@ -15,15 +19,40 @@ pub async fn insert(db: &mut Connection, attachment: &Attachment) -> Result<(), 
         .bind(attachment.name.as_str())
         .bind(row::millis(attachment.created_at))
         .bind(row::millis(attachment.updated_at))
-        .execute(db)
+        .execute(&mut *db)
         .await?;
-    Ok(())
+    record(db, attachment, Change::Create, (by, attachment.created_at)).await
 }
 
-/// Removes an attachment.
-pub async fn delete(db: &mut Connection, id: AttachmentId) -> Result<(), DbError> {
-    sqlx::query("DELETE FROM addon_attachments WHERE id = ?").bind(id.to_string()).execute(db).await?;
-    Ok(())
+/// Removes an attachment, if it is still there.
+pub async fn delete(db: &mut Connection, id: AttachmentId, by: AccountId, at: OffsetDateTime) -> Result<(), DbError> {
+    let removed = sqlx::query("DELETE FROM addon_attachments WHERE id = ? RETURNING *").bind(id.to_string());
+    match removed.fetch_optional(&mut *db).await? {
+        Some(row) => record(db, &attachment(&row)?, Change::Destroy, (by, at)).await,
+        None => Ok(()),
+    }
+}
+
+/// Records what has happened to an attachment, for the app that uses the add-on: by whom, and when.
+async fn record(
+    db: &mut Connection,
+    attachment: &Attachment,
+    action: Change,
+    (by, at): (AccountId, OffsetDateTime),
+) -> Result<(), DbError> {
+    let addon = addons::whatever_state(&mut *db, attachment.addon).await?;
+    let owner = apps::get(&mut *db, addon.app).await?;
+    let facts = Facts::AddonAttachment(AttachmentFacts {
+        id: attachment.id,
+        name: attachment.name.clone(),
+        addon: addon.id,
+        addon_name: addon.name,
+        plan: addon.plan,
+        owner: owner.id,
+        owner_name: owner.name,
+        created_at: attachment.created_at,
+    });
+    events::record(db, &events::NewEvent { app: attachment.app, action, by, facts, at }).await
 }
 
 /// Finds an attachment.

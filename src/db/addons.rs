@@ -4,8 +4,8 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
-use super::{Cipher, Connection, DbError, row};
-use crate::model::{AccountId, Addon, AddonId, AddonName, AddonState, AppId, Secret};
+use super::{Cipher, Connection, DbError, addon_attachments, events, row};
+use crate::model::{AccountId, Addon, AddonBefore, AddonFacts, AddonId, AddonName, AddonState, AppId, Change, Facts, Secret};
 
 /// Records an add-on that is about to be made. Fails with [`DbError::is_taken`] when its name or slot is taken.
 pub async fn insert(db: &mut Connection, cipher: &Cipher, addon: &Addon, by: AccountId, url: &Secret) -> Result<(), DbError> {
@@ -23,9 +23,9 @@ pub async fn insert(db: &mut Connection, cipher: &Cipher, addon: &Addon, by: Acc
     .bind(seal(cipher, addon.id, url))
     .bind(row::millis(addon.created_at))
     .bind(row::millis(addon.updated_at))
-    .execute(db)
+    .execute(&mut *db)
     .await?;
-    Ok(())
+    record(db, addon, Change::Create, None, by).await
 }
 
 /// Finds an add-on that some app has.
@@ -105,8 +105,15 @@ pub async fn replace_url(db: &mut Connection, id: AddonId, at: OffsetDateTime) -
     Ok(())
 }
 
-/// Says where an add-on stands. One that is to be removed needs no next address.
-pub async fn set_state(db: &mut Connection, id: AddonId, state: AddonState, at: OffsetDateTime) -> Result<(), DbError> {
+/// Says where an add-on stands. One that is to be removed needs no next address, and is gone for its app.
+pub async fn set_state(
+    db: &mut Connection,
+    id: AddonId,
+    state: AddonState,
+    by: AccountId,
+    at: OffsetDateTime,
+) -> Result<(), DbError> {
+    let then = whatever_state(&mut *db, id).await?;
     sqlx::query(
         "UPDATE addons SET state = ?1, updated_at = ?2, next_url = CASE ?1 WHEN 'deprovisioning' THEN NULL ELSE next_url END
          WHERE id = ?3",
@@ -114,26 +121,66 @@ pub async fn set_state(db: &mut Connection, id: AddonId, state: AddonState, at: 
     .bind(state.as_str())
     .bind(row::millis(at))
     .bind(id.to_string())
-    .execute(db)
+    .execute(&mut *db)
     .await?;
-    Ok(())
+    let (action, previous) = match state {
+        AddonState::Deprovisioning => (Change::Destroy, None),
+        AddonState::Provisioning | AddonState::Provisioned => (Change::Update, Some(AddonBefore::State(then.state))),
+    };
+    record(db, &Addon { state, updated_at: at, ..then }, action, previous, by).await
 }
 
 /// Gives an add-on another name. Fails with [`DbError::is_taken`] when it is taken.
-pub async fn rename(db: &mut Connection, id: AddonId, name: &AddonName, at: OffsetDateTime) -> Result<(), DbError> {
+pub async fn rename(
+    db: &mut Connection,
+    id: AddonId,
+    name: &AddonName,
+    by: AccountId,
+    at: OffsetDateTime,
+) -> Result<(), DbError> {
+    let then = whatever_state(&mut *db, id).await?;
     sqlx::query("UPDATE addons SET name = ?, updated_at = ? WHERE id = ?")
         .bind(name.as_str())
         .bind(row::millis(at))
         .bind(id.to_string())
-        .execute(db)
+        .execute(&mut *db)
         .await?;
-    Ok(())
+    let previous = Some(AddonBefore::Name(then.name.clone()));
+    record(db, &Addon { name: name.clone(), updated_at: at, ..then }, Change::Update, previous, by).await
 }
 
-/// Forgets an add-on of which nothing is left on its server.
+/// Forgets an add-on of which nothing is left on its server. For its app it went before: that was the event.
 pub async fn delete(db: &mut Connection, id: AddonId) -> Result<(), DbError> {
     sqlx::query("DELETE FROM addons WHERE id = ?").bind(id.to_string()).execute(db).await?;
     Ok(())
+}
+
+/// Reads an add-on also when no app has it any more.
+pub(super) async fn whatever_state(db: &mut Connection, id: AddonId) -> Result<Addon, DbError> {
+    addon(&sqlx::query("SELECT * FROM addons WHERE id = ?").bind(id.to_string()).fetch_one(db).await?)
+}
+
+/// Records what has just happened to an add-on, as it is since.
+async fn record(
+    db: &mut Connection,
+    addon: &Addon,
+    action: Change,
+    previous: Option<AddonBefore>,
+    by: AccountId,
+) -> Result<(), DbError> {
+    let attachments = addon_attachments::of_addon(&mut *db, addon.id).await?;
+    let own = attachments.iter().filter(|attachment| attachment.app == addon.app);
+    let facts = Facts::Addon(AddonFacts {
+        id: addon.id,
+        name: addon.name.clone(),
+        plan: addon.plan,
+        state: addon.state,
+        config_vars: own.map(|attachment| attachment.name.config_var()).collect(),
+        created_at: addon.created_at,
+        updated_at: addon.updated_at,
+        previous,
+    });
+    events::record(db, &events::NewEvent { app: addon.app, action, by, facts, at: addon.updated_at }).await
 }
 
 fn seal(cipher: &Cipher, id: AddonId, url: &Secret) -> Vec<u8> {

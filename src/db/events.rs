@@ -1,7 +1,7 @@
 //! What has happened to apps, recorded by the transaction that made it happen.
 //!
 //! The functions of this folder that change something which webhooks tell of record it themselves, so that no cause of a
-//! change can forget to. What they have no table for here is recorded by [`record`] beside the change.
+//! change can forget to.
 
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
@@ -20,9 +20,9 @@ pub struct NewEvent {
     pub at: OffsetDateTime,
 }
 
-/// Records an event — of an add-on, say, whose shape only its stage knows — and a delivery of it to each of the app's webhooks that ask for it. To be called in the transaction of
+/// Records an event, and a delivery of it to each of the app's webhooks that ask for it. To be called in the transaction of
 /// the change itself: there is neither without the other then.
-pub async fn record(db: &mut Connection, new: &NewEvent) -> Result<(), DbError> {
+pub(super) async fn record(db: &mut Connection, new: &NewEvent) -> Result<(), DbError> {
     let facts = serde_json::to_string(&new.facts).expect("facts are JSON");
     let row = sqlx::query(
         "INSERT INTO events (id, app_id, app_name, action, account_id, facts, created_at)

@@ -163,7 +163,7 @@ async fn create(ctx: &Ctx, new: NewAddon) -> Result<Addon, AddonFailure> {
     release::announce_addon(&ctx.db, &addon, &place.url, &attachment).await?;
     if let Err(error) = ctx.addons.provision(&addon, &place.url).await {
         say(&addon, "provisioning", &error);
-        release::abandon_addon(&ctx.db, addon.id, ctx.now()).await?;
+        release::abandon_addon(&ctx.db, addon.id, new.by, ctx.now()).await?;
         // What is left there is removed later.
         remove_or_say(ctx, &addon).await.ok();
         return Err(error.into());

@@ -70,7 +70,8 @@ impl FromStr for Service {
 }
 
 /// What an add-on offers. There is one plan per service, so that a plan is told by its service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
 pub struct Plan(pub Service);
 
 impl Plan {
@@ -108,6 +109,20 @@ impl FromStr for Plan {
         let (service, plan) = text.split_once(':').map_or((text, None), |(service, plan)| (service, Some(plan)));
         let found = Self(service.parse().map_err(|_| refuse())?);
         if plan.is_none_or(|plan| found.names().contains(&plan)) { Ok(found) } else { Err(refuse()) }
+    }
+}
+
+impl TryFrom<String> for Plan {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<Plan> for &'static str {
+    fn from(plan: Plan) -> Self {
+        plan.as_str()
     }
 }
 
@@ -208,7 +223,8 @@ impl fmt::Display for AttachmentName {
 }
 
 /// Where an add-on stands. One that is gone has no record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AddonState {
     /// It was asked for, and is being made on its server.
     Provisioning,

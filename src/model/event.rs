@@ -4,12 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::{
-    AccountId, AppId, AppName, BuildId, DynoId, EventId, Invalid, Permissions, ProcessType, ReleaseId, ReleaseStatus, StackName,
-};
+use super::{AccountId, AppId, AppName, EventId, Invalid};
+
+mod facts;
+
+pub use facts::{AddonBefore, AddonFacts, AppFacts, AttachmentFacts, CollaboratorFacts, Facts, FormationFacts};
 
 /// What a webhook can ask for, Heroku's `include` (heroku-api 6). Domains and SNI endpoints are not in it: hoist has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -118,101 +119,6 @@ impl FromStr for Change {
     }
 }
 
-/// What an event is about, and what of it can't be read from append-only rows later.
-///
-/// The API's shape of the resource is made when somebody asks for it: the database knows no wire format, and an event that
-/// nobody asks for costs one small row. It is the state as of the event all the same, because whatever can change stands
-/// here, and the rest (releases, builds, slugs, dynos) never does.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Facts {
-    App(AppFacts),
-    /// Created, it is pending; updated, it has its one outcome.
-    Build {
-        id: BuildId,
-    },
-    Collaborator(CollaboratorFacts),
-    /// Created, it is starting; updated, it is up; destroyed, it has its one end.
-    Dyno {
-        id: DynoId,
-    },
-    Formation(FormationFacts),
-    Release {
-        id: ReleaseId,
-        status: ReleaseStatus,
-        /// None when it was just made.
-        previous: Option<ReleaseStatus>,
-    },
-    /// In the API's shape, as whoever records it has it.
-    Addon {
-        data: Value,
-    },
-    /// Likewise.
-    AddonAttachment {
-        data: Value,
-    },
-}
-
-/// An app as it was.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AppFacts {
-    pub name: AppName,
-    pub owner: AccountId,
-    pub stack: StackName,
-    #[serde(with = "time::serde::timestamp::milliseconds")]
-    pub created_at: OffsetDateTime,
-    #[serde(with = "time::serde::timestamp::milliseconds")]
-    pub updated_at: OffsetDateTime,
-    /// The current one.
-    pub release: Option<ReleaseId>,
-    pub repo_bytes: u64,
-    /// What it was called before, if that was changed.
-    pub previous_name: Option<AppName>,
-}
-
-/// A collaborator as they were.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CollaboratorFacts {
-    pub account: AccountId,
-    pub permissions: Permissions,
-    #[serde(with = "time::serde::timestamp::milliseconds")]
-    pub created_at: OffsetDateTime,
-    #[serde(with = "time::serde::timestamp::milliseconds")]
-    pub updated_at: OffsetDateTime,
-    /// What they might do before, if that was changed.
-    pub previous: Option<Permissions>,
-}
-
-/// The scale of a process type as it was.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FormationFacts {
-    pub process_type: ProcessType,
-    pub quantity: u32,
-    pub size: String,
-    /// Quantity and size as they were set before.
-    pub previous: Option<(u32, String)>,
-    /// The current one, which has the command.
-    pub release: Option<ReleaseId>,
-}
-
-impl Facts {
-    /// Under which name webhooks ask for this.
-    #[must_use]
-    pub fn entity(&self, action: Change) -> Entity {
-        match (self, action) {
-            (Self::Addon { .. }, _) => Entity::Addon,
-            (Self::AddonAttachment { .. }, _) => Entity::AddonAttachment,
-            (Self::App(_), _) => Entity::App,
-            (Self::Build { .. }, _) => Entity::Build,
-            (Self::Collaborator(_), _) => Entity::Collaborator,
-            (Self::Dyno { .. }, Change::Create) => Entity::Dyno,
-            (Self::Dyno { .. }, Change::Update | Change::Destroy) => Entity::DynoState,
-            (Self::Formation(_), _) => Entity::Formation,
-            (Self::Release { .. }, _) => Entity::Release,
-        }
-    }
-}
-
 /// Something that has happened to an app.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -246,6 +152,7 @@ impl fmt::Display for Entity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::DynoId;
 
     #[test]
     fn names_are_read_as_they_are_written() {

@@ -44,7 +44,9 @@ pub use buildpack::{BuildpackRef, StackName};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
 pub use digest::Digest;
 pub use dyno_size::DynoSize;
-pub use event::{AppFacts, Change, CollaboratorFacts, Entity, Event, Facts, FormationFacts};
+pub use event::{
+    AddonBefore, AddonFacts, AppFacts, AttachmentFacts, Change, CollaboratorFacts, Entity, Event, Facts, FormationFacts,
+};
 pub use git::{CommitId, RefName, is_deploy_branch};
 pub use id::{
     AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BuildId, CouplingId, DeliveryId, DynoId,

@@ -40,7 +40,7 @@ pub async fn announce_addon(db: &Db, addon: &Addon, url: &Secret, new: &NewAttac
     }
     confirm_overwriting(&mut tx, db, new, &attachment.name).await?;
     db::addons::insert(&mut tx, db.cipher(), addon, new.by, url).await.map_err(|error| taken(&addon.name, error))?;
-    db::addon_attachments::insert(&mut tx, &attachment).await?;
+    db::addon_attachments::insert(&mut tx, &attachment, new.by).await?;
     tx.commit().await.map_err(DbError::from)?;
     Ok(attachment)
 }
@@ -55,7 +55,7 @@ pub async fn complete_addon(db: &Db, addon: &Addon, by: AccountId, at: OffsetDat
         let cause = Cause { app: attachment.app, by, at, runs: Runs::Nothing };
         releases.push(append(&mut tx, db, &cause, attach_words(attachment, addon)).await?);
     }
-    db::addons::set_state(&mut tx, addon.id, AddonState::Provisioned, at).await?;
+    db::addons::set_state(&mut tx, addon.id, AddonState::Provisioned, by, at).await?;
     for attachment in &attachments {
         let cause = Cause { app: attachment.app, by, at, runs: Runs::ReleaseCommand };
         let setting = format!("@ref:{} completed provisioning, setting {}.", addon.name, attachment.name.config_var());
@@ -66,12 +66,12 @@ pub async fn complete_addon(db: &Db, addon: &Addon, by: AccountId, at: OffsetDat
 }
 
 /// Gives up an add-on that could not be made: what there may be of it on its server is to be removed.
-pub async fn abandon_addon(db: &Db, id: AddonId, at: OffsetDateTime) -> Result<(), DbError> {
+pub async fn abandon_addon(db: &Db, id: AddonId, by: AccountId, at: OffsetDateTime) -> Result<(), DbError> {
     let mut tx = db.write().await?;
     for attachment in db::addon_attachments::of_addon(&mut tx, id).await? {
-        db::addon_attachments::delete(&mut tx, attachment.id).await?;
+        db::addon_attachments::delete(&mut tx, attachment.id, by, at).await?;
     }
-    db::addons::set_state(&mut tx, id, AddonState::Deprovisioning, at).await?;
+    db::addons::set_state(&mut tx, id, AddonState::Deprovisioning, by, at).await?;
     Ok(tx.commit().await?)
 }
 
@@ -90,10 +90,10 @@ pub async fn destroy_addon(db: &Db, addon: &Addon, by: AccountId, at: OffsetDate
         if addon.state == AddonState::Provisioned {
             releases.push(detach_in(&mut tx, db, &attachment, by, at).await?);
         } else {
-            db::addon_attachments::delete(&mut tx, attachment.id).await?;
+            db::addon_attachments::delete(&mut tx, attachment.id, by, at).await?;
         }
     }
-    db::addons::set_state(&mut tx, addon.id, AddonState::Deprovisioning, at).await?;
+    db::addons::set_state(&mut tx, addon.id, AddonState::Deprovisioning, by, at).await?;
     tx.commit().await?;
     Ok(releases)
 }
@@ -111,15 +111,15 @@ pub async fn leave_addons(
     for addon in db::addons::of_app(tx, app).await? {
         for attachment in db::addon_attachments::of_addon(tx, addon.id).await? {
             if attachment.app == app {
-                db::addon_attachments::delete(tx, attachment.id).await?;
+                db::addon_attachments::delete(tx, attachment.id, by, at).await?;
             } else {
                 releases.push(detach_in(tx, db, &attachment, by, at).await?);
             }
         }
-        db::addons::set_state(tx, addon.id, AddonState::Deprovisioning, at).await?;
+        db::addons::set_state(tx, addon.id, AddonState::Deprovisioning, by, at).await?;
     }
     for attachment in db::addon_attachments::of_app(tx, app).await? {
-        db::addon_attachments::delete(tx, attachment.id).await?;
+        db::addon_attachments::delete(tx, attachment.id, by, at).await?;
     }
     Ok(releases)
 }
@@ -160,9 +160,15 @@ pub async fn complete_rotation(db: &Db, addon: &Addon, by: AccountId, at: Offset
 }
 
 /// Gives an add-on another name. What was released keeps the old one.
-pub async fn rename_addon(db: &Db, addon: Addon, name: AddonName, at: OffsetDateTime) -> Result<Addon, AddonError> {
+pub async fn rename_addon(
+    db: &Db,
+    addon: Addon,
+    name: AddonName,
+    by: AccountId,
+    at: OffsetDateTime,
+) -> Result<Addon, AddonError> {
     let mut tx = db.write().await?;
-    db::addons::rename(&mut tx, addon.id, &name, at).await.map_err(|error| taken(&name, error))?;
+    db::addons::rename(&mut tx, addon.id, &name, by, at).await.map_err(|error| taken(&name, error))?;
     tx.commit().await.map_err(DbError::from)?;
     Ok(Addon { name, updated_at: at, ..addon })
 }

@@ -46,11 +46,11 @@ pub async fn attach(db: &Db, addon: &Addon, new: &NewAttachment) -> Result<(Atta
         }
         Some(old) => {
             refuse_last(&mut tx, &old, &new.app).await?;
-            db::addon_attachments::delete(&mut tx, old.id).await?;
+            db::addon_attachments::delete(&mut tx, old.id, new.by, new.at).await?;
         }
         None => confirm_overwriting(&mut tx, db, new, &attachment.name).await?,
     }
-    db::addon_attachments::insert(&mut tx, &attachment).await?;
+    db::addon_attachments::insert(&mut tx, &attachment, new.by).await?;
     let cause = Cause { app: new.app.id, by: new.by, at: new.at, runs: Runs::ReleaseCommand };
     let release = append(&mut tx, db, &cause, attach_words(&attachment, addon)).await?;
     tx.commit().await.map_err(DbError::from)?;
@@ -141,7 +141,7 @@ pub(super) async fn detach_in(
 ) -> Result<Release, DbError> {
     let addon = db::addons::get(tx, attachment.addon).await?;
     let name = addon.map(|addon| addon.name.to_string()).unwrap_or_default();
-    db::addon_attachments::delete(tx, attachment.id).await?;
+    db::addon_attachments::delete(tx, attachment.id, by, at).await?;
     let cause = Cause { app: attachment.app, by, at, runs: Runs::ReleaseCommand };
     let mut config = base_config(tx, db, attachment.app).await?;
     config.0.remove(&attachment.name.config_var());

@@ -18,7 +18,7 @@ use crate::harness::{Daemon, User, until};
 use crate::release_phase::shop_with;
 
 /// Takes the times off, which must be in order, and what differs from run to run.
-fn plain(log: &str) -> String {
+pub(crate) fn plain(log: &str) -> String {
     let times: Vec<&str> = log.lines().map(|line| line.split(' ').next().unwrap()).collect();
     assert!(times.is_sorted(), "{log}");
     assert!(times.iter().all(|time| time.len() == 32 && time.ends_with("+00:00") && time.as_bytes()[26] == b'+'), "{log}");
@@ -35,7 +35,7 @@ fn plain(log: &str) -> String {
 }
 
 /// The session's address, without the host.
-async fn session(world: &World, user: &api_world::User, new: Value) -> String {
+pub(crate) async fn session(world: &World, user: &api_world::User, new: Value) -> String {
     let made = world.post(user, "/apps/example/log-sessions", new).await;
     assert_eq!(made.status, StatusCode::CREATED);
     let url = made.body["logplex_url"].as_str().unwrap().to_owned();
@@ -43,7 +43,7 @@ async fn session(world: &World, user: &api_world::User, new: Value) -> String {
 }
 
 /// What is answered there.
-async fn read(world: &World, path: &str, last_seen: Option<&str>) -> (StatusCode, String) {
+pub(crate) async fn read(world: &World, path: &str, last_seen: Option<&str>) -> (StatusCode, String) {
     let mut request = Request::get(path).header("accept", "text/event-stream");
     if let Some(id) = last_seen {
         request = request.header("last-event-id", id);
@@ -54,7 +54,7 @@ async fn read(world: &World, path: &str, last_seen: Option<&str>) -> (StatusCode
 }
 
 /// The data of the events, and the last one's id.
-fn data(events: &str) -> (String, Option<String>) {
+pub(crate) fn data(events: &str) -> (String, Option<String>) {
     let lines = events.lines().filter_map(|line| line.strip_prefix("data: "));
     let data = lines.flat_map(|line| [line, "\n"]).collect();
     let id = events.lines().filter_map(|line| line.strip_prefix("id: ")).next_back();

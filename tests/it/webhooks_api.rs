@@ -1,8 +1,7 @@
 //! Webhooks and events over the API: what is shown, what is refused, what is kept from whom.
 
 use axum::http::{Method, StatusCode};
-use hoist::db::events::NewEvent;
-use hoist::model::{BuildStatus, Change, Facts, ReleaseStatus};
+use hoist::model::{BuildStatus, ReleaseStatus};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -231,23 +230,6 @@ async fn an_event_without_its_change_is_not_recorded() {
     drop(tx);
     assert_eq!(events(&world, &alice, "shop").await.len(), 2);
     assert_eq!(world.get(&alice, "/apps/shop/releases").await.body[0]["status"], ReleaseStatus::Succeeded.as_str());
-}
-
-#[tokio::test]
-async fn what_the_database_does_not_know_is_told_as_it_was_recorded() {
-    let (world, alice) = shop().await;
-    world.post(&alice, "/apps/shop/webhooks", hook(&json!({ "include": ["api:addon"] }))).await;
-    let app = hoist::auth::find_app(&world.ctx.db, alice.account.id, "shop").await.unwrap().unwrap().0;
-    let data = json!({ "name": "postgresql-round-1", "state": "provisioned" });
-    let facts = Facts::Addon { data: data.clone() };
-    let new = NewEvent { app: app.id, action: Change::Create, by: alice.account.id, facts, at: world.ctx.now() };
-    let mut tx = world.ctx.db.write().await.unwrap();
-    hoist::db::events::record(&mut tx, &new).await.unwrap();
-    tx.commit().await.unwrap();
-    let delivery = world.get(&alice, "/apps/shop/webhook-deliveries").await.body[0].clone();
-    assert_eq!(delivery["event"]["include"], "api:addon");
-    let event = world.get(&alice, &format!("/apps/shop/webhook-events/{}", delivery["event"]["id"].as_str().unwrap())).await;
-    assert_eq!((&event.body["payload"]["data"], &event.body["payload"]["resource"]), (&data, &json!("addon")));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::api::urls::Urls;
 use crate::ctx::Ctx;
 use crate::db::{self, Connection};
 use crate::launch::{Occasion, RenderError};
-use crate::model::{Change, CollaboratorFacts, Event, Facts, Permission};
+use crate::model::{AddonBefore, AddonFacts, Change, CollaboratorFacts, Event, Facts, Permission};
 
 /// The version of the API whose shapes `data` has.
 const VERSION: &str = "application/vnd.heroku+json; version=3";
@@ -62,6 +62,10 @@ fn event_ref(event: &Event) -> EventRef {
 /// The fields that the event has changed, as they were.
 fn previous(event: &Event) -> Value {
     match (&event.facts, event.action) {
+        (Facts::Addon(AddonFacts { previous: Some(previous), .. }), _) => match previous {
+            AddonBefore::Name(name) => json!({ "name": name }),
+            AddonBefore::State(state) => json!({ "state": state }),
+        },
         (Facts::App(facts), _) => facts.previous_name.as_ref().map_or_else(|| json!({}), |name| json!({ "name": name })),
         (Facts::Build { .. }, Change::Update) => json!({ "release": null, "slug": null, "status": "pending" }),
         (Facts::Dyno { .. }, Change::Update) => json!({ "state": "starting" }),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::api::error::ApiError;
 use crate::api::types::{self, Timestamp};
 use crate::api::urls::Urls;
-use crate::api::{apps, builds, collaborators, dynos, formation, releases};
+use crate::api::{addon_attachments, addons, apps, builds, collaborators, dynos, formation, releases};
 use crate::db::app_details::{AppDetails, SlugDetails};
 use crate::db::{self, Connection, DbError};
 use crate::model::{
@@ -22,8 +22,8 @@ pub(in crate::api) enum Resource {
     Formation(types::Formation),
     /// With the reason why it failed or expired.
     Release(types::Release, Option<String>),
-    /// As whoever recorded it has put it.
-    Given(Value),
+    Addon(types::Addon),
+    AddonAttachment(types::AddonAttachment),
 }
 
 impl Resource {
@@ -36,7 +36,8 @@ impl Resource {
             Self::Dyno(dyno, _) => serde_json::to_value(dyno),
             Self::Formation(formation) => serde_json::to_value(formation),
             Self::Release(release, _) => serde_json::to_value(release),
-            Self::Given(data) => Ok(data),
+            Self::Addon(addon) => serde_json::to_value(addon),
+            Self::AddonAttachment(attachment) => serde_json::to_value(attachment),
         }
     }
 }
@@ -56,7 +57,10 @@ pub(in crate::api) async fn resource(db: &mut Connection, urls: &Urls, event: &E
         Facts::Dyno { id } => dyno_then(db, &app, event, *id).await?,
         Facts::Formation(facts) => Resource::Formation(formation::describe_then(db, &app, facts, event.created_at).await?),
         Facts::Release { id, status, .. } => release_then(db, urls, &app, event, (*id, *status)).await?,
-        Facts::Addon { data } | Facts::AddonAttachment { data } => Resource::Given(data.clone()),
+        Facts::Addon(facts) => Resource::Addon(addons::describe_then(&app, facts, event.action)),
+        Facts::AddonAttachment(facts) => {
+            Resource::AddonAttachment(addon_attachments::describe_then(&app, facts, event.created_at))
+        }
     })
 }
 

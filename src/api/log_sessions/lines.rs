@@ -12,7 +12,7 @@ use crate::api::types;
 use crate::api::urls::Urls;
 use crate::db::{self, Connection};
 use crate::deploy::OutputLine;
-use crate::model::{Change, Email, Event};
+use crate::model::{AddonBefore, AddonFacts, Change, Email, Event, Facts};
 
 /// Under which name the API tells what it was asked to do.
 pub(super) const API: &str = "api";
@@ -74,10 +74,23 @@ pub(super) async fn of(db: &mut Connection, urls: &Urls, event: &Event) -> Resul
         Resource::Formation(formation) => {
             vec![format!("Scaled to {}@{}:{} by user {by}", formation.kind, formation.quantity, formation.size)]
         }
-        // Of an app's first and last moments its releases tell, and of an add-on the release that sets its config vars.
-        Resource::App(_) | Resource::Collaborator(_) | Resource::Given(_) => Vec::new(),
+        Resource::Addon(addon) => of_addon(event, &addon.name, &by).into_iter().collect(),
+        // Of an app's first and last moments its releases tell, and of attachments too.
+        Resource::App(_) | Resource::Collaborator(_) | Resource::AddonAttachment(_) => Vec::new(),
     };
     Ok(texts.into_iter().map(api).collect())
+}
+
+/// What no release tells: an add-on that could not be made has none.
+fn of_addon(event: &Event, name: &str, by: &Email) -> Option<String> {
+    match (event.action, &event.facts) {
+        (Change::Create, _) => Some(format!("Creating add-on {name} by user {by}")),
+        (Change::Update, Facts::Addon(AddonFacts { previous: Some(AddonBefore::Name(old)), .. })) => {
+            Some(format!("Renamed add-on {old} to {name} by user {by}"))
+        }
+        (Change::Update, _) => None,
+        (Change::Destroy, _) => Some(format!("Destroyed add-on {name} by user {by}")),
+    }
 }
 
 fn of_build(build: &types::Build, by: &Email) -> String {

@@ -4,6 +4,7 @@
 mod api;
 mod commands;
 mod crash;
+mod events;
 mod ledger;
 mod postgresql;
 mod redis;
