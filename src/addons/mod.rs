@@ -60,7 +60,14 @@ pub struct SetupError {
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
     /// The configuration names no server.
-    #[error("there is no {} server", .0.human_name())]
+    #[error(
+        "{service} is not offered here: this installation has no {name} server. Whoever runs it can name one as {word}_url in \
+         the section [addons] of hoist.toml, or in HOIST_ADDONS_{upper}_URL.",
+        service = .0.as_str(),
+        name = .0.human_name(),
+        word = .0.word(),
+        upper = .0.word().to_ascii_uppercase()
+    )]
     NotOffered(Service),
     #[error("the {} server can't be reached", .service.human_name())]
     Away { service: Service, source: Box<dyn std::error::Error + Send + Sync> },

@@ -254,14 +254,7 @@ impl From<AddonFailure> for ApiError {
 impl From<ProviderError> for ApiError {
     fn from(error: ProviderError) -> Self {
         match error {
-            ProviderError::NotOffered(service) => Self::InvalidParams(format!(
-                "{0} is not offered here: this installation has no {1} server. Whoever runs it can name one as {2}_url in the \
-                 section [addons] of hoist.toml, or in HOIST_ADDONS_{3}_URL.",
-                service.as_str(),
-                service.human_name(),
-                service.word(),
-                service.word().to_ascii_uppercase()
-            )),
+            error @ ProviderError::NotOffered(_) => Self::InvalidParams(error.to_string()),
             ProviderError::Busy => Self::Unavailable("Too many add-ons are being changed at once. Try again in a minute.".into()),
             error => Self::Unavailable(format!(
                 "This is not your fault: {error}. Tell whoever runs this installation, or try again later."

@@ -4,6 +4,8 @@
 //! apps are there to be looked at (their builds are read by `Financial-Times/n-heroku-tools` after a setup has errored,
 //! and they serve requests in `git/git-scm.com` issue 1304). Whoever does not want it destroys it.
 
+mod addons;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,7 +21,7 @@ use crate::db::app_setups::{AppSetup, AppSetupEnd};
 use crate::db::formations::Scale;
 use crate::db::{self, DbError};
 use crate::model::{
-    Account, AddonRef, App, AppJson, AppName, AppSetupId, BuildpackRef, ConfigKey, DynoSize, EnvironmentName, Invalid, Manifest,
+    Account, App, AppJson, AppName, AppSetupId, BuildpackRef, ConfigKey, DynoSize, EnvironmentName, Invalid, Manifest,
     PushOptions, Secret, StackName,
 };
 use crate::release::{ConfigError, change_config};
@@ -118,11 +120,12 @@ async fn set_up(ctx: &Ctx, id: AppSetupId, app: App, request: SetupRequest) -> R
     let app_json = read(&source, &means).await?;
     let wanted = app_json.manifest(EnvironmentName::Base);
     let config = wanted.config(&request.env, manifest::secret).map_err(SetupFailure::manifest)?;
-    provision_addons(&wanted.addons)?;
+    let addons = addons::check(ctx, &wanted.addons)?;
     let app = choose_stack(ctx, app, &request, &app_json).await?;
     let buildpacks = if request.buildpacks.is_empty() { wanted.buildpacks.clone() } else { request.buildpacks.clone() };
     apps::set_buildpacks(&ctx.db, &app, &buildpacks).await?;
     set_config(ctx, &app, &request.by, config).await?;
+    addons::provision(ctx, &app, &request.by, addons).await?;
     set_formation(ctx, &app, &wanted).await?;
     deploy(ctx, id, &app, &request.by, Source::Archive(source), buildpacks).await?;
     if let Some(script) = &wanted.scripts.postdeploy {
@@ -135,12 +138,6 @@ async fn set_up(ctx: &Ctx, id: AppSetupId, app: App, request: SetupRequest) -> R
 async fn read(source: &ArchiveSource, means: &build::Means<'_>) -> Result<AppJson, SetupFailure> {
     let missing = || SetupFailure::new("app.json not found: put one into the app's own folder");
     manifest::read(source, means).await??.ok_or_else(missing)
-}
-
-/// Provisions what the app needs. hoist offers no add-on services yet, so there are none to be had.
-fn provision_addons(addons: &[AddonRef]) -> Result<(), SetupFailure> {
-    let errors: Vec<_> = addons.iter().map(|addon| format!("add-on service {} is not available", addon.service())).collect();
-    if errors.is_empty() { Ok(()) } else { Err(SetupFailure::manifest(errors)) }
 }
 
 /// The caller's wish comes before that of app.json.

@@ -18,7 +18,7 @@ fn shop() -> WorkTree {
     tree
 }
 
-fn start(daemon: &Daemon, user: &User, archive: &[u8], more: &Value) -> Value {
+pub(crate) fn start(daemon: &Daemon, user: &User, archive: &[u8], more: &Value) -> Value {
     let mut body = json!({"source_blob": {"url": upload(daemon, user, archive)}, "app": {"name": "shop"}});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let made = send(daemon, user, "POST", "/app-setups", &body);
@@ -26,7 +26,7 @@ fn start(daemon: &Daemon, user: &User, archive: &[u8], more: &Value) -> Value {
     made.body
 }
 
-fn ended(daemon: &Daemon, user: &User, setup: &Value) -> Value {
+pub(crate) fn ended(daemon: &Daemon, user: &User, setup: &Value) -> Value {
     let path = format!("/app-setups/{}", setup["id"].as_str().unwrap());
     let mut last = Value::Null;
     until(|| {
@@ -130,12 +130,6 @@ fn what_keeps_an_app_from_being_set_up_is_told() {
         Some(r#"{"env": {"A": {}, "B": {}}}"#),
         "invalid app.json",
         &["config var A is required", "config var B is required"],
-    );
-    check(
-        "addons",
-        Some(r#"{"addons": ["heroku-postgresql:mini", {"plan": "heroku-redis"}]}"#),
-        "invalid app.json",
-        &["add-on service heroku-postgresql is not available", "add-on service heroku-redis is not available"],
     );
     check(
         "stack",

@@ -81,6 +81,22 @@ impl Ci {
 }
 
 #[test]
+fn add_ons_are_not_provisioned_for_tests_and_that_is_told() {
+    let ci = Ci::new();
+    let app_json = std::fs::read_to_string(fixture("apps/app-json/app.json")).unwrap();
+    let mut app_json: Value = serde_json::from_str(&app_json).unwrap();
+    app_json["environments"]["test"]["addons"] = json!(["heroku-postgresql:in-dyno"]);
+    ci.tree.write("app.json", &app_json.to_string());
+    let run = ci.start();
+    ci.ended(&run);
+    assert_snapshot!(ci.log(&run, "setup_stream_url").lines().take(3).collect::<Vec<_>>().join("\n"), @r"
+    -----> Testing on the debian-12 stack
+     !     The add-ons in app.json are not provisioned for tests: set what the tests need with ci:config:set
+    -----> Using buildpack: ./pack
+    ");
+}
+
+#[test]
 fn tests_run_as_at_heroku() {
     let ci = Ci::new();
     ci.configure(&json!({"API_TOKEN": "correct-horse-battery"}));

@@ -19,6 +19,7 @@ mod addons;
 mod api;
 mod api_world;
 mod app_setups;
+mod app_setups_addons;
 mod audit;
 mod authorizations;
 mod builds_api;

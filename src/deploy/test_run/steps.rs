@@ -96,6 +96,9 @@ async fn set_up(
     transcript: &Transcript,
 ) -> Result<String, TestFailure> {
     transcript.section(&format!("Testing on the {} stack", prepared.stack));
+    if !prepared.wanted.addons.is_empty() {
+        transcript.warning("The add-ons in app.json are not provisioned for tests: set what the tests need with ci:config:set");
+    }
     let build = new_build(ctx, run, prepared, environment, transcript);
     // On the heap: the future of a whole build is large.
     let of_pack = build.in_time(Box::pin(compile(ctx, run, prepared, &build))).await?;

@@ -191,14 +191,6 @@ impl From<Buildpack> for BuildpackRef {
     }
 }
 
-impl AddonRef {
-    /// The service without its plan.
-    #[must_use]
-    pub fn service(&self) -> &str {
-        self.plan.split_once(':').map_or(self.plan.as_str(), |(service, _)| service)
-    }
-}
-
 impl<'de> Deserialize<'de> for ConfigVarSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let short = |text: &str| LongConfigVar { value: Some(Secret::new(text)), required: None, generator: None };

@@ -20,7 +20,7 @@ use crate::harness::{Redis, postgresql as postgresql_url};
 use crate::ledger::create_app;
 
 /// `[addons]` with the shared PostgreSQL server and a Redis server.
-fn config(redis: &Redis) -> String {
+pub(crate) fn config(redis: &Redis) -> String {
     format!("[addons]\npostgresql_url = \"{}\"\nredis_url = \"{}\"\n", postgresql_url(), redis.url())
 }
 
@@ -64,13 +64,13 @@ async fn attach(world: &World, user: &User, app: &str, more: Value) -> Answer {
 }
 
 /// What `psql` prints for a statement, as the user that the address tells, or why it could not.
-fn psql(url: &str, statement: &str) -> Result<String, String> {
+pub(crate) fn psql(url: &str, statement: &str) -> Result<String, String> {
     let mut psql = Command::new("psql");
     ran(psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", statement]))
 }
 
 /// What `redis-cli` prints for a command, likewise.
-fn redis_cli(url: &str, words: &[&str]) -> Result<String, String> {
+pub(crate) fn redis_cli(url: &str, words: &[&str]) -> Result<String, String> {
     let printed = ran(Command::new("redis-cli").args(["--no-auth-warning", "-e", "-u", url]).args(words))?;
     Ok(printed)
 }
