@@ -31,6 +31,7 @@ const VALUES: &[(&str, &[&str])] = &[
     ("/oauth/authorizations", &["scope", "expires_in"]),
     ("/pipeline-couplings", &["app", "pipeline", "stage"]),
     ("/pipeline-couplings/{coupling}", &["stage"]),
+    ("/pipeline-transfers", &["pipeline", "new_owner"]),
     ("/pipelines", &["name"]),
     ("/pipelines/{pipeline}", &["name"]),
     ("/teams/apps/{app}/collaborators", &["user", "permissions"]),

@@ -16,7 +16,7 @@ use super::{builds, releases};
 use crate::auth;
 use crate::ctx::Ctx;
 use crate::db::{self, Connection};
-use crate::model::{Account, App, Coupling, Permissions, Pipeline};
+use crate::model::{Account, AccountId, App, Coupling, Permissions, Pipeline};
 use crate::pipelines;
 
 /// `GET /pipelines`, also `?eq[name]=NAME`.
@@ -142,11 +142,15 @@ pub(super) async fn apps_in(ctx: &Ctx, account: &Account, pipeline: &str) -> Res
     Ok(apps)
 }
 
-fn owner_only(pipeline: &Pipeline, account: &Account) -> Result<(), ApiError> {
+pub(super) fn owner_only(pipeline: &Pipeline, account: &Account) -> Result<(), ApiError> {
     if pipeline.owner == account.id {
         return Ok(());
     }
     Err(ApiError::Forbidden(format!("Only the owner of the pipeline {} can do this.", pipeline.name)))
+}
+
+pub(super) fn owner(id: AccountId) -> PipelineOwner {
+    PipelineOwner { id, kind: "user".into() }
 }
 
 fn describe(pipeline: &Pipeline) -> types::Pipeline {
@@ -155,7 +159,7 @@ fn describe(pipeline: &Pipeline) -> types::Pipeline {
         generation: NamedRef::named("generation", "cedar"),
         id: pipeline.id,
         name: pipeline.name.to_string(),
-        owner: PipelineOwner { id: pipeline.owner, kind: "user".into() },
+        owner: owner(pipeline.owner),
         updated_at: Timestamp(pipeline.updated_at),
     }
 }

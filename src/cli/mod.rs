@@ -30,6 +30,7 @@ mod ledger;
 mod logs;
 mod pipelines;
 mod pipelines_promote;
+mod pipelines_transfer;
 mod ps;
 mod releases;
 mod run;

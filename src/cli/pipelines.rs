@@ -1,5 +1,6 @@
 //! `hoist pipelines`, `pipelines:create`, `pipelines:add`, `pipelines:info`, `pipelines:update`, `pipelines:remove`,
-//! `pipelines:rename`, `pipelines:destroy`; `pipelines:promote` and `pipelines:diff` have their own file.
+//! `pipelines:rename`, `pipelines:destroy`; `pipelines:promote` and `pipelines:diff`, and `pipelines:transfer`, have files of
+//! their own.
 
 use std::str::FromStr as _;
 
@@ -9,9 +10,11 @@ use super::client::Client;
 use super::error::CliError;
 use super::output::{self, Action, print, print_json};
 use super::pipelines_promote::{self, Promote};
+use super::pipelines_transfer::{self, Transfer};
 use super::target::{Target, encode};
 use crate::api::types::{
-    App, AppIds, AppsFilter, NewPipeline, NewPipelineCoupling, Pipeline, PipelineChange, PipelineCoupling, PipelineCouplingChange,
+    App, AppIds, AppsFilter, NewPipeline, NewPipelineCoupling, Pipeline, PipelineChange, PipelineCoupling,
+    PipelineCouplingChange, User,
 };
 use crate::model::Stage;
 
@@ -41,6 +44,9 @@ pub(super) enum Pipelines {
     /// Destroy a pipeline; its apps stay
     #[command(name = "pipelines:destroy")]
     Destroy(Destroy),
+    /// Give a pipeline to another owner; its apps stay with theirs
+    #[command(name = "pipelines:transfer")]
+    Transfer(Transfer),
     /// Release an app's code in the apps of the next stage
     #[command(name = "pipelines:promote")]
     Promote(Promote),
@@ -128,6 +134,7 @@ impl Pipelines {
             Self::Remove(args) => remove(&client, &args),
             Self::Rename(args) => rename(&client, &args),
             Self::Destroy(args) => destroy(&client, &args),
+            Self::Transfer(args) => pipelines_transfer::transfer(&client, &args),
             Self::Promote(args) => pipelines_promote::promote(&client, &args),
             Self::Diff(args) => pipelines_promote::diff(&client, &args),
         }
@@ -160,7 +167,7 @@ pub(super) fn coupling_of(client: &Client, target: &Target) -> Result<PipelineCo
 }
 
 /// A name names one pipeline, an id as well.
-fn find(client: &Client, name_or_id: &str) -> Result<Pipeline, CliError> {
+pub(super) fn find(client: &Client, name_or_id: &str) -> Result<Pipeline, CliError> {
     client.get(&format!("/pipelines/{}", encode(name_or_id)))
 }
 
@@ -210,10 +217,7 @@ fn info(client: &Client, args: &Info) -> Result<(), CliError> {
     let owner = members.iter().map(|(app, _)| &app.owner).find(|owner| owner.id == pipeline.owner.id);
     let owner = match owner {
         Some(owner) => owner.email.clone(),
-        // Only oneself can be asked for by id.
-        None => client
-            .get::<crate::api::types::Account>(&format!("/users/{}", pipeline.owner.id))
-            .map_or_else(|_| pipeline.owner.id.to_string(), |account| account.email),
+        None => client.get::<User>(&format!("/users/{}", pipeline.owner.id))?.email().to_owned(),
     };
     let rows: Vec<_> = members.into_iter().map(|(app, stage)| [app.name, stage.to_string()]).collect();
     print(&format!("{}owner: {owner}\n\n{}", output::header(&pipeline.name), output::table(["app name", "stage"], &rows)))

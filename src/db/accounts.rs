@@ -44,6 +44,27 @@ pub async fn get(db: &mut Connection, id: AccountId) -> Result<Account, DbError>
     account(&row)
 }
 
+/// Tells whether two accounts have a part in one living app, or in one living pipeline: as its owner, or in an app of it.
+pub async fn work_together(db: &mut Connection, one: AccountId, other: AccountId) -> Result<bool, DbError> {
+    let row = sqlx::query(
+        "WITH parts (account, place) AS (
+           SELECT owner_id, id FROM apps WHERE destroyed_at IS NULL
+           UNION ALL
+           SELECT account_id, app_id FROM collaborators JOIN apps ON apps.id = app_id WHERE destroyed_at IS NULL),
+         places (account, place) AS (
+           SELECT account, place FROM parts
+           UNION ALL
+           SELECT account, pipeline_id FROM parts JOIN pipeline_couplings ON app_id = place
+           UNION ALL
+           SELECT owner_id, id FROM pipelines WHERE destroyed_at IS NULL)
+         SELECT 1 FROM places one JOIN places other ON other.place = one.place
+         WHERE one.account = ? AND other.account = ? LIMIT 1",
+    )
+    .bind(one.to_string())
+    .bind(other.to_string());
+    Ok(row.fetch_optional(db).await?.is_some())
+}
+
 /// Sets what the user calls themselves.
 pub async fn set_name(db: &mut Connection, id: AccountId, name: Option<&str>) -> Result<(), DbError> {
     sqlx::query("UPDATE accounts SET name = ? WHERE id = ?").bind(name).bind(id.to_string()).execute(db).await?;

@@ -44,6 +44,23 @@ pub async fn rename(db: &mut Connection, id: PipelineId, name: &PipelineName, at
     Ok(())
 }
 
+/// Gives a living pipeline from one owner to another, and tells whether it was the first one's. Fails with
+/// [`DbError::is_taken`] when the other has one of its name.
+pub async fn set_owner(
+    db: &mut Connection,
+    id: PipelineId,
+    (from, to): (AccountId, AccountId),
+    at: OffsetDateTime,
+) -> Result<bool, DbError> {
+    let query =
+        sqlx::query("UPDATE pipelines SET owner_id = ?, updated_at = ? WHERE id = ? AND owner_id = ? AND destroyed_at IS NULL")
+            .bind(to.to_string())
+            .bind(row::millis(at))
+            .bind(id.to_string())
+            .bind(from.to_string());
+    Ok(query.execute(db).await?.rows_affected() > 0)
+}
+
 /// Marks a pipeline as destroyed and lets its apps go.
 pub async fn destroy(db: &mut Connection, id: PipelineId, at: OffsetDateTime) -> Result<(), DbError> {
     sqlx::query("DELETE FROM pipeline_couplings WHERE pipeline_id = ?").bind(id.to_string()).execute(&mut *db).await?;

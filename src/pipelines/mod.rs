@@ -36,6 +36,22 @@ pub async fn rename(db: &Db, pipeline: Pipeline, name: PipelineName, now: Offset
     Ok(Pipeline { name, updated_at: now, ..pipeline })
 }
 
+/// Gives a pipeline to another owner, with the config vars of its tests. Its apps stay with theirs.
+pub async fn transfer(db: &Db, pipeline: &Pipeline, to: &Account, now: OffsetDateTime) -> Result<(), PipelineError> {
+    let mut tx = db.write().await?;
+    let moved = db::pipelines::set_owner(&mut tx, pipeline.id, (pipeline.owner, to.id), now).await.map_err(|error| {
+        if !error.is_taken() {
+            return PipelineError::Db(error);
+        }
+        Invalid(format!("{} owns a pipeline of the name {} already. Rename this one first.", to.email, pipeline.name)).into()
+    })?;
+    if !moved {
+        return Err(Invalid(format!("The pipeline {} has got another owner meanwhile, or is gone.", pipeline.name)).into());
+    }
+    tx.commit().await.map_err(DbError::from)?;
+    Ok(())
+}
+
 /// Destroys a pipeline; its apps stay, and can join others.
 pub async fn destroy(db: &Db, pipeline: PipelineId, now: OffsetDateTime) -> Result<(), DbError> {
     let mut tx = db.write().await?;

@@ -14,7 +14,7 @@ pub(super) fn routes() -> ApiRouter<Ctx> {
             get_with(account::info, about("Your account")).patch_with(account::update, about("Change your account")),
         )
         .api_route("/account/rate-limits", get_with(account::rate_limits, about("How many more requests you may make now")))
-        .api_route("/users/{user}", get_with(account::user_info, about("Your account, by its address or id")))
+        .api_route("/users/{user}", get_with(account::user_info, about("You, or somebody whom you work with, by address or id")))
         .api_route("/users/{user}/apps", get_with(apps::list_of_user, about("The apps that you own or collaborate on")))
         .api_route(
             "/users/{user}/pipeline-couplings",

@@ -4,7 +4,7 @@ use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with};
 
 use super::about;
-use crate::api::{filters, pipeline_couplings, pipeline_promotions, pipelines};
+use crate::api::{filters, pipeline_couplings, pipeline_promotions, pipeline_transfers, pipelines};
 use crate::ctx::Ctx;
 
 pub(super) fn routes() -> ApiRouter<Ctx> {
@@ -34,6 +34,7 @@ pub(super) fn routes() -> ApiRouter<Ctx> {
             "/pipeline-promotions/{promotion}/promotion-targets",
             get_with(pipeline_promotions::targets, about("What became of a promotion in each app")),
         )
+        .api_route("/pipeline-transfers", post_with(pipeline_transfers::create, about("Give a pipeline to another owner")))
         .api_route(
             "/pipelines",
             get_with(pipelines::list, about("Your pipelines")).post_with(pipelines::create, about("Create a pipeline")),

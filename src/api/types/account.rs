@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{NamedRef, Never, Timestamp};
+use super::{NamedRef, Never, Timestamp, UserRef};
 use crate::db::ssh_keys::SshKey;
 use crate::model::{self, AccountId};
 
@@ -52,6 +52,32 @@ impl From<&model::Account> for Account {
             two_factor_authentication: false,
             updated_at: Timestamp(account.created_at),
             verified: true,
+        }
+    }
+}
+
+/// `GET /users/USER`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum User {
+    Oneself(Box<Account>),
+    Other(UserRef),
+}
+
+impl User {
+    #[must_use]
+    pub fn id(&self) -> AccountId {
+        match self {
+            Self::Oneself(account) => account.id,
+            Self::Other(user) => user.id,
+        }
+    }
+
+    #[must_use]
+    pub fn email(&self) -> &str {
+        match self {
+            Self::Oneself(account) => &account.email,
+            Self::Other(user) => &user.email,
         }
     }
 }

@@ -30,7 +30,7 @@ use uuid::Uuid;
 
 use crate::model::AccountId;
 
-pub use account::{Account, AccountChange, Key, NewKey, RateLimits};
+pub use account::{Account, AccountChange, Key, NewKey, RateLimits, User};
 pub use addon::{
     Addon, AddonAttachment, AddonChange, AddonConfig, AddonEnd, AddonRef, AddonResolution, AddonService, AttachmentResolution,
     BillingEntity, Expandable, Identity, NewAddon, NewAddonAttachment, Plan, Price,
@@ -46,9 +46,9 @@ pub use ledger::{Block, Broken, FileChanges, KeyChanges, NewBlock, ReleaseDiff, 
 pub use log_session::{LogSession, NewLogSession};
 pub use oauth::{AccessToken, AuthorizationChange, AuthorizedUser, NewOauthAuthorization, OauthAuthorization, Seconds};
 pub use pipeline::{
-    AppIds, AppsFilter, NewPipeline, NewPipelineCoupling, NewPipelineOwner, NewPipelinePromotion, NewPromotionSource,
-    NewPromotionTarget, Pipeline, PipelineChange, PipelineCoupling, PipelineCouplingChange, PipelineOwner, PipelinePromotion,
-    PipelinePromotionTarget, PipelineRef, PromotionSource,
+    AppIds, AppsFilter, NewPipeline, NewPipelineCoupling, NewPipelineOwner, NewPipelinePromotion, NewPipelineTransfer,
+    NewPromotionSource, NewPromotionTarget, Pipeline, PipelineChange, PipelineCoupling, PipelineCouplingChange, PipelineOwner,
+    PipelinePromotion, PipelinePromotionTarget, PipelineRef, PipelineTransfer, PromotionSource,
 };
 pub use place::{Domain, Provider, Region};
 pub use release::{Artifact, Blob, NewRelease, NewSlug, Release, Slug};

@@ -49,6 +49,22 @@ pub struct PipelineChange {
     pub name: Option<String>,
 }
 
+/// `POST /pipeline-transfers`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct NewPipelineTransfer {
+    /// By id, or by name.
+    pub pipeline: IdRef<String>,
+    pub new_owner: NewPipelineOwner,
+}
+
+/// A pipeline that has another owner now.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct PipelineTransfer {
+    pub pipeline: IdRef<PipelineId>,
+    pub previous_owner: PipelineOwner,
+    pub new_owner: PipelineOwner,
+}
+
 /// `GET /pipeline-couplings/COUPLING`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PipelineCoupling {
