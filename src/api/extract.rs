@@ -27,6 +27,10 @@ pub(super) struct Reader(pub(super) Account);
 #[derive(Debug)]
 pub(super) struct SecretReader(pub(super) Account);
 
+/// The same for a request that changes secrets.
+#[derive(Debug)]
+pub(super) struct SecretWriter(pub(super) Account);
+
 /// The same for a request that asks who one is, which every token may.
 #[derive(Debug)]
 pub(super) struct Oneself(pub(super) Holder);
@@ -112,6 +116,14 @@ impl FromRequestParts<Ctx> for SecretReader {
 
     async fn from_request_parts(parts: &mut Parts, _: &Ctx) -> Result<Self, ApiError> {
         Ok(Self(holder(parts, Need::ReadProtected)?.account))
+    }
+}
+
+impl FromRequestParts<Ctx> for SecretWriter {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Ctx) -> Result<Self, ApiError> {
+        Ok(Self(holder(parts, Need::WriteProtected)?.account))
     }
 }
 

@@ -47,6 +47,7 @@ mod oauth_authorizations;
 mod pipeline_config_vars;
 mod pipeline_couplings;
 mod pipeline_promotions;
+mod pipeline_rights;
 mod pipeline_transfers;
 mod pipelines;
 mod regions;

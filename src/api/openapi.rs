@@ -17,7 +17,7 @@ use schemars::{JsonSchema, json_schema};
 use super::addons::Expansion;
 use super::answer::{Accepted, Created, Headed};
 use super::error::ApiError;
-use super::extract::{Allowed, Body, Caller, InApp, Named, Oneself, Reader, SecretReader, WholeAccount};
+use super::extract::{Allowed, Body, Caller, InApp, Named, Oneself, Reader, SecretReader, SecretWriter, WholeAccount};
 use super::range::{Page, Range};
 use super::types;
 
@@ -97,7 +97,7 @@ macro_rules! needs_token {
     )+};
 }
 
-needs_token!(Caller, Reader, SecretReader, Oneself, WholeAccount);
+needs_token!(Caller, Reader, SecretReader, SecretWriter, Oneself, WholeAccount);
 
 impl<A: Allowed> OperationInput for InApp<A> {
     fn operation_input(_: &mut GenContext, operation: &mut Operation) {

@@ -1,4 +1,4 @@
-//! The config vars that a pipeline's test runs get.
+//! The config vars that a pipeline's test runs get: for those who may run its tests, as the tests can tell them.
 
 use std::collections::BTreeMap;
 
@@ -6,37 +6,35 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::Value;
 
-use super::config_vars;
 use super::error::ApiError;
-use super::extract::{Body, Caller};
-use super::pipelines::find;
+use super::extract::{Body, SecretReader, SecretWriter};
+use super::{config_vars, pipeline_rights};
 use crate::ctx::Ctx;
 use crate::db;
-use crate::model::{ConfigVars, Stage};
+use crate::model::{Action, ConfigVars, Stage};
 use crate::pipelines;
 
 /// `GET /pipelines/{pipeline}/stage/{stage}/config-vars`
 pub(super) async fn info(
     State(ctx): State<Ctx>,
-    Caller(account): Caller,
+    SecretReader(account): SecretReader,
     Path((pipeline, stage)): Path<(String, String)>,
 ) -> Result<Json<ConfigVars>, ApiError> {
     let stage = parse_stage(&stage)?;
-    let mut db = ctx.db.read().await?;
-    let pipeline = find(&mut db, &account, &pipeline).await?;
-    Ok(Json(db::pipeline_config_vars::get(&mut db, ctx.db.cipher(), pipeline.id, stage).await?))
+    let pipeline = pipeline_rights::open(&ctx, &account, &pipeline, Action::Deploy).await?;
+    Ok(Json(db::pipeline_config_vars::get(&mut *ctx.db.read().await?, ctx.db.cipher(), pipeline.id, stage).await?))
 }
 
 /// `PATCH /pipelines/{pipeline}/stage/{stage}/config-vars`: as for an app, but nothing is released.
 pub(super) async fn update(
     State(ctx): State<Ctx>,
-    Caller(account): Caller,
+    SecretWriter(account): SecretWriter,
     Path((pipeline, stage)): Path<(String, String)>,
     Body(changes): Body<BTreeMap<String, Value>>,
 ) -> Result<Json<ConfigVars>, ApiError> {
     let stage = parse_stage(&stage)?;
     let changes = changes.into_iter().map(config_vars::change).collect::<Result<_, ApiError>>()?;
-    let pipeline = find(&mut *ctx.db.read().await?, &account, &pipeline).await?;
+    let pipeline = pipeline_rights::open(&ctx, &account, &pipeline, Action::Deploy).await?;
     Ok(Json(pipelines::change_config(&ctx.db, pipeline.id, stage, &changes, ctx.now()).await?))
 }
 

@@ -1,4 +1,4 @@
-//! Test runs of pipelines. Who sees a pipeline may run its tests, and see and cancel those of others.
+//! Test runs of pipelines. Who sees a pipeline sees them; who may deploy to one of its apps may run and cancel them.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use super::extract::{Body, Caller, Named};
 use super::range::{Page, Range};
 use super::types::{self, IdRef, NewSourceBlob, NewTestRun, TestCase, TestNode, TestRunChange, Timestamp, stable_id};
 use super::urls::Urls;
-use super::{builds, pipelines, releases};
+use super::{builds, pipeline_rights, pipelines, releases};
 use crate::build::ArchiveSource;
 use crate::ctx::Ctx;
 use crate::db;
 use crate::deploy::{self, TestRunRequest};
-use crate::model::{Account, OneLine, SourceVersion, TestLog, TestRun, TestRunStatus};
+use crate::model::{Account, Action, OneLine, SourceVersion, TestLog, TestRun, TestRunStatus};
 
 /// How long an answer about a run waits for news: the Heroku CLI asks again and again without a pause (heroku-api 3.12).
 const NEWS_TIME: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ pub(super) async fn create(
     if new.debug == Some(true) {
         return Err(ApiError::InvalidParams("hoist runs tests without anybody attached: leave `debug` out.".into()));
     }
-    let pipeline = pipelines::find(&mut *ctx.db.read().await?, &account, &new.pipeline).await?;
+    let pipeline = pipeline_rights::open(&ctx, &account, &new.pipeline, Action::Deploy).await?;
     let commit: SourceVersion = new.commit_sha.parse().map_err(ApiError::unfit("commit_sha"))?;
     let blob = NewSourceBlob { url: Some(new.source_blob_url), version: Some(new.commit_sha), ..NewSourceBlob::default() };
     let blob = builds::source_blob(Some(blob))?;
@@ -95,6 +95,7 @@ pub(super) async fn update(
     Body(change): Body<TestRunChange>,
 ) -> Result<Json<types::TestRun>, ApiError> {
     let run = find(&ctx, &account, &run).await?;
+    pipeline_rights::open(&ctx, &account, &run.pipeline.to_string(), Action::Deploy).await?;
     if change.status != TestRunStatus::Cancelled.as_str() {
         return Err(ApiError::InvalidParams("The status of a test run can only be set to `cancelled`.".into()));
     }

@@ -23,7 +23,7 @@ fn with_token(user: &User, token: &Value) -> User {
 }
 
 /// The user, with a new token of this scope.
-async fn scoped(world: &World, user: &User, scope: &[&str]) -> User {
+pub(crate) async fn scoped(world: &World, user: &User, scope: &[&str]) -> User {
     let made = world.post(user, ALL, json!({"scope": scope})).await;
     assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
     with_token(user, &made.body["access_token"]["token"])

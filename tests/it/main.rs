@@ -35,6 +35,7 @@ mod formation_api;
 mod heroku;
 mod ledger;
 mod openapi;
+mod pipeline_rights;
 mod pipeline_transfers;
 mod pipelines_api;
 mod pipelines_cli;
