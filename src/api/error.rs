@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
-use super::marks::REQUEST_ID;
+use super::marks;
 use super::types;
 use crate::addons::ProviderError;
 use crate::apps::AppError;
@@ -134,11 +134,10 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let resource = if let Self::NotFound(resource) = self { Some(resource.to_owned()) } else { None };
-        let request_id = Uuid::new_v4();
+        let request_id = marks::request_id();
         let body = types::Error { id: self.id().into(), message: self.message(request_id), resource };
         let mut response = (self.status(), Json(body)).into_response();
         let headers = response.headers_mut();
-        headers.insert(REQUEST_ID, HeaderValue::try_from(request_id.to_string()).expect("a UUID is a header value"));
         match self {
             Self::Unauthorized(_) => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"hoist\""));

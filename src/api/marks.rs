@@ -9,10 +9,31 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::error::ApiError;
+use crate::model::RequestId;
 
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
-/// Marks an answer. One fresh id each: clients send back every id that they have seen, which is not to be echoed.
+tokio::task_local! {
+    /// For errors, which become answers where nobody has the request any more.
+    static REQUEST: Uuid;
+}
+
+/// Tells the request's id, which the door has made: clients send back every id that they have seen, which is not to be
+/// echoed.
+pub(super) async fn identify(request: Request, next: Next) -> Response {
+    let id = request.extensions().get().map_or_else(Uuid::new_v4, |RequestId(id)| *id);
+    let mut response = REQUEST.scope(id, next.run(request)).await;
+    let id = HeaderValue::try_from(id.to_string()).expect("a UUID is a header value");
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// The id of the request that is being answered.
+pub(super) fn request_id() -> Uuid {
+    REQUEST.try_with(|id| *id).unwrap_or_else(|_outside| Uuid::new_v4())
+}
+
+/// Marks an answer.
 pub(super) async fn mark(request: Request, next: Next) -> Response {
     let read = *request.method() == Method::GET;
     let known = request.headers().get(header::IF_NONE_MATCH).cloned();
@@ -20,10 +41,7 @@ pub(super) async fn mark(request: Request, next: Next) -> Response {
     if read && response.status().is_success() && is_json(response.headers()) {
         response = with_etag(response, known.as_ref()).await;
     }
-    let id = HeaderValue::try_from(Uuid::new_v4().to_string()).expect("a UUID is a header value");
-    let headers = response.headers_mut();
-    headers.entry(REQUEST_ID).or_insert(id);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     response
 }
 

@@ -52,7 +52,7 @@ pub use id::{
     AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BuildId, CouplingId, DeliveryId, DynoId,
     EventId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId, TestRunId, UploadId, WebhookId,
 };
-pub use knock::{Peer, RequestId};
+pub use knock::{Peer, RequestId, without_ids};
 pub use limits::Limits;
 pub use one_line::OneLine;
 pub use permission::{Action, Permission, Permissions};

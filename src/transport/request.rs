@@ -12,7 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument as _, error, info, info_span};
 use uuid::Uuid;
 
-use crate::model::RequestId;
+use crate::model::{RequestId, without_ids};
 use crate::telemetry;
 
 /// Heroku's name for the header that every answer carries and that a user quotes to the operator.
@@ -26,7 +26,7 @@ pub(super) fn observed(routes: Router) -> Router {
 async fn observe(mut request: Request, next: Next) -> Response {
     let id = Uuid::new_v4();
     request.extensions_mut().insert(RequestId(id));
-    let span = info_span!("request", id = %id, method = %request.method(), path = request.uri().path());
+    let span = info_span!("request", id = %id, method = %request.method(), path = without_ids(request.uri().path()));
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status();
     span.in_scope(|| info!(status = status.as_u16(), "request answered"));

@@ -56,7 +56,11 @@ pub fn router(ctx: Ctx) -> Router {
         // Behind the marks: an ETag would want the whole of a stream first.
         .merge(streams())
         .with_state(ctx);
-    routes.clone().layer(middleware::from_fn_with_state(routes, conditions::if_match)).layer(conditions::cors())
+    routes
+        .clone()
+        .layer(middleware::from_fn_with_state(routes, conditions::if_match))
+        .layer(conditions::cors())
+        .layer(middleware::from_fn(marks::identify))
 }
 
 /// What is read and written as it comes. The addresses are told by the API, and are not made up by clients.
