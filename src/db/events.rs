@@ -73,19 +73,26 @@ pub async fn previous(db: &mut Connection, app: AppId, before: i64) -> Result<Op
     query.bind(app.to_string()).bind(before).fetch_optional(db).await?.as_ref().map(event).transpose()
 }
 
-/// Forgets, with their deliveries, the events from before a time, and of each app those beyond the newest `most`.
-pub async fn prune(db: &mut Connection, before: OffsetDateTime, most: u32) -> Result<u64, DbError> {
-    let old = sqlx::query("DELETE FROM events WHERE created_at < ?").bind(row::millis(before)).execute(&mut *db).await?;
-    let beyond = sqlx::query(
-        "DELETE FROM events WHERE number <=
-           (SELECT newer.number FROM events newer WHERE newer.app_id = events.app_id ORDER BY newer.number DESC LIMIT 1 OFFSET ?)
-           AND app_id IN (SELECT app_id FROM events GROUP BY app_id HAVING COUNT (*) > ?)",
-    )
-    .bind(most)
-    .bind(most)
-    .execute(db)
-    .await?;
-    Ok(old.rows_affected() + beyond.rows_affected())
+/// Forgets some of the events from before a time, the oldest first, with their deliveries, and tells how many.
+pub async fn forget_older(db: &mut Connection, before: OffsetDateTime, most: u32) -> Result<u64, DbError> {
+    let sql = "DELETE FROM events WHERE number IN (SELECT number FROM events WHERE created_at < ? ORDER BY created_at LIMIT ?)";
+    Ok(sqlx::query(sql).bind(row::millis(before)).bind(most).execute(db).await?.rows_affected())
+}
+
+/// The apps that have more than `most` events, each with the number of the newest one that is beyond.
+pub async fn beyond(db: &mut Connection, most: u32) -> Result<Vec<(AppId, i64)>, DbError> {
+    let rows = sqlx::query(
+        "SELECT app_id, (SELECT number FROM events WHERE app_id = crowded.app_id ORDER BY number DESC LIMIT 1 OFFSET ?1) AS last
+         FROM (SELECT app_id FROM events GROUP BY app_id HAVING COUNT (*) > ?1) AS crowded",
+    );
+    let rows = rows.bind(most).fetch_all(db).await?;
+    rows.iter().map(|row| Ok((row::text(row, "app_id")?, row::number(row, "last")?))).collect()
+}
+
+/// Forgets some of an app's events up to a number, with their deliveries, and tells how many.
+pub async fn forget_up_to(db: &mut Connection, app: AppId, last: i64, most: u32) -> Result<u64, DbError> {
+    let sql = "DELETE FROM events WHERE number IN (SELECT number FROM events WHERE app_id = ? AND number <= ? LIMIT ?)";
+    Ok(sqlx::query(sql).bind(app.to_string()).bind(last).bind(most).execute(db).await?.rows_affected())
 }
 
 fn event(row: &SqliteRow) -> Result<Event, DbError> {

@@ -90,12 +90,20 @@ pub(super) async fn insert(
 }
 
 /// The oldest open delivery of each webhook, the one whose attempt is next first.
+///
+/// It is asked for after each commit, so that it goes from one webhook that has any to the next: it reads neither the other
+/// webhooks nor what else is open.
 pub async fn open(db: &mut Connection) -> Result<Vec<Open>, DbError> {
     let rows = sqlx::query(
-        "SELECT deliveries.*, webhooks.app_id, webhooks.level, webhooks.url, apps.destroyed_at IS NOT NULL AS app_is_destroyed
-         FROM webhooks JOIN apps ON apps.id = webhooks.app_id
+        "WITH RECURSIVE waiting (id) AS (
+           SELECT MIN (webhook_id) FROM webhook_deliveries WHERE next_attempt_at IS NOT NULL
+           UNION ALL
+           SELECT (SELECT MIN (webhook_id) FROM webhook_deliveries WHERE next_attempt_at IS NOT NULL AND webhook_id > waiting.id)
+           FROM waiting WHERE waiting.id IS NOT NULL)
+         SELECT deliveries.*, webhooks.app_id, webhooks.level, webhooks.url, apps.destroyed_at IS NOT NULL AS app_is_destroyed
+         FROM waiting CROSS JOIN webhooks ON webhooks.id = waiting.id JOIN apps ON apps.id = webhooks.app_id
          JOIN webhook_deliveries deliveries ON deliveries.number =
-           (SELECT MIN (number) FROM webhook_deliveries WHERE webhook_id = webhooks.id AND next_attempt_at IS NOT NULL)
+           (SELECT MIN (number) FROM webhook_deliveries WHERE webhook_id = waiting.id AND next_attempt_at IS NOT NULL)
          ORDER BY deliveries.next_attempt_at, deliveries.number",
     );
     let open = |row| {

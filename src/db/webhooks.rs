@@ -63,7 +63,7 @@ pub async fn delete(db: &mut Connection, id: WebhookId) -> Result<(), DbError> {
 /// Removes the webhooks of destroyed apps that nothing is on its way to: their secrets are of no use any more.
 pub async fn delete_useless(db: &mut Connection) -> Result<(), DbError> {
     sqlx::query(
-        "DELETE FROM webhooks WHERE app_id IN (SELECT id FROM apps WHERE destroyed_at IS NOT NULL) AND NOT EXISTS
+        "DELETE FROM webhooks WHERE (SELECT destroyed_at FROM apps WHERE id = webhooks.app_id) IS NOT NULL AND NOT EXISTS
            (SELECT 1 FROM webhook_deliveries WHERE webhook_id = webhooks.id AND next_attempt_at IS NOT NULL)",
     )
     .execute(db)

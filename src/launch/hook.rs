@@ -1,7 +1,10 @@
 //! One attempt of a delivery (heroku-api 6).
 
+use std::panic::AssertUnwindSafe;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use futures_util::FutureExt as _;
 use ring::hmac;
 use time::OffsetDateTime;
 
@@ -83,7 +86,9 @@ where
     let Some(credentials) = db::webhooks::credentials(&mut read, db.cipher(), open.webhook).await? else { return Ok(None) };
     drop(read);
     let occasion = Occasion { event, webhook: open.webhook, delivery: open.id, attempt };
-    let body = render(occasion).await.map_err(HookError::Render)?;
+    // A body that can't be made must not keep all others from being sent.
+    let rendered = AssertUnwindSafe(async { render(occasion).await }).catch_unwind().await;
+    let body = rendered.unwrap_or_else(|_panic| Err("it panicked".into())).map_err(HookError::Render)?;
     let request = Post { headers: headers(&credentials, &body), body };
     Ok(Some(fetch::post(&url, request, settings.allow_networks.clone(), settings.attempt_time).await?))
 }
@@ -107,7 +112,63 @@ fn signature(secret: &Secret, body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::model::{App, AppId, DeliveryId, Level, Webhook, WebhookId};
+
+    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    /// A delivery of an app's first event.
+    async fn open(db: &Db) -> Open {
+        let mut tx = db.write().await.unwrap();
+        let owner = db::accounts::insert(&mut tx, &"a@example.com".parse().unwrap(), NOW).await.unwrap().id;
+        let (name, stack) = ("shop".parse().unwrap(), "debian-13".parse().unwrap());
+        let app = App { id: AppId::new(), name, owner, stack, created_at: NOW, updated_at: NOW };
+        db::apps::insert(&mut tx, &app).await.unwrap();
+        let (url, level) = ("http://192.0.2.1/".to_owned(), Level::Sync);
+        let (id, include) = (WebhookId::new(), Vec::new());
+        let webhook = Webhook { id, app: app.id, url: url.clone(), include, level, created_at: NOW, updated_at: NOW };
+        let credentials = Credentials { secret: Secret::new("sesame"), authorization: None };
+        db::webhooks::insert(&mut tx, db.cipher(), &webhook, &credentials).await.unwrap();
+        tx.commit().await.unwrap();
+        Open {
+            id: DeliveryId::new(),
+            webhook: webhook.id,
+            app: app.id,
+            event_number: 1,
+            level,
+            url,
+            attempts: 0,
+            next_attempt_at: NOW,
+            created_at: NOW,
+            app_is_destroyed: false,
+        }
+    }
+
+    #[expect(clippy::panic, reason = "what is tested")]
+    async fn broken(_: Occasion) -> Result<Vec<u8>, RenderError> {
+        panic!("for the test")
+    }
+
+    #[tokio::test]
+    async fn a_body_whose_making_panics_is_an_attempt_that_failed() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open(dir.path()).await.unwrap();
+        let open = open(&db).await;
+        let time = Duration::from_secs(1);
+        let settings = Settings {
+            allow_networks: Vec::new(),
+            concurrent: 1,
+            attempt_time: time,
+            first_wait: time,
+            give_up_after: time,
+            event_age: time,
+            events_per_app: 1,
+        };
+        let attempt = attempt(&db, &settings, &open, broken, || NOW).await.unwrap();
+        assert_eq!((attempt.has_succeeded, attempt.error_class.as_deref()), (false, Some("InternalError")));
+    }
 
     #[test]
     fn the_signature_is_that_of_rfc_4231() {

@@ -1,15 +1,17 @@
 //! Drains the outbox: makes the deliveries that are due, until the daemon stops.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::prune::prune;
 use super::wait::next_attempt;
 use super::{Occasion, RenderError, Settings, hook};
 use crate::db::webhook_deliveries::{Attempt, Open};
@@ -18,7 +20,7 @@ use crate::model::{Level, WebhookId};
 
 /// How often old events are forgotten; also the longest sleep.
 const PRUNE_INTERVAL: Duration = Duration::from_hours(1);
-/// Before the database is asked again after it has failed.
+/// Before it goes on after the database, or a panic, has stopped it.
 const ERROR_WAIT: Duration = Duration::from_secs(5);
 
 /// What the worker works with.
@@ -34,16 +36,39 @@ pub struct Launcher {
     pub killing: CancellationToken,
 }
 
-/// Delivers until it is stopped; `render` makes a body. Woken by each commit, by the end of an attempt and when the next
-/// one is due, and by nothing else.
+/// Which kind of attempt is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    First,
+    Again,
+}
+
+/// The webhooks to which something is on its way.
+type Busy = HashMap<WebhookId, Turn>;
+
+/// Delivers until it is stopped; `render` makes a body. A panic stops it for a moment only: what was under way is attempted
+/// again.
 pub async fn launch<R, F>(launcher: Launcher, render: R)
+where
+    R: Fn(Occasion) -> F,
+    F: Future<Output = Result<Vec<u8>, RenderError>>,
+{
+    while AssertUnwindSafe(drain(&launcher, &render)).catch_unwind().await.is_err() {
+        // What it said stands in the log already.
+        tracing::error!("the deliveries to webhooks panicked; they go on");
+        launcher.stopping.run_until_cancelled(sleep(ERROR_WAIT)).await;
+    }
+}
+
+/// Woken by each commit, by the end of an attempt and when the next one is due, and by nothing else.
+async fn drain<R, F>(launcher: &Launcher, render: &R)
 where
     R: Fn(Occasion) -> F,
     F: Future<Output = Result<Vec<u8>, RenderError>>,
 {
     let mut commits = launcher.db.commits();
     let mut under_way = FuturesUnordered::new();
-    let mut busy = HashSet::new();
+    let mut busy = Busy::new();
     let mut next_prune = Instant::now();
     while !launcher.stopping.is_cancelled() {
         commits.borrow_and_update();
@@ -53,8 +78,8 @@ where
         }
         let (due, next) = launcher.due(&busy).await;
         for open in due {
-            busy.insert(open.webhook);
-            under_way.push(launcher.deliver(open, &render));
+            busy.insert(open.webhook, turn(&open));
+            under_way.push(launcher.deliver(open, render));
         }
         tokio::select! {
             () = launcher.stopping.cancelled() => {}
@@ -70,7 +95,7 @@ where
 
 impl Launcher {
     /// The deliveries to be attempted now, of other webhooks than the busy ones, and for how long there is no other.
-    async fn due(&self, busy: &HashSet<WebhookId>) -> (Vec<Open>, Duration) {
+    async fn due(&self, busy: &Busy) -> (Vec<Open>, Duration) {
         let open = match self.open().await {
             Ok(open) => open,
             Err(error) => {
@@ -80,10 +105,9 @@ impl Launcher {
         };
         let now = (self.now)();
         let (due, later): (Vec<_>, Vec<_>) =
-            open.into_iter().filter(|open| !busy.contains(&open.webhook)).partition(|open| open.next_attempt_at <= now);
+            open.into_iter().filter(|open| !busy.contains_key(&open.webhook)).partition(|open| open.next_attempt_at <= now);
         let next = later.first().map(|open| (open.next_attempt_at - now).unsigned_abs());
-        let places = self.settings.concurrent.saturating_sub(busy.len());
-        (due.into_iter().take(places).collect(), next.unwrap_or(PRUNE_INTERVAL))
+        (choose(due, busy, self.settings.concurrent), next.unwrap_or(PRUNE_INTERVAL))
     }
 
     async fn open(&self) -> Result<Vec<Open>, DbError> {
@@ -130,10 +154,63 @@ impl Launcher {
     }
 
     async fn prune(&self) -> Result<(), DbError> {
-        let before = (self.now)() - self.settings.event_age;
-        let mut tx = self.db.write().await?;
-        db::events::prune(&mut tx, before, self.settings.events_per_app).await?;
-        db::webhooks::delete_useless(&mut tx).await?;
-        Ok(tx.commit().await?)
+        prune(&self.db, (self.now)() - self.settings.event_age, self.settings.events_per_app).await
+    }
+}
+
+fn turn(open: &Open) -> Turn {
+    if open.attempts == 0 { Turn::First } else { Turn::Again }
+}
+
+/// Takes as many as there are places for. Second and later attempts get half of the places: a receiver that hangs holds its
+/// place for the whole of an attempt's time, and others shall not wait for it.
+fn choose(due: Vec<Open>, busy: &Busy, concurrent: usize) -> Vec<Open> {
+    let again = busy.values().filter(|turn| **turn == Turn::Again).count();
+    let mut for_again = concurrent.div_ceil(2).saturating_sub(again);
+    let mut has_place = |open: &Open| match turn(open) {
+        Turn::First => true,
+        Turn::Again if for_again == 0 => false,
+        Turn::Again => {
+            for_again -= 1;
+            true
+        }
+    };
+    due.into_iter().filter(|open| has_place(open)).take(concurrent.saturating_sub(busy.len())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AppId, DeliveryId};
+
+    fn due(attempts: u32) -> Open {
+        Open {
+            id: DeliveryId::new(),
+            webhook: WebhookId::new(),
+            app: AppId::new(),
+            event_number: 1,
+            level: Level::Sync,
+            url: "http://localhost/".into(),
+            attempts,
+            next_attempt_at: OffsetDateTime::UNIX_EPOCH,
+            created_at: OffsetDateTime::UNIX_EPOCH,
+            app_is_destroyed: false,
+        }
+    }
+
+    fn chosen(attempts: &[u32], busy: &[Turn], concurrent: usize) -> Vec<u32> {
+        let busy = busy.iter().map(|turn| (WebhookId::new(), *turn)).collect();
+        let due = attempts.iter().map(|attempts| due(*attempts)).collect();
+        choose(due, &busy, concurrent).iter().map(|open| open.attempts).collect()
+    }
+
+    #[test]
+    fn receivers_that_failed_leave_places_for_others() {
+        use Turn::{Again, First};
+        assert_eq!(chosen(&[3, 2, 1, 0, 0], &[], 4), [3, 2, 0, 0]);
+        assert_eq!(chosen(&[1, 1, 0], &[Again, Again], 4), [0]);
+        assert_eq!(chosen(&[1, 0, 0], &[First, Again], 4), [1, 0]);
+        assert_eq!(chosen(&[1, 0], &[First], 1), [0; 0]);
+        assert_eq!(chosen(&[1], &[], 1), [1]);
     }
 }

@@ -206,11 +206,7 @@ async fn old_events_are_forgotten_with_their_deliveries() {
     }
     let count = async |list: &str| world.get(&alice, &format!("/apps/{list}")).await.body.as_array().unwrap().len();
     assert_eq!((count("shop/webhook-events").await, count("shop/webhook-deliveries").await), (7, 5));
-    let prune = async |before, most| {
-        let mut tx = world.ctx.db.write().await.unwrap();
-        hoist::db::events::prune(&mut tx, before, most).await.unwrap();
-        tx.commit().await.unwrap();
-    };
+    let prune = async |before, most| hoist::launch::prune(&world.ctx.db, before, most).await.unwrap();
     let long_ago = world.ctx.now() - time::Duration::hours(1);
     prune(long_ago, 3).await;
     assert_eq!((count("shop/webhook-events").await, count("shop/webhook-deliveries").await), (3, 3));
