@@ -4,6 +4,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
+use super::apps::VISIBLE;
 use super::{Cipher, Connection, DbError, addons, apps, events, row};
 use crate::model::{
     AccountId, AddonId, AppId, AttachedAddon, Attachment, AttachmentFacts, AttachmentId, AttachmentName, Change, ConfigKey,
@@ -75,13 +76,11 @@ pub async fn of_addon(db: &mut Connection, addon: AddonId) -> Result<Vec<Attachm
 
 /// Lists the attachments to, and of the add-ons of, the apps that an account owns or collaborates on, by name.
 pub async fn visible_to(db: &mut Connection, account: AccountId) -> Result<Vec<Attachment>, DbError> {
-    let rows = sqlx::query(
-        "WITH visible AS (SELECT id FROM apps WHERE destroyed_at IS NULL
-           AND (owner_id = ?1 OR id IN (SELECT app_id FROM collaborators WHERE account_id = ?1)))
-         SELECT addon_attachments.* FROM addon_attachments JOIN addons ON addons.id = addon_attachments.addon_id
-         WHERE addon_attachments.app_id IN visible OR addons.app_id IN visible ORDER BY addon_attachments.name",
-    );
-    rows.bind(account.to_string()).fetch_all(db).await?.iter().map(attachment).collect()
+    let sql = sqlx::AssertSqlSafe(format!(
+        "SELECT * FROM addon_attachments
+         WHERE app_id IN {VISIBLE} OR addon_id IN (SELECT id FROM addons WHERE app_id IN {VISIBLE}) ORDER BY name"
+    ));
+    sqlx::query(sql).bind(account.to_string()).fetch_all(db).await?.iter().map(attachment).collect()
 }
 
 /// The config vars that an app's attachments own, also those of add-ons that are still being made.

@@ -4,6 +4,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
+use super::apps::VISIBLE;
 use super::{Cipher, Connection, DbError, addon_attachments, events, row};
 use crate::model::{AccountId, Addon, AddonBefore, AddonFacts, AddonId, AddonName, AddonState, AppId, Change, Facts, Secret};
 
@@ -51,12 +52,10 @@ pub async fn used_by(db: &mut Connection, app: AppId) -> Result<Vec<Addon>, DbEr
 
 /// Lists the add-ons of the apps that an account owns or collaborates on, by name.
 pub async fn visible_to(db: &mut Connection, account: AccountId) -> Result<Vec<Addon>, DbError> {
-    let rows = sqlx::query(
-        "SELECT addons.* FROM addons JOIN apps ON apps.id = addons.app_id
-         WHERE state <> 'deprovisioning' AND apps.destroyed_at IS NULL
-           AND (apps.owner_id = ?1 OR apps.id IN (SELECT app_id FROM collaborators WHERE account_id = ?1)) ORDER BY addons.name",
-    );
-    rows.bind(account.to_string()).fetch_all(db).await?.iter().map(addon).collect()
+    let sql = sqlx::AssertSqlSafe(format!(
+        "SELECT * FROM addons WHERE state <> 'deprovisioning' AND app_id IN {VISIBLE} ORDER BY name"
+    ));
+    sqlx::query(sql).bind(account.to_string()).fetch_all(db).await?.iter().map(addon).collect()
 }
 
 /// The slots that are in use.

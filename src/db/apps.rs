@@ -6,6 +6,12 @@ use time::OffsetDateTime;
 use super::{Connection, DbError, events, packs, releases, row, webhook_deliveries};
 use crate::model::{AccountId, App, AppFacts, AppId, AppName, Change, Digest, Facts, StackName};
 
+/// The ids of the living apps that the account `?1` owns or collaborates on, as a subquery. Each half has an index, so that
+/// no other apps are read.
+pub(super) const VISIBLE: &str = "(SELECT id FROM apps WHERE owner_id = ?1 AND destroyed_at IS NULL
+    UNION ALL SELECT apps.id FROM collaborators JOIN apps ON apps.id = collaborators.app_id
+    WHERE collaborators.account_id = ?1 AND apps.destroyed_at IS NULL)";
+
 /// Adds an app. Fails with [`DbError::is_taken`] when the name is taken.
 pub async fn insert(db: &mut Connection, app: &App) -> Result<(), DbError> {
     sqlx::query("INSERT INTO apps (id, name, owner_id, stack, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)")

@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
+use super::apps::VISIBLE;
 use super::{Connection, DbError, row};
 use crate::model::{AccountId, AppId, Coupling, CouplingId, PipelineId, Stage};
 
@@ -27,10 +28,7 @@ pub async fn insert(db: &mut Connection, coupling: &Coupling) -> Result<(), DbEr
 
 /// Lists the couplings of the apps that an account owns or collaborates on.
 pub async fn visible_to(db: &mut Connection, account: AccountId) -> Result<Vec<Coupling>, DbError> {
-    let sql = sqlx::AssertSqlSafe(format!(
-        "{SELECT} AND (apps.owner_id = ?1 OR apps.id IN (SELECT app_id FROM collaborators WHERE account_id = ?1))
-         ORDER BY pipeline_couplings.created_at"
-    ));
+    let sql = sqlx::AssertSqlSafe(format!("SELECT * FROM pipeline_couplings WHERE app_id IN {VISIBLE} ORDER BY created_at"));
     let rows = sqlx::query(sql).bind(account.to_string()).fetch_all(db).await?;
     rows.iter().map(coupling).collect()
 }

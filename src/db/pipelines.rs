@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
+use super::apps::VISIBLE;
 use super::{Connection, DbError, row};
 use crate::model::{AccountId, Pipeline, PipelineId, PipelineName};
 
@@ -21,15 +22,11 @@ pub async fn insert(db: &mut Connection, pipeline: &Pipeline) -> Result<(), DbEr
 
 /// Lists the living pipelines that an account owns or works on an app of, by name.
 pub async fn visible_to(db: &mut Connection, account: AccountId) -> Result<Vec<Pipeline>, DbError> {
-    let rows = sqlx::query(
+    let sql = sqlx::AssertSqlSafe(format!(
         "SELECT * FROM pipelines WHERE destroyed_at IS NULL AND (owner_id = ?1 OR id IN (
-           SELECT pipeline_id FROM pipeline_couplings JOIN apps ON apps.id = pipeline_couplings.app_id
-           WHERE apps.destroyed_at IS NULL AND (apps.owner_id = ?1
-             OR apps.id IN (SELECT app_id FROM collaborators WHERE account_id = ?1)))) ORDER BY name, id",
-    )
-    .bind(account.to_string())
-    .fetch_all(db)
-    .await?;
+           SELECT pipeline_id FROM pipeline_couplings WHERE app_id IN {VISIBLE})) ORDER BY name, id"
+    ));
+    let rows = sqlx::query(sql).bind(account.to_string()).fetch_all(db).await?;
     rows.iter().map(pipeline).collect()
 }
 
