@@ -90,10 +90,16 @@ pub async fn rotate_addon(ctx: &Ctx, addon: Addon, by: AccountId) -> Result<(), 
 /// Destroys an app with its add-ons. Who else has attached them loses them.
 pub async fn destroy_app(ctx: &Ctx, app: App, by: AccountId) -> Result<(), AddonFailure> {
     in_task(ctx, async move |ctx: Ctx| {
-        let _turn = ctx.addons.turn().await?;
+        // An app without add-ons waits for nobody: not even for a server that does not answer.
+        let has_none = db::addons::of_app(&mut *ctx.db.read().await?, app.id).await?.is_empty();
+        let turn = if has_none { None } else { Some(ctx.addons.turn().await?) };
         let at = ctx.now();
-        let addons = db::addons::of_app(&mut *ctx.db.read().await?, app.id).await?;
         let mut tx = ctx.db.write().await?;
+        let addons = db::addons::of_app(&mut tx, app.id).await?;
+        if turn.is_none() && !addons.is_empty() {
+            // One was asked for since, by somebody who has the turn now.
+            return Err(ProviderError::Busy.into());
+        }
         let releases = release::leave_addons(&mut tx, &ctx.db, app.id, by, at).await?;
         db::apps::destroy(&mut tx, app.id, by, at).await?;
         tx.commit().await.map_err(DbError::from)?;
@@ -164,8 +170,10 @@ async fn create(ctx: &Ctx, new: NewAddon) -> Result<Addon, AddonFailure> {
     if let Err(error) = ctx.addons.provision(&addon, &place.url).await {
         say(&addon, "provisioning", &error);
         release::abandon_addon(&ctx.db, addon.id, new.by, ctx.now()).await?;
-        // What is left there is removed later.
-        remove_or_say(ctx, &addon).await.ok();
+        // What is left there is removed later; now, if the server answers: the turn is not to be held for one that does not.
+        if !matches!(error, ProviderError::Away { .. } | ProviderError::Slow(_)) {
+            remove_or_say(ctx, &addon).await.ok();
+        }
         return Err(error.into());
     }
     complete(ctx, &addon, new.by).await
