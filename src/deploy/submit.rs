@@ -238,7 +238,7 @@ async fn release(ctx: &Ctx, request: &Request, entry: &Entry, built: Built) -> R
         // Just before the transaction: a pack that no row names does no harm, a row without its pack would.
         quarantine.publish().await.map_err(|source| Failure::Io { what: "the pushed objects can't be kept", source })?;
     }
-    let old_cache = request.cache;
+    let (old_cache, new_cache) = (request.cache, built.cache);
     let deploy = Deploy {
         app: request.app.id,
         by: request.by.id,
@@ -255,8 +255,10 @@ async fn release(ctx: &Ctx, request: &Request, entry: &Entry, built: Built) -> R
     } else {
         release_deploy(&ctx.db, deploy).await
     };
-    if released.is_ok() && old_cache != built.cache {
-        archive::drop_cache(ctx, old_cache).await;
+    if released.is_ok() {
+        // Neither may be the app's any more: its stack can have been changed while this was built.
+        archive::drop_cache(ctx, old_cache.filter(|old| Some(*old) != new_cache)).await;
+        archive::drop_cache(ctx, new_cache).await;
     }
     Ok(released?)
 }

@@ -12,7 +12,7 @@ use crate::db::releases::NewRelease;
 use crate::db::{self, Connection, Db, DbError};
 use crate::model::{
     AccountId, AppId, BuildId, BuildStatus, CommitId, ConfigChange, ConfigKey, Digest, Invalid, RefName, Release, ReleaseStatus,
-    Secret, Slug,
+    Secret, Slug, StackName,
 };
 
 /// A ref's move, if it is still where the pusher saw it.
@@ -97,7 +97,10 @@ async fn record_deploy(db: &Db, deploy: Deploy, refs_move: RefsMove) -> Result<R
     }
     record_pack(&mut tx, deploy.app, deploy.pack.as_ref(), deploy.at).await?;
     db::slugs::insert(&mut tx, &deploy.slug).await?;
-    db::apps::set_cache(&mut tx, deploy.app, deploy.cache.as_ref()).await?;
+    // A stack that was set meanwhile has dropped the cache, and this one is the old stack's.
+    if db::apps::get(&mut tx, deploy.app).await?.stack == deploy.slug.stack {
+        db::apps::set_cache(&mut tx, deploy.app, deploy.cache.as_ref()).await?;
+    }
     let outcome = Outcome { status: BuildStatus::Succeeded, reason: None, slug: Some(deploy.slug.id) };
     db::builds::end(&mut tx, deploy.build, &outcome, deploy.at).await?;
     refuse_attached(&mut tx, deploy.app, &deploy.config).await?;
@@ -105,7 +108,7 @@ async fn record_deploy(db: &Db, deploy: Deploy, refs_move: RefsMove) -> Result<R
     let (config, change) = base_config(&mut tx, db, deploy.app).await?.changed(&deploy.config)?;
     let new = NewRelease {
         app: deploy.app,
-        description: description(&what(&mut tx, &deploy).await?, &change),
+        description: description(&what(&mut tx, &deploy).await?, new_stack(&mut tx, &deploy).await?, &change),
         by: deploy.by,
         slug: Some(deploy.slug.id),
         build: Some(deploy.build),
@@ -178,12 +181,45 @@ async fn what(tx: &mut Connection, deploy: &Deploy) -> Result<String, DbError> {
     Ok(version.map_or_else(|| "source".to_owned(), |version| version.short()))
 }
 
-/// `Deploy a617a93d`, and what else the push changed (conventions 3.8).
-fn description(what: &str, change: &ConfigChange) -> String {
-    if change.is_empty() { deploy_of(what) } else { format!("{}; {}", deploy_of(what), change.description()) }
+/// The stack of the build, if the code there was before ran on another one.
+async fn new_stack<'a>(tx: &mut Connection, deploy: &'a Deploy) -> Result<Option<&'a StackName>, DbError> {
+    let base = db::releases::base(tx, deploy.app).await?;
+    let before = match base.and_then(|base| base.slug) {
+        Some(slug) => db::slugs::get(tx, slug).await?,
+        None => None,
+    };
+    Ok(before.filter(|before| before.stack != deploy.slug.stack).map(|_other| &deploy.slug.stack))
+}
+
+/// `Deploy a617a93d`, and what else the push changed (conventions 3.8): the stack, in Heroku's words, and config vars.
+fn description(what: &str, new_stack: Option<&StackName>, change: &ConfigChange) -> String {
+    let stack = new_stack.map(|stack| format!(", upgrade stack to {stack}")).unwrap_or_default();
+    let config = if change.is_empty() { String::new() } else { format!("; {}", change.description()) };
+    format!("{}{stack}{config}", deploy_of(what))
 }
 
 /// `Deploy a617a93d`, of any release of a slug.
 pub(super) fn deploy_of(what: &str) -> String {
     format!("Deploy {what}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ConfigVars;
+
+    #[test]
+    fn a_deploy_says_what_else_it_changes() {
+        let stack: StackName = "debian-13".parse().unwrap();
+        let set = BTreeMap::from([("LANG".parse().unwrap(), Some(Secret::new("C")))]);
+        let (_, set) = ConfigVars::default().changed(&set).unwrap();
+        let none = ConfigChange::default();
+        assert_eq!(description("a617a93d", None, &none), "Deploy a617a93d");
+        assert_eq!(description("a617a93d", Some(&stack), &none), "Deploy a617a93d, upgrade stack to debian-13");
+        assert_eq!(description("a617a93d", None, &set), "Deploy a617a93d; Set LANG config vars");
+        assert_eq!(
+            description("a617a93d", Some(&stack), &set),
+            "Deploy a617a93d, upgrade stack to debian-13; Set LANG config vars"
+        );
+    }
 }

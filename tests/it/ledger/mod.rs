@@ -35,13 +35,16 @@ pub(crate) struct Code<'a> {
     pub(crate) commit: char,
     pub(crate) digest: Digest,
     pub(crate) process_types: &'a [(&'a str, &'a str)],
+    /// What it was built on, and what the build has cached.
+    pub(crate) stack: &'a str,
+    pub(crate) cache: Option<Digest>,
 }
 
 impl Code<'_> {
     /// Code whose archive nobody asks for.
     pub(crate) fn of(commit: char) -> Self {
         let digest = Digest::from_bytes([u8::try_from(commit).unwrap(); 32]);
-        Self { commit, digest, process_types: &[("web", "node server.js")] }
+        Self { commit, digest, process_types: &[("web", "node server.js")], stack: "debian-12", cache: None }
     }
 }
 
@@ -50,7 +53,7 @@ pub(crate) async fn deploy(world: &World, user: &User, app: AppId, code: Code<'_
     let (db, at) = (&world.ctx.db, world.ctx.now());
     let commit: CommitId = code.commit.to_string().repeat(40).parse().unwrap();
     let (build, by) = (BuildId::new(), user.account.id);
-    let stack = "debian-12".parse().unwrap();
+    let stack = code.stack.parse().unwrap();
     let mut tx = db.write().await.unwrap();
     hoist::db::builds::insert(&mut tx, build, app, by, Some(&commit), &stack, at).await.unwrap();
     let name = "refs/heads/main".parse().unwrap();
@@ -71,7 +74,7 @@ pub(crate) async fn deploy(world: &World, user: &User, app: AppId, code: Code<'_
         created_at: at,
     };
     let refs = vec![RefMove { name, old, new: Some(commit) }];
-    let deploy = Deploy { app, by, build, slug, cache: None, refs, pack: None, config: [].into(), at };
+    let deploy = Deploy { app, by, build, slug, cache: code.cache, refs, pack: None, config: [].into(), at };
     release_deploy(db, deploy).await.unwrap();
 }
 
