@@ -34,6 +34,7 @@ mod doors;
 mod formation_api;
 mod heroku;
 mod ledger;
+mod meanwhile;
 mod openapi;
 mod pipeline_rights;
 mod pipeline_transfers;
