@@ -1,15 +1,9 @@
-//! Every answer that is not a success: one enum that is also the response, and all conversions into it.
+//! What the layers below refuse or can't do, as answers: each cause's status, and its words.
 
-use std::time::Duration;
-
-use axum::Json;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use uuid::Uuid;
+use axum::http::StatusCode;
 
-use super::marks;
-use super::types;
+use super::ApiError;
 use crate::addons::ProviderError;
 use crate::apps::AppError;
 use crate::auth::{AccessError, AuthError};
@@ -22,134 +16,8 @@ use crate::release::{AddonError, BlockError, ConfigError, CreateError, PromoteEr
 use crate::slug::ReceiveError;
 use crate::stack::StackError;
 
-/// Why a request was not done.
-#[derive(Debug)]
-pub(super) enum ApiError {
-    /// The request can't be read.
-    BadRequest(String),
-    /// The request can be read, but not what a field says.
-    InvalidParams(String),
-    Unauthorized(&'static str),
-    Forbidden(String),
-    /// It takes something away: to be asked again with `confirm`.
-    ConfirmationRequired(String),
-    /// Names the kind of thing. The same for "no such thing" and "not yours".
-    NotFound(&'static str),
-    NoRoute,
-    /// Something of Heroku's that hoist has not, and why.
-    Absent(&'static str),
-    /// The client understands nothing that hoist says.
-    NotAcceptable,
-    /// `If-Match` names something else than what is there.
-    PreconditionFailed,
-    /// It does not go with what is there.
-    Conflict(String),
-    TooLarge,
-    /// What is streamed has a limit of its own, in bytes.
-    LargerThan(u64),
-    /// A slug's archive.
-    SlugTooLarge(String),
-    BadRange(String),
-    /// Too many requests.
-    RateLimit {
-        retry_after: Duration,
-    },
-    /// Not now.
-    Unavailable(String),
-    /// hoist's fault. Logged when it is answered, and nowhere else.
-    Internal(Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl ApiError {
-    fn status(&self) -> StatusCode {
-        match self {
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::InvalidParams(_) | Self::ConfirmationRequired(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::NotFound(_) | Self::NoRoute | Self::Absent(_) => StatusCode::NOT_FOUND,
-            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
-            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
-            Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::TooLarge | Self::LargerThan(_) | Self::SlugTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BadRange(_) => StatusCode::RANGE_NOT_SATISFIABLE,
-            Self::RateLimit { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-
-    fn id(&self) -> &'static str {
-        match self {
-            Self::BadRequest(_) => "bad_request",
-            Self::InvalidParams(_) => "invalid_params",
-            Self::Unauthorized(_) => "unauthorized",
-            Self::Forbidden(_) => "forbidden",
-            Self::ConfirmationRequired(_) => "confirmation_required",
-            Self::NotFound(_) | Self::NoRoute | Self::Absent(_) => "not_found",
-            Self::NotAcceptable => "not_acceptable",
-            Self::PreconditionFailed => "precondition_failed",
-            Self::Conflict(_) => "conflict",
-            Self::TooLarge | Self::LargerThan(_) | Self::SlugTooLarge(_) => "request_too_large",
-            Self::BadRange(_) => "requested_range_not_satisfiable",
-            Self::RateLimit { .. } => "rate_limit",
-            Self::Unavailable(_) => "unavailable",
-            Self::Internal(_) => "internal_server_error",
-        }
-    }
-
-    fn message(&self, request_id: Uuid) -> String {
-        match self {
-            Self::BadRequest(text)
-            | Self::InvalidParams(text)
-            | Self::Forbidden(text)
-            | Self::ConfirmationRequired(text)
-            | Self::Conflict(text)
-            | Self::SlugTooLarge(text)
-            | Self::BadRange(text)
-            | Self::Unavailable(text) => text.clone(),
-            Self::Unauthorized(text) | Self::Absent(text) => (*text).to_owned(),
-            Self::NotFound(resource) => format!("Couldn't find that {}.", resource.replace('_', " ")),
-            Self::RateLimit { retry_after } => {
-                format!("You have made too many requests. Try again in {} seconds.", retry_after.as_secs())
-            }
-            Self::NotAcceptable => "hoist speaks version 3 of the API, in JSON. Send `Accept: application/vnd.heroku+json; \
-                                    version=3`."
-                .into(),
-            Self::PreconditionFailed => "What is there now is not what If-Match names. Read it again, and repeat the change \
-                                         with its new ETag."
-                .into(),
-            Self::NoRoute => "There is nothing at this address for this method. Check the path and whether it is to be \
-                              read (GET), made (POST), changed (PATCH, PUT) or removed (DELETE)."
-                .into(),
-            Self::LargerThan(bytes) => format!("The request's body is larger than {bytes} bytes."),
-            Self::TooLarge => "The request's body is larger than 1 MiB.".into(),
-            Self::Internal(_) => {
-                format!("This is hoist's fault, not yours. Tell whoever runs this installation the request id {request_id}.")
-            }
-        }
-    }
-}
-
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let resource = if let Self::NotFound(resource) = self { Some(resource.to_owned()) } else { None };
-        let request_id = marks::request_id();
-        let body = types::Error { id: self.id().into(), message: self.message(request_id), resource };
-        let mut response = (self.status(), Json(body)).into_response();
-        let headers = response.headers_mut();
-        match self {
-            Self::Unauthorized(_) => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"hoist\""));
-            }
-            Self::RateLimit { retry_after } => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs()));
-            }
-            Self::Internal(error) => tracing::error!(request.id = %request_id, error = &*error, "an API request failed"),
-            _ => {}
-        }
-        response
-    }
+fn stopping() -> ApiError {
+    ApiError::Unavailable("hoist is being stopped. Try again in a minute.".into())
 }
 
 impl From<Invalid> for ApiError {
@@ -174,7 +42,7 @@ impl From<ArchiveError> for ApiError {
 impl From<Failure> for ApiError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Stopped => Self::Unavailable("hoist is being stopped. Try again in a minute.".into()),
+            Failure::Stopped => stopping(),
             Failure::QueueFull(most) => Self::Unavailable(format!(
                 "Too many builds of this app are waiting already: at most {most} may. Try again when some have ended."
             )),
@@ -242,7 +110,7 @@ impl From<AddonFailure> for ApiError {
         match failure {
             AddonFailure::Refused(error) => error.into(),
             AddonFailure::Provider(error) => error.into(),
-            AddonFailure::Stopped => Self::Unavailable("hoist is being stopped. Try again in a minute.".into()),
+            AddonFailure::Stopped => stopping(),
             AddonFailure::Db(error) => error.into(),
             lost @ AddonFailure::Lost(_) => Self::Internal(Box::new(lost)),
         }
@@ -311,12 +179,12 @@ impl From<WebhookError> for ApiError {
 
 impl ApiError {
     /// Names the field in front of what is wrong with it.
-    pub(super) fn unfit(field: &'static str) -> impl Fn(Invalid) -> Self {
+    pub(in crate::api) fn unfit(field: &'static str) -> impl Fn(Invalid) -> Self {
         move |Invalid(why)| Self::InvalidParams(format!("The {field} can't be used: {why}."))
     }
 
     /// Why the app can't go back to a release, and what to do instead.
-    pub(super) fn of_rollback(version: ReleaseVersion, error: CreateError) -> Self {
+    pub(in crate::api) fn of_rollback(version: ReleaseVersion, error: CreateError) -> Self {
         let CreateError::Rollback(refusal) = error else { return error.into() };
         let why: String = match refusal {
             RollbackRefusal::Current => "it is the current release. Name an earlier one.".into(),
@@ -398,7 +266,7 @@ impl From<RunError> for ApiError {
             RunError::TooMany(most) => Self::InvalidParams(format!(
                 "Cannot run more than {most} one-off commands at once. Wait for one to end, or stop one with ps:stop."
             )),
-            RunError::Stopped => Self::InvalidParams("hoist is being stopped. Please try again in a minute.".into()),
+            RunError::Stopped => stopping(),
             error @ (RunError::Db(_) | RunError::Output(_)) => Self::Internal(Box::new(error)),
         }
     }
@@ -410,7 +278,7 @@ impl From<SetupError> for ApiError {
             SetupError::TooMany(most) => Self::InvalidParams(format!(
                 "Cannot set up more than {most} apps at once. Wait until one of your setups has ended."
             )),
-            SetupError::Stopped => Self::Unavailable("hoist is being stopped. Try again in a minute.".into()),
+            SetupError::Stopped => stopping(),
             SetupError::App(error) => error.into(),
             SetupError::Db(error) => error.into(),
         }
@@ -423,7 +291,7 @@ impl From<TestRunError> for ApiError {
             TestRunError::TooMany(most) => Self::InvalidParams(format!(
                 "Cannot have more than {most} test runs of one pipeline at once. Wait for one to end, or cancel one."
             )),
-            TestRunError::Stopped => Self::Unavailable("hoist is being stopped. Try again in a minute.".into()),
+            TestRunError::Stopped => stopping(),
             TestRunError::Db(error) => error.into(),
         }
     }
