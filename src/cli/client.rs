@@ -149,9 +149,7 @@ impl Client {
         let request = self.agent.delete(format!("{}{path}", self.url)).header("accept", ACCEPT);
         let request = request.header("accept-expansion", EXPANSION);
         let request = request.header("authorization", format!("Bearer {}", self.token.expose()));
-        let mut response = request.force_send_body().send_json(body).map_err(|error| unreachable(&self.url, &error))?;
-        refused(&mut response)?;
-        read(&mut response)
+        read(&mut self.accept(path, request.force_send_body().send_json(body))?)
     }
 
     /// Opens a stream that may go on for as long as a build does. Sent without the token: the URL is the permission.
@@ -200,6 +198,11 @@ impl Client {
         } else {
             self.agent.run(request.body(SendBody::none()).map_err(anyhow::Error::from)?)
         };
+        self.accept(path, sent)
+    }
+
+    /// Takes an answer: what went wrong is an error, and what hoist warns of is kept for the end.
+    fn accept(&self, path: &str, sent: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>, CliError> {
         let mut response = sent.map_err(|error| unreachable(&self.url, &error))?;
         refused(&mut response).map_err(|error| self.with_advice(path, error))?;
         let warnings = response.headers().get_all("x-heroku-warning").iter();

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use clap::error::ErrorKind;
 
+use super::output;
+
 /// Why a command was not done.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
@@ -46,7 +48,7 @@ pub(super) fn report(error: &CliError) -> ExitCode {
     let mark = Style::new().fg_color(Some(AnsiColor::Red.into()));
     for (number, line) in text.lines().enumerate() {
         let first = if number == 0 { "Error: " } else { "" };
-        anstream::eprintln!("{}", format!(" {mark}›{mark:#}   {first}{line}").trim_end());
+        output::aside(format_args!("{}\n", format!(" {mark}›{mark:#}   {first}{line}").trim_end()));
     }
     ExitCode::from(code)
 }

@@ -36,7 +36,7 @@ impl Head {
         };
         let head = find(&store, "HEAD")?;
         let Target::Symbolic(branch) = head else {
-            return Err(CliError::User("Please checkout a branch before running this command".into()));
+            return Err(CliError::User("HEAD is on no branch. Check one out with git switch BRANCH, and run this again.".into()));
         };
         let Target::Object(commit) = find(&store, &branch.to_string())? else {
             return Err(CliError::User(format!("{branch} names no commit")));

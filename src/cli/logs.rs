@@ -1,6 +1,6 @@
 //! `hoist logs`
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -60,26 +60,29 @@ fn show(client: &Client, args: &Show) -> Result<(), CliError> {
     let session: LogSession = client.post(&format!("{}/log-sessions", args.target.path()?), &new)?;
     let mut last_seen = None;
     loop {
-        let ended = print_events(client, &session.logplex_url, &mut last_seen);
-        if !args.tail {
-            return ended;
-        }
-        match ended {
-            Err(CliError::Api { id, .. }) if id == "not_found" => {
-                return Err(CliError::User("Log stream timed out. Please try again.".into()));
+        match print_events(client, &session.logplex_url, &mut last_seen) {
+            Err(CliError::Api { id, .. }) if args.tail && id == "not_found" => {
+                return Err(CliError::User("Log stream timed out. Run the command again to go on.".into()));
             }
-            // The connection was lost, or the daemon is being started again: what comes next is asked for there.
-            Ok(()) | Err(CliError::Output(_)) => std::thread::sleep(RECONNECT_WAIT),
             Err(error) => return Err(error),
+            // What comes next is asked for behind what was seen.
+            Ok(_) if args.tail => std::thread::sleep(RECONNECT_WAIT),
+            Ok(connection) => {
+                return connection.map_err(|error| CliError::User(format!("the connection to hoist was lost: {error}")));
+            }
         }
     }
 }
 
-/// Prints the data of server-sent events to the end of the connection, and remembers the last event's id.
-fn print_events(client: &Client, url: &str, last_seen: &mut Option<String>) -> Result<(), CliError> {
+/// Prints the data of server-sent events, and remembers the last event's id. Gives how the connection ended; that what it
+/// brought can't be printed is an error.
+fn print_events(client: &Client, url: &str, last_seen: &mut Option<String>) -> Result<io::Result<()>, CliError> {
     let mut id = None;
     for line in BufReader::new(client.events(url, last_seen.as_deref())?).lines() {
-        let line = line?;
+        let line = match line {
+            Ok(line) => line,
+            Err(error) => return Ok(Err(error)),
+        };
         if let Some(text) = line.strip_prefix("data: ") {
             print(&format!("{text}\n"))?;
         } else if let Some(place) = line.strip_prefix("id: ") {
@@ -89,5 +92,5 @@ fn print_events(client: &Client, url: &str, last_seen: &mut Option<String>) -> R
             *last_seen = id.take().or(last_seen.take());
         }
     }
-    Ok(())
+    Ok(Ok(()))
 }

@@ -1,6 +1,7 @@
 //! What commands print, in the forms of the Heroku CLI: data on stdout, what is being done on stderr. Colours only reach
 //! a terminal (`anstream` takes them out elsewhere).
 
+use std::fmt;
 use std::io::{Read, Write as _};
 use std::time::Duration;
 
@@ -49,13 +50,18 @@ pub(super) fn print_stream(mut stream: impl Read) -> Result<(), CliError> {
 
 /// Prints a remark beside the data.
 pub(super) fn note(text: &str) {
-    anstream::eprintln!("{text}");
+    aside(format_args!("{text}\n"));
+}
+
+/// Writes to stderr. Nobody can be told that it is closed, and what is done goes on: `eprintln!` would panic.
+pub(super) fn aside(text: fmt::Arguments<'_>) {
+    let _ = anstream::stderr().write_fmt(text);
 }
 
 /// Prints a warning.
 pub(super) fn warn(text: &str) {
     let mark = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
-    anstream::eprintln!(" {mark}›{mark:#}   Warning: {text}");
+    aside(format_args!(" {mark}›{mark:#}   Warning: {text}\n"));
 }
 
 /// Something that takes a moment: `Creating example... done`. Ends in `!` when dropped before it is done. A terminal sees it
@@ -84,7 +90,7 @@ impl Action {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
         if bar.is_hidden() {
-            anstream::eprint!("{label}... ");
+            aside(format_args!("{label}... "));
         } else {
             bar.enable_steady_tick(TICK);
         }
@@ -109,10 +115,10 @@ impl Action {
 
     fn end(&self, word: &str) {
         if self.bar.is_hidden() {
-            anstream::eprintln!("{word}");
+            aside(format_args!("{word}\n"));
         } else {
             self.bar.finish_and_clear();
-            anstream::eprintln!("{}... {word}", self.label);
+            aside(format_args!("{}... {word}\n", self.label));
         }
     }
 }

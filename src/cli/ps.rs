@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use super::client::Client;
 use super::error::CliError;
+use super::nearest::nearest;
 use super::output::{self, Action, print, print_json};
 use super::target::{Target, app_path, encode};
 use crate::api::types::{Dyno, Formation, FormationUpdate, FormationUpdates};
@@ -115,10 +116,29 @@ fn scale(client: &Client, args: &Scale) -> Result<(), CliError> {
         return print(&format!("{}\n", scales.join(" ")));
     }
     let action = Action::start("Scaling dynos");
-    let formation: Vec<Formation> = client.patch(&path, &FormationUpdates { updates: args.updates.clone() })?;
+    let formation: Result<Vec<Formation>, _> = client.patch(&path, &FormationUpdates { updates: args.updates.clone() });
+    let formation = formation.map_err(|error| with_advice(client, &path, &args.updates, error))?;
     let scales: Vec<_> = formation.iter().map(|one| format!("{} at {}:{}", one.kind, one.quantity, one.size)).collect();
     action.done_with(&format!("now running {}", scales.join(", ")));
     Ok(())
+}
+
+/// Adds to the answer that there is no such process type which one was named, and which one may have been meant.
+fn with_advice(client: &Client, formation: &str, updates: &[FormationUpdate], error: CliError) -> CliError {
+    let CliError::Api { id, message, resource } = error else { return error };
+    if resource.as_deref() != Some("process_type") {
+        return CliError::Api { id, message, resource };
+    }
+    // Without a list there is no advice; the error is what counts.
+    let known: Vec<Formation> = client.list(formation).unwrap_or_default();
+    let kinds: Vec<_> = known.into_iter().map(|one| one.kind).collect();
+    let missing = updates.iter().filter_map(|update| update.kind.as_ref()).find(|kind| !kinds.contains(kind));
+    let meant = missing.and_then(|missing| nearest(missing, kinds.clone()));
+    let advice = match (missing, meant) {
+        (Some(missing), Some(meant)) => format!(" There is no {missing}. Did you mean {meant}?"),
+        _ => " Process types are those of the Procfile.".to_owned(),
+    };
+    CliError::Api { id, message: message + &advice, resource }
 }
 
 /// `web=2`, `web=2:Standard-2X`, `worker+1`, `worker-1`

@@ -132,7 +132,7 @@ fn show(client: &Client, args: &Output) -> Result<(), CliError> {
     match client.stream(url) {
         Ok(stream) => output::print_stream(stream),
         Err(CliError::Api { id, .. }) if id == "not_found" => {
-            output::warn("Release command not started yet. Please try again in a few seconds.");
+            output::warn("Release command not started yet. Try again in a few seconds.");
             Ok(())
         }
         Err(error) => Err(error),

@@ -108,7 +108,7 @@ pub(super) fn info(client: &Client, args: &One) -> Result<(), CliError> {
 /// Oldest first.
 pub(super) fn list_events(client: &Client, args: &Events) -> Result<(), CliError> {
     let app = args.target.app()?;
-    output::warn("webhooks:events is deprecated, please use hoist webhooks:deliveries");
+    output::warn("webhooks:events is deprecated: use hoist webhooks:deliveries");
     let events: Vec<WebhookEvent> = client.list(&format!("{}/webhook-events", app_path(&app)))?;
     if args.json {
         return print_json(&events);
@@ -124,7 +124,7 @@ pub(super) fn list_events(client: &Client, args: &Events) -> Result<(), CliError
 }
 
 pub(super) fn event_info(client: &Client, args: &One) -> Result<(), CliError> {
-    output::warn("webhooks:events:info is deprecated, please use hoist webhooks:deliveries:info");
+    output::warn("webhooks:events:info is deprecated: use hoist webhooks:deliveries:info");
     let event: WebhookEvent = client.get(&format!("{}/webhook-events/{}", args.target.path()?, encode(&args.id)))?;
     if args.json {
         return print_json(&event);

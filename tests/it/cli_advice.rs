@@ -29,4 +29,11 @@ async fn the_nearest_name_may_have_been_meant() {
     ");
     let scale = desk.run(&["ps:scale", "-a", "shop"]).await;
     assert_eq!(scale.code, 1);
+    assert_snapshot!(desk.run(&["ps:scale", "wbe=1", "-a", "shop"]).await.all(), @"
+    [exit 2]
+    Scaling dynos... !
+     ›   Error: Couldn't find that process type. Process types are those of the Procfile.
+     ›
+     ›   Error ID: not_found
+    ");
 }

@@ -215,6 +215,19 @@ fn a_log_is_followed() {
 }
 
 #[test]
+fn a_follower_ends_with_whoever_reads_what_it_prints() {
+    let daemon = Daemon::start();
+    let user = daemon.user("alice@example.com");
+    daemon.client(&user, &["apps:create", "shop"]);
+    let (mut child, mut log) = follow(&daemon, &user, &["-n", "1"]);
+    next_line(&mut log);
+    drop(log);
+    daemon.client(&user, &["config:set", "A=1", "--app", "shop"]);
+    until(|| child.try_wait().unwrap().is_some());
+    assert!(child.wait().unwrap().success(), "as `head` would have it");
+}
+
+#[test]
 fn who_follows_a_log_does_not_hold_up_a_stop() {
     let mut daemon = Daemon::start();
     let user = daemon.user("alice@example.com");
