@@ -212,6 +212,23 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_tells_every_key() {
+        let readme = include_str!("../../README.md");
+        let (_, block) = readme.split_once("```toml\n").unwrap();
+        let (block, _) = block.split_once("\n```").unwrap();
+        let file: File = toml::from_str(block).unwrap();
+        let all = format!("{file:#?}");
+        let keys = all.lines().filter_map(|line| line.trim().split_once(':')).map(|(key, _)| key);
+        for key in keys.filter(|key| key.starts_with(|letter: char| letter.is_ascii_lowercase())) {
+            let is_told =
+                block.lines().any(|line| line.starts_with(&format!("{key} = ")) || line.starts_with(&format!("[{key}]")));
+            assert!(is_told || ["address", "bits"].contains(&key), "{key}");
+        }
+        let limits = Limits { git_requests_per_hour: None, ..file.limits };
+        assert_eq!(format!("{limits:?}"), format!("{:?}", Limits::default()), "with its default");
+    }
+
+    #[test]
     fn unknown_keys_are_refused() {
         let error = load("htpp_listen = \"127.0.0.1:2\"", &ServeArgs::default()).unwrap_err();
         assert!(error.to_string().contains("htpp_listen"), "{error}");
