@@ -1,11 +1,11 @@
 //! What kinds of add-ons this installation offers: those whose servers it knows.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use time::OffsetDateTime;
 
 use super::error::ApiError;
-use super::extract::{Caller, Named};
+use super::extract::{Caller, Named, Names};
 use super::types::{self, AddonService, NamedRef, Price, Timestamp};
 use crate::ctx::Ctx;
 use crate::model::{Plan, Service};
@@ -30,7 +30,7 @@ pub(super) async fn plans(State(ctx): State<Ctx>, _: Caller, Named(service): Nam
 pub(super) async fn plan(
     State(ctx): State<Ctx>,
     _: Caller,
-    Path((service, plan)): Path<(String, String)>,
+    Names([service, plan]): Names<2>,
 ) -> Result<Json<types::Plan>, ApiError> {
     let found = Plan(find(&ctx, &service)?);
     let is_it = plan == plan_ref(found).id || plan.parse() == Ok(found) || format!("{service}:{plan}").parse() == Ok(found);

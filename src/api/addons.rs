@@ -8,7 +8,7 @@ use super::addon_find;
 use super::addon_services::{describe as describe_service, describe_plan, free, plan_ref, service_ref};
 use super::answer::Created;
 use super::error::ApiError;
-use super::extract::{Body, Caller, InApp, Named, Operate, Reader, SecretReader, See};
+use super::extract::{Body, Caller, InApp, Named, Operate, Reader, Secrets, See};
 use super::range::{Key, Page, Range};
 use super::types::{
     self, AddonChange, AddonConfig, AddonEnd, AddonResolution, BillingEntity, Expandable, NamedRef, NewAddon, Timestamp,
@@ -165,7 +165,7 @@ pub(super) async fn rotate(
 /// `GET /addons/{addon}/config`: what apps are told, under the name that each puts its attachment's before.
 pub(super) async fn config(
     State(ctx): State<Ctx>,
-    SecretReader(account): SecretReader,
+    Secrets(account): Secrets,
     Named(addon): Named,
 ) -> Result<Json<Vec<AddonConfig>>, ApiError> {
     let addon = addon_find::addon(&ctx, &account, None, &addon).await?;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::error::ApiError;
-use super::guard::{Holder, Within};
+use super::guard::Holder;
 use super::routes::BODY_LIMIT;
 use crate::audit::{self, Begun};
 use crate::auth;
@@ -42,13 +42,15 @@ const VALUES: &[(&str, &[&str])] = &[
 pub(super) struct Audited {
     actor: Actor,
     deed: Deed,
+    /// The app that the path names, which need not exist.
+    app: Option<String>,
     begun: Option<Begun>,
 }
 
 /// Records a request that is to change something; `None` for one that is nobody's to answer for. Its body is read here,
 /// and given back.
 pub(super) async fn begin(ctx: &Ctx, holder: Option<&Holder>, request: Request) -> Result<(Request, Option<Audited>), ApiError> {
-    let Some(holder) = holder.filter(|_| request.extensions().get::<Within>().is_none()) else { return Ok((request, None)) };
+    let Some(holder) = holder else { return Ok((request, None)) };
     let (parts, body) = request.into_parts();
     let changes = !matches!(parts.method, Method::GET | Method::HEAD);
     let (body, bytes) = if changes {
@@ -68,22 +70,20 @@ pub(super) async fn begin(ctx: &Ctx, holder: Option<&Holder>, request: Request) 
     };
     let path: String = parts.uri.path().chars().take(TEXT).collect();
     let (kind, action) = name(&route, &parts.method);
-    let mut deed = Deed { app: None, kind, action, data: data(&route, &path, &bytes) };
-    let mut begun = None;
+    let deed = Deed { app: None, kind, action, data: data(&route, &path, &bytes) };
+    let mut audited = Audited { app: app_in(&route, &path), actor, deed, begun: None };
     if changes {
-        if let Some(app) = app_in(&route, &path) {
-            deed.app = auth::find_app(&ctx.db, holder.account.id, &app).await?.map(|(app, _)| app.id);
-        }
-        begun = Some(audit::begin(&ctx.db, &actor, &deed, ctx.now()).await?);
+        audited.find_app(ctx).await?;
+        audited.begun = Some(audit::begin(&ctx.db, &audited.actor, &audited.deed, ctx.now()).await?);
     }
-    Ok((Request::from_parts(parts, body), Some(Audited { actor, deed, begun })))
+    Ok((Request::from_parts(parts, body), Some(audited)))
 }
 
 /// Records how it ended; of a request that only reads, that it was refused.
 pub(super) async fn end(ctx: &Ctx, audited: Option<Audited>, status: StatusCode) -> Result<(), ApiError> {
-    let Some(Audited { actor, mut deed, begun }) = audited else { return Ok(()) };
+    let Some(mut audited) = audited else { return Ok(()) };
     let code = status.as_u16().to_string();
-    match begun {
+    match audited.begun.take() {
         Some(begun) => {
             let outcome = match status {
                 status if status.is_server_error() => Outcome::Failed(code),
@@ -93,15 +93,22 @@ pub(super) async fn end(ctx: &Ctx, audited: Option<Audited>, status: StatusCode)
             audit::end(&ctx.db, begun, &outcome, ctx.now()).await;
         }
         None if status == StatusCode::FORBIDDEN => {
-            let path = deed.data["path"].as_str().unwrap_or_default();
-            if let (Some(app), Some(account)) = (path.split('/').nth(2).filter(|_| path.starts_with("/apps/")), actor.account) {
-                deed.app = auth::find_app(&ctx.db, account, app).await?.map(|(app, _)| app.id);
-            }
-            audit::refused(&ctx.db, &actor, &deed, code, ctx.now()).await?;
+            audited.find_app(ctx).await?;
+            audit::refused(&ctx.db, &audited.actor, &audited.deed, code, ctx.now()).await?;
         }
         None => {}
     }
     Ok(())
+}
+
+impl Audited {
+    /// Looks up which app it is about, if the actor may know.
+    async fn find_app(&mut self, ctx: &Ctx) -> Result<(), ApiError> {
+        if let (Some(app), Some(account)) = (&self.app, self.actor.account) {
+            self.deed.app = auth::find_app(&ctx.db, account, app).await?.map(|(app, _)| app.id);
+        }
+        Ok(())
+    }
 }
 
 /// The kind of thing and what is done with it: the route's last word that is no name, and the method or a verb.

@@ -11,9 +11,8 @@ use tower::{Layer as _, ServiceExt as _};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use super::error::ApiError;
-use super::guard::Within;
+use super::guard::Presented;
 use super::marks;
-use crate::model::Peer;
 
 const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 /// Heroku's media type, of which hoist speaks version 3 in all its variants (`3.sdk`).
@@ -74,20 +73,24 @@ fn speaks(range: &str) -> bool {
 }
 
 /// Makes a change only if what is there now has a tag that `If-Match` names (RFC 9110, 13.1.1). What is there is what the
-/// same path answers to GET, asked of `routes`.
+/// same path answers to GET, asked of `reads`. It stands behind the guard, so that a change that is not made is counted and
+/// recorded as any other, and the question is neither.
 ///
 /// Two changes at the very same moment may both find what they expect: it guards against working from an old page, and
 /// is no lock.
-pub(super) async fn if_match(State(routes): State<Router>, request: Request, next: Next) -> Response {
-    let wanted = request.headers().get(header::IF_MATCH).filter(|_| *request.method() != Method::GET).cloned();
+pub(super) async fn if_match(State(reads): State<Router>, request: Request, next: Next) -> Response {
+    let wanted = request.headers().get(header::IF_MATCH).filter(|_| !request.method().is_safe()).cloned();
     let Some(wanted) = wanted else { return next.run(request).await };
-    let read = match routes.oneshot(read_of(&request)).await {
+    let read = match reads.oneshot(read_of(&request)).await {
         Ok(read) => read,
         Err(never) => match never {},
     };
+    // Who may not read it hears that, and changes nothing unseen.
+    if matches!(read.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        return read;
+    }
     let is_there = |tag: &HeaderValue| tag.to_str().is_ok_and(|tag| marks::names(&wanted, tag));
-    // Who has no token hears that first.
-    if read.status() == StatusCode::UNAUTHORIZED || read.headers().get(header::ETAG).is_some_and(is_there) {
+    if read.headers().get(header::ETAG).is_some_and(is_there) {
         return next.run(request).await;
     }
     ApiError::PreconditionFailed.into_response()
@@ -97,13 +100,9 @@ pub(super) async fn if_match(State(routes): State<Router>, request: Request, nex
 fn read_of(request: &Request) -> Request {
     let mut read = Request::default();
     *read.uri_mut() = request.uri().clone();
-    if let Some(authorization) = request.headers().get(header::AUTHORIZATION) {
-        read.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
+    if let Some(presented) = request.extensions().get::<Presented>() {
+        read.extensions_mut().insert(presented.clone());
     }
-    if let Some(peer) = request.extensions().get::<Peer>() {
-        read.extensions_mut().insert(*peer);
-    }
-    read.extensions_mut().insert(Within);
     read
 }
 

@@ -23,13 +23,9 @@ pub(super) struct Caller(pub(super) Account);
 #[derive(Debug)]
 pub(super) struct Reader(pub(super) Account);
 
-/// The same for a request that reads secrets.
+/// The same for a request that is about secrets: to read them, or to change them.
 #[derive(Debug)]
-pub(super) struct SecretReader(pub(super) Account);
-
-/// The same for a request that changes secrets.
-#[derive(Debug)]
-pub(super) struct SecretWriter(pub(super) Account);
+pub(super) struct Secrets(pub(super) Account);
 
 /// The same for a request that asks who one is, which every token may.
 #[derive(Debug)]
@@ -57,6 +53,8 @@ pub(super) trait Allowed {
 #[derive(Debug)]
 pub(super) struct See;
 #[derive(Debug)]
+pub(super) struct ReadLog;
+#[derive(Debug)]
 pub(super) struct ReadCode;
 #[derive(Debug)]
 pub(super) struct Deploy;
@@ -69,6 +67,9 @@ pub(super) struct Manage;
 
 impl Allowed for See {
     const ACTION: Action = Action::See;
+}
+impl Allowed for ReadLog {
+    const ACTION: Action = Action::ReadLog;
 }
 impl Allowed for ReadCode {
     const ACTION: Action = Action::ReadCode;
@@ -89,6 +90,10 @@ impl Allowed for Manage {
 /// The last thing that the path names: `7` in `/apps/example/releases/7`.
 #[derive(Debug)]
 pub(super) struct Named(pub(super) String);
+
+/// The last things that the path names, in the path's order.
+#[derive(Debug)]
+pub(super) struct Names<const N: usize>(pub(super) [String; N]);
 
 /// A JSON body of at most the router's limit. An absent body is an empty object; the content type is not asked for.
 #[derive(Debug)]
@@ -111,19 +116,12 @@ impl FromRequestParts<Ctx> for Reader {
     }
 }
 
-impl FromRequestParts<Ctx> for SecretReader {
+impl FromRequestParts<Ctx> for Secrets {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Ctx) -> Result<Self, ApiError> {
-        Ok(Self(holder(parts, Need::ReadProtected)?.account))
-    }
-}
-
-impl FromRequestParts<Ctx> for SecretWriter {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &Ctx) -> Result<Self, ApiError> {
-        Ok(Self(holder(parts, Need::WriteProtected)?.account))
+        let need = if reads(parts) { Need::ReadProtected } else { Need::WriteProtected };
+        Ok(Self(holder(parts, need)?.account))
     }
 }
 
@@ -172,7 +170,8 @@ impl<A: Allowed> FromRequestParts<Ctx> for InApp<A> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, ApiError> {
-        let by = holder(parts, need(A::ACTION, parts))?.account;
+        let need = if reads(parts) { Need::to_read(A::ACTION) } else { Need::to_change(A::ACTION) };
+        let by = holder(parts, need)?.account;
         let Ok(Path(path)) = Path::<HashMap<String, String>>::from_request_parts(parts, ctx).await else {
             return Err(ApiError::NotFound("app"));
         };
@@ -186,19 +185,20 @@ impl FromRequestParts<Ctx> for Named {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, ApiError> {
-        // What can't be read (bytes that are no UTF-8) names nothing.
-        let path = Path::<Vec<(String, String)>>::from_request_parts(parts, ctx).await.map_err(|_| ApiError::NoRoute)?;
-        path.0.into_iter().next_back().map(|(_, value)| Self(value)).ok_or(ApiError::NoRoute)
+        let Names([name]) = Names::from_request_parts(parts, ctx).await?;
+        Ok(Self(name))
     }
 }
 
-/// What an action in an app takes of the token.
-fn need(action: Action, parts: &Parts) -> Need {
-    match (action, reads(parts)) {
-        (Action::Configure, true) => Need::ReadProtected,
-        (Action::Configure, false) => Need::WriteProtected,
-        (_, true) => Need::Read,
-        (_, false) => Need::Write,
+impl<const N: usize> FromRequestParts<Ctx> for Names<N> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, ApiError> {
+        // What can't be read (bytes that are no UTF-8) names nothing.
+        let path = Path::<Vec<(String, String)>>::from_request_parts(parts, ctx).await.map_err(|_| ApiError::NoRoute)?;
+        let mut names: Vec<_> = path.0.into_iter().map(|(_, value)| value).collect();
+        let last = names.split_off(names.len().saturating_sub(N));
+        last.try_into().map(Self).map_err(|_| ApiError::NoRoute)
     }
 }
 

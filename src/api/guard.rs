@@ -42,12 +42,8 @@ pub(super) struct Holder {
     pub(super) user: Option<String>,
 }
 
-/// A request that hoist makes of itself to answer another one: it is not counted.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Within;
-
-/// Looks the token up, counts the request, records it and lets it in. Whoever has no good token is let in, too: handlers that take
-/// one refuse it, and there are some that take none.
+/// Looks the token up, counts the request, records it and lets it in. Whoever has no good token is let in, too: handlers
+/// that take one refuse it, and there are some that take none.
 pub(super) async fn guard(State(ctx): State<Ctx>, mut request: Request, next: Next) -> Response {
     let credentials = read(&request);
     let presented = match look_up(&ctx, credentials, login_from(&request)).await {
@@ -104,7 +100,7 @@ fn login_from(request: &Request) -> Option<IpAddr> {
 fn count(ctx: &Ctx, request: &Request, presented: &Presented) -> Result<Option<u32>, TooOften> {
     let Some(holder) = presented.holder() else { return Ok(None) };
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    if path == Some(FREE) || request.extensions().get::<Within>().is_some() {
+    if path == Some(FREE) {
         return Ok(ctx.rates.api.remaining(&holder.authorization.id, ctx.now()));
     }
     ctx.rates.api.take(holder.authorization.id, ctx.now())

@@ -1,10 +1,10 @@
 //! hoist's own resources about releases: blocks, the proof of the ledger, and what changed between two.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 
 use super::error::ApiError;
-use super::extract::{Body, InApp, Operate, See};
+use super::extract::{Body, InApp, Named, Names, Operate, See};
 use super::releases::find;
 use super::types::{self, KeyChanges, NewBlock, ReleaseDiff, Timestamp};
 use crate::ctx::Ctx;
@@ -21,7 +21,7 @@ const MAX_FILES: usize = 500;
 pub(super) async fn block_info(
     State(ctx): State<Ctx>,
     at: InApp<See>,
-    Path((_, release)): Path<(String, String)>,
+    Named(release): Named,
 ) -> Result<Json<types::Block>, ApiError> {
     let mut db = ctx.db.read().await?;
     let release = find(&mut db, &at.app, &release).await?;
@@ -33,7 +33,7 @@ pub(super) async fn block_info(
 pub(super) async fn block(
     State(ctx): State<Ctx>,
     at: InApp<Operate>,
-    Path((_, release)): Path<(String, String)>,
+    Named(release): Named,
     Body(NewBlock { reason }): Body<NewBlock>,
 ) -> Result<Json<types::Block>, ApiError> {
     let reason: OneLine = reason.parse().map_err(ApiError::unfit("reason"))?;
@@ -77,7 +77,7 @@ fn describe_broken(Broken { version, fault }: Broken) -> types::Broken {
 pub(super) async fn diff(
     State(ctx): State<Ctx>,
     at: InApp<See>,
-    Path((_, from, to)): Path<(String, String, String)>,
+    Names([from, to]): Names<2>,
 ) -> Result<Json<ReleaseDiff>, ApiError> {
     let diff = {
         // Given back before the slugs are read: that takes long, and readers are few.

@@ -3,8 +3,9 @@
 //! `routes` is the table of all routes, and `openapi` describes them. `guard` looks up who asks and counts, `audited` records;
 //! `extract` reads for which app, and the body; `range` reads which part of a list; then one file per noun, and `streams`
 //! with `log_stream` (one log), `log_sessions` (all of an app's); `absent` is what Heroku has and hoist has not; `types` is
-//! the wire, and `events` what has happened, for webhooks and the log. `error` is every answer that is not a success, `marks`
-//! what every answer carries (`Request-Id`, `ETag`), `urls` the addresses that answers tell.
+//! the wire, and `events` what has happened, for webhooks and the log. `answer` says more than
+//! `200 OK`, `error` is every answer that is not a success, `marks` what every answer carries (`Request-Id`, `ETag`),
+//! `conditions` what HTTP lets a client say besides (`If-Match`, `Accept`), `urls` the addresses that answers tell.
 //!
 //! Rules: an app that is not yours is answered like one that does not exist. Config values are in no log line and no
 //! error. Unknown fields and media type variants are ignored, as Heroku does.

@@ -1,7 +1,7 @@
 //! The caller's API tokens. All of it takes a token that may do everything: another could make itself one.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use time::Duration;
 
 use super::answer::Created;
@@ -91,7 +91,7 @@ pub(super) async fn destroy(
 pub(super) async fn regenerate(
     State(ctx): State<Ctx>,
     WholeAccount(holder): WholeAccount,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Json<OauthAuthorization>, ApiError> {
     let one = find(&ctx, &holder, &id).await?;
     let (renewed, token) = auth::regenerate(&ctx.db, one, ctx.now()).await?;

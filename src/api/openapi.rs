@@ -1,5 +1,5 @@
 //! The API's description in OpenAPI 3.1, made from the routes and the types that the handlers have: what a handler takes and
-//! gives can't be described otherwise than it is. What the types do not say (a summary of each route) stands in `router`.
+//! gives can't be described otherwise than it is. What the types do not say (a summary of each route) stands in `routes`.
 
 use aide::OperationInput;
 use aide::OperationOutput;
@@ -17,9 +17,17 @@ use schemars::{JsonSchema, json_schema};
 use super::addons::Expansion;
 use super::answer::{Accepted, Created, Headed};
 use super::error::ApiError;
-use super::extract::{Allowed, Body, Caller, InApp, Named, Oneself, Reader, SecretReader, SecretWriter, WholeAccount};
+use super::extract::{Allowed, Body, Caller, InApp, Named, Names, Oneself, Reader, Secrets, WholeAccount};
 use super::range::{Page, Range};
 use super::types;
+
+/// What holds for all of it.
+const DESCRIPTION: &str = "Heroku's Platform API, version 3, as hoist serves it.\n\nWhat was read has an `ETag`. Send it back \
+as `If-None-Match`, and what has not changed is not sent again (`304`); as `If-Match` with a change, and the change is made \
+only to what you have read (else `412`). `RateLimit-Remaining` tells how many requests the token may still make within the \
+hour; then it is `429`, with `Retry-After`. Every answer has a `Request-Id`. Where a client can only POST, \
+`X-HTTP-Method-Override` says which method is meant. Events and logs are streamed from the addresses that answers tell, \
+which need no token.";
 
 /// The name of the way in which requests are authorised.
 const TOKEN: &str = "token";
@@ -38,7 +46,7 @@ pub(super) fn fails_with_an_error(api: TransformOpenApi<'_>) -> TransformOpenApi
 pub(super) fn finish(api: &mut OpenApi) {
     api.info = Info {
         title: "hoist".into(),
-        description: Some("Heroku's Platform API, version 3, as hoist serves it.".into()),
+        description: Some(DESCRIPTION.into()),
         version: env!("CARGO_PKG_VERSION").into(),
         ..Info::default()
     };
@@ -97,7 +105,7 @@ macro_rules! needs_token {
     )+};
 }
 
-needs_token!(Caller, Reader, SecretReader, SecretWriter, Oneself, WholeAccount);
+needs_token!(Caller, Reader, Secrets, Oneself, WholeAccount);
 
 impl<A: Allowed> OperationInput for InApp<A> {
     fn operation_input(_: &mut GenContext, operation: &mut Operation) {
@@ -109,6 +117,9 @@ impl<A: Allowed> OperationInput for InApp<A> {
 
 /// The path says it.
 impl OperationInput for Named {}
+
+/// Likewise.
+impl<const N: usize> OperationInput for Names<N> {}
 
 impl OperationInput for Expansion {
     fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde_json::Value;
 
 use super::error::ApiError;
-use super::extract::{Body, SecretReader, SecretWriter};
+use super::extract::{Body, Names, Secrets};
 use super::{config_vars, pipeline_rights};
 use crate::ctx::Ctx;
 use crate::db;
@@ -17,24 +17,24 @@ use crate::pipelines;
 /// `GET /pipelines/{pipeline}/stage/{stage}/config-vars`
 pub(super) async fn info(
     State(ctx): State<Ctx>,
-    SecretReader(account): SecretReader,
-    Path((pipeline, stage)): Path<(String, String)>,
+    Secrets(account): Secrets,
+    Names([pipeline, stage]): Names<2>,
 ) -> Result<Json<ConfigVars>, ApiError> {
     let stage = parse_stage(&stage)?;
-    let pipeline = pipeline_rights::open(&ctx, &account, &pipeline, Action::Deploy).await?;
+    let pipeline = pipeline_rights::open(&ctx, &account, &pipeline, Action::Configure).await?;
     Ok(Json(db::pipeline_config_vars::get(&mut *ctx.db.read().await?, ctx.db.cipher(), pipeline.id, stage).await?))
 }
 
 /// `PATCH /pipelines/{pipeline}/stage/{stage}/config-vars`: as for an app, but nothing is released.
 pub(super) async fn update(
     State(ctx): State<Ctx>,
-    SecretWriter(account): SecretWriter,
-    Path((pipeline, stage)): Path<(String, String)>,
+    Secrets(account): Secrets,
+    Names([pipeline, stage]): Names<2>,
     Body(changes): Body<BTreeMap<String, Value>>,
 ) -> Result<Json<ConfigVars>, ApiError> {
     let stage = parse_stage(&stage)?;
     let changes = changes.into_iter().map(config_vars::change).collect::<Result<_, ApiError>>()?;
-    let pipeline = pipeline_rights::open(&ctx, &account, &pipeline, Action::Deploy).await?;
+    let pipeline = pipeline_rights::open(&ctx, &account, &pipeline, Action::Configure).await?;
     Ok(Json(pipelines::change_config(&ctx.db, pipeline.id, stage, &changes, ctx.now()).await?))
 }
 

@@ -1,12 +1,12 @@
 //! Promotions: one app's code, released in other apps of its pipeline.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use time::OffsetDateTime;
 
 use super::answer::Created;
 use super::error::ApiError;
-use super::extract::{Body, Caller};
+use super::extract::{Body, Caller, Named};
 use super::pipelines::{apps_in, find as find_pipeline};
 use super::releases;
 use super::types::{
@@ -59,7 +59,7 @@ pub(super) async fn create(
 pub(super) async fn info(
     State(ctx): State<Ctx>,
     Caller(account): Caller,
-    Path(promotion): Path<String>,
+    Named(promotion): Named,
 ) -> Result<Json<PipelinePromotion>, ApiError> {
     let promotion = find(&ctx, &account, &promotion).await?;
     let mut db = ctx.db.read().await?;
@@ -73,7 +73,7 @@ pub(super) async fn info(
 pub(super) async fn targets(
     State(ctx): State<Ctx>,
     Caller(account): Caller,
-    Path(promotion): Path<String>,
+    Named(promotion): Named,
 ) -> Result<Json<Vec<PipelinePromotionTarget>>, ApiError> {
     let promotion = find(&ctx, &account, &promotion).await?;
     let targets = db::pipeline_promotions::targets(&mut *ctx.db.read().await?, promotion.id).await?;

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Body as HttpBody;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use futures_util::TryStreamExt as _;
 use tokio::time::timeout;
@@ -84,7 +84,7 @@ fn checksum(text: &str) -> Result<Digest, ApiError> {
 /// with Heroku's; it is good for one upload.
 pub(super) async fn upload(
     State(ctx): State<Ctx>,
-    Path(slug): Path<String>,
+    Named(slug): Named,
     headers: HeaderMap,
     body: HttpBody,
 ) -> Result<StatusCode, ApiError> {

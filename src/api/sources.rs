@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::answer::Created;
 use super::error::ApiError;
-use super::extract::{Caller, Deploy, InApp};
+use super::extract::{Caller, Deploy, InApp, Named};
 use super::types::{self, SourceUrls};
 use super::urls::Urls;
 use crate::ctx::Ctx;
@@ -49,7 +49,7 @@ async fn new_source(ctx: &Ctx, by: &Account) -> Result<Created<types::Source>, A
 /// `PUT /blobs/sources/{upload}`: takes the archive, whatever its content type. A second one replaces it.
 pub(super) async fn upload(
     State(ctx): State<Ctx>,
-    Path(upload): Path<String>,
+    Named(upload): Named,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, ApiError> {
@@ -95,7 +95,7 @@ fn limited(body: BodyDataStream, limit: u64) -> impl Stream<Item = io::Result<By
 }
 
 /// `GET /blobs/sources/{source}`: gives the archive back.
-pub(super) async fn blob(State(ctx): State<Ctx>, Path(source): Path<String>) -> Result<Response, ApiError> {
+pub(super) async fn blob(State(ctx): State<Ctx>, Named(source): Named) -> Result<Response, ApiError> {
     let id: SourceId = source.parse().map_err(|_| ApiError::NotFound("source"))?;
     let source = db::sources::get(&mut *ctx.db.read().await?, id, ctx.now()).await?;
     let digest = source.and_then(|source| source.digest).ok_or(ApiError::NotFound("source"))?;

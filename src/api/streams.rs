@@ -2,23 +2,20 @@
 //! as Heroku's do: its CLI sends none.
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use tokio_util::io::ReaderStream;
 
 use super::error::ApiError;
+use super::extract::{Named, Names};
 use super::log_stream;
 use crate::ctx::Ctx;
 use crate::db;
 use crate::deploy;
 
 /// `GET /streams/builds/{build}`: the log of a build, to its end, also while it grows.
-pub(super) async fn build_output(
-    State(ctx): State<Ctx>,
-    Path(build): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
+pub(super) async fn build_output(State(ctx): State<Ctx>, Named(build): Named, headers: HeaderMap) -> Result<Response, ApiError> {
     let build = build.parse().map_err(|_| ApiError::NotFound("build"))?;
     let log = deploy::open_log(&ctx, build).await?.ok_or(ApiError::NotFound("build"))?;
     Ok(log_stream::respond(log, &headers))
@@ -28,7 +25,7 @@ pub(super) async fn build_output(
 /// take that for "not yet" (heroku-api 2.6).
 pub(super) async fn release_output(
     State(ctx): State<Ctx>,
-    Path(release): Path<String>,
+    Named(release): Named,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let release = release.parse().map_err(|_| ApiError::NotFound("release"))?;
@@ -37,11 +34,7 @@ pub(super) async fn release_output(
 }
 
 /// `GET /streams/dynos/{dyno}`: the output of a one-off command, likewise.
-pub(super) async fn dyno_output(
-    State(ctx): State<Ctx>,
-    Path(dyno): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
+pub(super) async fn dyno_output(State(ctx): State<Ctx>, Named(dyno): Named, headers: HeaderMap) -> Result<Response, ApiError> {
     let dyno = dyno.parse().map_err(|_| ApiError::NotFound("dyno"))?;
     let log = deploy::open_dyno_log(&ctx, dyno).await?.ok_or(ApiError::NotFound("dyno"))?;
     Ok(log_stream::respond(log, &headers))
@@ -50,7 +43,7 @@ pub(super) async fn dyno_output(
 /// `GET /streams/test-runs/{run}/{log}`: an output of a test run, likewise. Not found before it starts.
 pub(super) async fn test_log(
     State(ctx): State<Ctx>,
-    Path((run, log)): Path<(String, String)>,
+    Names([run, log]): Names<2>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let missing = || ApiError::NotFound("test_run");
@@ -64,7 +57,7 @@ pub(super) async fn test_log(
 }
 
 /// `GET /blobs/slugs/{slug}`: a slug's archive.
-pub(super) async fn slug_blob(State(ctx): State<Ctx>, Path(slug): Path<String>) -> Result<Response, ApiError> {
+pub(super) async fn slug_blob(State(ctx): State<Ctx>, Named(slug): Named) -> Result<Response, ApiError> {
     let id = slug.parse().map_err(|_| ApiError::NotFound("slug"))?;
     let slug = db::slugs::get(&mut *ctx.db.read().await?, id).await?.ok_or(ApiError::NotFound("slug"))?;
     let file = ctx.store.open_blob(&slug.digest).await?;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 
 use super::answer::Created;
 use super::error::ApiError;
-use super::extract::{Body, Caller, Named};
+use super::extract::{Body, Caller, Named, Names};
 use super::range::{Page, Range};
 use super::types::{self, IdRef, NewSourceBlob, NewTestRun, TestCase, TestNode, TestRunChange, Timestamp, stable_id};
 use super::urls::Urls;
@@ -66,7 +66,7 @@ pub(super) async fn list(
 pub(super) async fn info_by_number(
     State(ctx): State<Ctx>,
     Caller(account): Caller,
-    Path((pipeline, number)): Path<(String, String)>,
+    Names([pipeline, number]): Names<2>,
 ) -> Result<Json<types::TestRun>, ApiError> {
     let missing = || ApiError::NotFound("test_run");
     let number = number.parse().map_err(|_| missing())?;

@@ -20,8 +20,11 @@ pub enum Permission {
 /// What can be done in an app, as far as rights are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// See the app, its builds, releases, formation, dynos and collaborators, and what builds and commands have printed.
+    /// See the app, its builds, releases, formation, dynos and collaborators, and what builds and commands have
+    /// printed.
     See,
+    /// Read its log: what has happened, and what its commands have printed.
+    ReadLog,
     /// Get the code: slugs and their archives.
     ReadCode,
     /// Push, build, upload a slug and release it, set buildpacks, promote, place the app in a pipeline.
@@ -43,7 +46,7 @@ impl Action {
     #[must_use]
     pub fn needs(self) -> &'static [Permission] {
         match self {
-            Self::See => &[Permission::View],
+            Self::See | Self::ReadLog => &[Permission::View],
             Self::ReadCode | Self::Deploy => &[Permission::Deploy],
             Self::Configure | Self::Operate => &[Permission::Deploy, Permission::Operate],
             Self::Manage => &[Permission::Manage],
@@ -170,6 +173,7 @@ mod tests {
             let permissions: Permissions = permissions.parse().unwrap();
             let all = [
                 ("see", Action::See),
+                ("log", Action::ReadLog),
                 ("code", Action::ReadCode),
                 ("deploy", Action::Deploy),
                 ("configure", Action::Configure),
@@ -178,11 +182,11 @@ mod tests {
             ];
             all.into_iter().filter(|(_, action)| permissions.allow(*action)).map(|(name, _)| name).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(allowed("view"), "see");
-        assert_eq!(allowed("deploy"), "see code deploy configure operate");
-        assert_eq!(allowed("operate"), "see configure operate");
-        assert_eq!(allowed("manage"), "see manage");
-        assert_eq!(allowed("deploy,manage,operate"), "see code deploy configure operate manage");
+        assert_eq!(allowed("view"), "see log");
+        assert_eq!(allowed("deploy"), "see log code deploy configure operate");
+        assert_eq!(allowed("operate"), "see log configure operate");
+        assert_eq!(allowed("manage"), "see log manage");
+        assert_eq!(allowed("deploy,manage,operate"), "see log code deploy configure operate manage");
     }
 
     #[test]

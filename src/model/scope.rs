@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use super::Invalid;
+use super::{Action, Invalid};
 
 /// One scope of a token. "Protected" is what holds secrets: config vars, those of earlier releases among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +65,26 @@ impl FromStr for Scope {
 }
 
 impl Need {
+    /// For a request that reads, and is about something in an app.
+    #[must_use]
+    pub fn to_read(action: Action) -> Self {
+        match action {
+            Action::Configure => Self::ReadProtected,
+            _ => Self::Read,
+        }
+    }
+
+    /// For a request that changes something in an app. A log session is made only to be read, and shows no more than the
+    /// outputs of builds and commands do, which `read` opens.
+    #[must_use]
+    pub fn to_change(action: Action) -> Self {
+        match action {
+            Action::ReadLog => Self::Read,
+            Action::Configure => Self::WriteProtected,
+            _ => Self::Write,
+        }
+    }
+
     /// The table. Any one of the scopes is enough; who may write may read, and every token may tell whose it is.
     #[must_use]
     pub fn scopes(self) -> &'static [Scope] {

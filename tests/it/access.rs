@@ -111,6 +111,31 @@ async fn apps_that_a_body_names_ask_for_it_too() {
     }
 }
 
+#[tokio::test]
+async fn the_tests_of_a_pipeline_are_for_those_who_may_as_much_in_its_owners_apps() {
+    let (world, owner) = world_with_app().await;
+    let viewer = collaborator(&world, &owner, "view@example.com", &[]).await;
+    let operator = collaborator(&world, &owner, "operate@example.com", &["operate"]).await;
+    let deployer = collaborator(&world, &owner, "deploy@example.com", &["deploy"]).await;
+    let line = world.post(&owner, "/pipelines", json!({"name": "line"})).await.body["id"].clone();
+    world.post(&owner, "/pipeline-couplings", json!({"app": "example", "pipeline": line, "stage": "staging"})).await;
+    // Whoever sees it can put an app of their own into it, and has every permission there.
+    world.post(&viewer, "/apps", json!({"name": "of-viewer"})).await;
+    world.post(&viewer, "/pipeline-couplings", json!({"app": "of-viewer", "pipeline": line, "stage": "production"})).await;
+
+    let config = "/pipelines/line/stage/test/config-vars";
+    let run =
+        json!({"pipeline": line, "commit_branch": "main", "commit_sha": "x", "commit_message": "", "source_blob_url": "x:"});
+    for (user, may_configure, may_run) in [(&viewer, false, false), (&operator, true, false), (&deployer, true, true)] {
+        let email = &user.account.email;
+        assert_eq!(is_open(&world.get(user, config).await), may_configure, "{email}");
+        assert_eq!(is_open(&world.patch(user, config, json!({"A": "1"})).await), may_configure, "{email}");
+        assert_eq!(is_open(&world.post(user, "/test-runs", run.clone()).await), may_run, "{email}");
+        assert_eq!(world.get(user, "/pipelines/line/test-runs").await.status, StatusCode::OK, "{email}");
+    }
+    insta::assert_snapshot!(world.get(&viewer, config).await.error(), @"403 forbidden: You need the deploy or operate permission for this in an app of line that belongs to the pipeline's owner, who can give it to you: hoist access:update.");
+}
+
 fn permissions(answer: &Answer) -> Value {
     answer.body["permissions"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect()
 }

@@ -114,15 +114,19 @@ async fn scopes_open_what_they_say() {
         ("filter", Method::POST, "/filters/apps", r#"{"in":{"id":[]}}"#),
         ("config", Method::GET, "/apps/example/config-vars", ""),
         ("release-config", Method::GET, "/apps/example/releases/1/config-vars", ""),
+        ("test-config", Method::GET, "/pipelines/line/stage/test/config-vars", ""),
+        ("log", Method::POST, "/apps/example/log-sessions", "{}"),
         ("write", Method::PATCH, "/apps/example", r#"{"name":"example"}"#),
         ("create", Method::POST, "/pipelines", r#"{"name":"No_Name"}"#),
         ("set", Method::PATCH, "/apps/example/config-vars", "{}"),
+        ("set-test", Method::PATCH, "/pipelines/line/stage/test/config-vars", "{}"),
         ("key", Method::POST, "/account/keys", r#"{"public_key":""}"#),
         ("name", Method::PATCH, "/account", "{}"),
         ("tokens", Method::GET, ALL, ""),
         ("token", Method::POST, ALL, r#"{"scope":["all"]}"#),
         ("logout", Method::DELETE, "/oauth/sessions/~", ""),
     ];
+    world.post(&user, "/pipelines", json!({"name": "line"})).await;
     let mut table = Vec::new();
     for scope in ["identity", "read", "write", "read-protected", "write-protected", "global"] {
         let holder = scoped(&world, &user, &[scope]).await;
@@ -144,11 +148,11 @@ async fn scopes_open_what_they_say() {
     }
     insta::assert_snapshot!(table.join("\n"), @"
         identity: who keys
-        read: who keys list read filter
-        write: who keys list read filter write create
-        read-protected: who keys list read filter config release-config
-        write-protected: who keys list read filter config release-config write create set
-        global: who keys list read filter config release-config write create set key name tokens token logout
+        read: who keys list read filter log
+        write: who keys list read filter log write create
+        read-protected: who keys list read filter config release-config test-config log
+        write-protected: who keys list read filter config release-config test-config log write create set set-test
+        global: who keys list read filter config release-config test-config log write create set set-test key name tokens token logout
         ");
 }
 

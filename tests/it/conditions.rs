@@ -9,6 +9,7 @@ use serde_json::json;
 use tower::ServiceExt as _;
 
 use crate::api::world_with_app;
+use crate::api_world::{Answer, User};
 use crate::harness::Daemon;
 
 #[tokio::test]
@@ -39,6 +40,25 @@ async fn a_change_can_be_made_to_depend_on_what_is_there() {
     assert_eq!(gone.status, StatusCode::PRECONDITION_FAILED);
     let nobody = Request::delete("/apps/example").header("if-match", "*").body(Body::empty()).unwrap();
     assert_eq!(world.raw(nobody).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_change_that_is_not_made_is_counted_once_and_recorded() {
+    let (world, owner) = world_with_app().await;
+    let viewer = world.user("viewer@example.com").await;
+    world.post(&owner, "/apps/example/collaborators", json!({"user": "viewer@example.com", "permissions": ["view"]})).await;
+    let path = "/apps/example/config-vars";
+    let late = async |user: &User| world.send(user, Method::PATCH, path, &[("if-match", "\"old\"")], "{\"A\":\"1\"}").await;
+    let remaining = |answer: &Answer| answer.header("ratelimit-remaining").unwrap().parse::<u32>().unwrap();
+    let before = remaining(&world.get(&owner, path).await);
+    let refused = late(&owner).await;
+    assert_eq!((refused.status, remaining(&refused)), (StatusCode::PRECONDITION_FAILED, before - 1));
+    assert!(refused.header("request-id").is_some() && refused.header("access-control-allow-origin").is_some());
+    assert!(late(&viewer).await.error().starts_with("403 forbidden: You need the deploy or operate permission"));
+    let range = [("range", "number ..; max=2, order=desc")];
+    let events = world.send(&owner, Method::GET, "/apps/example/audit-events", &range, "").await.body;
+    let details: Vec<_> = events.as_array().unwrap().iter().map(|event| event["outcome"]["detail"].clone()).collect();
+    assert_eq!(details, ["403", "412"]);
 }
 
 #[tokio::test]

@@ -70,13 +70,13 @@ async fn tests_are_for_those_who_may_deploy_to_an_app_of_the_pipeline() {
     assert_snapshot!(table.join("\n"), @r"
     owner: list info start cancel config config:set
     view: list info
-    operate: list info
+    operate: list info config config:set
     manage: list info
     deploy: list info start cancel config config:set
     ");
     let viewer = world.user("other@example.com").await;
     world.post(&alice, "/apps/shop/collaborators", json!({"user": "other@example.com", "permissions": ["view"]})).await;
-    assert_snapshot!(world.post(&viewer, "/test-runs", new_run("https://localhost/app.tar.gz")).await.error(), @"403 forbidden: You need the deploy permission in an app of the pipeline pipe for this. The app's owner can give it to you, and so can everybody who has the manage permission: hoist access:update");
+    assert_snapshot!(world.post(&viewer, "/test-runs", new_run("https://localhost/app.tar.gz")).await.error(), @"403 forbidden: You need the deploy permission for this in an app of pipe that belongs to the pipeline's owner, who can give it to you: hoist access:update.");
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use super::answer::Created;
 use super::error::ApiError;
-use super::extract::{Body, InApp, See};
+use super::extract::{Body, InApp, ReadLog};
 use super::types::{LogSession, NewLogSession, Timestamp};
 use super::urls::Urls;
 use crate::ctx::Ctx;
@@ -40,7 +40,7 @@ const BEGINNING: &str = "retry: 10\n\n";
 /// `POST /apps/{app}/log-sessions`
 pub(super) async fn create(
     State(ctx): State<Ctx>,
-    at: InApp<See>,
+    at: InApp<ReadLog>,
     Body(new): Body<NewLogSession>,
 ) -> Result<Created<LogSession>, ApiError> {
     let now = ctx.now();

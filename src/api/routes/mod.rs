@@ -45,7 +45,9 @@ pub fn router(ctx: Ctx) -> Router {
         .finish_api_with(&mut api, fails_with_an_error);
     finish(&mut api);
     let api = Arc::new(api);
-    let routes = routes
+    let reads = routes.clone().layer(middleware::from_fn(marks::mark)).with_state(ctx.clone());
+    routes
+        .route_layer(middleware::from_fn_with_state(reads, conditions::if_match))
         .route_layer(middleware::from_fn_with_state(ctx.clone(), guard::guard))
         .route("/openapi.json", get(move || async move { Json(Arc::clone(&api)) }))
         .fallback(no_route)
@@ -55,12 +57,9 @@ pub fn router(ctx: Ctx) -> Router {
         .layer(middleware::from_fn(marks::mark))
         // Behind the marks: an ETag would want the whole of a stream first.
         .merge(streams())
-        .with_state(ctx);
-    routes
-        .clone()
-        .layer(middleware::from_fn_with_state(routes, conditions::if_match))
         .layer(conditions::cors())
         .layer(middleware::from_fn(marks::identify))
+        .with_state(ctx)
 }
 
 /// What is read and written as it comes. The addresses are told by the API, and are not made up by clients.
