@@ -1,7 +1,7 @@
 //! Add-ons, from being asked for to being released, and back.
 //!
 //! Every change is recorded first, then carried out on the server, then released; a task that no connection owns does it.
-//! Changes have their turns ([`Addons::turn`]), so that what somebody with the turn finds unsettled was cut off, by a crash or
+//! Changes have their turns (`Addons::turn`), so that what somebody with the turn finds unsettled was cut off, by a crash or
 //! by a server that was away: [`settle`] carries it out again.
 
 use std::collections::BTreeSet;
