@@ -10,7 +10,7 @@ use anstream::adapter::strip_str;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
-use super::{Daemon, User, WorkTree, normalise};
+use super::{Daemon, Terminal, User, WorkTree, normalise};
 
 /// What one command may take: node's start is most of it, and the machine may be busy.
 const TIME: Duration = Duration::from_mins(2);
@@ -22,6 +22,8 @@ pub(crate) struct Heroku {
     pub(crate) daemon: Daemon,
     pub(crate) user: User,
     pub(crate) tree: WorkTree,
+    /// What `HEROKU_API_KEY` is; without one, the CLI is whoever has logged in.
+    pub(crate) key: Option<String>,
     home: TempDir,
     node_modules: PathBuf,
 }
@@ -50,7 +52,8 @@ impl Heroku {
         let cache = home.path().join(".cache/heroku");
         std::fs::create_dir_all(&cache).unwrap();
         std::fs::write(cache.join("terms-of-service"), "").unwrap();
-        Some(Self { daemon, user, tree: WorkTree::with_pack(pack), home, node_modules })
+        let key = Some(user.token.clone());
+        Some(Self { daemon, user, tree: WorkTree::with_pack(pack), key, home, node_modules })
     }
 
     /// Runs `heroku` with the arguments of a command line and tells everything it printed.
@@ -72,6 +75,20 @@ impl Heroku {
         self.told(command, typed)
     }
 
+    /// Starts a shell's command line in a terminal, for a conversation.
+    pub(crate) fn terminal(&self, line: &str) -> Terminal {
+        Terminal::start(line, |script| self.prepare(script))
+    }
+
+    /// The standard output of a command that succeeds, as it is.
+    pub(crate) fn stdout(&self, line: &str) -> String {
+        let mut command = self.command("heroku");
+        command.args(shlex::split(line).unwrap());
+        let output = finish(command, b"");
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Runs git, which asks the CLI for its credentials.
     pub(crate) fn git(&self, line: &str) -> String {
         let mut command = self.command("git");
@@ -79,14 +96,20 @@ impl Heroku {
         self.told(command, b"")
     }
 
-    /// A program in the work tree, with the CLI's environment (heroku-api 1.2) and nothing else.
+    /// A program in the work tree, with the CLI's environment.
     pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        self.prepare(&mut command);
+        command
+    }
+
+    /// Puts a command in the work tree, with the CLI's environment (heroku-api 1.2) and nothing else.
+    fn prepare(&self, command: &mut Command) {
         let host = format!("http://{}", self.daemon.http);
         let ca = self.daemon.data_dir().join("ca.pem");
         let mut path = self.node_modules.join(".bin").into_os_string();
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
-        let mut command = Command::new(program);
         command
             .current_dir(self.tree.path())
             .env_clear()
@@ -96,7 +119,8 @@ impl Heroku {
         let hosts =
             ["HEROKU_HOST", "HEROKU_PARTICLEBOARD_URL", "HEROKU_BUILDPACK_REGISTRY_URL", "HEROKU_ANALYTICS_URL", "HOIST_URL"];
         command.envs(hosts.map(|name| (name, OsString::from(&host))));
-        command.env("HEROKU_API_KEY", &self.user.token).env("HOIST_API_KEY", &self.user.token);
+        let keys = self.key.iter().flat_map(|key| [("HEROKU_API_KEY", key), ("HOIST_API_KEY", key)]);
+        command.envs(keys);
         command.env("NODE_EXTRA_CA_CERTS", &ca).env("GIT_SSL_CAINFO", &ca);
         let fixed = [
             ("DISABLE_TELEMETRY", "true"),
@@ -111,7 +135,6 @@ impl Heroku {
             ("TZ", "UTC"),
         ];
         command.envs(fixed);
-        command
     }
 
     /// Runs a command to its end, and tells it as [`told`] does.
@@ -121,7 +144,8 @@ impl Heroku {
         told(output.status.code(), &text(&output.stdout), &text(&output.stderr))
     }
 
-    fn normal(&self, text: &str) -> String {
+    /// Makes what was printed comparable.
+    pub(crate) fn normal(&self, text: &str) -> String {
         // A terminal's "go to column 1" is what normalise knows as a carriage return; the end of a line comes from a
         // terminal inside a terminal.
         let text = strip_str(&text.replace("\x1b[G", "\r").replace("\r\r\n", "\n")).to_string();

@@ -1,5 +1,5 @@
 //! What the tests share: a daemon of their own (`daemon`), a user's work tree and git (`work_tree`), builds that wait
-//! for the test (`gated`), the real Heroku CLI (`heroku`), the release's processes run in the run stack (`slug`), a receiver
+//! for the test (`gated`), the real Heroku CLI (`heroku`), a terminal (`terminal`), the release's processes run in the run stack (`slug`), a receiver
 //! of webhooks (`receiver`), the servers of add-ons (`servers`), and whole transcripts made comparable (`normalise`).
 
 mod daemon;
@@ -10,6 +10,7 @@ mod normalise;
 mod receiver;
 mod servers;
 mod slug;
+mod terminal;
 mod work_tree;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub(crate) use normalise::normalise;
 pub(crate) use receiver::Receiver;
 pub(crate) use servers::{Redis, postgresql};
 pub(crate) use slug::page_of;
+pub(crate) use terminal::Terminal;
 pub(crate) use work_tree::{Pushed, WorkTree, interrupt, wait};
 
 /// The hoist executable under test.

@@ -19,6 +19,12 @@ fn normalise_line(line: &str) -> String {
     {
         return format!("{}TIME{}", normalise_line(&before[..start]), normalise_line(after));
     }
+    // JavaScript's: `Sun Nov 22 2026 13:43:39 GMT+0000 (Coordinated Universal Time)`
+    if let Some((before, after)) = line.split_once(" GMT+0000 (Coordinated Universal Time)")
+        && let Some(start) = before.len().checked_sub("Sun Nov 22 2026 13:43:39".len())
+    {
+        return format!("{}TIME{}", normalise_line(&before[..start]), normalise_line(after));
+    }
     let words = line.split_inclusive([' ', '/', '@']);
     words.map(normalise_word).collect()
 }
@@ -39,6 +45,24 @@ fn normalise_word(word: &str) -> String {
     }
     if bare.strip_prefix("127.0.0.1:").is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit())) {
         return format!("HOST{end}");
+    }
+    // `app[run.1234]`
+    if let Some((source, dyno)) = bare.strip_suffix(']').and_then(|bare| bare.split_once('[')) {
+        return format!("{source}[{}]{end}", normalise_word(dyno));
+    }
+    if bare.strip_prefix("hoist-").is_some_and(|token| token.len() == 64 && is_hex(token)) {
+        return format!("TOKEN{end}");
+    }
+    // As much of a token as lists show.
+    if let Some(shown) = bare.strip_prefix("hoist-")
+        && let Some((first, last)) = shown.split_once("**********")
+        && is_hex(first)
+        && is_hex(last)
+    {
+        return format!("TOK**********EN{end}");
+    }
+    if bare.len() == "2026-11-22T13:43:39.123456+00:00".len() && bare.ends_with("+00:00") && bare.as_bytes()[10] == b'T' {
+        return format!("TIME{end}");
     }
     if bare.len() == "2026-11-22T13:43:39Z".len() && bare.ends_with('Z') && bare.as_bytes()[10] == b'T' {
         return format!("TIME{end}");

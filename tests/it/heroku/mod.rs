@@ -2,12 +2,17 @@
 //! command costs a start of node.
 
 mod absent;
+mod addons;
 mod apps;
+mod ci;
+mod logs;
 mod people;
 mod pipelines;
 mod releases;
 mod run;
 mod side_by_side;
+mod tokens;
+mod webhooks;
 
 use crate::harness::Heroku;
 
