@@ -6,7 +6,7 @@ use super::addons::{plan_name, price, resolve};
 use super::apps::confirm;
 use super::client::Client;
 use super::error::CliError;
-use super::output::{Action, print};
+use super::output::{Action, print, print_json};
 use super::target::{Target, app_path, encode};
 use crate::api::types::{
     Addon, AddonAttachment, AddonChange, AddonEnd, Identity, NameOrId, NewAddon, NewAddonAttachment, Release,
@@ -30,6 +30,9 @@ pub(super) struct Create {
     wait: bool,
     #[command(flatten)]
     target: Target,
+    /// Output in JSON format
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -99,6 +102,9 @@ pub(super) fn create(client: &Client, args: &Create) -> Result<(), CliError> {
         action.done_with(&price(addon.billed_price.cents));
         Ok(addon)
     })?;
+    if args.json {
+        return print_json(&addon);
+    }
     print(&format!("Created {} as {}\n", addon.name, addon.config_vars.join(", ")))
 }
 

@@ -90,6 +90,9 @@ pub(super) struct Rename {
     newname: String,
     #[command(flatten)]
     target: Target,
+    /// Output in JSON format
+    #[arg(long)]
+    json: bool,
 }
 
 impl Apps {
@@ -221,16 +224,20 @@ fn rename(client: &Client, args: &Rename) -> Result<(), CliError> {
     let change = AppChange { name: Some(args.newname.clone()), ..AppChange::default() };
     let app: App = client.patch(&app_path(&name), &change)?;
     action.done();
-    print(&places(&app.web_url, &app.git_ssh_url))?;
+    if !args.json {
+        print(&places(&app.web_url, &app.git_ssh_url))?;
+    }
     if let Some(mut checkout) = Checkout::here()? {
         for (remote, url) in remotes_here(client, &checkout, &before) {
             let url = if url == before.git_ssh_url { app.git_ssh_url.clone() } else { url.replace(&before.name, &app.name) };
             checkout.set_remote(&remote, &url)?;
-            print(&format!("Git remote {remote} updated\n"))?;
+            if !args.json {
+                print(&format!("Git remote {remote} updated\n"))?;
+            }
         }
     }
     output::warn("Don't forget to update git remotes for all other local checkouts of the app.");
-    Ok(())
+    if args.json { print_json(&app) } else { Ok(()) }
 }
 
 /// `WEB_URL | GIT_URL`, as far as there are both.

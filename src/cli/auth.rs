@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::client::{Client, Server};
 use super::error::CliError;
 use super::netrc::{self, Entry};
-use super::output::{Action, note, print, warn};
+use super::output::{Action, note, print, print_json, warn};
 use crate::api::types::{Account, NewOauthAuthorization, OauthAuthorization, Seconds};
 use crate::config;
 use crate::model::Secret;
@@ -28,7 +28,7 @@ pub(super) enum Auth {
     Token,
     /// Display the current logged in user
     #[command(name = "whoami", alias = "auth:whoami")]
-    Whoami,
+    Whoami(Whoami),
 }
 
 #[derive(Debug, Args)]
@@ -38,15 +38,22 @@ pub(super) struct Login {
     expires_in: i64,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Whoami {
+    /// Output in JSON format
+    #[arg(long)]
+    json: bool,
+}
+
 impl Auth {
     pub(super) fn run(self) -> Result<(), CliError> {
         match self {
             Self::Login(args) => login(&args),
             Self::Logout => logout(),
             Self::Token => print(&format!("{}\n", Client::open()?.token().expose())),
-            Self::Whoami => {
+            Self::Whoami(args) => {
                 let account: Account = Client::open()?.get("/account")?;
-                print(&format!("{}\n", account.email))
+                if args.json { print_json(&account) } else { print(&format!("{}\n", account.email)) }
             }
         }
     }

@@ -22,23 +22,30 @@ pub(super) enum Authorizations {
     Create(Create),
     /// Show an existing OAuth authorization
     #[command(name = "authorizations:info")]
-    Info(Info),
+    Info(Shown),
     /// Update an OAuth authorization
     #[command(name = "authorizations:update")]
     Update(Update),
     /// Replace the token of an OAuth authorization
     #[command(name = "authorizations:rotate")]
-    Rotate(One),
+    Rotate(Shown),
     /// Revoke an OAuth authorization
     #[command(name = "authorizations:revoke", alias = "authorizations:destroy")]
-    Revoke(One),
+    Revoke(Revoke),
+}
+
+/// How an authorization is shown.
+#[derive(Debug, Args)]
+struct Format {
+    /// Output in JSON format
+    #[arg(short, long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// Output in JSON format
-    #[arg(short, long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 #[derive(Debug, Args)]
@@ -52,21 +59,20 @@ pub(super) struct Create {
     /// What it may be used for, separated by commas: global, identity, read, write, read-protected, write-protected
     #[arg(short, long, value_name = "LIST")]
     scope: Option<Scopes>,
-    /// Output in JSON format
-    #[arg(short, long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
     /// Only output the token
     #[arg(short = 'S', long)]
     short: bool,
 }
 
+/// An authorization that is shown, with or without a new token.
 #[derive(Debug, Args)]
-pub(super) struct Info {
+pub(super) struct Shown {
     /// Id of the authorization
     id: String,
-    /// Output in JSON format
-    #[arg(short, long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 #[derive(Debug, Args)]
@@ -76,10 +82,12 @@ pub(super) struct Update {
     /// What it is for
     #[arg(short, long)]
     description: String,
+    #[command(flatten)]
+    format: Format,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct One {
+pub(super) struct Revoke {
     /// Id of the authorization
     id: String,
 }
@@ -90,22 +98,19 @@ impl Authorizations {
         match self {
             Self::List(args) => list(&client, &args),
             Self::Create(args) => create(&client, args),
-            Self::Info(args) => {
-                let one: OauthAuthorization = client.get(&path(&args.id))?;
-                if args.json { print_json(&one) } else { print(&describe(&one)) }
-            }
+            Self::Info(args) => args.format.print(&client.get(&path(&args.id))?),
             Self::Update(args) => {
                 let action = Action::start("Updating OAuth Authorization");
                 let change = AuthorizationChange { description: Some(args.description), client: None };
-                let one: OauthAuthorization = client.patch(&path(&args.id), &change)?;
+                let one = client.patch(&path(&args.id), &change)?;
                 action.done();
-                print(&describe(&one))
+                args.format.print(&one)
             }
             Self::Rotate(args) => {
                 let action = Action::start("Rotating OAuth Authorization");
-                let one: OauthAuthorization = client.post(&format!("{}/actions/regenerate-tokens", path(&args.id)), &())?;
+                let one = client.post(&format!("{}/actions/regenerate-tokens", path(&args.id)), &())?;
                 action.done();
-                print(&describe(&one))
+                args.format.print(&one)
             }
             Self::Revoke(args) => {
                 let action = Action::start("Revoking OAuth Authorization");
@@ -117,6 +122,12 @@ impl Authorizations {
     }
 }
 
+impl Format {
+    fn print(&self, one: &OauthAuthorization) -> Result<(), CliError> {
+        if self.json { print_json(one) } else { print(&describe(one)) }
+    }
+}
+
 fn path(id: &str) -> String {
     format!("/oauth/authorizations/{}", encode(id))
 }
@@ -124,7 +135,7 @@ fn path(id: &str) -> String {
 fn list(client: &Client, args: &List) -> Result<(), CliError> {
     let mut all: Vec<OauthAuthorization> = client.list("/oauth/authorizations")?;
     all.sort_by(|a, b| a.description.cmp(&b.description));
-    if args.json {
+    if args.format.json {
         return print_json(&all);
     }
     let rows = all.into_iter().map(|one| [one.description, one.id.to_string(), one.scope.join(",")]);
@@ -144,7 +155,7 @@ fn create(client: &Client, args: Create) -> Result<(), CliError> {
     if args.short {
         return print(&format!("{}\n", made.access_token.map(|token| token.token).unwrap_or_default()));
     }
-    if args.json { print_json(&made) } else { print(&describe(&made)) }
+    args.format.print(&made)
 }
 
 fn describe(one: &OauthAuthorization) -> String {

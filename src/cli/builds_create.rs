@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::client::Client;
 use super::error::CliError;
-use super::output::{Action, print};
+use super::output::{Action, print, print_json};
 use super::source_tar;
 use super::target::{Target, app_path};
 use crate::api::types::{Build, NewBuild, NewSourceBlob, Source};
@@ -33,6 +33,9 @@ pub(super) struct Create {
     /// Build what git ignores, too
     #[arg(long)]
     include_vcs_ignore: bool,
+    /// Output in JSON format, when the build has ended
+    #[arg(long)]
+    json: bool,
 }
 
 /// Uploads the source, unless it has a URL, and shows the build to its end.
@@ -49,7 +52,11 @@ pub(super) fn create(client: &Client, args: &Create) -> Result<(), CliError> {
     // The log is what is being done; the data is the release.
     io::copy(&mut client.stream(&build.output_stream_url)?, &mut anstream::stderr())?;
     let build: Build = client.get(&format!("{builds}/{}", build.id))?;
+    if args.json {
+        print_json(&build)?;
+    }
     match (build.status.as_str(), build.release) {
+        ("succeeded", Some(_)) if args.json => Ok(()),
         ("succeeded", Some(_)) => print(&format!("Build {} succeeded\n", build.id)),
         _ => Err(CliError::User("Build failed".into())),
     }

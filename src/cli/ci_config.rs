@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use serde_json::json;
 
 use super::ci_target::PipelineTarget;
 use super::client::Client;
@@ -29,6 +30,9 @@ pub(super) struct Get {
     key: String,
     #[command(flatten)]
     target: PipelineTarget,
+    /// Output in JSON format
+    #[arg(long)]
+    json: bool,
     /// Output in shell format
     #[arg(short, long)]
     shell: bool,
@@ -41,6 +45,9 @@ pub(super) struct Set {
     vars: Vec<String>,
     #[command(flatten)]
     target: PipelineTarget,
+    /// Output in JSON format
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -67,6 +74,9 @@ pub(super) fn list(client: &Client, args: &List) -> Result<(), CliError> {
 
 pub(super) fn get(client: &Client, args: &Get) -> Result<(), CliError> {
     let vars: Vars = client.get(&path(&args.target.find(client)?))?;
+    if args.json {
+        return print_json(&json!({"key": args.key, "value": vars.get(&args.key)}));
+    }
     let value = vars.get(&args.key).map_or("", String::as_str);
     if args.shell {
         return print(&shell([(args.key.as_str(), value)].into_iter())?);
@@ -82,8 +92,12 @@ pub(super) fn set(client: &Client, args: &Set) -> Result<(), CliError> {
     let changes: BTreeMap<_, _> = changes.into_iter().collect();
     let vars: Vars = client.patch(&path(&pipeline), &changes)?;
     action.done();
-    let set = vars.iter().filter(|(key, _)| changes.contains_key(key.as_str()));
-    print(&output::fields(set.map(|(key, value)| (key.as_str(), value.clone()))))
+    let set: Vars = vars.into_iter().filter(|(key, _)| changes.contains_key(key.as_str())).collect();
+    if args.json {
+        print_json(&set)
+    } else {
+        print(&output::fields(set.iter().map(|(key, value)| (key.as_str(), value.clone()))))
+    }
 }
 
 pub(super) fn unset(client: &Client, args: &Unset) -> Result<(), CliError> {

@@ -67,6 +67,9 @@ pub(super) struct Set {
     vars: Vec<String>,
     #[command(flatten)]
     target: Target,
+    /// Output in JSON format
+    #[arg(short, long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -129,9 +132,12 @@ fn set(client: &Client, args: &Set) -> Result<(), CliError> {
     let action = Action::start(&format!("Setting {} and restarting {app}", keys.join(", ")));
     let vars: Vars = client.patch(&format!("{}/config-vars", app_path(&app)), &changes)?;
     action.done_with(&newest(client, &app)?);
-    print(&output::fields(
-        vars.iter().filter(|(key, _)| changes.contains_key(key.as_str())).map(|(key, value)| (key.as_str(), value.clone())),
-    ))
+    let set: Vars = vars.into_iter().filter(|(key, _)| changes.contains_key(key.as_str())).collect();
+    if args.json {
+        print_json(&set)
+    } else {
+        print(&output::fields(set.iter().map(|(key, value)| (key.as_str(), value.clone()))))
+    }
 }
 
 fn unset(client: &Client, args: &Unset) -> Result<(), CliError> {

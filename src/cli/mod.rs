@@ -170,6 +170,8 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use clap::CommandFactory as _;
 
     use super::*;
@@ -177,5 +179,35 @@ mod tests {
     #[test]
     fn the_commands_fit_together() {
         Cli::command().debug_assert();
+    }
+
+    /// These do something and say no more than that it is done.
+    const ACTIONS: &str = "serve login logout access:add access:update access:remove addons:attach addons:detach \
+        addons:destroy addons:rename addons:rotate apps:destroy authorizations:revoke builds:cancel builds:cache:purge \
+        ci:config:unset config:unset keys:add keys:remove pipelines:create pipelines:add pipelines:update pipelines:remove \
+        pipelines:rename pipelines:destroy ps:restart ps:stop releases:rollback releases:retry releases:block run \
+        webhooks:update webhooks:remove";
+    /// These print a text that is taken as it is: a log, a token, a script.
+    const TEXTS: &str = "builds:output releases:output logs auth:token user:add completion";
+
+    fn leaves(command: &clap::Command) -> Vec<&clap::Command> {
+        if !command.has_subcommands() {
+            return vec![command];
+        }
+        command.get_subcommands().flat_map(leaves).collect()
+    }
+
+    /// So a new command has it, or says here why not.
+    #[test]
+    fn whatever_prints_data_prints_it_as_json_too() {
+        let cli = Cli::command();
+        let has_json = |command: &&clap::Command| command.get_arguments().any(|argument| argument.get_long() == Some("json"));
+        let (with, without): (Vec<_>, Vec<_>) =
+            leaves(&cli).into_iter().filter(|command| !command.is_hide_set()).partition(has_json);
+        let names =
+            |commands: &[&clap::Command]| commands.iter().map(|command| command.get_name().to_owned()).collect::<BTreeSet<_>>();
+        let expected = ACTIONS.split_whitespace().chain(TEXTS.split_whitespace()).map(str::to_owned).collect();
+        assert_eq!(names(&without), expected);
+        assert!(with.len() > 40, "the tree was walked");
     }
 }

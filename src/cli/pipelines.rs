@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use super::client::Client;
 use super::error::CliError;
 use super::output::{self, Action, print, print_json};
-use super::pipelines_promote::{self, Promote};
+use super::pipelines_promote::{self, Diff, Promote};
 use super::pipelines_transfer::{self, Transfer};
 use super::target::{Target, encode};
 use crate::api::types::{
@@ -52,7 +52,7 @@ pub(super) enum Pipelines {
     Promote(Promote),
     /// Compare an app's code with that of the apps it is promoted to
     #[command(name = "pipelines:diff")]
-    Diff(OfApp),
+    Diff(Diff),
 }
 
 #[derive(Debug, Args)]
@@ -105,7 +105,7 @@ pub(super) struct Update {
 #[derive(Debug, Args)]
 pub(super) struct OfApp {
     #[command(flatten)]
-    pub(super) target: Target,
+    target: Target,
 }
 
 #[derive(Debug, Args)]

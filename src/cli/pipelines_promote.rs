@@ -4,11 +4,12 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::client::Client;
 use super::error::CliError;
-use super::output::{note, print, warn};
-use super::pipelines::{OfApp, coupling_of, members};
+use super::output::{note, print, print_json, warn};
+use super::pipelines::{coupling_of, members};
 use super::target::{Target, app_path};
 use crate::api::types::{
     App, IdRef, NewPipelinePromotion, NewPromotionSource, NewPromotionTarget, PipelinePromotion, PipelinePromotionTarget,
@@ -27,6 +28,30 @@ pub(super) struct Promote {
     /// Apps to promote to, with commas between [default: all of the next stage]
     #[arg(short, long, value_delimiter = ',')]
     to: Vec<String>,
+    /// Output in JSON format
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Diff {
+    #[command(flatten)]
+    target: Target,
+    /// Output in JSON format
+    #[arg(long)]
+    json: bool,
+}
+
+/// An app that would be promoted to.
+#[derive(Debug, Serialize)]
+struct Compared {
+    app: String,
+    /// Of what it runs, if that came with one.
+    commit: Option<String>,
+    is_up_to_date: bool,
+    /// None before the first release of code. Its address lets anybody read it, so it is not for JSON.
+    #[serde(skip)]
+    slug: Option<Slug>,
 }
 
 /// Texts of heroku-api 4.5.
@@ -51,21 +76,25 @@ pub(super) fn promote(client: &Client, args: &Promote) -> Result<(), CliError> {
     let promotion: PipelinePromotion = client.post("/pipeline-promotions", &new)?;
     note("Waiting for promotion to complete...");
     let outcomes = outcomes(client, &promotion)?;
+    if args.json {
+        print_json(&outcomes)?;
+    }
     let failed = outcomes.iter().any(|outcome| outcome.status == "failed");
     if failed {
         warn("Promotion to some apps failed");
     }
-    let lines = outcomes.iter().map(|outcome| {
-        let name = targets
-            .iter()
-            .find(|app| app.id == outcome.app.id)
-            .map_or_else(|| outcome.app.id.to_string(), |app| app.name.clone());
-        let why = outcome.error_message.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-        format!("{name}: {}{why}\n", outcome.status)
-    });
-    let head = if failed { "" } else { "\nPromotion successful\n" };
-    print(&(head.to_owned() + &lines.collect::<String>()))?;
+    if !args.json {
+        let head = if failed { "" } else { "\nPromotion successful\n" };
+        print(&(head.to_owned() + &outcomes.iter().map(|outcome| describe(outcome, &targets)).collect::<String>()))?;
+    }
     if failed { Err(CliError::User("Not every app was promoted to.".into())) } else { Ok(()) }
+}
+
+fn describe(outcome: &PipelinePromotionTarget, targets: &[&App]) -> String {
+    let target = targets.iter().find(|app| app.id == outcome.app.id);
+    let name = target.map_or_else(|| outcome.app.id.to_string(), |app| app.name.clone());
+    let why = outcome.error_message.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    format!("{name}: {}{why}\n", outcome.status)
 }
 
 fn downstream<'a>(apps: &'a [(App, Stage)], name: &str, stage: Stage) -> Result<Vec<&'a App>, CliError> {
@@ -99,7 +128,7 @@ fn outcomes(client: &Client, promotion: &PipelinePromotion) -> Result<Vec<Pipeli
 }
 
 /// Compares by what the releases say of their code: hoist knows no other place where it is.
-pub(super) fn diff(client: &Client, args: &OfApp) -> Result<(), CliError> {
+pub(super) fn diff(client: &Client, args: &Diff) -> Result<(), CliError> {
     let coupling = coupling_of(client, &args.target)?;
     let name = args.target.app()?;
     let apps = members(client, &coupling.pipeline.id.to_string())?;
@@ -108,18 +137,31 @@ pub(super) fn diff(client: &Client, args: &OfApp) -> Result<(), CliError> {
         return Err(CliError::User(format!("{name} is not promoted any further from '{stage}' stage.")));
     };
     let source = current_slug(client, &name)?.ok_or_else(|| CliError::User(format!("No release was found for {name}.")))?;
-    let mut lines = Vec::new();
-    for (app, _) in apps.iter().filter(|(_, stage)| *stage == next) {
-        lines.push(match current_slug(client, &app.name)? {
-            None => format!("\n{name} was not compared to {0} as {0} does not have any releases\n", app.name),
-            Some(slug) if slug.checksum == source.checksum => format!("\n{name} is up to date with {}\n", app.name),
-            Some(slug) => format!("\n{name} ({}) differs from {} ({})\n", commit(&source), app.name, commit(&slug)),
-        });
+    let mut all = Vec::new();
+    for (app, _) in apps.into_iter().filter(|(_, stage)| *stage == next) {
+        let slug = current_slug(client, &app.name)?;
+        let is_up_to_date = slug.as_ref().is_some_and(|slug| slug.checksum == source.checksum);
+        let commit = slug.as_ref().and_then(|slug| slug.commit.clone());
+        all.push(Compared { app: app.name, commit, is_up_to_date, slug });
     }
-    if lines.is_empty() {
+    if all.is_empty() {
         return Err(CliError::User(format!("Cannot diff {name} as there are no downstream apps configured")));
     }
-    print(&lines.concat())
+    if args.json {
+        return print_json(&all);
+    }
+    print(&all.iter().map(|one| one.describe(&name, &source)).collect::<String>())
+}
+
+impl Compared {
+    fn describe(&self, name: &str, source: &Slug) -> String {
+        let app = &self.app;
+        match &self.slug {
+            None => format!("\n{name} was not compared to {app} as {app} does not have any releases\n"),
+            Some(_) if self.is_up_to_date => format!("\n{name} is up to date with {app}\n"),
+            Some(slug) => format!("\n{name} ({}) differs from {app} ({})\n", commit(source), commit(slug)),
+        }
+    }
 }
 
 fn commit(slug: &Slug) -> String {

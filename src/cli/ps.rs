@@ -52,6 +52,9 @@ pub(super) struct Scale {
     updates: Vec<FormationUpdate>,
     #[command(flatten)]
     target: Target,
+    /// Output in JSON format
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -109,6 +112,9 @@ fn scale(client: &Client, args: &Scale) -> Result<(), CliError> {
     let path = format!("{}/formation", app_path(&app));
     if args.updates.is_empty() {
         let formation: Vec<Formation> = client.list(&path)?;
+        if args.json {
+            return print_json(&formation);
+        }
         if formation.is_empty() {
             return Err(CliError::User(format!("No process types on {app}. Upload a Procfile to add process types.")));
         }
@@ -120,7 +126,7 @@ fn scale(client: &Client, args: &Scale) -> Result<(), CliError> {
     let formation = formation.map_err(|error| with_advice(client, &path, &args.updates, error))?;
     let scales: Vec<_> = formation.iter().map(|one| format!("{} at {}:{}", one.kind, one.quantity, one.size)).collect();
     action.done_with(&format!("now running {}", scales.join(", ")));
-    Ok(())
+    if args.json { print_json(&formation) } else { Ok(()) }
 }
 
 /// Adds to the answer that there is no such process type which one was named, and which one may have been meant.

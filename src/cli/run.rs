@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::attach;
 use super::client::Client;
 use super::error::CliError;
-use super::output::{self, Action, print};
+use super::output::{self, Action, print, print_json};
 use super::target::{Target, app_path};
 use super::terminal::{self, RawMode};
 use crate::api::types::{Dyno, NewDyno};
@@ -62,6 +62,9 @@ pub(super) struct Detached {
     /// Show the output
     #[arg(short, long)]
     tail: bool,
+    /// Output in JSON format
+    #[arg(long, conflicts_with = "tail")]
+    json: bool,
 }
 
 impl Run {
@@ -110,6 +113,9 @@ fn detached(client: &Client, args: &Detached) -> Result<(), CliError> {
     action.done_with(&dyno.name);
     if args.tail {
         return show(client, &dyno);
+    }
+    if args.json {
+        return print_json(&dyno);
     }
     print(&format!("Run hoist logs --app {app} --dyno {} to view the output.\n", dyno.name))
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
 use super::error::CliError;
 use super::output;
@@ -33,12 +34,18 @@ pub(super) struct Build {
     mirror: Option<String>,
     #[command(flatten)]
     place: PlaceArgs,
+    /// Output in JSON format
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct List {
     #[command(flatten)]
     place: PlaceArgs,
+    /// Output in JSON format
+    #[arg(long)]
+    json: bool,
 }
 
 impl Stacks {
@@ -55,7 +62,7 @@ impl Build {
         let config = Config::load_place(&self.place).map_err(anyhow::Error::from)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("can't start the runtime")?;
         let stack = runtime.block_on(self.build(&config))?;
-        output::print(&describe(&stack))
+        if self.json { output::print_json(&Shown::of(&stack)) } else { output::print(&describe(&stack)) }
     }
 
     async fn build(&self, config: &Config) -> anyhow::Result<Stack> {
@@ -72,10 +79,26 @@ impl List {
     fn run(self) -> Result<(), CliError> {
         let config = Config::load_place(&self.place).map_err(anyhow::Error::from)?;
         let stacks = stack::list(&config.stacks_dir).map_err(anyhow::Error::from)?;
+        if self.json {
+            return output::print_json(&stacks.iter().map(Shown::of).collect::<Vec<_>>());
+        }
         if stacks.is_empty() {
             output::note(&format!("No stacks yet. Make one of: {} with `hoist stack:build NAME`.", stack::recipes().join(", ")));
         }
         output::print(&stacks.iter().map(describe).collect::<String>())
+    }
+}
+
+/// What is told of a stack as JSON.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    name: &'a str,
+    digest: String,
+}
+
+impl<'a> Shown<'a> {
+    fn of(stack: &'a Stack) -> Self {
+        Self { name: stack.name.as_str(), digest: stack.digest.to_string() }
     }
 }
 

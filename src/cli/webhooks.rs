@@ -2,6 +2,7 @@
 //! `webhooks:events` have their own file
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
 use super::client::Client;
 use super::error::CliError;
@@ -80,6 +81,9 @@ struct Settings {
 pub(super) struct Add {
     #[command(flatten)]
     settings: Settings,
+    /// Output in JSON format
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -109,12 +113,20 @@ pub(super) struct Remove {
     target: Target,
 }
 
+/// A new webhook, with the secret that is shown this once.
+#[derive(Debug, Serialize)]
+struct Added {
+    #[serde(flatten)]
+    webhook: Webhook,
+    secret: Option<String>,
+}
+
 impl Webhooks {
     pub(super) fn run(self) -> Result<(), CliError> {
         let client = Client::open()?;
         match self {
             Self::List(args) => list(&client, &args),
-            Self::Add(args) => add(&client, args.settings),
+            Self::Add(args) => add(&client, args),
             Self::Info(args) => info(&client, &args),
             Self::Update(args) => update(&client, args),
             Self::Remove(args) => remove(&client, &args),
@@ -141,7 +153,7 @@ fn list(client: &Client, args: &List) -> Result<(), CliError> {
     print(&output::table(["Webhook ID", "URL", "Include", "Level"], &rows))
 }
 
-fn add(client: &Client, settings: Settings) -> Result<(), CliError> {
+fn add(client: &Client, Add { settings, json }: Add) -> Result<(), CliError> {
     let app = settings.target.app()?;
     let action = Action::start(&format!("Adding webhook to {app}"));
     let new = NewWebhook {
@@ -152,8 +164,11 @@ fn add(client: &Client, settings: Settings) -> Result<(), CliError> {
         url: settings.url,
     };
     let path = format!("{}/webhooks", app_path(&app));
-    let (_, secret): (Webhook, _) = client.post_for_header(&path, &new, SECRET_HEADER)?;
+    let (webhook, secret) = client.post_for_header(&path, &new, SECRET_HEADER)?;
     action.done();
+    if json {
+        return print_json(&Added { webhook, secret });
+    }
     let Some(secret) = secret else {
         output::warn("no secret found");
         return Ok(());

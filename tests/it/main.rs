@@ -27,6 +27,7 @@ mod ci;
 mod ci_cli;
 mod cli;
 mod cli_advice;
+mod cli_json;
 mod completion;
 mod conditions;
 mod contract;

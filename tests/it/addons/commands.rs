@@ -1,6 +1,7 @@
 //! hoist's own commands.
 
 use insta::assert_snapshot;
+use serde_json::Value;
 
 use super::config;
 use crate::cli::Desk;
@@ -103,6 +104,8 @@ async fn an_add_on_from_birth_to_death() {
     assert_snapshot!(run(&["addons:destroy", "prime-db", "-c", "example", "--force"]).await, @"Destroying prime-db on example... done");
     let release = run(&["releases:info", "v3", "-a", "example"]).await;
     assert!(release.contains("Add-ons:                hoist-postgresql:essential-0"), "{release}");
+    let made = desk.run(&["addons:create", "hoist-redis", "--name", "cache", "--json", "-a", "example"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&made.stdout).unwrap()["name"], "cache");
     let diff = run(&["releases:diff", "v1", "v3", "-a", "example"]).await;
     assert!(diff.contains("=== Add-ons\n\n+ main-db as DATABASE\n"), "{diff}");
 }
