@@ -36,19 +36,6 @@ fn an_app_from_birth_to_death() {
     Dynos:
     Stack:          debian-12
     "#);
-    assert_snapshot!(heroku.run("info --shell"), @r#"
-    auto_cert_mgmt=false
-    addons=
-    collaborators=
-    git_url=https://HOST/shop.git
-    web_url=https://shop.example.com/
-    repo_size=0 B
-    slug_size=0 B
-    owner=dev@example.com
-    region=us
-    dynos={}
-    stack=debian-12
-    "#);
     assert_snapshot!(heroku.run("rename store"), @r#"
     https://store.example.com/ | https://HOST/store.git
     Git remote heroku updated
@@ -68,12 +55,6 @@ fn an_app_from_birth_to_death() {
     [exit 1]
     "#);
     assert_snapshot!(heroku.run("destroy --confirm store"), @"E> Destroying store (including all add-ons)... done");
-    assert_snapshot!(heroku.run("info -a store"), @r#"
-    E>  ›   Error: Couldn't find that app.
-    E>  ›
-    E>  ›   Error ID: not_found
-    [exit 2]
-    "#);
 }
 
 #[test]

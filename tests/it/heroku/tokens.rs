@@ -58,12 +58,6 @@ fn an_authorization_from_birth_to_death() {
     Updated at:  TIME (less than a minute ago)
     "#);
     assert_snapshot!(heroku.run(&format!("authorizations:revoke {id}")), @"E> Revoking OAuth Authorization... done, revoked authorization from notebook");
-    assert_snapshot!(heroku.run(&format!("authorizations:info {id}")), @r#"
-    E>  ›   Error: Couldn't find that authorization.
-    E>  ›
-    E>  ›   Error ID: not_found
-    [exit 2]
-    "#);
     assert_snapshot!(heroku.run("authorizations:create -s everything"), @r#"
     E> Creating OAuth Authorization... !
     E>  ›   Error: `everything` is not a scope: use some of global, identity, read, read-protected, write, write-protected

@@ -47,8 +47,4 @@ fn a_webhook_from_birth_to_death() {
      ID   TIME   succeeded   api:release   sync    1          204
     "#);
     assert_snapshot!(heroku.run(&format!("webhooks:remove {id} -a shop")), @"E> Removing webhook ID from shop... done");
-    assert_snapshot!(heroku.run("webhooks -a shop"), @r#"
-    shop has no webhooks
-    Use  $ heroku webhooks:add  to add one.
-    "#);
 }
