@@ -185,8 +185,8 @@ mod tests {
     const ACTIONS: &str = "serve login logout access:add access:update access:remove addons:attach addons:detach \
         addons:destroy addons:rename addons:rotate apps:destroy authorizations:revoke builds:cancel builds:cache:purge \
         ci:config:unset config:unset keys:add keys:remove pipelines:create pipelines:add pipelines:update pipelines:remove \
-        pipelines:rename pipelines:destroy ps:restart ps:stop releases:rollback releases:retry releases:block run \
-        webhooks:update webhooks:remove";
+        pipelines:rename pipelines:transfer pipelines:destroy ps:restart ps:stop releases:rollback releases:retry \
+        releases:block run webhooks:update webhooks:remove";
     /// These print a text that is taken as it is: a log, a token, a script.
     const TEXTS: &str = "builds:output releases:output logs auth:token user:add completion";
 
