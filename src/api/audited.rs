@@ -1,7 +1,7 @@
 //! Requests as the audit trail has them: what changes something, and what was refused for want of a permission.
 
-use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{MatchedPath, Request};
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest as _, MatchedPath, Request};
 use axum::http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::error::ApiError;
 use super::guard::Holder;
-use super::routes::BODY_LIMIT;
 use crate::audit::{self, Begun};
 use crate::auth;
 use crate::ctx::Ctx;
@@ -54,7 +53,8 @@ pub(super) async fn begin(ctx: &Ctx, holder: Option<&Holder>, request: Request) 
     let (parts, body) = request.into_parts();
     let changes = !matches!(parts.method, Method::GET | Method::HEAD);
     let (body, bytes) = if changes {
-        let bytes = to_bytes(body, BODY_LIMIT).await.map_err(|_| ApiError::TooLarge)?;
+        // By the router's limit.
+        let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await?;
         (Body::from(bytes.clone()), bytes)
     } else {
         (body, Bytes::new())

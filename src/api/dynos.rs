@@ -14,6 +14,7 @@ use super::types::{self, NamedRef, NewDyno, ReleaseRef, Timestamp};
 use super::urls::Urls;
 use crate::ctx::Ctx;
 use crate::db;
+use crate::db::logs::LogOf;
 use crate::deploy::{self, Dyno, RunRequest};
 use crate::model::{App, ConfigKey, ProcessType, Release, WindowSize};
 
@@ -64,7 +65,7 @@ pub(super) async fn info(State(ctx): State<Ctx>, at: InApp<See>, Named(dyno): Na
     }
     let mut db = ctx.db.read().await?;
     let dyno = db::dynos::find(&mut db, at.app.id, &dyno).await?.ok_or(ApiError::NotFound("dyno"))?;
-    let is_kept = known.is_some_and(|dyno| !dyno.is_attached) || db::dynos::log(&mut db, dyno.id).await?.is_some();
+    let is_kept = known.is_some_and(|dyno| !dyno.is_attached) || db::logs::get(&mut db, LogOf::Dyno(dyno.id)).await?.is_some();
     let release = db::releases::by_id(&mut db, at.app.id, dyno.release).await?.ok_or(ApiError::NotFound("release"))?;
     let output_stream_url = is_kept.then(|| urls.dyno_output(dyno.id));
     Ok(Json(types::Dyno { output_stream_url, ..describe_recorded(&at.app, dyno, &release) }))

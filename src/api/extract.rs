@@ -50,42 +50,18 @@ pub(super) trait Allowed {
     const ACTION: Action;
 }
 
-#[derive(Debug)]
-pub(super) struct See;
-#[derive(Debug)]
-pub(super) struct ReadLog;
-#[derive(Debug)]
-pub(super) struct ReadCode;
-#[derive(Debug)]
-pub(super) struct Deploy;
-#[derive(Debug)]
-pub(super) struct Configure;
-#[derive(Debug)]
-pub(super) struct Operate;
-#[derive(Debug)]
-pub(super) struct Manage;
+macro_rules! actions {
+    ($($action:ident),+) => {$(
+        #[derive(Debug)]
+        pub(super) struct $action;
 
-impl Allowed for See {
-    const ACTION: Action = Action::See;
+        impl Allowed for $action {
+            const ACTION: Action = Action::$action;
+        }
+    )+};
 }
-impl Allowed for ReadLog {
-    const ACTION: Action = Action::ReadLog;
-}
-impl Allowed for ReadCode {
-    const ACTION: Action = Action::ReadCode;
-}
-impl Allowed for Deploy {
-    const ACTION: Action = Action::Deploy;
-}
-impl Allowed for Configure {
-    const ACTION: Action = Action::Configure;
-}
-impl Allowed for Operate {
-    const ACTION: Action = Action::Operate;
-}
-impl Allowed for Manage {
-    const ACTION: Action = Action::Manage;
-}
+
+actions!(See, ReadLog, ReadCode, Deploy, Configure, Operate, Manage);
 
 /// The last thing that the path names: `7` in `/apps/example/releases/7`.
 #[derive(Debug)]

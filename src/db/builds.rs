@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{Connection, DbError, Window, build_sources, events, row};
 use crate::model::{
-    AccountId, AppId, BuildId, BuildStatus, BuildpackRef, Change, CommitId, Digest, Facts, SlugId, SourceBlob, StackName,
+    AccountId, AppId, BuildId, BuildStatus, BuildpackRef, Change, CommitId, Facts, SlugId, SourceBlob, StackName,
 };
 
 /// A build with its outcome, if it has ended.
@@ -121,23 +121,6 @@ pub async fn unended(db: &mut Connection) -> Result<Vec<Build>, DbError> {
 /// Tells whether a build was recorded at all.
 pub async fn exists(db: &mut Connection, id: BuildId) -> Result<bool, DbError> {
     Ok(sqlx::query("SELECT 1 FROM builds WHERE id = ?").bind(id.to_string()).fetch_optional(db).await?.is_some())
-}
-
-/// Records where a build's finished log is kept; doing so twice changes nothing.
-pub async fn set_log(db: &mut Connection, id: BuildId, log: &Digest, at: OffsetDateTime) -> Result<(), DbError> {
-    sqlx::query("INSERT INTO build_logs (build_id, digest, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
-        .bind(id.to_string())
-        .bind(log.to_string())
-        .bind(row::millis(at))
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
-/// Where a build's finished log is kept.
-pub async fn log(db: &mut Connection, id: BuildId) -> Result<Option<Digest>, DbError> {
-    let row = sqlx::query("SELECT digest FROM build_logs WHERE build_id = ?").bind(id.to_string()).fetch_optional(db).await?;
-    row.as_ref().map(|row| row::text(row, "digest")).transpose()
 }
 
 fn build(row: &SqliteRow) -> Result<Build, DbError> {

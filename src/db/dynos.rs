@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
 use super::{Connection, DbError, events, row};
-use crate::model::{AccountId, AppId, Change, Digest, DynoId, Facts, ProcessType, ReleaseId};
+use crate::model::{AccountId, AppId, Change, DynoId, Facts, ProcessType, ReleaseId};
 
 /// A one-off command, with its end if it has ended.
 #[derive(Debug, Clone)]
@@ -96,23 +96,6 @@ pub async fn unended(db: &mut Connection) -> Result<Vec<Dyno>, DbError> {
 /// Tells whether there is such a command in any app.
 pub async fn exists(db: &mut Connection, id: DynoId) -> Result<bool, DbError> {
     Ok(sqlx::query("SELECT 1 FROM dynos WHERE id = ?").bind(id.to_string()).fetch_optional(db).await?.is_some())
-}
-
-/// Records where a command's finished output is kept; doing so twice changes nothing.
-pub async fn set_log(db: &mut Connection, id: DynoId, log: &Digest, at: OffsetDateTime) -> Result<(), DbError> {
-    sqlx::query("INSERT INTO dyno_logs (dyno_id, digest, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
-        .bind(id.to_string())
-        .bind(log.to_string())
-        .bind(row::millis(at))
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
-/// Where a command's finished output is kept.
-pub async fn log(db: &mut Connection, id: DynoId) -> Result<Option<Digest>, DbError> {
-    let row = sqlx::query("SELECT digest FROM dyno_logs WHERE dyno_id = ?").bind(id.to_string()).fetch_optional(db).await?;
-    row.as_ref().map(|row| row::text(row, "digest")).transpose()
 }
 
 fn dyno(row: &SqliteRow) -> Result<Dyno, DbError> {

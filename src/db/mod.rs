@@ -1,11 +1,12 @@
 //! All SQL: one file per table, plain functions over a connection, so that any of them can share a transaction.
 //!
-//! In reading order: who (`accounts`, `tokens`, `ssh_keys`) and what they did (`audit`), what (`apps`, `app_details`, `collaborators`, `buildpacks`), the
-//! repository (`refs`, `packs`), what was uploaded and built (`sources`, `builds`, `build_sources`, `slugs`) or is to be
-//! uploaded (`slug_uploads`), what was released (`releases`, `phases`), how it is scaled (`formations`) and promoted
-//! (`pipelines` and its kin), what was run (`dynos`), set up (`app_setups`) and tested (`test_runs`, `test_cases`), which
-//! databases apps use (`addons`, `addon_attachments`). `events` is what has happened, and `webhooks` with
-//! `webhook_deliveries` who is told. `cipher` keeps config vars secret at rest.
+//! In reading order: who (`accounts`, `tokens`, `ssh_keys`) and what they did (`audit`), what (`apps`, `app_details`,
+//! `collaborators`, `buildpacks`), the repository (`refs`, `packs`), what was uploaded and built (`sources`, `builds`,
+//! `build_sources`, `slugs`) or is to be uploaded (`slug_uploads`), what was released (`releases`, `phases`), how it is
+//! scaled (`formations`) and promoted (`pipelines` and its kin), what was run (`dynos`) and put out (`logs`), set up
+//! (`app_setups`) and tested (`test_runs`, `test_cases`), which databases apps use (`addons`, `addon_attachments`).
+//! `events` is what has happened, and `webhooks` with `webhook_deliveries` who is told. `cipher` keeps config vars
+//! secret at rest.
 //!
 //! SQLite in WAL mode with `synchronous=FULL`: what `commit` has answered survives a power cut. One writer and
 //! several readers per process; other processes (`hoist admin`) wait their turn by the busy time-out.
@@ -38,6 +39,7 @@ pub mod pipeline_promotions;
 pub mod pipelines;
 
 pub mod dynos;
+pub mod logs;
 
 pub mod addon_attachments;
 pub mod addons;

@@ -1,9 +1,7 @@
 //! What belongs to a release's command: the refs that wait for its success, and its output.
 
-use time::OffsetDateTime;
-
 use super::{Connection, DbError, row};
-use crate::model::{CommitId, Digest, RefName, ReleaseId};
+use crate::model::{CommitId, RefName, ReleaseId};
 
 /// A ref that moves when its release succeeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,21 +31,4 @@ pub async fn refs(db: &mut Connection, release: ReleaseId) -> Result<Vec<Waiting
         Ok(WaitingRef { name: row::text(row, "name")?, old, new })
     };
     rows.fetch_all(db).await?.iter().map(waiting).collect()
-}
-
-/// Records where the command's finished output is kept; doing so twice changes nothing.
-pub async fn set_log(db: &mut Connection, release: ReleaseId, log: &Digest, at: OffsetDateTime) -> Result<(), DbError> {
-    sqlx::query("INSERT INTO release_logs (release_id, digest, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
-        .bind(release.to_string())
-        .bind(log.to_string())
-        .bind(row::millis(at))
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
-/// Where the command's finished output is kept.
-pub async fn log(db: &mut Connection, release: ReleaseId) -> Result<Option<Digest>, DbError> {
-    let row = sqlx::query("SELECT digest FROM release_logs WHERE release_id = ?").bind(release.to_string());
-    row.fetch_optional(db).await?.as_ref().map(|row| row::text(row, "digest")).transpose()
 }

@@ -2,10 +2,9 @@
 
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
-use time::OffsetDateTime;
 
 use super::{Connection, DbError, Window, row};
-use crate::model::{Digest, PipelineId, TestLog, TestRun, TestRunEnd, TestRunId};
+use crate::model::{PipelineId, TestRun, TestRunEnd, TestRunId};
 
 const SELECT: &str = "SELECT test_runs.*, test_run_ends.status, test_run_ends.exit_code, test_run_ends.message AS end_message,
     test_run_ends.error_status, test_run_ends.created_at AS ended_at
@@ -79,31 +78,6 @@ pub async fn window(db: &mut Connection, pipeline: PipelineId, window: Window) -
 pub async fn unended(db: &mut Connection) -> Result<Vec<TestRun>, DbError> {
     let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE test_run_ends.run_id IS NULL ORDER BY test_runs.created_at"));
     sqlx::query(sql).fetch_all(db).await?.iter().map(run).collect()
-}
-
-/// Records where a run's finished output is kept; doing so twice changes nothing.
-pub async fn set_log(
-    db: &mut Connection,
-    id: TestRunId,
-    log: TestLog,
-    digest: &Digest,
-    at: OffsetDateTime,
-) -> Result<(), DbError> {
-    sqlx::query("INSERT INTO test_logs (run_id, log, digest, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
-        .bind(id.to_string())
-        .bind(log.as_str())
-        .bind(digest.to_string())
-        .bind(row::millis(at))
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
-/// Where a run's finished output is kept.
-pub async fn log(db: &mut Connection, id: TestRunId, log: TestLog) -> Result<Option<Digest>, DbError> {
-    let query = sqlx::query("SELECT digest FROM test_logs WHERE run_id = ? AND log = ?");
-    let row = query.bind(id.to_string()).bind(log.as_str()).fetch_optional(db).await?;
-    row.as_ref().map(|row| row::text(row, "digest")).transpose()
 }
 
 fn run(row: &SqliteRow) -> Result<TestRun, DbError> {

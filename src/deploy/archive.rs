@@ -8,6 +8,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
 
 use crate::ctx::Ctx;
+pub(super) use crate::db::logs::LogOf;
 use crate::db::{self, DbError};
 use crate::model::{AppId, BuildId, Digest, DynoId, ReleaseId, TestLog, TestRunId};
 use crate::transcript::Follower;
@@ -47,15 +48,6 @@ impl Log {
     }
 }
 
-/// What a log is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LogOf {
-    Build(BuildId),
-    Release(ReleaseId),
-    Dyno(DynoId),
-    Test(TestRunId, TestLog),
-}
-
 /// Why a log could not be kept or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
@@ -84,8 +76,7 @@ pub async fn open_log(ctx: &Ctx, build: BuildId) -> Result<Option<Log>, ArchiveE
     if let Some(entry) = ctx.builds.find(build) {
         return Ok(Some(Log(Source::Growing(entry.transcript.follow()))));
     }
-    let digest = db::builds::log(&mut *ctx.db.read().await?, build).await?;
-    open_archived(ctx, digest).await
+    open_archived(ctx, LogOf::Build(build)).await
 }
 
 /// Opens the output of a release's command; `None` when there is none, or not yet.
@@ -93,8 +84,7 @@ pub async fn open_release_log(ctx: &Ctx, release: ReleaseId) -> Result<Option<Lo
     if let Some(log) = ctx.dynos.phase_of(release).and_then(|dyno| dyno.transcript()) {
         return Ok(Some(Log(Source::Growing(log.follow()))));
     }
-    let digest = db::phases::log(&mut *ctx.db.read().await?, release).await?;
-    open_archived(ctx, digest).await
+    open_archived(ctx, LogOf::Release(release)).await
 }
 
 /// Opens the output of a one-off command; `None` when there is none.
@@ -102,8 +92,7 @@ pub async fn open_dyno_log(ctx: &Ctx, dyno: DynoId) -> Result<Option<Log>, Archi
     if let Some(log) = ctx.dynos.by_id(dyno).and_then(|dyno| dyno.transcript()) {
         return Ok(Some(Log(Source::Growing(log.follow()))));
     }
-    let digest = db::dynos::log(&mut *ctx.db.read().await?, dyno).await?;
-    open_archived(ctx, digest).await
+    open_archived(ctx, LogOf::Dyno(dyno)).await
 }
 
 /// Opens one of a test run's outputs; `None` when there is none, or not yet.
@@ -111,11 +100,11 @@ pub async fn open_test_log(ctx: &Ctx, run: TestRunId, log: TestLog) -> Result<Op
     if let Some(log) = ctx.test_runs.log(run, log) {
         return Ok(Some(Log(Source::Growing(log))));
     }
-    let digest = db::test_runs::log(&mut *ctx.db.read().await?, run, log).await?;
-    open_archived(ctx, digest).await
+    open_archived(ctx, LogOf::Test(run, log)).await
 }
 
-async fn open_archived(ctx: &Ctx, digest: Option<Digest>) -> Result<Option<Log>, ArchiveError> {
+async fn open_archived(ctx: &Ctx, of: LogOf) -> Result<Option<Log>, ArchiveError> {
+    let digest = db::logs::get(&mut *ctx.db.read().await?, of).await?;
     let Some(digest) = digest else { return Ok(None) };
     let file = ctx.store.open_blob(&digest).await?;
     let bytes = file.metadata().await?.len();
@@ -136,12 +125,7 @@ pub(super) async fn keep_log(ctx: &Ctx, of: LogOf, log: Follower) -> Result<(), 
     copied?;
     let (digest, _) = stored?;
     let mut tx = ctx.db.write().await?;
-    match of {
-        LogOf::Build(id) => db::builds::set_log(&mut tx, id, &digest, ctx.now()).await?,
-        LogOf::Release(id) => db::phases::set_log(&mut tx, id, &digest, ctx.now()).await?,
-        LogOf::Dyno(id) => db::dynos::set_log(&mut tx, id, &digest, ctx.now()).await?,
-        LogOf::Test(id, log) => db::test_runs::set_log(&mut tx, id, log, &digest, ctx.now()).await?,
-    }
+    db::logs::set(&mut tx, of, &digest, ctx.now()).await?;
     tx.commit().await.map_err(DbError::from)?;
     // Somebody may be reading it still.
     log.discard();

@@ -395,7 +395,7 @@ async fn access_and_keys() {
 async fn keep_log(world: &World, build: hoist::model::BuildId, log: &'static str) {
     let (digest, _) = world.ctx.store.put(log.as_bytes()).await.unwrap();
     let mut tx = world.ctx.db.write().await.unwrap();
-    hoist::db::builds::set_log(&mut tx, build, &digest, world.ctx.now()).await.unwrap();
+    hoist::db::logs::set(&mut tx, hoist::db::logs::LogOf::Build(build), &digest, world.ctx.now()).await.unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -25,7 +25,7 @@ use super::{absent, conditions, guard, log_sessions, marks, slugs, sources, stre
 use crate::ctx::Ctx;
 
 /// Largest request body, in bytes.
-pub(super) const BODY_LIMIT: usize = 1024 * 1024;
+const BODY_LIMIT: usize = 1024 * 1024;
 
 /// The whole API, with an answer in its own shape for every other path.
 pub fn router(ctx: Ctx) -> Router {
