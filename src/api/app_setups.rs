@@ -104,7 +104,7 @@ async fn describe_build(ctx: &Ctx, app: AppId, build: BuildId) -> Result<Option<
     let build = db::builds::get(&mut *ctx.db.read().await?, app, build).await?;
     Ok(build.map(|build| SetupBuild {
         id: build.id,
-        output_stream_url: Urls::new(&ctx.config).build_output(build.id),
+        output_stream_url: Urls::new(ctx).build_output(build.id),
         // The wire has no word for a cancelled build.
         status: if build.status == BuildStatus::Cancelled { BuildStatus::Failed } else { build.status }.as_str().into(),
     }))

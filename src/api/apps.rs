@@ -23,7 +23,7 @@ const KEYS: [Key<AppDetails>; 2] = [("name", |one| one.app.name.to_string()), ("
 pub(super) async fn list(State(ctx): State<Ctx>, Caller(account): Caller, range: Range) -> Result<Page<types::App>, ApiError> {
     let window = range.text_window(&KEYS)?;
     let apps = db::app_details::page(&mut *ctx.db.read().await?, account.id, &window).await?;
-    let urls = Urls::new(&ctx.config);
+    let urls = Urls::new(&ctx);
     Ok(range.text_page(apps, &KEYS)?.map(|app| describe(&urls, app)))
 }
 
@@ -95,7 +95,7 @@ pub(super) async fn destroy(State(ctx): State<Ctx>, at: InApp<Manage>) -> Result
 
 async fn answer(ctx: &Ctx, app: &App) -> Result<Json<types::App>, ApiError> {
     let details = db::app_details::get(&mut *ctx.db.read().await?, app.id).await?;
-    Ok(Json(describe(&Urls::new(&ctx.config), details)))
+    Ok(Json(describe(&Urls::new(ctx), details)))
 }
 
 pub(super) fn describe(urls: &Urls, details: AppDetails) -> types::App {

@@ -33,7 +33,7 @@ pub(super) async fn list(State(ctx): State<Ctx>, at: InApp<See>, range: Range) -
     for build in page.items() {
         releases.push(release_of(&mut db, build).await?);
     }
-    let urls = Urls::new(&ctx.config);
+    let urls = Urls::new(&ctx);
     let mut releases = releases.into_iter();
     Ok(page.map(|build| describe(&build, releases.next().flatten().as_ref(), users[&build.by].clone(), &urls, &at.permissions)))
 }
@@ -103,7 +103,7 @@ pub(super) fn source_blob(new: Option<NewSourceBlob>) -> Result<model::SourceBlo
 
 /// Where the archive of a URL is: in the store, if it was uploaded here.
 pub(super) async fn origin(ctx: &Ctx, url: &str) -> Result<Origin, ApiError> {
-    let Some(source) = Urls::new(&ctx.config).source_in(url) else {
+    let Some(source) = Urls::new(ctx).source_in(url) else {
         let bad = |error| ApiError::InvalidParams(format!("`source_blob.url` can't be used: {error}."));
         return Ok(Origin::Url(url.parse().map_err(bad)?));
     };
@@ -124,7 +124,7 @@ async fn find(ctx: &Ctx, app: &App, build: &str) -> Result<Build, ApiError> {
 }
 
 async fn answer<A>(ctx: &Ctx, at: &InApp<A>, build: &Build) -> Result<Json<types::Build>, ApiError> {
-    let urls = Urls::new(&ctx.config);
+    let urls = Urls::new(ctx);
     Ok(Json(describe_one(&mut *ctx.db.read().await?, build, &urls, &at.permissions).await?))
 }
 

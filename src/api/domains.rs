@@ -12,7 +12,7 @@ use crate::ctx::Ctx;
 
 /// `GET /apps/{app}/domains`
 pub(super) async fn list(State(ctx): State<Ctx>, at: InApp<See>, range: Range) -> Result<Page<Domain>, ApiError> {
-    let url = Urls::new(&ctx.config).web(&at.app.name).parse::<Uri>().ok();
+    let url = Urls::new(&ctx).web(&at.app.name).parse::<Uri>().ok();
     let domain = url.as_ref().and_then(Uri::host).map(|hostname| Domain {
         acm_status: None,
         acm_status_reason: None,

@@ -25,7 +25,7 @@ const SIZE: &str = "Basic";
 
 /// `GET /apps/{app}/dynos`: those that run.
 pub(super) async fn list(State(ctx): State<Ctx>, at: InApp<See>) -> Json<Vec<types::Dyno>> {
-    let urls = Urls::new(&ctx.config);
+    let urls = Urls::new(&ctx);
     Json(ctx.dynos.of_app(at.app.id).iter().map(|dyno| describe(&urls, &at.app, dyno)).collect())
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn create(
         app: at.app.clone(),
         by: at.by,
     };
-    let urls = Urls::new(&ctx.config);
+    let urls = Urls::new(&ctx);
     let dyno = if is_attached {
         let (dyno, secret) = deploy::run_attached(&ctx, request).await?;
         types::Dyno { attach_url: Some(urls.attach(&secret)), ..describe(&urls, &at.app, &dyno) }
@@ -58,7 +58,7 @@ pub(super) async fn create(
 
 /// `GET /apps/{app}/dynos/{dyno}`, by name or id; a one-off command also when it has ended.
 pub(super) async fn info(State(ctx): State<Ctx>, at: InApp<See>, Named(dyno): Named) -> Result<Json<types::Dyno>, ApiError> {
-    let urls = Urls::new(&ctx.config);
+    let urls = Urls::new(&ctx);
     let known = ctx.dynos.find(at.app.id, &dyno);
     if let Some(dyno) = known.as_ref().filter(|dyno| !dyno.has_ended()) {
         return Ok(Json(describe(&urls, &at.app, dyno)));

@@ -24,7 +24,7 @@ pub(super) async fn apps(
     if filter.within.id.len() > MOST {
         return Err(ApiError::InvalidParams(format!("At most {MOST} apps can be asked for at once.")));
     }
-    let urls = Urls::new(&ctx.config);
+    let urls = Urls::new(&ctx);
     // What is no id names nothing.
     let ids: Vec<_> = filter.within.id.iter().filter_map(|id| id.parse().ok()).collect();
     let found = db::app_details::among(&mut *ctx.db.read().await?, account.id, &ids).await?;

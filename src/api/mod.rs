@@ -18,6 +18,7 @@ mod guard;
 
 mod answer;
 mod extract;
+mod permit;
 mod range;
 
 mod absent;

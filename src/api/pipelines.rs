@@ -90,7 +90,7 @@ pub(super) async fn latest_releases(
     Caller(account): Caller,
     Named(pipeline): Named,
 ) -> Result<Json<Vec<types::Release>>, ApiError> {
-    let (urls, mut latest) = (Urls::new(&ctx.config), Vec::new());
+    let (urls, mut latest) = (Urls::new(&ctx), Vec::new());
     for (app, ..) in apps_in(&ctx, &account, &pipeline).await? {
         let mut db = ctx.db.read().await?;
         let current = db::releases::current(&mut db, app.id).await?;
@@ -108,7 +108,7 @@ pub(super) async fn latest_builds(
     Caller(account): Caller,
     Named(pipeline): Named,
 ) -> Result<Json<Vec<types::Build>>, ApiError> {
-    let urls = Urls::new(&ctx.config);
+    let urls = Urls::new(&ctx);
     let mut latest = Vec::new();
     for (app, permissions, _) in apps_in(&ctx, &account, &pipeline).await? {
         let mut db = ctx.db.read().await?;

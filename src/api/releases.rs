@@ -25,7 +25,7 @@ pub(super) async fn list(State(ctx): State<Ctx>, at: InApp<See>, range: Range) -
     let releases = db::releases::window(&mut db, at.app.id, window).await?;
     let page = range.page(releases, &("version", |release: &Release| release.version.0.to_string()), "version");
     let users = users(&mut db, page.items().iter().map(|release| release.by)).await?;
-    let urls = Urls::new(&ctx.config);
+    let urls = Urls::new(&ctx);
     Ok(page.map(|release| describe(&urls, &at.app, &release, users[&release.by].clone())))
 }
 
@@ -57,7 +57,7 @@ pub(super) async fn create(
         }
     };
     deploy::begin_phase(&ctx, &release);
-    Ok(Created(describe(&Urls::new(&ctx.config), &at.app, &release, (&at.by).into())))
+    Ok(Created(describe(&Urls::new(&ctx), &at.app, &release, (&at.by).into())))
 }
 
 /// A slug that the app may release, whose archive is there.
@@ -84,7 +84,7 @@ pub(super) async fn info(
     let mut db = ctx.db.read().await?;
     let release = find(&mut db, &at.app, &release).await?;
     let user = (&db::accounts::get(&mut db, release.by).await?).into();
-    Ok(Json(describe(&Urls::new(&ctx.config), &at.app, &release, user)))
+    Ok(Json(describe(&Urls::new(&ctx), &at.app, &release, user)))
 }
 
 /// `GET /apps/{app}/releases/{release}/config-vars`: as they were then.

@@ -25,7 +25,7 @@ use crate::stack;
 /// `GET /apps/{app}/slugs/{slug}`
 pub(super) async fn info(State(ctx): State<Ctx>, at: InApp<ReadCode>, Named(slug): Named) -> Result<Json<types::Slug>, ApiError> {
     let id = slug.parse().map_err(|_| ApiError::NotFound("slug"))?;
-    let urls = Urls::new(&ctx.config);
+    let urls = Urls::new(&ctx);
     let mut db = ctx.db.read().await?;
     if db::slugs::is_of_app(&mut db, id, at.app.id).await?
         && let Some(slug) = db::slugs::get(&mut db, id).await?
@@ -33,7 +33,9 @@ pub(super) async fn info(State(ctx): State<Ctx>, at: InApp<ReadCode>, Named(slug
         return Ok(Json(describe(slug, &urls)));
     }
     let upload = db::slug_uploads::get(&mut db, id).await?.filter(|upload| upload.app == at.app.id);
-    Ok(Json(describe_upload(upload.ok_or(ApiError::NotFound("slug"))?, "GET", &urls)))
+    let upload = upload.ok_or(ApiError::NotFound("slug"))?;
+    let blob = Blob { method: "GET".into(), url: urls.slug_blob(upload.id) };
+    Ok(Json(describe_upload(upload, blob)))
 }
 
 /// `POST /apps/{app}/slugs`: announces a slug and says where its archive is to be put.
@@ -44,7 +46,8 @@ pub(super) async fn create(
 ) -> Result<Created<types::Slug>, ApiError> {
     let upload = announced(&ctx, &at.app, new)?;
     release::announce_slug(&ctx.db, &upload).await?;
-    Ok(Created(describe_upload(upload, "PUT", &Urls::new(&ctx.config))))
+    let blob = Blob { method: "PUT".into(), url: Urls::new(&ctx).slug_upload(upload.id) };
+    Ok(Created(describe_upload(upload, blob)))
 }
 
 fn announced(ctx: &Ctx, app: &App, new: NewSlug) -> Result<SlugUpload, ApiError> {
@@ -135,9 +138,9 @@ fn describe(slug: Slug, urls: &Urls) -> types::Slug {
     }
 }
 
-fn describe_upload(upload: SlugUpload, method: &str, urls: &Urls) -> types::Slug {
+fn describe_upload(upload: SlugUpload, blob: Blob) -> types::Slug {
     types::Slug {
-        blob: Blob { method: method.into(), url: urls.slug_blob(upload.id) },
+        blob,
         buildpack_provided_description: upload.language,
         checksum: upload.checksum.as_ref().map(written),
         commit: upload.commit.map(|commit| commit.to_string()),

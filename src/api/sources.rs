@@ -41,7 +41,7 @@ async fn new_source(ctx: &Ctx, by: &Account) -> Result<Created<types::Source>, A
     let mut tx = ctx.db.write().await?;
     db::sources::insert(&mut tx, &source, by.id, now).await?;
     tx.commit().await.map_err(DbError::from)?;
-    let urls = Urls::new(&ctx.config);
+    let urls = Urls::new(ctx);
     let source_blob = SourceUrls { get_url: urls.source(source.id), put_url: urls.upload(source.upload) };
     Ok(Created(types::Source { source_blob }))
 }

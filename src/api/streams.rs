@@ -1,5 +1,5 @@
-//! What is streamed: logs and slugs' bytes. The addresses hold ids that cannot be guessed and ask for no token,
-//! as Heroku's do: its CLI sends none.
+//! What is streamed: logs and slugs' bytes. Their addresses ask for no token, as Heroku's do: its CLI sends none. What
+//! they ask for instead is in `permit`.
 
 use axum::body::Body;
 use axum::extract::State;

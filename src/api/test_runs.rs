@@ -115,7 +115,7 @@ pub(super) async fn nodes(
     Caller(account): Caller,
     Named(run): Named,
 ) -> Result<Json<Vec<TestNode>>, ApiError> {
-    let (run, urls) = (find(&ctx, &account, &run).await?, Urls::new(&ctx.config));
+    let (run, urls) = (find(&ctx, &account, &run).await?, Urls::new(&ctx));
     let end = run.end.as_ref();
     Ok(Json(vec![TestNode {
         created_at: Timestamp(run.created_at),

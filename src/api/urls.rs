@@ -2,9 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::http::Uri;
+use axum::http::{Method, Uri};
 
+use super::permit::Signer;
 use crate::config::Config;
+use crate::ctx::Ctx;
 use crate::model::{AppName, BuildId, DynoId, ReleaseId, SlugId, SourceId, TestLog, TestRunId, UploadId};
 
 /// Where this installation is reached from outside, by its configuration.
@@ -16,10 +18,16 @@ pub(super) struct Urls {
     ssh_host: String,
     ssh_port: u16,
     app_url: Option<String>,
+    signer: Signer,
 }
 
 impl Urls {
-    pub(super) fn new(config: &Config) -> Self {
+    /// The addresses as they are told now: what they permit, they permit for a day.
+    pub(super) fn new(ctx: &Ctx) -> Self {
+        Self::with(&ctx.config, Signer::new(ctx.db.cipher(), ctx.now()))
+    }
+
+    fn with(config: &Config, signer: Signer) -> Self {
         let public: Option<Uri> = config.public_url.as_deref().and_then(|url| url.parse().ok());
         let public = public.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.host()?, uri.port_u16())));
         let (scheme, host, port) = match public {
@@ -28,7 +36,7 @@ impl Urls {
         };
         let ssh_host = public.map_or_else(|| host_of(config.ssh_listen), |(_, host, _)| host.to_owned());
         let app_url = config.app_url.clone();
-        Self { scheme: scheme.into(), host, port, ssh_host, ssh_port: config.ssh_listen.port(), app_url }
+        Self { scheme: scheme.into(), host, port, ssh_host, ssh_port: config.ssh_listen.port(), app_url, signer }
     }
 
     /// Always HTTPS, which the HTTP door speaks on the same port: the Heroku CLI writes its remotes so.
@@ -51,25 +59,26 @@ impl Urls {
         self.app_url.as_ref().map(|url| url.replace("{app}", app.as_str())).unwrap_or_default()
     }
 
-    /// A build's log. The id is 122 random bits that only those who may see the build are told.
+    /// A build's log.
     pub(super) fn build_output(&self, build: BuildId) -> String {
-        format!("{}/streams/builds/{build}", self.base())
+        self.permitted(&Method::GET, &format!("/streams/builds/{build}"))
     }
 
-    /// The output of a release's command, likewise.
+    /// The output of a release's command.
     pub(super) fn release_output(&self, release: ReleaseId) -> String {
-        format!("{}/streams/releases/{release}", self.base())
+        self.permitted(&Method::GET, &format!("/streams/releases/{release}"))
     }
 
-    /// The output of a one-off command, likewise.
+    /// The output of a one-off command.
     pub(super) fn dyno_output(&self, dyno: DynoId) -> String {
-        format!("{}/streams/dynos/{dyno}", self.base())
+        self.permitted(&Method::GET, &format!("/streams/dynos/{dyno}"))
     }
 
-    /// An output of a test run, likewise. Always HTTPS, which the HTTP door speaks on the same port: the Heroku CLI takes
-    /// nothing else here (heroku-api 2.6).
+    /// An output of a test run. Always HTTPS, which the HTTP door speaks on the same port: the Heroku CLI takes nothing
+    /// else here (heroku-api 2.6).
     pub(super) fn test_log(&self, run: TestRunId, log: TestLog) -> String {
-        format!("https://{}:{}/streams/test-runs/{run}/{log}", self.host, self.port)
+        let permitted = self.signer.permit(&Method::GET, &format!("/streams/test-runs/{run}/{log}"));
+        format!("https://{}:{}{permitted}", self.host, self.port)
     }
 
     /// An app's log, by a sealed session: in the query, because hoist's own log has paths.
@@ -84,7 +93,12 @@ impl Urls {
 
     /// A slug's bytes.
     pub(super) fn slug_blob(&self, slug: SlugId) -> String {
-        format!("{}/blobs/slugs/{slug}", self.base())
+        self.permitted(&Method::GET, &format!("/blobs/slugs/{slug}"))
+    }
+
+    /// Where a slug's bytes are put.
+    pub(super) fn slug_upload(&self, slug: SlugId) -> String {
+        self.permitted(&Method::PUT, &format!("/blobs/slugs/{slug}"))
     }
 
     /// An uploaded source's bytes.
@@ -100,6 +114,11 @@ impl Urls {
     /// The source of this installation that a URL names, if it is one that [`Urls::source`] told.
     pub(super) fn source_in(&self, url: &str) -> Option<SourceId> {
         url.strip_prefix(&self.base())?.strip_prefix("/blobs/sources/")?.parse().ok()
+    }
+
+    /// An address that asks for no token: it is the permission, for a day.
+    fn permitted(&self, method: &Method, path: &str) -> String {
+        format!("{}{}", self.base(), self.signer.permit(method, path))
     }
 
     /// With the port written out: the Heroku CLI puts the API's port into a URL that has none.
@@ -125,9 +144,11 @@ fn host_of(listen: SocketAddr) -> String {
 mod tests {
     use super::*;
     use crate::config::{PlaceArgs, ServeArgs};
+    use crate::db::Db;
 
-    fn urls(http: &str, public_url: Option<&str>) -> (String, String, String) {
+    async fn urls(http: &str, public_url: Option<&str>) -> (String, String, String) {
         let dir = tempfile::tempdir().unwrap();
+        let signer = Signer::new(Db::open(dir.path()).await.unwrap().cipher(), time::OffsetDateTime::UNIX_EPOCH);
         let place = PlaceArgs { data_dir: Some(dir.path().into()), ..PlaceArgs::default() };
         let args = ServeArgs {
             place,
@@ -135,23 +156,23 @@ mod tests {
             ssh_listen: Some("0.0.0.0:2222".parse().unwrap()),
             public_url: public_url.map(Into::into),
         };
-        let urls = Urls::new(&Config::load(&args).unwrap());
+        let urls = Urls::with(&Config::load(&args).unwrap(), signer);
         let app = "example".parse().unwrap();
         (urls.git(&app), urls.git_ssh(&app), urls.base())
     }
 
-    #[test]
-    fn told_as_a_user_would_write_them() {
-        let check = |http, public_url, git: &str, ssh: &str, base: &str| {
-            assert_eq!(urls(http, public_url), (git.into(), ssh.into(), base.into()));
+    #[tokio::test]
+    async fn told_as_a_user_would_write_them() {
+        let check = async |http, public_url, git: &str, ssh: &str, base: &str| {
+            assert_eq!(urls(http, public_url).await, (git.into(), ssh.into(), base.into()));
         };
         let ssh = "ssh://git@localhost:2222/example.git";
-        check("127.0.0.1:5000", None, "https://127.0.0.1:5000/example.git", ssh, "http://127.0.0.1:5000");
-        check("[::]:5000", None, "https://localhost:5000/example.git", ssh, "http://localhost:5000");
+        check("127.0.0.1:5000", None, "https://127.0.0.1:5000/example.git", ssh, "http://127.0.0.1:5000").await;
+        check("[::]:5000", None, "https://localhost:5000/example.git", ssh, "http://localhost:5000").await;
         let ssh = "ssh://git@hoist.example:2222/example.git";
         let public = Some("https://hoist.example");
-        check("0.0.0.0:1", public, "https://hoist.example/example.git", ssh, "https://hoist.example:443");
+        check("0.0.0.0:1", public, "https://hoist.example/example.git", ssh, "https://hoist.example:443").await;
         let public = Some("http://hoist.example:8080/");
-        check("0.0.0.0:1", public, "https://hoist.example:8080/example.git", ssh, "http://hoist.example:8080");
+        check("0.0.0.0:1", public, "https://hoist.example:8080/example.git", ssh, "http://hoist.example:8080").await;
     }
 }

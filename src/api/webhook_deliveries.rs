@@ -47,7 +47,7 @@ pub(super) async fn list_events(State(ctx): State<Ctx>, at: InApp<See>, range: R
     let mut db = ctx.db.read().await?;
     let events = db::events::window(&mut db, at.app.id, window).await?;
     let page = range.page(events, &("seq", |event: &Event| event.number.to_string()), "seq");
-    let (urls, mut described) = (Urls::new(&ctx.config), Vec::new());
+    let (urls, mut described) = (Urls::new(&ctx), Vec::new());
     for event in page.items() {
         described.push(events::describe(&mut db, &urls, event).await?);
     }
@@ -64,7 +64,7 @@ pub(super) async fn event_info(
     let id = event.parse().map_err(|_| ApiError::NotFound("webhook_event"))?;
     let mut db = ctx.db.read().await?;
     let event = db::events::get(&mut db, at.app.id, id).await?.ok_or(ApiError::NotFound("webhook_event"))?;
-    Ok(Json(events::describe(&mut db, &Urls::new(&ctx.config), &event).await?))
+    Ok(Json(events::describe(&mut db, &Urls::new(&ctx), &event).await?))
 }
 
 fn describe(delivery: Delivery) -> WebhookDelivery {

@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::output;
 
@@ -54,7 +54,12 @@ pub(super) fn report(error: &CliError) -> ExitCode {
 }
 
 /// Prints clap's own text: help on stdout, what is wrong with the arguments (and what was meant) on stderr.
-pub(super) fn usage(error: &clap::Error) -> ExitCode {
+pub(super) fn usage(error: &mut clap::Error) -> ExitCode {
+    // clap names everything that is somewhat alike, the most alike last.
+    if let Some(ContextValue::Strings(alike)) = error.get(ContextKind::SuggestedSubcommand) {
+        let meant = alike.iter().last().cloned().into_iter().collect();
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(meant));
+    }
     // Nothing can be done about a closed terminal here.
     let _ = error.print();
     match error.kind() {

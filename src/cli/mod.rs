@@ -130,7 +130,7 @@ pub fn main() -> ExitCode {
     completion::answer::<Cli>();
     let result = match Cli::try_parse() {
         Ok(cli) => cli.command.run(),
-        Err(usage) => return error::usage(&usage),
+        Err(mut usage) => return error::usage(&mut usage),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hkdf::{HKDF_SHA256, Prk};
+use ring::hmac;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::DbError;
@@ -15,14 +17,28 @@ const KEY_LEN: usize = 32;
 
 /// Seals and opens small secrets. Cheap to clone.
 #[derive(Clone)]
-pub struct Cipher(Arc<LessSafeKey>);
+pub struct Cipher(Arc<Keys>);
+
+struct Keys {
+    sealing: LessSafeKey,
+    /// What keys for other purposes are derived from.
+    root: Prk,
+}
 
 impl Cipher {
     /// Reads the key file, making one (mode 0600) at first use.
     pub(super) fn open(path: &Path) -> Result<Self, DbError> {
         let key = read_or_make(path).map_err(|source| DbError::Key { path: path.display().to_string(), source })?;
-        let key = UnboundKey::new(&CHACHA20_POLY1305, &key).expect("the key has the algorithm's length");
-        Ok(Self(Arc::new(LessSafeKey::new(key))))
+        let root = Prk::new_less_safe(HKDF_SHA256, &key);
+        let sealing = UnboundKey::new(&CHACHA20_POLY1305, &key).expect("the key has the algorithm's length");
+        Ok(Self(Arc::new(Keys { sealing: LessSafeKey::new(sealing), root })))
+    }
+
+    /// A key to sign with, of its own for each purpose (RFC 5869).
+    #[must_use]
+    pub fn signing_key(&self, purpose: &str) -> hmac::Key {
+        let info = [purpose.as_bytes()];
+        self.0.root.expand(&info, hmac::HMAC_SHA256).expect("a digest's length is not too long").into()
     }
 
     /// Encrypts `plain`; `context` must be given again to open it, so that a snapshot can't be moved to another row.
@@ -32,6 +48,7 @@ impl Cipher {
         SystemRandom::new().fill(&mut nonce).expect("the kernel gives random bytes");
         let mut sealed = plain.to_vec();
         self.0
+            .sealing
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context.as_bytes()), &mut sealed)
             .expect("a config snapshot is far below the algorithm's limit");
         [nonce.as_slice(), &sealed].concat()
@@ -43,7 +60,7 @@ impl Cipher {
         let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut buffer = sealed.to_vec();
-        let plain = self.0.open_in_place(nonce, Aad::from(context.as_bytes()), &mut buffer).ok()?;
+        let plain = self.0.sealing.open_in_place(nonce, Aad::from(context.as_bytes()), &mut buffer).ok()?;
         Some(plain.to_vec())
     }
 }
@@ -97,5 +114,16 @@ mod tests {
         *sealed.last_mut().unwrap() ^= 1;
         assert_eq!(cipher.open_sealed("release 1", &sealed), None);
         assert_eq!(cipher.open_sealed("release 1", b"short"), None);
+    }
+
+    #[test]
+    fn each_purpose_has_its_own_key_which_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let sign = |purpose| {
+            let cipher = Cipher::open(&dir.path().join("key")).unwrap();
+            hmac::sign(&cipher.signing_key(purpose), b"text").as_ref().to_vec()
+        };
+        assert_eq!(sign("addresses"), sign("addresses"));
+        assert_ne!(sign("addresses"), sign("images"));
     }
 }

@@ -13,8 +13,8 @@ pub struct Peer(pub IpAddr);
 #[derive(Debug, Clone, Copy)]
 pub struct RequestId(pub Uuid);
 
-/// A request's path as it may stand in a log: without ids. Whoever knows that of a build or of a slug may read the log or
-/// the archive, and an id says nothing that the request's own does not.
+/// A request's path as it may stand in a log: without ids. Whoever knows that of an uploaded source may read it, and an id
+/// says nothing that the request's own does not.
 #[must_use]
 pub fn without_ids(path: &str) -> String {
     path.split('/').map(|segment| if is_id(segment) { "*" } else { segment }).collect::<Vec<_>>().join("/")

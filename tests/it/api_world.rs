@@ -163,9 +163,10 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// Replaces ids by ID and times by TIME.
+/// Replaces ids by ID and times by TIME, and cuts off what permits an address.
 pub(crate) fn normal(text: &str) -> String {
     text.split('"')
+        .map(|part| part.split_once("?expires=").map_or(part, |(address, _)| address))
         .map(|part| {
             if is_id(part) {
                 "ID"

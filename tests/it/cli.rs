@@ -449,7 +449,7 @@ async fn mistakes_are_told() {
     [exit 1]
     error: unrecognized subcommand 'app:create'
 
-      tip: some similar subcommands exist: 'pipelines:create', 'apps:destroy', 'apps:delete', 'builds:create', 'create', 'addons:create', 'apps:rename', 'apps:create'
+      tip: a similar subcommand exists: 'apps:create'
 
     Usage: hoist <COMMAND>
 

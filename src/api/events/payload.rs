@@ -17,7 +17,7 @@ const VERSION: &str = "application/vnd.heroku+json; version=3";
 /// The body of an attempt to deliver an event.
 pub async fn notification(ctx: &Ctx, occasion: &Occasion) -> Result<Vec<u8>, RenderError> {
     let event = &occasion.event;
-    let payload = async { payload(&mut *ctx.db.read().await?, &Urls::new(&ctx.config), event).await };
+    let payload = async { payload(&mut *ctx.db.read().await?, &Urls::new(ctx), event).await };
     let payload = payload.await.map_err(|error| match error {
         ApiError::Internal(error) => error,
         other => format!("{other:?}").into(),

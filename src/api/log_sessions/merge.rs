@@ -77,7 +77,7 @@ impl Merge {
         let mut db = ctx.db.read().await?;
         let newest = db::events::previous(&mut db, session.app, i64::MAX).await?;
         let end = Cursor { event: newest.map_or(0, |event| event.number), output: log.end() };
-        let urls = Urls::new(&ctx.config);
+        let urls = Urls::new(ctx);
         let start = match last_seen {
             Some(cursor) => start::Start { cursor, skip: 0 },
             None => start::find(&mut db, &urls, &session, &log, end).await?,

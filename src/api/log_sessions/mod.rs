@@ -46,7 +46,7 @@ pub(super) async fn create(
     let now = ctx.now();
     let session = Session::new(at.app.id, new, now)?.seal(ctx.db.cipher());
     let (created_at, updated_at) = (Timestamp(now), Timestamp(now));
-    let logplex_url = Urls::new(&ctx.config).log(&session);
+    let logplex_url = Urls::new(&ctx).log(&session);
     Ok(Created(LogSession { created_at, id: Uuid::new_v4(), logplex_url, updated_at }))
 }
 

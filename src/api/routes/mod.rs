@@ -21,7 +21,7 @@ use axum::{Json, Router, middleware};
 
 use super::error::ApiError;
 use super::openapi::{about, fails_with_an_error, finish};
-use super::{absent, conditions, guard, log_sessions, marks, slugs, sources, streams};
+use super::{absent, conditions, guard, log_sessions, marks, permit, slugs, sources, streams};
 use crate::ctx::Ctx;
 
 /// Largest request body, in bytes.
@@ -56,22 +56,29 @@ pub fn router(ctx: Ctx) -> Router {
         .layer(middleware::from_fn(conditions::accept))
         .layer(middleware::from_fn(marks::mark))
         // Behind the marks: an ETag would want the whole of a stream first.
-        .merge(streams())
+        .merge(permitted().route_layer(middleware::from_fn_with_state(ctx.clone(), permit::check)))
+        .merge(secret())
         .layer(conditions::cors())
         .layer(middleware::from_fn(marks::identify))
         .with_state(ctx)
 }
 
-/// What is read and written as it comes. The addresses are told by the API, and are not made up by clients.
-fn streams() -> Router<Ctx> {
+/// What is read and written as it comes. The addresses are told by the API, and are not made up by clients: each is
+/// signed.
+fn permitted() -> Router<Ctx> {
     Router::new()
         .route("/blobs/slugs/{slug}", get(streams::slug_blob).put(slugs::upload))
-        .route("/blobs/sources/{source}", get(sources::blob).put(sources::upload))
-        .route("/streams/logs", get(log_sessions::read))
         .route("/streams/builds/{build}", get(streams::build_output))
         .route("/streams/releases/{release}", get(streams::release_output))
         .route("/streams/dynos/{dyno}", get(streams::dyno_output))
         .route("/streams/test-runs/{run}/{log}", get(streams::test_log))
+}
+
+/// The same with addresses that are secrets themselves.
+fn secret() -> Router<Ctx> {
+    Router::new()
+        .route("/blobs/sources/{source}", get(sources::blob).put(sources::upload))
+        .route("/streams/logs", get(log_sessions::read))
 }
 
 async fn no_route() -> ApiError {

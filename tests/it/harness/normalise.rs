@@ -36,6 +36,11 @@ fn normalise_word(word: &str) -> String {
     if bare.len() == 36 && bare.split('-').all(is_hex) {
         return format!("ID{end}");
     }
+    // `ID?expires=1795300000&signature=…`, also as the end of a JSON text.
+    if let Some((path, permit)) = bare.split_once("?expires=") {
+        let rest = permit.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "&=-_".contains(c));
+        return format!("{}{}", normalise_word(path), normalise_word(&format!("{rest}{end}")));
+    }
     if let Some((from, to)) = bare.split_once("..")
         && from.len() >= 7
         && is_hex(from)

@@ -83,12 +83,15 @@ async fn a_slug_is_announced_uploaded_and_released() {
     assert_eq!((&slug.body["blob"]["method"], &slug.body["size"]), (&json!("GET"), &json!(archive.len())));
     let released = world.post(&user, "/apps/example/releases", json!({"slug": id})).await;
     assert_eq!((released.status, &released.body["description"]), (StatusCode::CREATED, &json!("Deploy cccccccc")));
-    let path = format!("/blobs/slugs/{id}");
+    let path = slug.body["blob"]["url"].as_str().unwrap().strip_prefix("http://127.0.0.1:5000").unwrap();
     let response =
         tower::ServiceExt::oneshot(world.router.clone(), Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
     let there = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
     assert!(there[..] == archive[..], "it comes back byte for byte");
 
+    let id_alone = world.raw(Request::get(format!("/blobs/slugs/{id}")).body(Body::empty()).unwrap()).await;
+    let to_read = upload(&world, &slug.body, &[], archive.clone()).await;
+    assert_eq!((id_alone.status, to_read.status), (StatusCode::FORBIDDEN, StatusCode::FORBIDDEN));
     let again = upload(&world, &announced.body, &[], archive).await;
     assert_snapshot!(again.error(), @"409 conflict: This slug has been uploaded already. Make a new one for another archive.");
 }
@@ -129,7 +132,7 @@ async fn what_is_announced_must_make_sense() {
     let theirs = world.post(&stranger, "/apps/example/slugs", json!({"process_types": {}})).await;
     assert_eq!(theirs.error(), "404 not_found: Couldn't find that app.");
     let nowhere = json!({"blob": {"url": "http://127.0.0.1:5000/blobs/slugs/0f0e0d0c-0b0a-4908-8706-050403020100"}});
-    assert_eq!(upload(&world, &nowhere, &[], Vec::new()).await.error(), "404 not_found: Couldn't find that slug.");
+    assert_snapshot!(upload(&world, &nowhere, &[], Vec::new()).await.error(), @"403 forbidden: This address is not complete, or has expired. The API tells a new one.");
 }
 
 #[tokio::test]
@@ -165,12 +168,15 @@ fn over_the_wire_in_any_size() {
     let archive = archive(&[("server.js", &content)]);
     assert!(archive.len() > 4 << 20);
     let announced = post("/slugs", json!({"process_types": {"web": "node server.js"}, "checksum": checksum(&archive)}));
-    let url = announced["blob"]["url"].as_str().unwrap();
-    // The announced address is that of the configuration; the test's daemon listens where it could.
-    let url = format!("http://{}/blobs{}", daemon.http, url.split_once("/blobs").unwrap().1);
-    assert_eq!(ureq::put(&url).send(&archive[..]).unwrap().status(), 200);
+    // An address that is told is that of the configuration; the test's daemon listens where it could.
+    let address = |slug: &Value| {
+        let url = slug["blob"]["url"].as_str().unwrap();
+        format!("http://{}/blobs{}", daemon.http, url.split_once("/blobs").unwrap().1)
+    };
+    assert_eq!(ureq::put(address(&announced)).send(&archive[..]).unwrap().status(), 200);
     let released = post("/releases", json!({"slug": announced["id"], "description": "Built elsewhere"}));
     assert_eq!((&released["version"], &released["current"]), (&json!(2), &json!(true)));
-    let there = ureq::get(&url).call().unwrap().body_mut().with_config().limit(16 << 20).read_to_vec().unwrap();
+    let slug = daemon.get(&user, &format!("/apps/shop/slugs/{}", announced["id"].as_str().unwrap()));
+    let there = ureq::get(address(&slug)).call().unwrap().body_mut().with_config().limit(16 << 20).read_to_vec().unwrap();
     assert!(there == archive);
 }
