@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::uploads::{Progress, Turn};
-use super::{Store, blocking};
+use super::{Store, blocking, touch};
 use crate::model::{BlobUploadId, Digest};
 
 /// How much is collected before a thread writes and hashes it, while the next is being collected.
@@ -172,6 +172,8 @@ impl Upload {
         let path = self.store.upload_path(self.id);
         if digest == told {
             self.file.set_permissions(std::fs::Permissions::from_mode(0o444))?;
+            // Its last byte may have come long ago, and what is old and not recorded yet could be collected.
+            touch(&path)?;
             self.store.place(&digest, &self.file, |place| std::fs::rename(&path, place))?;
         }
         self.store.uploads.forget(self.id);

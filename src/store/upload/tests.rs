@@ -78,6 +78,17 @@ async fn a_blob_that_is_there_already_becomes_young() {
 }
 
 #[tokio::test]
+async fn a_blob_is_as_young_as_its_end() {
+    let (_dir, store, id) = begun().await;
+    let upload = send(&store, id, "hello").await;
+    let old = SystemTime::UNIX_EPOCH + LATER;
+    File::open(store.upload_path(id)).unwrap().set_modified(old).unwrap();
+    upload.finish(HELLO.parse().unwrap()).await.unwrap();
+    let path = store.path(&HELLO.parse().unwrap());
+    assert!(path.metadata().unwrap().modified().unwrap() > old);
+}
+
+#[tokio::test]
 async fn what_came_before_a_cut_stays() {
     let (_dir, store, id) = begun().await;
     let broken = stream::iter([Ok(Bytes::from_static(b"he")), Err(io::Error::from(io::ErrorKind::ConnectionReset))]);
