@@ -10,7 +10,7 @@ use crate::build::{BuildError, builtin};
 use crate::db::DbError;
 use crate::engine::{EngineError, Exit};
 use crate::git::ReadError;
-use crate::image::ImageError;
+use crate::image::UnusableImage;
 use crate::model::{BuildId, BuildStatus, Email, Limits, RefName};
 use crate::release::ReleaseError;
 use crate::slug::PackError;
@@ -50,7 +50,7 @@ pub enum Failure {
     #[error("the build environment failed")]
     Engine(#[from] EngineError),
     #[error(transparent)]
-    Image(#[from] ImageError),
+    Image(#[from] UnusableImage),
     #[error(transparent)]
     Db(#[from] DbError),
     #[error("{what}")]

@@ -14,7 +14,7 @@ use super::site::Site;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
 use crate::engine::{Exit, Spec};
-use crate::image::{self, ImageError};
+use crate::image::{self, UnusableImage};
 use crate::model::{ConfigVars, Invalid, Limits, SlugId};
 use crate::run::{self, Process};
 use crate::transcript::{Transcript, size, warning};
@@ -242,10 +242,10 @@ fn spec(ctx: &Ctx, name: &str, root: PathBuf) -> Spec {
     }
 }
 
-impl From<ImageError> for ProcessFailure {
-    fn from(error: ImageError) -> Self {
+impl From<UnusableImage> for ProcessFailure {
+    fn from(error: UnusableImage) -> Self {
         match error {
-            ImageError::Unfit(why) => Self::Unfit(why),
+            UnusableImage::Unfit(why) => Self::Unfit(why),
             error => Self::Platform(error.into()),
         }
     }

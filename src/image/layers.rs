@@ -9,7 +9,7 @@ use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
-use super::read::ImageError;
+use super::read::UnusableImage;
 use crate::model::Digest;
 
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -29,12 +29,12 @@ pub(super) struct Layer {
 }
 
 /// Writes every layer to `chunks`, at most `most_bytes` in all. Ends early, and well, when nobody reads any more. Blocks.
-pub(super) fn stream(layers: Vec<Layer>, most_bytes: u64, chunks: &mpsc::Sender<io::Result<Bytes>>) -> Result<(), ImageError> {
+pub(super) fn stream(layers: Vec<Layer>, most_bytes: u64, chunks: &mpsc::Sender<io::Result<Bytes>>) -> Result<(), UnusableImage> {
     let mut left = most_bytes;
     for (index, Layer { blob, diff_id }) in layers.into_iter().enumerate() {
-        let unfit = |why: String| ImageError::unfit(format!("layer {}: {why}", index + 1));
+        let unfit = |why: String| UnusableImage::unfit(format!("layer {}: {why}", index + 1));
         let broken = |error: io::Error| unfit(format!("it can't be decompressed: {error}"));
-        let mut layer = decoder(blob).map_err(|source| ImageError::Io { what: "a layer can't be read", source })?;
+        let mut layer = decoder(blob).map_err(|source| UnusableImage::Io { what: "a layer can't be read", source })?;
         let mut hash = Sha256::new();
         loop {
             let mut chunk = Vec::with_capacity(CHUNK_BYTES);
@@ -42,7 +42,7 @@ pub(super) fn stream(layers: Vec<Layer>, most_bytes: u64, chunks: &mpsc::Sender<
             if length == 0 {
                 break;
             }
-            let too_large = || ImageError::unfit(format!("unpacked, it is larger than {} MiB", most_bytes >> 20));
+            let too_large = || UnusableImage::unfit(format!("unpacked, it is larger than {} MiB", most_bytes >> 20));
             left = left.checked_sub(length).ok_or_else(too_large)?;
             hash.update(&chunk);
             if chunks.blocking_send(Ok(chunk.into())).is_err() {

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::read::{Image, ImageError};
+use super::read::{Image, UnusableImage};
 use super::unpack::unpack;
 use crate::engine::Engine;
 use crate::model::{Digest, Limits};
@@ -53,7 +53,7 @@ pub struct Root {
 
 impl Roots {
     /// Opens the folder, and removes what was being made or removed when an earlier daemon ended.
-    pub async fn open(dir: PathBuf, engine: Engine, store: Store, limits: &Limits) -> Result<Self, ImageError> {
+    pub async fn open(dir: PathBuf, engine: Engine, store: Store, limits: &Limits) -> Result<Self, UnusableImage> {
         fs::create_dir_all(&dir).map_err(failed)?;
         let roots = Self(Arc::new(Shared { dir, engine, store, limits: limits.clone(), used: Mutex::default() }));
         for entry in fs::read_dir(&roots.0.dir).map_err(failed)? {
@@ -67,7 +67,7 @@ impl Roots {
 
     /// Gives the root of an image, unpacking it if nobody has: in a task that goes on to its end when this is dropped, unless
     /// it is `stopped`.
-    pub async fn get(&self, image: Image, tasks: &TaskTracker, stopped: CancellationToken) -> Result<Root, ImageError> {
+    pub async fn get(&self, image: Image, tasks: &TaskTracker, stopped: CancellationToken) -> Result<Root, UnusableImage> {
         let root = self.hold(image.id);
         if self.touch(&root.id) {
             return Ok(root);
@@ -82,14 +82,14 @@ impl Roots {
             if !matches!(made, Ok(Ok(()))) {
                 roots.remove_or_say(&incoming).await;
             }
-            made.unwrap_or_else(|_late| Err(ImageError::unfit(format!("unpacking it takes longer than {UNPACK_TIME:?}"))))?;
+            made.unwrap_or_else(|_late| Err(UnusableImage::unfit(format!("unpacking it takes longer than {UNPACK_TIME:?}"))))?;
             roots.drop_unused().await;
-            Ok::<_, ImageError>(root)
+            Ok::<_, UnusableImage>(root)
         });
         making.await.map_err(|error| failed(error.into()))?
     }
 
-    async fn make(&self, image: &Image, incoming: &Path) -> Result<(), ImageError> {
+    async fn make(&self, image: &Image, incoming: &Path) -> Result<(), UnusableImage> {
         let Shared { engine, store, limits, .. } = &*self.0;
         fs::create_dir(incoming).map_err(failed)?;
         unpack(engine, store, image, &incoming.join("root"), limits).await?;
@@ -162,10 +162,10 @@ impl Roots {
         self.0.dir.join(format!("{INCOMING}{}", Uuid::new_v4()))
     }
 
-    async fn remove(&self, incoming: &Path) -> Result<(), ImageError> {
+    async fn remove(&self, incoming: &Path) -> Result<(), UnusableImage> {
         let root = incoming.join("root");
         if root.exists() {
-            self.0.engine.remove_root(&root).await.map_err(ImageError::Engine)?;
+            self.0.engine.remove_root(&root).await.map_err(UnusableImage::Engine)?;
         }
         match fs::remove_dir(incoming) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
@@ -201,6 +201,6 @@ impl Drop for Root {
     }
 }
 
-fn failed(source: io::Error) -> ImageError {
-    ImageError::Io { what: "the unpacked images can't be kept", source }
+fn failed(source: io::Error) -> UnusableImage {
+    UnusableImage::Io { what: "the unpacked images can't be kept", source }
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::io::StreamReader;
 
 use super::layers::{self, CHUNKS_WAITING, Layer};
-use super::read::{Image, ImageError};
+use super::read::{Image, UnusableImage};
 use crate::engine::{Engine, EngineError};
 use crate::model::Limits;
 use crate::store::Store;
@@ -20,15 +20,15 @@ pub(super) async fn unpack(
     image: &Image,
     dest: &Path,
     limits: &Limits,
-) -> Result<(), ImageError> {
+) -> Result<(), UnusableImage> {
     let mut layers = Vec::new();
     for (descriptor, diff_id) in image.manifest.layers.iter().zip(&image.config.diff_ids) {
         let blob = match store.open_blob(&descriptor.digest).await {
             Ok(blob) => blob.into_std().await,
             Err(error) if error.kind() == io::ErrorKind::NotFound && !descriptor.urls.is_empty() => {
-                return Err(ImageError::unfit("one of its layers is not in the registry, but only where its maker says"));
+                return Err(UnusableImage::unfit("one of its layers is not in the registry, but only where its maker says"));
             }
-            Err(source) => return Err(ImageError::Io { what: "a layer can't be read", source }),
+            Err(source) => return Err(UnusableImage::Io { what: "a layer can't be read", source }),
         };
         layers.push(Layer { blob, diff_id: *diff_id });
     }
@@ -45,8 +45,9 @@ pub(super) async fn unpack(
     let tar = StreamReader::new(futures_util::stream::poll_fn(move |context| received.poll_recv(context)));
     let unpacked = engine.unpack_layers(tar, dest, limits.image_files).await;
     // What is wrong with a layer comes first: it is why unpacking failed, too.
-    reading.await.map_err(|error| ImageError::Io { what: "reading the layers was abandoned", source: error.into() })??;
-    unpacked.map_err(|error| if is_makers_fault(&error) { ImageError::unfit(words(&error)) } else { ImageError::Engine(error) })
+    reading.await.map_err(|error| UnusableImage::Io { what: "reading the layers was abandoned", source: error.into() })??;
+    unpacked
+        .map_err(|error| if is_makers_fault(&error) { UnusableImage::unfit(words(&error)) } else { UnusableImage::Engine(error) })
 }
 
 /// The engine says so of what is wrong with a tar, rather than with the disk.

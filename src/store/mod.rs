@@ -5,6 +5,7 @@
 //! `tmp/` for what is being written, and `uploads/` for what a client is uploading in as many requests as it likes, which
 //! outlives the daemon.
 
+mod read;
 mod upload;
 mod uploads;
 mod writer;

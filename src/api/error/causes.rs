@@ -9,7 +9,7 @@ use crate::apps::AppError;
 use crate::auth::{AccessError, AuthError};
 use crate::db::DbError;
 use crate::deploy::{AddonFailure, ArchiveError, Failure, RunError, SetupError, TestRunError};
-use crate::image::ImageError;
+use crate::image::UnusableImage;
 use crate::launch::WebhookError;
 use crate::model::{Invalid, ReleaseVersion, RollbackRefusal};
 use crate::pipelines::PipelineError;
@@ -159,10 +159,12 @@ impl From<CreateError> for ApiError {
     }
 }
 
-impl From<ImageError> for ApiError {
-    fn from(error: ImageError) -> Self {
+impl From<UnusableImage> for ApiError {
+    fn from(error: UnusableImage) -> Self {
         match error {
-            ImageError::Unfit(why) => Self::InvalidParams(format!("The image can't be used: {why}. Build it again and push it.")),
+            UnusableImage::Unfit(why) => {
+                Self::InvalidParams(format!("The image can't be used: {why}. Build it again and push it."))
+            }
             error => Self::Internal(Box::new(error)),
         }
     }
