@@ -119,7 +119,8 @@ fn push_blob(daemon: &Daemon, user: &User, repository: &str, bytes: &[u8]) -> St
     digest
 }
 
-fn basic(user: &User) -> String {
+/// How a registry's client says who its user is.
+pub(crate) fn basic(user: &User) -> String {
     use base64::Engine as _;
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("_:{}", user.token)))
 }
