@@ -138,7 +138,7 @@ fn a_promoted_image_stands_in_the_targets_repository() {
     assert_eq!(daemon.releases(&user, "live")[2].1, "Promote shop v2");
     assert_eq!(daemon.client(&user, &["config:get", "WHERE", "--app", "live"]), "live\n");
     // It is the target's own, and stays when the source is gone.
-    daemon.client(&user, &["apps:destroy", "shop", "--confirm", "shop"]);
+    daemon.client(&user, &["apps:destroy", "--app", "shop", "--confirm", "shop"]);
     daemon.client(&user, &["config:set", "A=1", "--app", "live"]);
     assert_eq!(images(&daemon, &user, "live", 4), [format!("web={}", web.digest)]);
     let put_out = daemon.client(&user, &["run", "--no-tty", "--app", "live", "cat name; echo $WHERE"]);
@@ -160,10 +160,10 @@ fn what_can_t_be_released_is_refused_in_words() {
     );
     assert!(refused(&[("web", "latest")]).starts_with("422 The image can't be used: `latest` is not a sha256 digest"));
     let gone = send(&daemon, &user, "PATCH", "/apps/shop/formation/worker", &json!({"docker_image": null}));
-    assert_eq!((gone.0, &gone.1["message"]), (404, &json!("Couldn't find that process_type.")));
+    assert_eq!((gone.0, &gone.1["message"]), (404, &json!("Couldn't find that process type.")));
     let empty = push(&daemon, &user, "web", &TestImage::default_with(json!({})));
     assert!(refused(&[("web", &empty.id)]).contains("Give its Dockerfile a CMD"));
-    daemon.client(&user, &["stack:set", "debian-12", "--app", "shop"]);
+    send(&daemon, &user, "PATCH", "/apps/shop", &json!({"build_stack": "debian-12"}));
     assert!(refused(&[("web", id)]).starts_with("422 This command is for Docker apps only. Switch stacks by running"));
     assert_eq!(daemon.releases(&user, "shop").len(), 1, "nothing was released");
 }
@@ -288,6 +288,6 @@ fn a_push_without_heroku_yml_is_refused() {
     let pushed = tree.push_ssh(&daemon, &user, "shop");
     assert!(!pushed.ok && pushed.transcript.contains("does not include a heroku.yml build manifest"), "{}", pushed.transcript);
     assert_eq!(daemon.releases(&user, "shop").len(), 1);
-    let stacks = daemon.client(&user, &["stack", "--app", "shop"]);
-    assert!(stacks.contains("* container\n"), "{stacks}");
+    let stacks = daemon.get(&user, "/stacks");
+    assert!(stacks.as_array().unwrap().iter().any(|stack| stack["name"] == "container"), "{stacks}");
 }
