@@ -207,7 +207,8 @@ fn a_release_command_runs_in_its_image() {
     assert_eq!(status, 200);
     wait_for_current(&daemon, &user, 3);
     let output = daemon.client(&user, &["releases:output", "v3", "--app", "shop"]);
-    assert_eq!(output, "from the config kept release.3 /srv 1000 /app none\nupper\n");
+    // The config var has won: its value is what the log hides.
+    assert_eq!(output, "[GREETING] kept release.3 /srv 1000 /app none\nupper\n");
 
     let failing = push(&daemon, &user, "release", &image(&["sh", "-c", "echo no; exit 3"]));
     release(&daemon, &user, &[("release", &failing.id)]);

@@ -23,7 +23,7 @@ fn images_are_shown_and_taken_away() {
     let removed = heroku.run("container:rm worker");
     assert!(removed.contains("Removing container worker for shop... done"), "{removed}");
     let releases = heroku.run("releases");
-    assert!(releases.contains("v4  Removed worker") && releases.contains("v3  Deployed worker ("), "{releases}");
+    assert!(releases.contains("  v4   Removed worker ") && releases.contains("  v3   Deployed worker ("), "{releases}");
     let shown = heroku.run("ps:type");
     assert!(shown.contains("web") && !shown.contains("worker"), "{shown}");
     let back = heroku.run("rollback v3");
