@@ -142,7 +142,7 @@ impl Environment {
 
 /// Unpacks `tar` into `dest` on a thread for blocking work.
 async fn unpack(tar: impl AsyncRead + Send + Unpin, dest: &Path) -> Result<(), EngineError> {
-    unpack_with(tar, dest, |pipe, dest| tree::unpack(pipe, dest)).await
+    unpack_with(tar, dest, tree::unpack).await
 }
 
 async fn unpack_with(
