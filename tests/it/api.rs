@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use base64::Engine as _;
 use hoist::db::builds::Outcome;
-use hoist::model::{AppId, BuildId, BuildStatus, Digest, Slug, SlugId};
+use hoist::model::{AppId, Artifact, BuildId, BuildStatus, Digest, Slug, SlugId};
 use hoist::release::{Deploy, release_deploy};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -48,7 +48,17 @@ pub(crate) async fn build(world: &World, user: &User, status: BuildStatus) -> Bu
             created_at: now,
         };
         let by = user.account.id;
-        let deploy = Deploy { app, by, build: id, slug, cache: None, refs: Vec::new(), pack: None, config: [].into(), at: now };
+        let deploy = Deploy {
+            app,
+            by,
+            build: id,
+            artifact: Artifact::Slug(slug),
+            cache: None,
+            refs: Vec::new(),
+            pack: None,
+            config: [].into(),
+            at: now,
+        };
         release_deploy(db, deploy).await.unwrap();
     }
     id
@@ -326,6 +336,7 @@ async fn releases_in_herokus_shape() {
       "description": "Deploy 32345678",
       "eligible_for_rollback": true,
       "id": "ID",
+      "oci_image": null,
       "output_stream_url": null,
       "slug": {
         "id": "ID"
@@ -520,11 +531,12 @@ async fn keys_come_and_go() {
 async fn stacks_are_listed() {
     let (world, user) = world_with_app().await;
     let list = world.get(&user, "/stacks").await;
-    assert_eq!((&list.body[0]["name"], &list.body[0]["default"]), (&json!("debian-12"), &json!(true)));
-    assert_eq!(world.get(&user, "/stacks/debian-12").await.body, list.body[0]);
+    assert_eq!((&list.body[0]["name"], &list.body[0]["default"]), (&json!("container"), &json!(false)));
+    assert_eq!((&list.body[1]["name"], &list.body[1]["default"]), (&json!("debian-12"), &json!(true)));
+    assert_eq!(world.get(&user, "/stacks/debian-12").await.body, list.body[1]);
     assert_eq!(world.get(&user, "/apps/example/available-stacks").await.body, list.body);
     let app = world.get(&user, "/apps/example").await;
-    assert_eq!(app.body["stack"]["id"], list.body[0]["id"]);
+    assert_eq!(app.body["stack"]["id"], list.body[1]["id"]);
     assert_eq!(world.get(&user, "/stacks/cedar").await.error(), "404 not_found: Couldn't find that stack.");
 }
 

@@ -45,6 +45,7 @@ mod registry;
 mod stacks_api;
 
 mod apps;
+mod container_release;
 mod crash;
 mod logs;
 mod one_off;
