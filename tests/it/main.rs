@@ -30,6 +30,7 @@ mod cli_advice;
 mod cli_json;
 mod completion;
 mod conditions;
+mod container_cli;
 mod contract;
 mod doors;
 mod formation_api;
