@@ -12,6 +12,7 @@ pub mod telemetry;
 // Doors: who knocks.
 pub mod api;
 pub mod cli;
+pub mod registry;
 pub mod transport;
 
 // The spine.
@@ -23,6 +24,7 @@ pub mod apps;
 pub mod audit;
 pub mod auth;
 pub mod build;
+pub mod image;
 pub mod launch;
 pub mod pipelines;
 pub mod release;

@@ -19,8 +19,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "db",
             "deploy",
             "engine",
+            "image",
             "launch",
             "model",
+            "registry",
             "store",
             "telemetry",
             "transport",
@@ -54,6 +56,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("cli", &["api", "audit", "auth", "config", "db", "engine", "model", "server", "stack"]),
+    ("registry", &["audit", "auth", "config", "ctx", "db", "image", "model", "store", "telemetry"]),
     ("transport", &["apps", "audit", "auth", "build", "config", "ctx", "db", "deploy", "git", "model", "release", "telemetry"]),
     // Spine.
     (
@@ -84,6 +87,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("audit", &["db", "model"]),
     ("auth", &["db", "model"]),
     ("build", &["engine", "fetch", "git", "model", "store", "tarball", "transcript"]),
+    ("image", &["db", "model", "store"]),
     ("launch", &["db", "fetch", "model"]),
     ("pipelines", &["db", "model"]),
     ("release", &["db", "model"]),
