@@ -8,6 +8,7 @@
 //! at; `netrc` keeps logins; `output` and `error` are what is printed, `nearest` what was meant.
 
 mod admin;
+mod admin_gc;
 mod serve;
 mod stacks;
 
@@ -201,7 +202,7 @@ mod tests {
         releases:block run stack:set container:login container:logout container:push container:pull container:run \
         container:release container:rm webhooks:update webhooks:remove";
     /// These print a text that is taken as it is: a log, a token, a script.
-    const TEXTS: &str = "builds:output releases:output releases:compose releases:kube logs auth:token user:add completion";
+    const TEXTS: &str = "gc builds:output releases:output releases:compose releases:kube logs auth:token user:add completion";
 
     fn leaves(command: &clap::Command) -> Vec<&clap::Command> {
         if !command.has_subcommands() {

@@ -34,6 +34,7 @@ mod container_cli;
 mod contract;
 mod doors;
 mod formation_api;
+mod gc;
 mod heroku;
 mod ledger;
 mod meanwhile;
