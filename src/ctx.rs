@@ -14,6 +14,7 @@ use crate::db::Db;
 use crate::deploy::{Builds, Dynos, TestRuns};
 use crate::engine::Engine;
 use crate::git::Repo;
+use crate::image::Roots;
 use crate::model::AppId;
 use crate::store::Store;
 
@@ -24,6 +25,8 @@ pub struct Ctx {
     pub db: Db,
     pub store: Store,
     pub engine: Engine,
+    /// The images that are unpacked.
+    pub roots: Roots,
     /// How often whom has knocked.
     pub rates: Rates,
     /// The servers of add-ons.

@@ -10,6 +10,7 @@ use crate::build::{BuildError, builtin};
 use crate::db::DbError;
 use crate::engine::{EngineError, Exit};
 use crate::git::ReadError;
+use crate::image::UnusableImage;
 use crate::model::{BuildId, BuildStatus, Email, Limits, RefName};
 use crate::release::ReleaseError;
 use crate::slug::PackError;
@@ -36,6 +37,8 @@ pub enum Failure {
     AlreadyDeployed,
 
     // In a build.
+    #[error("the app's stack is container, and there is no heroku.yml that could be built")]
+    NoManifest,
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error(transparent)]
@@ -46,6 +49,8 @@ pub enum Failure {
     Stack(#[from] StackError),
     #[error("the build environment failed")]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Image(#[from] UnusableImage),
     #[error(transparent)]
     Db(#[from] DbError),
     #[error("{what}")]
@@ -73,11 +78,14 @@ impl Failure {
             | Self::TwoDeploys
             | Self::NotADeployBranch(_)
             | Self::QueueFull(_)
+            | Self::NoManifest
             | Self::Superseded { .. }
             | Self::AlreadyDeployed
             | Self::Cancelled
             | Self::CancelledBy(_) => false,
-            Self::Stack(_) | Self::Engine(_) | Self::Db(_) | Self::Io { .. } | Self::Lost(_) | Self::Stopped => true,
+            Self::Stack(_) | Self::Engine(_) | Self::Image(_) | Self::Db(_) | Self::Io { .. } | Self::Lost(_) | Self::Stopped => {
+                true
+            }
         }
     }
 
@@ -162,6 +170,12 @@ impl Failure {
                 warning(&format!("Too many builds of this app are waiting already: at most {most} may.")),
                 warning("Wait until some of them have ended (`hoist builds` lists them), then push again."),
             ],
+            // Heroku's own sentences, as far as they fit.
+            Self::NoManifest => vec![
+                warning("Your app does not include a heroku.yml build manifest, or hoist can't build it here."),
+                warning("Push images and release them: `hoist container:push web`, then `hoist container:release web`."),
+                warning("Or change your stack by running: 'hoist stack:set debian-12', and push again."),
+            ],
             Self::Superseded { name, by } => vec![
                 warning(&format!("{name} was moved by {by} since this push began.")),
                 warning("This push was not built. Fetch, merge, and push again."),
@@ -183,7 +197,7 @@ impl Failure {
                 warning(&format!("The push's config can't be set: {error}.")),
                 warning("Mend the `-o config:KEY=VALUE` and push again."),
             ],
-            Self::Stack(_) | Self::Engine(_) | Self::Db(_) | Self::Io { .. } | Self::Lost(_) | Self::Stopped => {
+            Self::Stack(_) | Self::Engine(_) | Self::Image(_) | Self::Db(_) | Self::Io { .. } | Self::Lost(_) | Self::Stopped => {
                 vec![warning(&self.platform_words())]
             }
         }

@@ -6,7 +6,7 @@
 //! after a crash does.
 //!
 //! `phase` carries out what an appended release still needs, whatever caused it; `run` runs one-off commands, and
-//! `rendezvous` is where a client attaches to one; `process` is what both have in common, one command of a release;
+//! `rendezvous` is where a client attaches to one; `process` is what both have in common, one command of a release, and `program` which;
 //! `dynos` knows those that run, and `app_log` is what they all put out. `setup` makes an app as its app.json says, and
 //! `test_run` runs an app's tests; `manifest` is what both make of app.json.
 //!
@@ -21,6 +21,7 @@ mod failure;
 mod manifest;
 mod phase;
 mod process;
+mod program;
 mod queue;
 mod recover;
 mod rendezvous;
@@ -85,6 +86,10 @@ async fn run(
     config: &ConfigVars,
     slot: OwnedSemaphorePermit,
 ) -> Result<Built, Failure> {
+    if request.app.stack.is_container() {
+        // Where the images of a heroku.yml are to be built.
+        return Err(Failure::NoManifest);
+    }
     let stack = stack::find(&ctx.config.stacks_dir, &request.app.stack)?;
     transcript.section(&format!("Building on the {} stack", stack.name));
     let environment = ctx.engine.start(environment_spec(ctx, &format!("build-{id}"), &stack)).await?;

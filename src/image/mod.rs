@@ -1,15 +1,25 @@
-//! Images in repositories: what may come in, which manifest a tag names, and what may go.
+//! Images: those in repositories, what may come in, which manifest a tag names, and what may go; and what is in them.
 //!
 //! In reading order: `blobs` and `manifests` are what clients push and delete, `tags` is which manifest is meant, `stale`
-//! ends uploads that nobody goes on with.
+//! ends uploads that nobody goes on with. `config` is what an image says of itself, `read` reads one from the store, `layers`
+//! makes one stream of its layers, `unpack` its root file system of that, and `roots` keeps those that were made.
 
 mod blobs;
 mod manifests;
 mod stale;
 mod tags;
 
+mod config;
+mod layers;
+mod read;
+mod roots;
+mod unpack;
+
 pub use blobs::{adopt_upload, begin_upload, cancel_upload, delete_blob, mount_blob};
+pub use config::ImageConfig;
 pub use manifests::{NewManifest, PutError, delete_manifest, put_manifest};
+pub use read::{Image, UnusableImage, read};
+pub use roots::{Root, Roots};
 pub use stale::end_stale_uploads;
 pub use tags::{delete_tag, list_tags, resolve};
 

@@ -19,6 +19,7 @@ mod buildpack;
 mod procfile;
 
 mod addon;
+mod artifact;
 mod config_vars;
 mod digest;
 mod dyno_size;
@@ -39,6 +40,7 @@ pub use account::{Account, Email};
 pub use addon::{Addon, AddonName, AddonState, AttachedAddon, Attachment, AttachmentName, Plan, Service};
 pub use app::{App, AppName};
 pub use app_json::{AddonRef, AppJson, ConfigVarSpec, EnvironmentName, FormationSpec, Manifest, Scripts};
+pub use artifact::{Artifact, ArtifactId, OciImage, ProcessImage};
 pub use audit::{Actor, Credential, Deed, Door, Outcome};
 pub use authorization::{Authorization, Origin, mask};
 pub use buildpack::{BuildpackRef, StackName};
@@ -51,8 +53,8 @@ pub use event::{
 pub use git::{CommitId, RefName, is_deploy_branch};
 pub use id::{
     AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BlobUploadId, BuildId, CouplingId,
-    DeliveryId, DynoId, EventId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId, TestRunId, UploadId,
-    WebhookId,
+    DeliveryId, DynoId, EventId, OciImageId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId, TestRunId,
+    UploadId, WebhookId,
 };
 pub use image::{Descriptor, ImageManifest, ManifestType, Platform, Reference, Repository, Tag};
 pub use knock::{Peer, RequestId, Scheme, without_ids};

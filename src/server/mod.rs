@@ -27,7 +27,7 @@ use crate::db::Db;
 use crate::deploy::{self, Builds, Dynos, TestRuns};
 use crate::engine::{self, Engine};
 use crate::gc;
-use crate::image;
+use crate::image::{self, Roots};
 use crate::launch;
 use crate::model::Secret;
 use crate::registry;
@@ -138,6 +138,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
     let db = Db::open(&config.data_dir).await?;
     let store = Store::open(config.data_dir.join("blobs"))?;
     let engine = Engine::open(engine_settings(&config, &config.data_dir.join("work"))?)?;
+    let roots = Roots::open(config.data_dir.join("images"), engine.clone(), store.clone(), &config.limits).await?;
     let addons = Addons::open(addon_settings(&config))?;
     let builds = Builds::new(config.limits.concurrent_builds, config.limits.queued_builds_per_app);
     let dynos = Dynos::new(config.limits.concurrent_builds, config.limits.concurrent_runs);
@@ -147,6 +148,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
         db,
         store,
         engine,
+        roots,
         addons,
         helper,
         stopping: CancellationToken::new(),

@@ -46,6 +46,7 @@ mod pipelines_cli;
 mod stacks_api;
 
 mod apps;
+mod container_release;
 mod crash;
 mod logs;
 mod one_off;

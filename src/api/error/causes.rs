@@ -9,6 +9,7 @@ use crate::apps::AppError;
 use crate::auth::{AccessError, AuthError};
 use crate::db::DbError;
 use crate::deploy::{AddonFailure, ArchiveError, Failure, RunError, SetupError, TestRunError};
+use crate::image::UnusableImage;
 use crate::launch::WebhookError;
 use crate::model::{Invalid, ReleaseVersion, RollbackRefusal};
 use crate::pipelines::PipelineError;
@@ -146,13 +147,25 @@ impl From<CreateError> for ApiError {
                 Self::InvalidParams("The newest release has no code to release again. Deploy some first.".into())
             }
             CreateError::NoSuchRelease => Self::NotFound("release"),
-            CreateError::NoSuchSlug => Self::NotFound("slug"),
+            CreateError::NoSuchProcessType(_) => Self::NotFound("process_type"),
+            CreateError::NoSuchArtifact => Self::NotFound("artifact"),
             CreateError::NotPushed => Self::InvalidParams(
                 "The push of this code was strict, and is not accepted before its release command succeeds. Push it again."
                     .into(),
             ),
             CreateError::Db(error) => error.into(),
             refused @ CreateError::Rollback(_) => Self::Internal(Box::new(refused)),
+        }
+    }
+}
+
+impl From<UnusableImage> for ApiError {
+    fn from(error: UnusableImage) -> Self {
+        match error {
+            UnusableImage::Unfit(why) => {
+                Self::InvalidParams(format!("The image can't be used: {why}. Build it again and push it."))
+            }
+            error => Self::Internal(Box::new(error)),
         }
     }
 }
@@ -199,7 +212,7 @@ impl ApiError {
                     "its add-ons are not those of now: {difference}. Attach and detach until they are the same, or name another."
                 )
             }
-            RollbackRefusal::NoSlug => "there is no code in it. Name one with a slug.".into(),
+            RollbackRefusal::NoCode => "there is no code in it. Name one with a slug or an image.".into(),
         };
         Self::InvalidParams(format!("Cannot roll back to {version}: {why}"))
     }

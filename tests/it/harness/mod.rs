@@ -1,10 +1,11 @@
 //! What the tests share: a daemon of their own (`daemon`), a user's work tree and git (`work_tree`), builds that wait
-//! for the test (`gated`), the real Heroku CLI (`heroku`), a terminal (`terminal`), the release's processes run in the run stack (`slug`), a receiver
+//! for the test (`gated`), the real Heroku CLI (`heroku`), images (`image`), a terminal (`terminal`), the release's processes run in the run stack (`slug`), a receiver
 //! of webhooks (`receiver`), the servers of add-ons (`servers`), and whole transcripts made comparable (`normalise`).
 
 mod daemon;
 mod gated;
 mod heroku;
+mod image;
 mod namespaces;
 mod normalise;
 mod receiver;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 pub(crate) use daemon::{Daemon, User, run};
 pub(crate) use gated::{Gated, until};
 pub(crate) use heroku::Heroku;
+pub(crate) use image::{Packing, PushedImage, TestImage};
 pub(crate) use namespaces::run_again_in;
 pub(crate) use normalise::normalise;
 pub(crate) use receiver::Receiver;

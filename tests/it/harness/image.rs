@@ -1,0 +1,136 @@
+//! Images made by hand, and pushed as a client of the registry pushes them.
+
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use hoist::model::Digest;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{Daemon, User};
+
+/// How a layer is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packing {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+/// An image in the making.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TestImage {
+    /// As they are pushed, and what they are to be when they are unpacked.
+    layers: Vec<(Vec<u8>, Digest)>,
+    config: Value,
+}
+
+/// A pushed image.
+#[derive(Debug, Clone)]
+pub(crate) struct PushedImage {
+    /// The config's digest.
+    pub(crate) id: String,
+    /// The manifest's.
+    pub(crate) digest: String,
+}
+
+impl TestImage {
+    /// An image with the host's busybox in it, which needs no libraries, as `sh` and `cat` and more.
+    pub(crate) fn busybox(config: Value) -> Self {
+        let busybox = std::fs::read("/bin/busybox").expect("the package busybox-static is installed");
+        let mut tar = tar::Builder::new(Vec::new());
+        add_file(&mut tar, "bin/busybox", &busybox, 0o755);
+        for name in ["sh", "cat", "echo", "id", "ls", "env", "pwd", "sleep", "touch", "mkdir", "test", "tty", "stty"] {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(tar::EntryType::Link);
+            header.set_size(0);
+            header.set_mode(0o755);
+            tar.append_link(&mut header, format!("bin/{name}"), "bin/busybox").unwrap();
+        }
+        Self { layers: Vec::new(), config }.layer(Packing::Gzip, tar.into_inner().unwrap())
+    }
+
+    /// An image of one empty layer.
+    pub(crate) fn default_with(config: Value) -> Self {
+        Self { layers: Vec::new(), config }.files(Packing::Plain, &[])
+    }
+
+    /// One more layer, of these files.
+    pub(crate) fn files(self, packing: Packing, files: &[(&str, &str)]) -> Self {
+        let mut tar = tar::Builder::new(Vec::new());
+        for (path, content) in files {
+            add_file(&mut tar, path, content.as_bytes(), 0o644);
+        }
+        self.layer(packing, tar.into_inner().unwrap())
+    }
+
+    pub(crate) fn layer(mut self, packing: Packing, tar: Vec<u8>) -> Self {
+        let diff_id = digest_of(&tar);
+        let packed = match packing {
+            Packing::Plain => tar,
+            Packing::Gzip => {
+                let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+                gzip.write_all(&tar).unwrap();
+                gzip.finish().unwrap()
+            }
+            Packing::Zstd => {
+                // In two frames, as tools write them that want to read a part of it.
+                let (one, other) = tar.split_at(tar.len() / 2);
+                [zstd::encode_all(one, 1).unwrap(), zstd::encode_all(other, 1).unwrap()].concat()
+            }
+        };
+        self.layers.push((packed, diff_id));
+        self
+    }
+
+    /// Says in the config that the last layer is another one.
+    pub(crate) fn lie_about_last_layer(mut self) -> Self {
+        self.layers.last_mut().unwrap().1 = digest_of(b"something else");
+        self
+    }
+
+    /// Pushes the image to a repository, as `latest`.
+    pub(crate) fn push(&self, daemon: &Daemon, user: &User, repository: &str) -> PushedImage {
+        let diff_ids: Vec<String> = self.layers.iter().map(|(_, diff_id)| diff_id.to_string()).collect();
+        let rootfs = json!({"type": "layers", "diff_ids": diff_ids});
+        let config = json!({"architecture": "amd64", "os": "linux", "config": self.config, "rootfs": rootfs}).to_string();
+        let blob = |kind: &str, bytes: &[u8]| {
+            let digest = push_blob(daemon, user, repository, bytes);
+            json!({"mediaType": format!("application/vnd.oci.image.{kind}"), "digest": digest, "size": bytes.len()})
+        };
+        let layers: Vec<Value> = self.layers.iter().map(|(packed, _)| blob("layer.v1.tar", packed)).collect();
+        let config = blob("config.v1+json", config.as_bytes());
+        let media_type = "application/vnd.oci.image.manifest.v1+json";
+        let manifest = json!({"schemaVersion": 2, "mediaType": media_type, "config": config, "layers": layers}).to_string();
+        let url = format!("http://{}/v2/{repository}/manifests/latest", daemon.http);
+        let put = ureq::put(url).header("Authorization", basic(user)).header("Content-Type", media_type);
+        assert_eq!(put.send(manifest.as_bytes()).unwrap().status(), 201);
+        let digest = digest_of(manifest.as_bytes()).to_string();
+        PushedImage { id: config["digest"].as_str().unwrap().to_owned(), digest }
+    }
+}
+
+fn push_blob(daemon: &Daemon, user: &User, repository: &str, bytes: &[u8]) -> String {
+    let digest = digest_of(bytes).to_string();
+    let url = format!("http://{}/v2/{repository}/blobs/uploads/?digest={digest}", daemon.http);
+    let post = ureq::post(url).header("Authorization", basic(user)).header("Content-Type", "application/octet-stream");
+    assert_eq!(post.send(bytes).unwrap().status(), 201);
+    digest
+}
+
+fn basic(user: &User) -> String {
+    use base64::Engine as _;
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("_:{}", user.token)))
+}
+
+fn add_file(tar: &mut tar::Builder<Vec<u8>>, path: &str, content: &[u8], mode: u32) {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(content.len() as u64);
+    header.set_mode(mode);
+    tar.append_data(&mut header, path, content).unwrap();
+}
+
+fn digest_of(bytes: &[u8]) -> Digest {
+    Digest::from_bytes(Sha256::digest(bytes).into())
+}
