@@ -4,7 +4,8 @@
 //! `serve`, `admin` and `stacks` work on an installation from its own host. The client commands stand in one file per
 //! family and know nothing but HTTP (`client`) and [`crate::api::types`]. `target` finds the app that a command is about,
 //! with the help of `checkout`, the user's git repository, and `ci_target` the pipeline; `head` is where the repository
-//! stands; `source_tar` packs a folder; `registry` is what images are called and `runnable` which of them a release runs as; `attach` is the one connection that is not HTTP, and `terminal` what the user types
+//! stands; `source_tar` packs a folder; `images` is what images are called, and `runnable` which of them a release runs as;
+//! `attach` is the one connection that is not HTTP, and `terminal` what the user types
 //! at; `netrc` keeps logins; `output` and `error` are what is printed, `nearest` what was meant.
 
 mod admin;
@@ -49,10 +50,10 @@ mod ci_target;
 mod client;
 mod error;
 mod head;
+mod images;
 mod nearest;
 mod netrc;
 mod output;
-mod registry;
 mod runnable;
 mod source_tar;
 mod target;

@@ -6,10 +6,10 @@ use clap::Args;
 
 use super::client::Client;
 use super::error::CliError;
-use super::registry::{self, Registry};
+use super::images::{self, Registry};
 use super::releases;
 use super::target::{Target, app_path};
-use crate::api::types::{Formation, Release, Slug};
+use crate::api::types::{Formation, OciImage, Release, Slug};
 use crate::model::ProcessType;
 
 /// Where processes of type web listen: `PORT`.
@@ -104,7 +104,7 @@ impl Runnable {
 
     /// The image of a process by the digest of its manifest: nobody can put another in its place.
     pub(super) fn pinned(&self, client: &Client, process: &Process) -> Result<String, CliError> {
-        let digest = registry::manifest_digest(client, &self.app, process.kind.as_str(), &self.tag())?;
+        let digest = images::manifest_digest(client, &self.app, process.kind.as_str(), &self.tag())?;
         Ok(format!("{}@{digest}", process.image))
     }
 }
@@ -120,6 +120,10 @@ fn find_release(client: &Client, app: &str, wanted: Option<&str>) -> Result<Rele
 }
 
 fn process_types(client: &Client, app: &str, release: &Release) -> Result<Vec<ProcessType>, CliError> {
+    if let Some(image) = &release.oci_image {
+        let images: Vec<OciImage> = client.list(&format!("{app}/oci-images/{}", image.id))?;
+        return Ok(images.into_iter().flat_map(|image| image.process_types.into_keys()).collect());
+    }
     let Some(slug) = &release.slug else {
         return Err(CliError::User(format!("v{} has no code: deploy the app first.", release.version)));
     };

@@ -31,6 +31,7 @@ mod cli_json;
 mod completion;
 mod conditions;
 mod container_cli;
+mod container_docker;
 mod contract;
 mod doors;
 mod formation_api;

@@ -8,8 +8,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use clap::Args;
 
 use crate::cli::error::CliError;
+use crate::cli::images::Registry;
 use crate::cli::output;
-use crate::cli::registry::Registry;
 use crate::model::Secret;
 
 /// In this order.

@@ -10,14 +10,14 @@ mod release;
 mod run;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::client::Client;
 use super::error::CliError;
+use super::images::Registry;
 use super::output::{self, Action, print};
-use super::registry::Registry;
 use super::target::{Target, app_path, encode};
-use crate::api::types::App;
+use crate::api::types::{App, FormationUpdate};
 use crate::model::ProcessType;
 use engine::{Engine, EngineArgs};
 
@@ -110,10 +110,11 @@ fn pull(client: &Client, args: &Pull) -> Result<(), CliError> {
 
 fn rm(client: &Client, args: &Rm) -> Result<(), CliError> {
     let app = container_app(client, &args.target, Purpose::Other)?;
+    let gone = FormationUpdate { docker_image: Some(None), ..FormationUpdate::default() };
     for process_type in &args.process_types {
         let action = Action::start(&format!("Removing container {process_type} for {app}"));
         let path = format!("{}/formation/{}", app_path(&app), encode(process_type.as_str()));
-        client.patch::<Value>(&path, &json!({"docker_image": null}))?;
+        client.patch::<Value>(&path, &gone)?;
         action.done();
     }
     Ok(())

@@ -11,8 +11,8 @@ use super::engine::{Engine, EngineArgs};
 use super::{Purpose, container_app};
 use crate::cli::client::Client;
 use crate::cli::error::CliError;
+use crate::cli::images::Registry;
 use crate::cli::output::{self, print};
-use crate::cli::registry::Registry;
 use crate::cli::target::Target;
 use crate::model::ProcessType;
 

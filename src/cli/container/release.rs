@@ -9,8 +9,8 @@ use super::{Purpose, container_app};
 use crate::api::types::{self, FormationUpdate, FormationUpdates};
 use crate::cli::client::Client;
 use crate::cli::error::CliError;
+use crate::cli::images;
 use crate::cli::output::{self, Action, print};
-use crate::cli::registry;
 use crate::cli::target::{Target, app_path};
 use crate::model::ProcessType;
 
@@ -36,8 +36,12 @@ pub(in crate::cli) struct Release {
 pub(super) fn release(client: &Client, args: &Release) -> Result<(), CliError> {
     let app = container_app(client, &args.target, Purpose::Deploy)?;
     let update = |process_type: &ProcessType| {
-        let image = registry::image_id(client, &app, process_type.as_str(), TAG)?;
-        Ok(FormationUpdate { kind: Some(process_type.to_string()), docker_image: Some(image), ..FormationUpdate::default() })
+        let image = images::image_id(client, &app, process_type.as_str(), TAG)?;
+        Ok(FormationUpdate {
+            kind: Some(process_type.to_string()),
+            docker_image: Some(Some(image)),
+            ..FormationUpdate::default()
+        })
     };
     let updates = args.process_types.iter().map(update).collect::<Result<Vec<_>, CliError>>()?;
     let path = app_path(&app);
