@@ -122,9 +122,10 @@ async fn remove_files(
         if garbage::is_referred_to(&mut turn, blob, age.now).await? {
             continue;
         }
-        let removed = match turn.is_undone() {
-            true => Some(store.size(blob).await?),
-            false => store.remove_old(blob, SystemTime::from(age.before)).await?,
+        let removed = if turn.is_undone() {
+            Some(store.size(blob).await?)
+        } else {
+            store.remove_old(blob, SystemTime::from(age.before)).await?
         };
         collected.blobs += u64::from(removed.is_some());
         collected.bytes += removed.unwrap_or_default();

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::harness::{Daemon, Docker, User, run};
 
-/// What BusyBox is called in the images: it is told by its name what to be.
+/// Is the shell of the images too: its name tells it what to be.
 const BUSYBOX: &str = "/bin/busybox";
 const WEB: &str = r#"FROM scratch
 COPY busybox /bin/sh

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use futures_util::stream;
 use hoist::db::registry::{Place, blobs, manifests};
-use hoist::db::{Db, accounts, apps};
+use hoist::db::{Db, accounts, apps, oci_images};
 use hoist::gc::{self, Collected};
 use hoist::image::{self, ImageError, NewManifest, PutError};
-use hoist::model::{App, AppId, Digest, Tag};
+use hoist::model::{App, AppId, Digest, OciImage, OciImageId, ProcessImage, Tag};
 use hoist::store::{FOLDERS, Store};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -65,6 +65,16 @@ impl Yard {
     async fn put(&self, manifest: &str, tags: &[Tag], now: OffsetDateTime) -> Result<(), PutError> {
         let new = NewManifest { bytes: manifest.as_bytes(), content_type: None, digest: None, tags };
         image::put_manifest(&self.db, &self.store, &self.place, new, now).await.map(|_| ())
+    }
+
+    /// Records an image that a release may name, which a release of it does first.
+    async fn release(&self, digest: Digest, now: OffsetDateTime) {
+        let process = ProcessImage { digest, image_id: digest, run: None, command: "/serve".into(), working_dir: "/".into() };
+        let process_types = [(self.place.process_type.clone(), process)].into();
+        let image = OciImage { id: OciImageId::new(), app: self.place.app, commit: None, process_types, created_at: now };
+        let mut tx = self.db.write().await.unwrap();
+        oci_images::insert(&mut tx, &image).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// What is in the blob store.
@@ -139,6 +149,7 @@ enum Step {
     /// With a tag, or by digest alone.
     Manifest(usize, Option<usize>),
     Untag(usize),
+    Release(usize),
     Delete(usize),
     Collect,
 }
@@ -148,6 +159,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..4_usize).prop_map(Step::Blob),
         5 => (0..6_usize, prop::option::of(0..2_usize)).prop_map(|(at, tag)| Step::Manifest(at, tag)),
         2 => (0..2_usize).prop_map(Step::Untag),
+        1 => (0..4_usize).prop_map(Step::Release),
         1 => (0..6_usize).prop_map(Step::Delete),
         2 => Just(Step::Collect),
     ]
@@ -159,6 +171,7 @@ struct Model {
     blobs: BTreeSet<Digest>,
     manifests: BTreeMap<Digest, String>,
     tags: BTreeMap<usize, Digest>,
+    released: BTreeSet<Digest>,
 }
 
 impl Model {
@@ -170,9 +183,9 @@ impl Model {
         self.manifests.values().any(|manifest| children(manifest).contains(digest))
     }
 
-    /// What tags name, what that is made of, and what refers to it, stays.
+    /// What tags and releases name, what that is made of, and what refers to it, stays.
     fn collect(&mut self) {
-        let mut kept: BTreeSet<_> = self.tags.values().copied().collect();
+        let mut kept: BTreeSet<_> = self.tags.values().chain(&self.released).copied().collect();
         loop {
             let of_kept = kept.iter().filter_map(|digest| self.manifests.get(digest)).flat_map(|manifest| children(manifest));
             let referring = self.manifests.iter().filter(|(_, manifest)| subject(manifest).is_some_and(|on| kept.contains(&on)));
@@ -210,10 +223,17 @@ async fn take(yard: &Yard, model: &mut Model, step: &Step, now: OffsetDateTime) 
             let deleted = image::delete_tag(&yard.db, &yard.place, &tag(*number)).await;
             assert_eq!(deleted.is_ok(), model.tags.remove(number).is_some());
         }
+        Step::Release(at) => {
+            let digest = digest(&all[*at]);
+            if model.manifests.contains_key(&digest) {
+                yard.release(digest, now).await;
+                model.released.insert(digest);
+            }
+        }
         Step::Delete(at) => {
             let digest = digest(&all[*at]);
             let deleted = image::delete_manifest(&yard.db, &yard.place, &digest).await;
-            let may = model.manifests.contains_key(&digest) && !model.is_part(&digest);
+            let may = model.manifests.contains_key(&digest) && !model.is_part(&digest) && !model.released.contains(&digest);
             assert_eq!(deleted.is_ok(), may, "{deleted:?}");
             if may {
                 model.manifests.remove(&digest);
