@@ -4,16 +4,17 @@ STACKS = $(CURDIR)/.hoist/stacks
 export HOIST_STACKS_DIR = $(STACKS)
 export HOIST_HEROKU_CLI_DIR = $(CURDIR)/.hoist/heroku-cli
 export HOIST_KUBERNETES_VALIDATE_DIR = $(CURDIR)/.hoist/kubernetes-validate
+export HOIST_ORAS_DIR = $(CURDIR)/.hoist/oras
 # Where rustup puts cargo, also when this very make has just installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: demo test test-fast bench check deps stack heroku-cli kubernetes-validate
+.PHONY: demo test test-fast bench check deps stack heroku-cli oras kubernetes-validate
 
 demo: deps
 	cargo build --release --locked
 	scripts/demo
 
-test: deps stack heroku-cli kubernetes-validate
+test: deps stack heroku-cli oras kubernetes-validate
 	tests/buildpacks/run
 	cargo test --locked
 
@@ -45,3 +46,7 @@ heroku-cli: deps
 # What Kubernetes takes, for the tests; from PyPI once, kept in .hoist/.
 kubernetes-validate: deps
 	scripts/install-kubernetes-validate $(HOIST_KUBERNETES_VALIDATE_DIR)
+
+# A registry's client in Python, likewise from PyPI.
+oras: deps
+	scripts/install-oras $(HOIST_ORAS_DIR)

@@ -29,7 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "transport",
         ],
     ),
-    ("ctx", &["addons", "auth", "config", "db", "deploy", "engine", "git", "model", "store"]),
+    ("ctx", &["addons", "auth", "config", "db", "deploy", "engine", "git", "image", "model", "store"]),
     ("telemetry", &[]),
     ("config", &["model"]),
     // Doors. The one edge sideways: the client knows the API's types.
@@ -46,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "db",
             "deploy",
             "fetch",
+            "image",
             "launch",
             "model",
             "pipelines",

@@ -44,6 +44,7 @@ mod pipeline_rights;
 mod pipeline_transfers;
 mod pipelines_api;
 mod pipelines_cli;
+mod registry;
 mod stacks_api;
 
 mod apps;

@@ -183,7 +183,8 @@ fn wrong(why: String) -> io::Error {
 fn of_layer(error: io::Error) -> io::Error {
     match error.kind() {
         ErrorKind::Other | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof | ErrorKind::AlreadyExists => {
-            wrong(format!("a layer can't be unpacked: {error}"))
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            wrong(format!("a layer can't be unpacked: {error}{cause}"))
         }
         _ => error,
     }

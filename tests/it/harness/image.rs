@@ -42,10 +42,8 @@ impl TestImage {
         let mut tar = tar::Builder::new(Vec::new());
         add_file(&mut tar, "bin/busybox", &busybox, 0o755);
         for name in ["sh", "cat", "echo", "id", "ls", "env", "pwd", "sleep", "touch", "mkdir", "test", "tty", "stty"] {
-            let mut header = tar::Header::new_gnu();
+            let mut header = header(0, 0o755);
             header.set_entry_type(tar::EntryType::Link);
-            header.set_size(0);
-            header.set_mode(0o755);
             tar.append_link(&mut header, format!("bin/{name}"), "bin/busybox").unwrap();
         }
         Self { layers: Vec::new(), config }.layer(Packing::Gzip, tar.into_inner().unwrap())
@@ -119,16 +117,25 @@ fn push_blob(daemon: &Daemon, user: &User, repository: &str, bytes: &[u8]) -> St
     digest
 }
 
-fn basic(user: &User) -> String {
+/// How a registry's client says who its user is.
+pub(crate) fn basic(user: &User) -> String {
     use base64::Engine as _;
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("_:{}", user.token)))
 }
 
 fn add_file(tar: &mut tar::Builder<Vec<u8>>, path: &str, content: &[u8], mode: u32) {
+    tar.append_data(&mut header(content.len() as u64, mode), path, content).unwrap();
+}
+
+/// Of a file of root's.
+fn header(size: u64, mode: u32) -> tar::Header {
     let mut header = tar::Header::new_gnu();
-    header.set_size(content.len() as u64);
+    header.set_size(size);
     header.set_mode(mode);
-    tar.append_data(&mut header, path, content).unwrap();
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header
 }
 
 fn digest_of(bytes: &[u8]) -> Digest {

@@ -1,6 +1,7 @@
 //! What the tests share: a daemon of their own (`daemon`), a user's work tree and git (`work_tree`), builds that wait
-//! for the test (`gated`), the real Heroku CLI (`heroku`), images (`image`), a terminal (`terminal`), the release's processes run in the run stack (`slug`), a receiver
-//! of webhooks (`receiver`), the servers of add-ons (`servers`), a Docker Engine (`docker`), and whole transcripts made comparable (`normalise`).
+//! for the test (`gated`), the real Heroku CLI (`heroku`), images (`image`), a terminal (`terminal`), the release's processes
+//! run in the run stack (`slug`), a receiver of webhooks (`receiver`), the servers of add-ons (`servers`), a Docker Engine
+//! (`docker`), and whole transcripts made comparable (`normalise`).
 
 mod daemon;
 mod docker;
@@ -21,7 +22,7 @@ pub(crate) use daemon::{Daemon, User, run};
 pub(crate) use docker::Docker;
 pub(crate) use gated::{Gated, until};
 pub(crate) use heroku::Heroku;
-pub(crate) use image::{Packing, PushedImage, TestImage};
+pub(crate) use image::{Packing, PushedImage, TestImage, basic};
 pub(crate) use namespaces::run_again_in;
 pub(crate) use normalise::normalise;
 pub(crate) use receiver::Receiver;

@@ -5,6 +5,7 @@ mod absent;
 mod addons;
 mod apps;
 mod ci;
+mod containers;
 mod logs;
 mod people;
 mod pipelines;
