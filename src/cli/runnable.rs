@@ -63,7 +63,12 @@ pub(super) struct Process {
     pub(super) quantity: u32,
     /// `HOST/APP/TYPE`
     pub(super) image: String,
+    /// Of the image's manifest, where the release says it; images of slugs are made when they are asked for.
+    digest: Option<String>,
 }
+
+/// The digests of process types' images, as far as they are known.
+type Digests = BTreeMap<ProcessType, Option<String>>;
 
 impl Process {
     pub(super) fn is_web(&self) -> bool {
@@ -87,11 +92,14 @@ impl Runnable {
         app: &str,
         version: u32,
         registry: Registry,
-        kinds: Vec<ProcessType>,
+        kinds: Digests,
         quantity: impl Fn(&ProcessType) -> u32,
         config: BTreeMap<String, String>,
     ) -> Self {
-        let process = |kind: ProcessType| Process { quantity: quantity(&kind), image: registry.image(app, kind.as_str()), kind };
+        let process = |(kind, digest): (ProcessType, _)| {
+            let image = registry.image(app, kind.as_str());
+            Process { quantity: quantity(&kind), kind, image, digest }
+        };
         let (phase, processes): (Vec<_>, _) = kinds.into_iter().map(process).partition(|one| one.kind.as_str() == RELEASE);
         let release_command = phase.into_iter().next();
         Self { app: app.into(), version, registry, processes, release_command, config }
@@ -104,7 +112,10 @@ impl Runnable {
 
     /// The image of a process by the digest of its manifest: nobody can put another in its place.
     pub(super) fn pinned(&self, client: &Client, process: &Process) -> Result<String, CliError> {
-        let digest = images::manifest_digest(client, &self.app, process.kind.as_str(), &self.tag())?;
+        let digest = match &process.digest {
+            Some(digest) => digest.clone(),
+            None => images::manifest_digest(client, &self.app, process.kind.as_str(), &self.tag())?,
+        };
         Ok(format!("{}@{digest}", process.image))
     }
 }
@@ -119,16 +130,17 @@ fn find_release(client: &Client, app: &str, wanted: Option<&str>) -> Result<Rele
     current.ok_or_else(|| CliError::User("The app has no current release.".into()))
 }
 
-fn process_types(client: &Client, app: &str, release: &Release) -> Result<Vec<ProcessType>, CliError> {
+fn process_types(client: &Client, app: &str, release: &Release) -> Result<Digests, CliError> {
     if let Some(image) = &release.oci_image {
         let images: Vec<OciImage> = client.list(&format!("{app}/oci-images/{}", image.id))?;
-        return Ok(images.into_iter().flat_map(|image| image.process_types.into_keys()).collect());
+        let process_types = images.into_iter().flat_map(|image| image.process_types);
+        return Ok(process_types.map(|(kind, process)| (kind, process.digest)).collect());
     }
     let Some(slug) = &release.slug else {
         return Err(CliError::User(format!("v{} has no code: deploy the app first.", release.version)));
     };
     let slug: Slug = client.get(&format!("{app}/slugs/{}", slug.id))?;
-    Ok(slug.process_types.into_keys().collect())
+    Ok(slug.process_types.into_keys().map(|kind| (kind, None)).collect())
 }
 
 /// As the app is scaled now; types that it has no more are as new ones: one of web, none of the others.
@@ -144,7 +156,7 @@ pub(super) mod tests {
     /// Version 12 of the app shop, with two of each process and a secret.
     pub(in crate::cli) fn shop<const N: usize>(kinds: [&str; N]) -> Runnable {
         let registry = Registry::at(&"https://hoist.example.com".parse().unwrap());
-        let kinds = kinds.map(|kind| kind.parse().unwrap()).to_vec();
+        let kinds = kinds.map(|kind| (kind.parse().unwrap(), None)).into();
         let config = BTreeMap::from([("SECRET".to_owned(), "pa$$word".to_owned())]);
         Runnable::of("shop", 12, registry, kinds, |_| 2, config)
     }

@@ -30,7 +30,10 @@ async fn the_token_reaches_docker_and_nobody_else() {
         ran.all().replace(&token.len().to_string(), "ALL"),
         "HOME/docker login '--username=_' --password-stdin HOST\ndocker login --username=_ --password-stdin HOST\nALL\n"
     );
-    assert_snapshot!(desk.run(&["container:logout", "--docker", &docker]).await.all(), @"");
+    assert_snapshot!(desk.run(&["container:logout", "--docker", &docker]).await.all(), @r#"
+    docker logout HOST
+    0
+    "#);
 }
 
 #[tokio::test]

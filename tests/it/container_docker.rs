@@ -22,6 +22,8 @@ struct Desk {
     user: User,
     docker: &'static Docker,
     folder: tempfile::TempDir,
+    /// Where docker keeps the user's logins.
+    logins: tempfile::TempDir,
 }
 
 struct Ran {
@@ -39,7 +41,8 @@ impl Desk {
         daemon.client(&user, &["apps:create", "shop", "--stack", "container"]);
         let folder = tempfile::tempdir().unwrap();
         std::fs::copy(BUSYBOX, folder.path().join("busybox")).unwrap();
-        let desk = Self { daemon, user, docker, folder };
+        let logins = tempfile::tempdir().unwrap();
+        let desk = Self { daemon, user, docker, folder, logins };
         let login = desk.hoist(&["container:login"]);
         assert!(login.code == Some(0) && login.stdout.contains("Login Succeeded"), "{}", login.all());
         Some(desk)
@@ -53,7 +56,7 @@ impl Desk {
     fn command(&self, mut command: Command) -> Ran {
         let docker = self.docker.command(&[]);
         let env = docker.get_envs().filter_map(|(key, value)| Some((key, value?)));
-        command.envs(env).current_dir(self.folder.path()).stdin(Stdio::null());
+        command.envs(env).env("DOCKER_CONFIG", self.logins.path()).current_dir(self.folder.path()).stdin(Stdio::null());
         let output = command.output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&self.daemon.http, "HOST");
         Ran { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
