@@ -3,17 +3,18 @@
 STACKS = $(CURDIR)/.hoist/stacks
 export HOIST_STACKS_DIR = $(STACKS)
 export HOIST_HEROKU_CLI_DIR = $(CURDIR)/.hoist/heroku-cli
+export HOIST_KUBERNETES_VALIDATE_DIR = $(CURDIR)/.hoist/kubernetes-validate
 export HOIST_ORAS_DIR = $(CURDIR)/.hoist/oras
 # Where rustup puts cargo, also when this very make has just installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: demo test test-fast bench check deps stack heroku-cli oras
+.PHONY: demo test test-fast bench check deps stack heroku-cli oras kubernetes-validate
 
 demo: deps
 	cargo build --release --locked
 	scripts/demo
 
-test: deps stack heroku-cli oras
+test: deps stack heroku-cli oras kubernetes-validate
 	tests/buildpacks/run
 	cargo test --locked
 
@@ -41,6 +42,10 @@ stack: deps
 # The real Heroku CLI, which the tests drive; from npm once, kept in .hoist/.
 heroku-cli: deps
 	scripts/install-heroku-cli $(HOIST_HEROKU_CLI_DIR)
+
+# What Kubernetes takes, for the tests; from PyPI once, kept in .hoist/.
+kubernetes-validate: deps
+	scripts/install-kubernetes-validate $(HOIST_KUBERNETES_VALIDATE_DIR)
 
 # A registry's client in Python, likewise from PyPI.
 oras: deps

@@ -24,6 +24,7 @@ pub mod apps;
 pub mod audit;
 pub mod auth;
 pub mod build;
+pub mod gc;
 pub mod image;
 pub mod launch;
 pub mod pipelines;

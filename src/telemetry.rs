@@ -18,6 +18,9 @@ const BUILDS_QUEUED: &str = "hoist_builds_queued";
 const BUILDS_RUNNING: &str = "hoist_builds_running";
 const BUILDS: &str = "hoist_builds_total";
 const BUILD_SECONDS: &str = "hoist_build_seconds";
+const GARBAGE_MANIFESTS: &str = "hoist_garbage_manifests_total";
+const GARBAGE_BLOBS: &str = "hoist_garbage_blobs_total";
+const GARBAGE_BYTES: &str = "hoist_garbage_bytes_total";
 const DYNOS_RUNNING: &str = "hoist_dynos_running";
 const DYNOS: &str = "hoist_dynos_total";
 const DYNO_SECONDS: &str = "hoist_dyno_seconds_total";
@@ -60,6 +63,9 @@ fn describe() {
     describe_gauge!(BUILDS_RUNNING, "Builds running now");
     describe_counter!(BUILDS, "Builds ended, by outcome");
     describe_histogram!(BUILD_SECONDS, "Time from a build's start to its end");
+    describe_counter!(GARBAGE_MANIFESTS, "Manifests removed that nothing referred to");
+    describe_counter!(GARBAGE_BLOBS, "Blobs removed that nothing referred to");
+    describe_counter!(GARBAGE_BYTES, "Bytes of those blobs");
     describe_gauge!(DYNOS_RUNNING, "Release commands and one-off commands running now, by type");
     describe_counter!(DYNOS, "Release commands and one-off commands ended, by type and outcome");
     describe_counter!(DYNO_SECONDS, "Whole seconds that those took, waiting included, by type");
@@ -125,6 +131,13 @@ pub fn dyno_running(kind: &'static str) -> Counted {
 pub fn dyno_ended(kind: &'static str, outcome: &'static str, took: Duration) {
     counter!(DYNOS, "type" => kind, "outcome" => outcome).increment(1);
     counter!(DYNO_SECONDS, "type" => kind).increment(took.as_secs());
+}
+
+/// Counts what garbage collection has removed.
+pub fn collected(manifests: u64, blobs: u64, bytes: u64) {
+    counter!(GARBAGE_MANIFESTS).increment(manifests);
+    counter!(GARBAGE_BLOBS).increment(blobs);
+    counter!(GARBAGE_BYTES).increment(bytes);
 }
 
 /// Counts a push that ended.

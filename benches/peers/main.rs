@@ -5,14 +5,15 @@
 //! peer there is skipped. `cargo bench --bench peers -- NAME…` runs some measurements only.
 //!
 //! In reading order: `tiny_push` and `history` are pushes against plain git, `sandbox_start` is a container engine's
-//! part, `memory` watches the daemon, `ledger` asks a long one; `peers`, `measure` and `table` are what they share. Daemons and work trees are
-//! those of the integration tests.
+//! part, `registry` is images against docker-registry, `memory` watches the daemon, `ledger` asks a long one; `peers`,
+//! `measure` and `table` are what they share. Daemons and work trees are those of the integration tests.
 
 #![expect(clippy::disallowed_methods, reason = "peers are programs, found through the environment")]
 
 mod history;
 mod ledger;
 mod memory;
+mod registry;
 mod sandbox_start;
 mod tiny_push;
 
@@ -28,12 +29,13 @@ use peers::Peers;
 
 type Measurement = (&'static str, fn(&Peers));
 
-const MEASUREMENTS: [Measurement; 5] = [
+const MEASUREMENTS: [Measurement; 6] = [
     ("tiny-push", tiny_push::measure),
     ("sandbox-start", sandbox_start::measure),
     ("history", history::measure),
     ("memory", memory::measure),
     ("ledger", ledger::measure),
+    ("registry", registry::measure),
 ];
 
 fn main() {

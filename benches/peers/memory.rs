@@ -55,7 +55,7 @@ fn incompressible() -> WorkTree {
 }
 
 /// Watches all hoist processes while `work` goes on, and returns their highest sum.
-fn with_peak<T>(work: impl FnOnce() -> T) -> (T, u64) {
+pub(crate) fn with_peak<T>(work: impl FnOnce() -> T) -> (T, u64) {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {
@@ -73,7 +73,7 @@ fn with_peak<T>(work: impl FnOnce() -> T) -> (T, u64) {
 }
 
 /// `RssAnon` of the hoist processes below this one, together.
-fn hoist_memory_kb() -> u64 {
+pub(crate) fn hoist_memory_kb() -> u64 {
     let processes = processes();
     let is_ours = |mut pid: u32| {
         let own = std::process::id();
@@ -118,6 +118,6 @@ fn report(name: &str, memory_kb: u64, goal_mb: f64) {
 
 /// The kernel's kB are of 1024 bytes.
 #[expect(clippy::cast_precision_loss, reason = "printed with one digit")]
-fn megabytes(kb: u64) -> f64 {
+pub(crate) fn megabytes(kb: u64) -> f64 {
     kb as f64 * 1024.0 / 1e6
 }

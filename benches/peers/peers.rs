@@ -10,6 +10,8 @@ use crate::harness::{Daemon, User};
 pub(crate) struct Peers {
     pub(crate) git: Option<PlainGit>,
     pub(crate) docker: Option<Docker>,
+    /// Debian's docker-registry, open to everybody.
+    pub(crate) registry_url: Option<String>,
 }
 
 /// Bare repositories behind OpenSSH and behind a web server with git's own CGI program.
@@ -45,7 +47,7 @@ impl Peers {
             })
         };
         let docker = || Some(Docker { image: env::var("HOIST_BENCH_DOCKER_IMAGE").ok()? });
-        Self { git: plain_git(), docker: docker() }
+        Self { git: plain_git(), docker: docker(), registry_url: env::var("HOIST_BENCH_REGISTRY_URL").ok() }
     }
 
     /// The plain git server, or a line that says why the measurement is skipped.

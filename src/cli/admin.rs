@@ -8,6 +8,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::admin_gc::Gc;
 use super::error::CliError;
 use super::output;
 use crate::audit;
@@ -21,6 +22,9 @@ pub(super) enum Admin {
     /// Add a user, or make another token for one, and print the token
     #[command(name = "user:add")]
     UserAdd(UserAdd),
+    /// Remove blobs and images that nothing refers to any more, as the daemon does by itself every few hours
+    #[command(name = "gc")]
+    Gc(Gc),
 }
 
 #[derive(Debug, Args)]
@@ -38,6 +42,7 @@ impl Admin {
     pub(super) fn run(self) -> Result<(), CliError> {
         match self {
             Self::UserAdd(args) => args.run(),
+            Self::Gc(args) => args.run(),
         }
     }
 }
@@ -63,9 +68,14 @@ async fn add(config: &Config, email: &Email, key: Option<&str>) -> Result<(Accou
     })
 }
 
-async fn add_recorded(db: &Db, email: &Email, key: Option<&str>, now: OffsetDateTime) -> Result<(Account, Secret), AuthError> {
+/// Whoever runs this command, by the user of the host.
+pub(super) fn actor() -> Actor {
     let credential = Credential::Uid(rustix::process::getuid().as_raw());
-    let actor = Actor { door: Door::Admin, account: None, credential, address: None, request: Uuid::new_v4() };
+    Actor { door: Door::Admin, account: None, credential, address: None, request: Uuid::new_v4() }
+}
+
+async fn add_recorded(db: &Db, email: &Email, key: Option<&str>, now: OffsetDateTime) -> Result<(Account, Secret), AuthError> {
+    let actor = actor();
     let data = json!({"values": {"user": email.as_str()}, "fields": if key.is_some() { vec!["key"] } else { vec![] }});
     let begun = audit::begin(db, &actor, &Deed { app: None, kind: "users".into(), action: "create".into(), data }, now).await?;
     let added = auth::add_user(db, email, key, now).await;

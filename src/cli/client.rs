@@ -5,6 +5,8 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_rustls::rustls::crypto::ring;
@@ -114,6 +116,14 @@ impl Client {
                 None => return Ok(items),
             }
         }
+    }
+
+    /// A document of the registry, whose logins and refusals are its own: the answer is as it came.
+    pub(super) fn get_as_registry(&self, path: &str, accept: &str) -> Result<Response<Body>, CliError> {
+        let login = BASE64_STANDARD.encode(format!("_:{}", self.token.expose()));
+        let request = self.agent.get(format!("{}{path}", self.url)).header("accept", accept);
+        let answer = request.header("authorization", format!("Basic {login}")).call();
+        answer.map_err(|error| unreachable(&self.url, &error))
     }
 
     pub(super) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {

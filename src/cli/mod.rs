@@ -4,10 +4,12 @@
 //! `serve`, `admin` and `stacks` work on an installation from its own host. The client commands stand in one file per
 //! family and know nothing but HTTP (`client`) and [`crate::api::types`]. `target` finds the app that a command is about,
 //! with the help of `checkout`, the user's git repository, and `ci_target` the pipeline; `head` is where the repository
-//! stands; `source_tar` packs a folder; `attach` is the one connection that is not HTTP, and `terminal` what the user types
+//! stands; `source_tar` packs a folder; `images` is what images are called, and `runnable` which of them a release runs as;
+//! `attach` is the one connection that is not HTTP, and `terminal` what the user types
 //! at; `netrc` keeps logins; `output` and `error` are what is printed, `nearest` what was meant.
 
 mod admin;
+mod admin_gc;
 mod serve;
 mod stacks;
 
@@ -25,6 +27,7 @@ mod ci;
 mod ci_config;
 mod completion;
 mod config;
+mod container;
 mod keys;
 mod ledger;
 mod logs;
@@ -33,8 +36,11 @@ mod pipelines_promote;
 mod pipelines_transfer;
 mod ps;
 mod releases;
+mod releases_compose;
+mod releases_kube;
 mod run;
 mod setup;
+mod stack;
 mod webhooks;
 mod webhooks_deliveries;
 
@@ -44,9 +50,11 @@ mod ci_target;
 mod client;
 mod error;
 mod head;
+mod images;
 mod nearest;
 mod netrc;
 mod output;
+mod runnable;
 mod source_tar;
 mod target;
 mod terminal;
@@ -105,6 +113,8 @@ enum Command {
     #[command(flatten)]
     Config(config::Config),
     #[command(flatten)]
+    Container(container::Container),
+    #[command(flatten)]
     Keys(keys::Keys),
     #[command(flatten)]
     Ledger(ledger::Ledger),
@@ -120,6 +130,8 @@ enum Command {
     Run(run::Run),
     #[command(flatten)]
     Setup(setup::Setup),
+    #[command(flatten)]
+    Stack(stack::Stack),
     #[command(flatten)]
     Webhooks(webhooks::Webhooks),
 }
@@ -155,6 +167,7 @@ impl Command {
             Self::Ci(command) => command.run(),
             Self::Completion(command) => command.run(),
             Self::Config(command) => command.run(),
+            Self::Container(command) => command.run(),
             Self::Keys(command) => command.run(),
             Self::Ledger(command) => command.run(),
             Self::Logs(command) => command.run(),
@@ -163,6 +176,7 @@ impl Command {
             Self::Releases(command) => command.run(),
             Self::Run(command) => command.run(),
             Self::Setup(command) => command.run(),
+            Self::Stack(command) => command.run(),
             Self::Webhooks(command) => command.run(),
         }
     }
@@ -186,9 +200,10 @@ mod tests {
         addons:destroy addons:rename addons:rotate apps:destroy authorizations:revoke builds:cancel builds:cache:purge \
         ci:config:unset config:unset keys:add keys:remove pipelines:create pipelines:add pipelines:update pipelines:remove \
         pipelines:rename pipelines:transfer pipelines:destroy ps:restart ps:stop releases:rollback releases:retry \
-        releases:block run webhooks:update webhooks:remove";
+        releases:block run stack:set container:login container:logout container:push container:pull container:run \
+        container:release container:rm webhooks:update webhooks:remove";
     /// These print a text that is taken as it is: a log, a token, a script.
-    const TEXTS: &str = "builds:output releases:output logs auth:token user:add completion";
+    const TEXTS: &str = "gc builds:output releases:output releases:compose releases:kube logs auth:token user:add completion";
 
     fn leaves(command: &clap::Command) -> Vec<&clap::Command> {
         if !command.has_subcommands() {

@@ -1,4 +1,4 @@
-//! `hoist releases`, `releases:info`, `releases:output`
+//! `hoist releases`, `releases:info`, `releases:output`; `releases:compose` and `releases:kube` in files of their own.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,8 @@ use time::OffsetDateTime;
 use super::client::Client;
 use super::error::CliError;
 use super::output::{self, print, print_json};
+use super::releases_compose::Compose;
+use super::releases_kube::Kube;
 use super::target::{Target, app_path, encode};
 use crate::api::types::{OciImage, Release};
 use crate::model::OciImageId;
@@ -23,6 +25,12 @@ pub(super) enum Releases {
     /// View the output of a release's command, following it to its end
     #[command(name = "releases:output")]
     Output(Output),
+    /// Print a Compose file that runs a release
+    #[command(name = "releases:compose")]
+    Compose(Compose),
+    /// Print Kubernetes manifests that run a release
+    #[command(name = "releases:kube")]
+    Kube(Kube),
 }
 
 #[derive(Debug, Args)]
@@ -63,6 +71,8 @@ impl Releases {
             Self::List(args) => list(&client, &args),
             Self::Info(args) => info(&client, &args),
             Self::Output(args) => show(&client, &args),
+            Self::Compose(args) => args.run(&client),
+            Self::Kube(args) => args.run(&client),
         }
     }
 }
@@ -128,7 +138,7 @@ fn images(client: &Client, args: &Info, image: Option<OciImageId>) -> Result<Opt
 }
 
 /// The release of this version or id, or the newest.
-fn find(client: &Client, path: &str, release: Option<&str>) -> Result<Release, CliError> {
+pub(super) fn find(client: &Client, path: &str, release: Option<&str>) -> Result<Release, CliError> {
     if let Some(release) = release {
         return client.get(&format!("{path}/{}", encode(release)));
     }

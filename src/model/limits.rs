@@ -36,6 +36,10 @@ pub struct Limits {
     /// How long the upload of an image's blob is kept of which nothing comes. Default 24 h.
     #[serde(with = "humantime_serde")]
     pub image_upload_time: Duration,
+    /// How long a blob or an image stays that nothing refers to. Longer than anything takes from the first byte it stores to
+    /// the row that names it. Default 48 h.
+    #[serde(with = "humantime_serde")]
+    pub garbage_time: Duration,
     /// Longest build. Default 15 min.
     #[serde(with = "humantime_serde")]
     pub build_time: Duration,
@@ -114,6 +118,7 @@ impl Default for Limits {
             unpacked_images: 20,
             image_blob_bytes: 10 * GIB,
             image_upload_time: Duration::from_hours(24),
+            garbage_time: Duration::from_hours(48),
             build_time: Duration::from_mins(15),
             build_silence: Duration::from_mins(5),
             build_memory_bytes: 2560 * MIB,

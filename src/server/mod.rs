@@ -26,6 +26,7 @@ use crate::ctx::Ctx;
 use crate::db::Db;
 use crate::deploy::{self, Builds, Dynos, TestRuns};
 use crate::engine::{self, Engine};
+use crate::gc;
 use crate::image::{self, Roots};
 use crate::launch;
 use crate::model::Secret;
@@ -44,6 +45,7 @@ const KILL_TIME: Duration = Duration::from_secs(10);
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 const TIDY_INTERVAL: Duration = Duration::from_mins(1);
 const UPLOADS_INTERVAL: Duration = Duration::from_hours(1);
+const GARBAGE_INTERVAL: Duration = Duration::from_hours(6);
 const FORGET_INTERVAL: Duration = Duration::from_hours(24);
 
 /// A running daemon.
@@ -86,6 +88,7 @@ impl Server {
         ctx.tasks.spawn(launch_webhooks(ctx.clone()));
         ctx.tasks.spawn(forget(ctx.clone()));
         ctx.tasks.spawn(end_stale_uploads(ctx.clone()));
+        ctx.tasks.spawn(collect_garbage(ctx.clone()));
         info!(http = %server.http, ssh = %server.ssh, data_dir = %ctx.config.data_dir.display(), "hoist has started");
         Ok(server)
     }
@@ -246,6 +249,23 @@ async fn end_stale_uploads(ctx: Ctx) {
             Ok(0) => {}
             Ok(uploads) => info!("{uploads} uploads of images were given up"),
             Err(error) => warn!(error = &error as &dyn std::error::Error, "uploads that were given up can't be removed"),
+        }
+    }
+}
+
+/// Removes what nothing refers to any more, at start and every so often. Cut off at a stop: the next time goes on.
+async fn collect_garbage(ctx: Ctx) {
+    let mut tick = interval(GARBAGE_INTERVAL);
+    while ctx.stopping.run_until_cancelled(tick.tick()).await.is_some() {
+        let collection = gc::collect(&ctx.db, &ctx.store, ctx.config.limits.garbage_time, ctx.now());
+        match ctx.stopping.run_until_cancelled(collection).await {
+            None => return,
+            Some(Ok(gc::Collected { blobs: 0, manifests: 0, .. })) => {}
+            Some(Ok(gc::Collected { manifests, blobs, bytes })) => {
+                telemetry::collected(manifests, blobs, bytes);
+                info!("{blobs} blobs with {bytes} bytes, {manifests} manifests among them, were of no use any more");
+            }
+            Some(Err(error)) => warn!(error = &error as &dyn std::error::Error, "not all garbage can be collected"),
         }
     }
 }

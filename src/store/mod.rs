@@ -5,6 +5,7 @@
 //! `tmp/` for what is being written, and `uploads/` for what a client is uploading in as many requests as it likes, which
 //! outlives the daemon.
 
+mod old;
 mod read;
 mod upload;
 mod uploads;
@@ -21,6 +22,7 @@ use tokio::task::spawn_blocking;
 
 use crate::model::Digest;
 
+pub use old::FOLDERS;
 pub use upload::{Upload, UploadError};
 pub use writer::Writer;
 
@@ -58,6 +60,12 @@ impl Store {
         std::fs::create_dir_all(store.uploads_dir())?;
         sync_dir(&store.dir)?;
         Ok(store)
+    }
+
+    /// The store in `dir` of a daemon that may be running: what is being written there is left alone.
+    #[must_use]
+    pub fn beside(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into().into(), uploads: uploads::Uploads::default() }
     }
 
     /// Starts a blob. Blocks, as does the writer; for threads that may.

@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "db",
             "deploy",
             "engine",
+            "gc",
             "image",
             "launch",
             "model",
@@ -56,8 +57,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("cli", &["api", "audit", "auth", "config", "db", "engine", "model", "server", "stack"]),
-    ("registry", &["audit", "auth", "config", "ctx", "db", "image", "model", "store"]),
+    ("cli", &["api", "audit", "auth", "config", "db", "engine", "gc", "model", "server", "stack", "store"]),
+    ("registry", &["audit", "auth", "config", "ctx", "db", "image", "model", "store", "telemetry"]),
     ("transport", &["apps", "audit", "auth", "build", "config", "ctx", "db", "deploy", "git", "model", "release", "telemetry"]),
     // Spine.
     (
@@ -89,6 +90,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("audit", &["db", "model"]),
     ("auth", &["db", "model"]),
     ("build", &["engine", "fetch", "git", "model", "store", "tarball", "transcript"]),
+    ("gc", &["db", "model", "store"]),
     ("image", &["db", "engine", "model", "store"]),
     ("launch", &["db", "fetch", "model"]),
     ("pipelines", &["db", "model"]),

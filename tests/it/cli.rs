@@ -16,7 +16,7 @@ pub(crate) struct Desk {
     pub(crate) world: World,
     pub(crate) user: User,
     url: String,
-    home: TempDir,
+    pub(crate) home: TempDir,
     server: JoinHandle<()>,
 }
 
@@ -69,7 +69,7 @@ impl Desk {
     }
 
     #[expect(clippy::disallowed_methods, reason = "a test of the executable starts it")]
-    async fn run_with(&self, args: &[&str], env: &[(&str, &str)]) -> Ran {
+    pub(crate) async fn run_with(&self, args: &[&str], env: &[(&str, &str)]) -> Ran {
         let checkout = self.home.path().join("checkout");
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_hoist"));
         command.args(args).env_clear().env("HOME", self.home.path()).env("HOIST_URL", &self.url).envs(env.iter().copied());

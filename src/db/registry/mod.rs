@@ -26,7 +26,7 @@ pub struct Place {
 }
 
 impl Place {
-    fn of(row: &SqliteRow) -> Result<Self, DbError> {
+    pub(super) fn of(row: &SqliteRow) -> Result<Self, DbError> {
         Ok(Self { app: row::text(row, "app_id")?, process_type: row::text(row, "process_type")? })
     }
 }
