@@ -38,6 +38,8 @@ pub(super) enum Job {
     Environment { filter: Option<Filter> },
     /// Unpack the attached tar into a folder, which becomes the root meanwhile.
     Unpack { dest: PathBuf },
+    /// Write everything in a folder as a tar into the attached pipe, with no time later than this.
+    Pack { root: PathBuf, latest_secs: u64 },
     /// Remove everything in a folder.
     Remove { dir: PathBuf },
 }

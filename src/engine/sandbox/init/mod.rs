@@ -66,6 +66,13 @@ fn do_job(control: &OwnedFd) -> Result<(), EngineError> {
             unpack_as_root(File::from(tar), &dest)
                 .map_err(|error| EngineError::io("cannot unpack the root file system", error))?;
         }
+        Job::Pack { root, latest_secs } => {
+            let root = open_folder(&root)?;
+            let pipe = files.pop().ok_or_else(|| EngineError::new("no pipe came with the job"))?;
+            become_root()?;
+            pack_as_root(&root, latest_secs, File::from(pipe))
+                .map_err(|error| EngineError::io("cannot pack the root file system", error))?;
+        }
         Job::Remove { dir } => {
             let folder = lock_folder(&dir)?;
             become_root()?;
@@ -81,6 +88,11 @@ fn unpack_as_root(tar: File, dest: &OwnedFd) -> io::Result<()> {
     // Absolute links in the archive then lead where they will lead in the sandbox, and nowhere else.
     chroot(".")?;
     tree::unpack_root(tar, Path::new("/"))
+}
+
+fn pack_as_root(root: &OwnedFd, latest_secs: u64, pipe: File) -> io::Result<()> {
+    fchdir(root)?;
+    tree::write_until(Path::new("."), latest_secs, pipe)
 }
 
 /// Enters a user namespace and waits until the daemon has mapped its ids. To the host this is still the daemon's
