@@ -1,7 +1,7 @@
 //! All SQL: one file per table, plain functions over a connection, so that any of them can share a transaction.
 //!
 //! In reading order: who (`accounts`, `tokens`, `ssh_keys`) and what they did (`audit`), what (`apps`, `app_details`,
-//! `collaborators`, `buildpacks`), the repository (`refs`, `packs`), what was uploaded and built (`sources`, `builds`,
+//! `collaborators`, `buildpacks`), the repository (`refs`, `packs`) and the images that are pushed (`registry`), what was uploaded and built (`sources`, `builds`,
 //! `build_sources`, `slugs`) or is to be uploaded (`slug_uploads`), what was released (`releases`, `phases`), how it is
 //! scaled (`formations`) and promoted (`pipelines` and its kin), what was run (`dynos`) and put out (`logs`), set up
 //! (`app_setups`) and tested (`test_runs`, `test_cases`), which databases apps use (`addons`, `addon_attachments`).
@@ -23,6 +23,7 @@ pub mod collaborators;
 
 pub mod packs;
 pub mod refs;
+pub mod registry;
 
 pub mod build_sources;
 pub mod builds;
@@ -98,6 +99,12 @@ impl DbError {
     #[must_use]
     pub fn is_taken(&self) -> bool {
         matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.is_unique_violation())
+    }
+
+    /// Tells whether a FOREIGN KEY constraint kept the row.
+    #[must_use]
+    pub fn is_referred_to(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.is_foreign_key_violation())
     }
 }
 
