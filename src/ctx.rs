@@ -14,6 +14,7 @@ use crate::db::Db;
 use crate::deploy::{Builds, Dynos, TestRuns};
 use crate::engine::Engine;
 use crate::git::Repo;
+use crate::image::of_slug::SigningKey;
 use crate::model::AppId;
 use crate::store::Store;
 
@@ -23,6 +24,8 @@ pub struct Ctx {
     pub config: Arc<Config>,
     pub db: Db,
     pub store: Store,
+    /// What images are signed with.
+    pub signing_key: SigningKey,
     pub engine: Engine,
     /// How often whom has knocked.
     pub rates: Rates,

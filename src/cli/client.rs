@@ -5,9 +5,12 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tokio_rustls::rustls::crypto::ring;
+use ureq::http::header::{ACCEPT as ACCEPT_HEADER, AUTHORIZATION, HeaderName};
 use ureq::http::uri::Authority;
 use ureq::http::{Method, Request, Response, StatusCode, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
@@ -166,6 +169,30 @@ impl Client {
         open_stream(url, request)
     }
 
+    /// Asks the registry for something, which may be large. It goes by Basic authentication, as container engines do.
+    pub(super) fn registry(&self, path: &str, (name, value): (HeaderName, &str)) -> Result<Response<Body>, CliError> {
+        let credentials = BASE64_STANDARD.encode(format!("_:{}", self.token.expose()));
+        let request = self.agent.get(format!("{}{path}", self.url)).header(name, value);
+        let request = patient(request.header(AUTHORIZATION, format!("Basic {credentials}")));
+        let mut response = request.call().map_err(|error| unreachable(&self.url, &error))?;
+        refused_by_registry(&mut response)?;
+        Ok(response)
+    }
+
+    /// The same, of something small.
+    pub(super) fn registry_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        read(&mut self.registry(path, (ACCEPT_HEADER, "*/*"))?)
+    }
+
+    /// The public key of the images' signatures, which anybody may have.
+    pub(super) fn signing_key(&self) -> Result<String, CliError> {
+        let url = format!("{}/image-signing-key.pem", self.url);
+        let mut response = self.agent.get(&url).call().map_err(|error| unreachable(&url, &error))?;
+        refused(&mut response)?;
+        let key = response.body_mut().read_to_string();
+        key.map_err(|error| CliError::User(format!("hoist's answer can't be read, is HOIST_URL right? ({error})")))
+    }
+
     /// Puts a file to an address that needs no token. Without a content type, as Heroku's storage wants it.
     pub(super) fn upload(&self, url: &str, bytes: u64, content: impl Read + 'static) -> Result<(), CliError> {
         let request = self
@@ -227,11 +254,13 @@ impl Client {
 
 /// For as long as it goes on, if only something comes now and then.
 fn open_stream(url: &str, request: RequestBuilder<WithoutBody>) -> Result<impl Read + use<>, CliError> {
-    let request =
-        request.config().timeout_global(None).timeout_recv_response(Some(REQUEST_TIME)).timeout_per_read(Some(SILENCE)).build();
-    let mut response = request.call().map_err(|error| unreachable(url, &error))?;
+    let mut response = patient(request).call().map_err(|error| unreachable(url, &error))?;
     refused(&mut response)?;
     Ok(response.into_body().into_reader())
+}
+
+fn patient(request: RequestBuilder<WithoutBody>) -> RequestBuilder<WithoutBody> {
+    request.config().timeout_global(None).timeout_recv_response(Some(REQUEST_TIME)).timeout_per_read(Some(SILENCE)).build()
 }
 
 fn agent(host: &str) -> Agent {
@@ -268,6 +297,32 @@ fn refused(response: &mut Response<Body>) -> Result<(), CliError> {
     match status {
         StatusCode::UNAUTHORIZED => Err(CliError::NotLoggedIn(format!("{message} Check HOIST_API_KEY or ~/.netrc."))),
         _ => Err(CliError::Api { id, message, resource }),
+    }
+}
+
+/// A registry says what is wrong in a form of its own (OCI Distribution, "Error Codes").
+fn refused_by_registry(response: &mut Response<Body>) -> Result<(), CliError> {
+    #[derive(Deserialize)]
+    struct Errors {
+        errors: Vec<RegistryError>,
+    }
+    #[derive(Deserialize)]
+    struct RegistryError {
+        code: String,
+        #[serde(default)]
+        message: String,
+    }
+    let status = response.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let errors = response.body_mut().read_json::<Errors>().map(|body| body.errors).unwrap_or_default();
+    let Some(RegistryError { code, message }) = errors.into_iter().next() else {
+        return Err(CliError::User(format!("the registry answered {status}. Is HOIST_URL right?")));
+    };
+    match status {
+        StatusCode::UNAUTHORIZED => Err(CliError::NotLoggedIn(format!("{message} Check HOIST_API_KEY or ~/.netrc."))),
+        _ => Err(CliError::Api { id: code.to_ascii_lowercase(), message, resource: None }),
     }
 }
 

@@ -4,7 +4,8 @@
 //! `serve`, `admin` and `stacks` work on an installation from its own host. The client commands stand in one file per
 //! family and know nothing but HTTP (`client`) and [`crate::api::types`]. `target` finds the app that a command is about,
 //! with the help of `checkout`, the user's git repository, and `ci_target` the pipeline; `head` is where the repository
-//! stands; `source_tar` packs a folder; `attach` is the one connection that is not HTTP, and `terminal` what the user types
+//! stands; `source_tar` packs a folder; `registry` reads images, and `export` writes one;
+//! `attach` is the one connection that is not HTTP, and `terminal` what the user types
 //! at; `netrc` keeps logins; `output` and `error` are what is printed, `nearest` what was meant.
 
 mod admin;
@@ -32,6 +33,7 @@ mod pipelines;
 mod pipelines_promote;
 mod pipelines_transfer;
 mod ps;
+mod release_image;
 mod releases;
 mod run;
 mod setup;
@@ -43,10 +45,12 @@ mod checkout;
 mod ci_target;
 mod client;
 mod error;
+mod export;
 mod head;
 mod nearest;
 mod netrc;
 mod output;
+mod registry;
 mod source_tar;
 mod target;
 mod terminal;
@@ -117,6 +121,8 @@ enum Command {
     #[command(flatten)]
     Releases(releases::Releases),
     #[command(flatten)]
+    ReleaseImage(release_image::ReleaseImage),
+    #[command(flatten)]
     Run(run::Run),
     #[command(flatten)]
     Setup(setup::Setup),
@@ -161,6 +167,7 @@ impl Command {
             Self::Pipelines(command) => command.run(),
             Self::Ps(command) => command.run(),
             Self::Releases(command) => command.run(),
+            Self::ReleaseImage(command) => command.run(),
             Self::Run(command) => command.run(),
             Self::Setup(command) => command.run(),
             Self::Webhooks(command) => command.run(),
@@ -188,7 +195,8 @@ mod tests {
         pipelines:rename pipelines:transfer pipelines:destroy ps:restart ps:stop releases:rollback releases:retry \
         releases:block run webhooks:update webhooks:remove";
     /// These print a text that is taken as it is: a log, a token, a script.
-    const TEXTS: &str = "builds:output releases:output logs auth:token user:add completion";
+    const TEXTS: &str = "builds:output releases:output releases:export releases:sbom releases:provenance \
+        releases:signing-key logs auth:token user:add completion";
 
     fn leaves(command: &clap::Command) -> Vec<&clap::Command> {
         if !command.has_subcommands() {

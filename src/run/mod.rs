@@ -7,20 +7,17 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::engine::{CA_BUNDLE, CA_VARIABLES, Command, EngineError, Environment, Exit};
-use crate::model::{ConfigVars, WindowSize};
+use crate::model::{APP_DIR, ConfigVars, DEFAULT_VARIABLES, LOAD_PROFILES, WindowSize};
 use crate::transcript::Transcript;
 
 /// Where a slug is unpacked to: its files lie in `app` below this.
 pub const SLUG_ROOT: &str = "/";
-const APP_DIR: &str = "/app";
 
 /// The command is bash's to read, so it can be `rake db:migrate && rake seed`. Both outputs are one: of two, nobody could
 /// tell what was written first.
-const SCRIPT: &str = r#"command=$1; shift
-exec 2>&1
-for file in .profile.d/*.sh; do [ -r "$file" ] && . "$file"; done
-[ -r .profile ] && . ./.profile
-eval "$command""#;
+fn script() -> String {
+    format!("command=$1; shift\nexec 2>&1\n{LOAD_PROFILES}eval \"$command\"")
+}
 
 /// What is run, and what it is told.
 #[derive(Debug)]
@@ -55,7 +52,7 @@ pub async fn run_attached(
 
 fn command(environment: &Environment, process: &Process<'_>) -> Command {
     Command {
-        argv: ["bash", "-c", SCRIPT, "bash", process.command].map(str::to_owned).to_vec(),
+        argv: ["bash", "-c", &script(), "bash", process.command].map(str::to_owned).to_vec(),
         env: variables(process, &environment.path(APP_DIR)),
         cwd: APP_DIR.into(),
         needs_network: true,
@@ -66,12 +63,11 @@ fn command(environment: &Environment, process: &Process<'_>) -> Command {
 /// The whole environment. A config var wins over what is only a default, never over what the platform says; there is no
 /// `PORT`, because nothing is routed here.
 fn variables(process: &Process<'_>, home: &str) -> BTreeMap<String, String> {
-    let defaults = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LANG", "C.UTF-8")];
     let ca = CA_VARIABLES.map(|name| (name, CA_BUNDLE));
     let config = process.config.0.iter().map(|(key, value)| (key.as_str(), value.expose()));
     let own = process.env.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     let fixed = [("DYNO", process.name), ("HOME", home)];
-    let all = defaults.into_iter().chain(ca).chain(config).chain(own).chain(fixed);
+    let all = DEFAULT_VARIABLES.into_iter().chain(ca).chain(config).chain(own).chain(fixed);
     all.filter(|(name, _)| *name != "PORT").map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 

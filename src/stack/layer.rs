@@ -93,11 +93,7 @@ fn compress(tar: impl Read, file: File) -> io::Result<Record> {
     io::copy(&mut tar, &mut gzip)?;
     let compressed = gzip.finish()?;
     compressed.inner.sync_all()?;
-    Ok(Record {
-        size_bytes: compressed.bytes,
-        digest: compressed.digest().to_string(),
-        diff_id: tar.digest().to_string(),
-    })
+    Ok(Record { size_bytes: compressed.bytes, digest: compressed.digest().to_string(), diff_id: tar.digest().to_string() })
 }
 
 /// What passes through is hashed and counted.

@@ -5,6 +5,7 @@
 //! `tmp/` for what is being written, and `uploads/` for what a client is uploading in as many requests as it likes, which
 //! outlives the daemon.
 
+pub mod private_file;
 mod upload;
 mod uploads;
 mod writer;

@@ -13,6 +13,7 @@ use hoist::ctx::Ctx;
 use hoist::db::Db;
 use hoist::deploy::{Builds, Dynos, TestRuns};
 use hoist::engine::{Engine, Kind, Settings};
+use hoist::image::of_slug::SigningKey;
 use hoist::model::{Account, Limits, Secret};
 use hoist::server::addon_settings;
 use hoist::store::Store;
@@ -77,6 +78,7 @@ impl World {
             test_runs: TestRuns::default(),
             db: Db::open(&config.data_dir).await.unwrap(),
             store: Store::open(config.data_dir.join("blobs")).unwrap(),
+            signing_key: SigningKey::open(&config.data_dir).unwrap(),
             engine: Engine::open(settings).unwrap(),
             helper: env!("CARGO_BIN_EXE_hoist").into(),
             stopping: CancellationToken::new(),

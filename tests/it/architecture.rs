@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "db",
             "deploy",
             "engine",
+            "image",
             "launch",
             "model",
             "store",
@@ -26,7 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "transport",
         ],
     ),
-    ("ctx", &["addons", "auth", "config", "db", "deploy", "engine", "git", "model", "store"]),
+    ("ctx", &["addons", "auth", "config", "db", "deploy", "engine", "git", "image", "model", "store"]),
     ("telemetry", &[]),
     ("config", &["model"]),
     // Doors. The one edge sideways: the client knows the API's types.
@@ -53,8 +54,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("cli", &["api", "audit", "auth", "config", "db", "engine", "model", "server", "stack"]),
-    ("transport", &["apps", "audit", "auth", "build", "config", "ctx", "db", "deploy", "git", "model", "release", "telemetry"]),
+    ("cli", &["api", "audit", "auth", "config", "db", "engine", "image", "model", "server", "stack"]),
+    (
+        "transport",
+        &["apps", "audit", "auth", "build", "config", "ctx", "db", "deploy", "git", "model", "release", "store", "telemetry"],
+    ),
     // Spine.
     (
         "deploy",
@@ -68,6 +72,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "engine",
             "fetch",
             "git",
+            "image",
             "model",
             "release",
             "run",
@@ -84,6 +89,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("audit", &["db", "model"]),
     ("auth", &["db", "model"]),
     ("build", &["engine", "fetch", "git", "model", "store", "tarball", "transcript"]),
+    ("image", &["model", "store", "tarball"]),
     ("launch", &["db", "fetch", "model"]),
     ("pipelines", &["db", "model"]),
     ("release", &["db", "model"]),

@@ -41,6 +41,7 @@ mod pipeline_rights;
 mod pipeline_transfers;
 mod pipelines_api;
 mod pipelines_cli;
+mod slug_images;
 mod stacks_api;
 
 mod apps;
