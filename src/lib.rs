@@ -12,6 +12,7 @@ pub mod telemetry;
 // Doors: who knocks.
 pub mod api;
 pub mod cli;
+pub mod registry;
 pub mod transport;
 
 // The spine.

@@ -8,14 +8,12 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 
 use super::audited;
 use super::error::ApiError;
-use crate::auth::{self, TooOften};
+use crate::auth::{self, Credentials, TooOften};
 use crate::ctx::Ctx;
-use crate::model::{Account, Authorization, Peer, Secret, mask};
+use crate::model::{Account, Authorization, Peer, mask};
 
 const RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 /// Where logins come to; see `oauth_authorizations`.
@@ -128,44 +126,5 @@ enum Read {
 
 fn read(request: &Request) -> Read {
     let Some(header) = request.headers().get(AUTHORIZATION) else { return Read::Nothing };
-    header.to_str().ok().and_then(credentials).map_or(Read::Garbage, Read::Credentials)
-}
-
-struct Credentials {
-    user: Option<String>,
-    token: Secret,
-}
-
-/// `Bearer TOKEN`, or `Basic` with the token as the password of any user.
-fn credentials(header: &str) -> Option<Credentials> {
-    let (scheme, value) = header.split_once(' ')?;
-    if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(Credentials { user: None, token: Secret::new(value.trim()) });
-    }
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let plain = String::from_utf8(BASE64_STANDARD.decode(value.trim()).ok()?).ok()?;
-    let (user, password) = plain.split_once(':')?;
-    Some(Credentials { user: Some(user.to_owned()).filter(|user| !user.is_empty()), token: Secret::new(password) })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tokens_come_in_three_forms() {
-        let read = |header: &str| credentials(header).map(|found| (found.user, found.token.expose().to_owned()));
-        let basic = |plain: &str| read(&format!("Basic {}", BASE64_STANDARD.encode(plain)));
-        let token = |user: Option<&str>| Some((user.map(str::to_owned), "t0".to_owned()));
-        assert_eq!(read("Bearer t0"), token(None));
-        assert_eq!(read("bearer  t0 "), token(None));
-        assert_eq!(basic(":t0"), token(None));
-        assert_eq!(basic("a@example.com:t0"), token(Some("a@example.com")));
-        for bad in ["", "Bearer", "Digest t0", "Basic ???", "t0"] {
-            assert_eq!(read(bad), None, "{bad}");
-        }
-        assert_eq!(basic("no colon"), None);
-    }
+    header.to_str().ok().and_then(Credentials::read).map_or(Read::Garbage, Read::Credentials)
 }

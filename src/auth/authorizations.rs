@@ -29,6 +29,11 @@ pub async fn by_token(db: &Db, token: &str, now: OffsetDateTime) -> Result<Optio
     db::tokens::holder_of(&mut *db.read().await?, &hash(token), now).await
 }
 
+/// Whose authorization this is, as long as it is neither revoked nor expired.
+pub async fn by_id(db: &Db, id: AuthorizationId, now: OffsetDateTime) -> Result<Option<(Account, Authorization)>, DbError> {
+    db::tokens::by_id(&mut *db.read().await?, id, now).await
+}
+
 /// Makes an authorization with a token (returned; it can't be read back later).
 pub async fn authorize(
     db: &Db,

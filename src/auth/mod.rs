@@ -2,6 +2,7 @@
 
 mod access;
 mod authorizations;
+mod credentials;
 mod rates;
 
 use russh::keys::ssh_key::{self, HashAlg};
@@ -12,7 +13,8 @@ use crate::db::{self, Connection, Db, DbError};
 use crate::model::{Account, AccountId, Email, Invalid, OneLine, Origin, Scopes, Secret};
 
 pub use access::{AccessError, Denied, check, find_app, open_app};
-pub use authorizations::{NewAuthorization, authorize, by_token, describe_authorization, regenerate, revoke};
+pub use authorizations::{NewAuthorization, authorize, by_id, by_token, describe_authorization, regenerate, revoke};
+pub use credentials::Credentials;
 pub use rates::{Rates, TooOften};
 
 /// Why an account or a key could not be added.

@@ -19,6 +19,8 @@ const PERIOD: Duration = Duration::HOUR;
 pub struct Rates {
     /// Requests to the API, by token.
     pub api: Buckets<AuthorizationId>,
+    /// Requests to the registry, likewise: a pull makes one for each layer.
+    pub images: Buckets<AuthorizationId>,
     git: Buckets<(AccountId, AppId)>,
     is_git_limited_on_loopback: bool,
     logins: Buckets<IpAddr>,
@@ -37,6 +39,7 @@ impl Rates {
         let most = limits.rate_buckets;
         Self {
             api: Buckets::new(limits.api_requests_per_hour, most),
+            images: Buckets::new(limits.image_requests_per_hour, most),
             git: Buckets::new(limits.git_requests_per_hour.unwrap_or(Limits::GIT_REQUESTS_PER_HOUR), most),
             is_git_limited_on_loopback: limits.git_requests_per_hour.is_some(),
             logins: Buckets::new(limits.logins_per_hour, most),

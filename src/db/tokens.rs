@@ -40,8 +40,26 @@ pub async fn holder_of(
     hash: &Digest,
     at: OffsetDateTime,
 ) -> Result<Option<(Account, Authorization)>, DbError> {
-    let sql = sqlx::AssertSqlSafe(format!("{LIVING} AND hash = ?1"));
-    let row = sqlx::query(sql).bind(hash.to_string()).bind(row::millis(at)).fetch_optional(&mut *db).await?;
+    held(db, "hash", hash.to_string(), at).await
+}
+
+/// Finds an unexpired authorization and whose it is.
+pub async fn by_id(
+    db: &mut Connection,
+    id: AuthorizationId,
+    at: OffsetDateTime,
+) -> Result<Option<(Account, Authorization)>, DbError> {
+    held(db, "id", id.to_string(), at).await
+}
+
+async fn held(
+    db: &mut Connection,
+    column: &'static str,
+    value: String,
+    at: OffsetDateTime,
+) -> Result<Option<(Account, Authorization)>, DbError> {
+    let sql = sqlx::AssertSqlSafe(format!("{LIVING} AND {column} = ?1"));
+    let row = sqlx::query(sql).bind(value).bind(row::millis(at)).fetch_optional(&mut *db).await?;
     let Some(one) = row.as_ref().map(authorization).transpose()? else { return Ok(None) };
     Ok(Some((accounts::get(db, one.account).await?, one)))
 }

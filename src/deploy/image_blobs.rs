@@ -3,6 +3,7 @@
 //! A slug and a stack's layer are blobs of images where they lie: the one in the store under its own digest, the other in
 //! the stacks folder.
 
+use std::fs::File;
 use std::io;
 
 use tokio::task::spawn_blocking;
@@ -17,14 +18,14 @@ use crate::model::{Digest, ImageManifest};
 use crate::stack;
 
 /// Opens a blob of an image; `NotFound` when there is none of this digest. Whether the caller may have it is not asked here.
-pub async fn open_image_blob(ctx: &Ctx, digest: &Digest) -> io::Result<tokio::fs::File> {
+pub async fn open_image_blob(ctx: &Ctx, digest: &Digest) -> io::Result<File> {
     match ctx.store.open_blob(digest).await {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        other => return other,
+        other => return Ok(other?.into_std().await),
     }
     let (stacks_dir, digest) = (ctx.config.stacks_dir.clone(), *digest);
     let layer = spawn_blocking(move || stack::open_layer(&stacks_dir, &digest)).await.map_err(io::Error::other)?;
-    layer.map_err(io::Error::other)?.map(tokio::fs::File::from_std).ok_or_else(|| io::ErrorKind::NotFound.into())
+    layer.map_err(io::Error::other)?.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 /// An image with all that is attached to it.

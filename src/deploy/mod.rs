@@ -68,7 +68,7 @@ pub use rendezvous::RENDEZVOUS_MARK;
 pub use request::Request;
 pub use run::{RunError, RunRequest, attach, run_attached, run_detached};
 pub use setup::{SetupError, SetupRequest, submit_setup};
-pub use slug_image::{ReleaseTag, SlugImageError, resolve_image_tag, slug_image, slug_image_tags};
+pub use slug_image::{SlugImageError, resolve_image_tag, slug_image_tags};
 pub use submit::{End, Ticket, submit};
 pub use test_run::{TestRunError, TestRunRequest, TestRuns, cancel_test_run, submit_test_run};
 

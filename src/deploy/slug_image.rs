@@ -13,41 +13,14 @@ use tokio_util::io::SyncIoBridge;
 
 use super::image_blobs::{Kept, keep};
 use crate::ctx::Ctx;
+use crate::db::registry::Place;
 use crate::db::registry::manifests::{self, StoredManifest};
-use crate::db::registry::{Place, tags};
 use crate::db::{self, DbError};
 use crate::image::of_slug::{self, Artifact, BuildOrigin, Origin, Package, SlugImage, StackLayer};
-use crate::model::{App, AppId, Descriptor, ManifestType, Release, ReleaseVersion, Repository, Slug, StackName, Tag};
+use crate::image::{self, CURRENT, LATEST, ReleaseTag};
+use crate::model::{App, AppId, Descriptor, Digest, ManifestType, Release, Repository, Slug, StackName, Tag};
 use crate::slug;
 use crate::stack::{self, StackError};
-
-const CURRENT: &str = "current";
-/// What an engine asks for unless it is told a tag.
-const LATEST: &str = "latest";
-
-/// The releases that an image's tag can name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReleaseTag {
-    /// `v12`.
-    Version(ReleaseVersion),
-    /// The release that runs.
-    Current,
-}
-
-impl ReleaseTag {
-    /// Which release a tag names, if the ledger gives it. `latest` is not told here: it can be pushed, too.
-    #[must_use]
-    pub fn of(tag: &Tag) -> Option<Self> {
-        match tag.as_str() {
-            CURRENT => Some(Self::Current),
-            text => {
-                let version = text.starts_with('v').then(|| text.parse().ok()).flatten();
-                // One release has one name: not `v007`.
-                version.filter(|version: &ReleaseVersion| version.to_string() == text).map(Self::Version)
-            }
-        }
-    }
-}
 
 /// Why a release can't be had as an image. None is its owner's fault.
 #[derive(Debug, thiserror::Error)]
@@ -63,28 +36,25 @@ pub enum SlugImageError {
     Store(#[from] io::Error),
 }
 
-/// The manifest that a tag of a repository names: the ledger's tags by what they release, others as they were pushed, and
-/// `latest`, where nobody has pushed one, like `current`.
+/// The manifest that a tag of a repository names. Where it is the ledger's and the release has no image of its own, that of its
+/// slug; `latest`, where nobody has pushed one, is like `current`.
 pub async fn resolve_image_tag(
     ctx: &Ctx,
     place: &Place,
     tag: &Tag,
     media_type: ManifestType,
-) -> Result<Option<StoredManifest>, SlugImageError> {
-    if let Some(release) = ReleaseTag::of(tag) {
-        return slug_image(ctx, place, release, media_type).await;
+) -> Result<Option<Digest>, SlugImageError> {
+    if let Some(digest) = image::resolve(&ctx.db, place, tag).await? {
+        return Ok(Some(digest));
     }
-    let mut db = ctx.db.read().await?;
-    if let Some(digest) = tags::get(&mut db, place, tag).await? {
-        return Ok(manifests::get(&mut db, place, &digest).await?);
-    }
-    drop(db);
-    if tag.as_str() == LATEST { slug_image(ctx, place, ReleaseTag::Current, media_type).await } else { Ok(None) }
+    let release = ReleaseTag::of(tag).or_else(|| (tag.as_str() == LATEST).then_some(ReleaseTag::Current));
+    let Some(release) = release else { return Ok(None) };
+    Ok(slug_image(ctx, place, release, media_type).await?.map(|image| image.digest))
 }
 
 /// The image of a release's process type, its bytes in the store. `None` when there is no such release, or no slug in it
 /// that has the process type.
-pub async fn slug_image(
+async fn slug_image(
     ctx: &Ctx,
     place: &Place,
     tag: ReleaseTag,
@@ -193,19 +163,4 @@ async fn packages(ctx: &Ctx, slug: &Slug, stack: &ImageStack) -> Result<BTreeSet
         Ok(packages)
     };
     Ok(spawn_blocking(list).await.map_err(io::Error::other)??)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_ledgers_tags_are_told_from_pushed_ones() {
-        let of = |text: &str| ReleaseTag::of(&text.parse().unwrap());
-        assert_eq!(of("v12"), Some(ReleaseTag::Version(ReleaseVersion(12))));
-        assert_eq!(of("current"), Some(ReleaseTag::Current));
-        for pushed in ["latest", "v0", "v01", "v1.0", "12", "V1", "v"] {
-            assert_eq!(of(pushed), None, "{pushed}");
-        }
-    }
 }

@@ -9,6 +9,24 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub IpAddr);
 
+/// How a request comes: addresses that its answer tells begin with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    /// As it stands in an address.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
 /// A request's id, which its answer tells.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestId(pub Uuid);

@@ -25,6 +25,11 @@ pub struct Limits {
     pub slug_bytes: u64,
     /// Compressed slug size that draws a warning, in bytes. Default 300 MiB.
     pub slug_warning_bytes: u64,
+    /// Largest blob of an image, in bytes. Default 10 GiB.
+    pub image_blob_bytes: u64,
+    /// How long the upload of an image's blob is kept of which nothing comes. Default 24 h.
+    #[serde(with = "humantime_serde")]
+    pub image_upload_time: Duration,
     /// Longest build. Default 15 min.
     #[serde(with = "humantime_serde")]
     pub build_time: Duration,
@@ -64,6 +69,9 @@ pub struct Limits {
     pub connections: usize,
     /// Requests to the API within an hour, for each token; 0 means any number. Default 4,500.
     pub api_requests_per_hour: u32,
+    /// Requests to the registry within an hour, for each token; 0 means any number. Default 45,000: an
+    /// image of a hundred layers every ten seconds or so.
+    pub image_requests_per_hour: u32,
     /// Git requests within an hour, for each user and app; 0 means any number. Default 75, and any number from this host
     /// itself.
     pub git_requests_per_hour: Option<u32>,
@@ -95,6 +103,8 @@ impl Default for Limits {
             source_files: 1_000_000,
             slug_bytes: 500 * MIB,
             slug_warning_bytes: 300 * MIB,
+            image_blob_bytes: 10 * GIB,
+            image_upload_time: Duration::from_hours(24),
             build_time: Duration::from_mins(15),
             build_silence: Duration::from_mins(5),
             build_memory_bytes: 2560 * MIB,
@@ -112,6 +122,7 @@ impl Default for Limits {
             concurrent_setups: 20,
             connections: 1024,
             api_requests_per_hour: 4500,
+            image_requests_per_hour: 45_000,
             git_requests_per_hour: None,
             logins_per_hour: 60,
             rate_buckets: 10_000,

@@ -56,7 +56,7 @@ pub use id::{
     WebhookId,
 };
 pub use image::{Descriptor, ImageManifest, ManifestType, Platform, Reference, Repository, Tag};
-pub use knock::{Peer, RequestId, without_ids};
+pub use knock::{Peer, RequestId, Scheme, without_ids};
 pub use limits::Limits;
 pub use one_line::OneLine;
 pub use permission::{Action, Permission, Permissions};

@@ -26,9 +26,11 @@ use crate::ctx::Ctx;
 use crate::db::Db;
 use crate::deploy::{self, Builds, Dynos, TestRuns};
 use crate::engine::{self, Engine};
+use crate::image;
 use crate::image::of_slug::SigningKey;
 use crate::launch;
 use crate::model::Secret;
+use crate::registry;
 use crate::store::Store;
 use crate::telemetry;
 use crate::transport::listener::Listener;
@@ -42,6 +44,7 @@ const GRACE: Duration = Duration::from_secs(30);
 const KILL_TIME: Duration = Duration::from_secs(10);
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 const TIDY_INTERVAL: Duration = Duration::from_mins(1);
+const UPLOADS_INTERVAL: Duration = Duration::from_hours(1);
 const FORGET_INTERVAL: Duration = Duration::from_hours(24);
 
 /// A running daemon.
@@ -83,6 +86,7 @@ impl Server {
         ctx.tasks.spawn(tidy(ctx.stopping.clone()));
         ctx.tasks.spawn(launch_webhooks(ctx.clone()));
         ctx.tasks.spawn(forget(ctx.clone()));
+        ctx.tasks.spawn(end_stale_uploads(ctx.clone()));
         info!(http = %server.http, ssh = %server.ssh, data_dir = %ctx.config.data_dir.display(), "hoist has started");
         Ok(server)
     }
@@ -213,7 +217,8 @@ fn routes(ctx: &Ctx) -> Router {
     let routes = api::router(ctx.clone())
         .merge(smart_http::routes(ctx.clone()))
         .merge(health::routes(ctx.clone()))
-        .merge(signing_key::routes(ctx.clone()));
+        .merge(signing_key::routes(ctx.clone()))
+        .merge(registry::routes(ctx.clone()));
     api::with_method_override(routes)
 }
 
@@ -233,6 +238,18 @@ async fn forget(ctx: Ctx) {
             Ok(0) => {}
             Ok(events) => info!("{events} events of the audit trail were older than is kept"),
             Err(error) => warn!(error = &error as &dyn std::error::Error, "the audit trail can't be cut"),
+        }
+    }
+}
+
+/// Ends the uploads of images that nobody goes on with, at start and every hour.
+async fn end_stale_uploads(ctx: Ctx) {
+    let mut tick = interval(UPLOADS_INTERVAL);
+    while ctx.stopping.run_until_cancelled(tick.tick()).await.is_some() {
+        match image::end_stale_uploads(&ctx.db, &ctx.store, ctx.config.limits.image_upload_time, ctx.now()).await {
+            Ok(0) => {}
+            Ok(uploads) => info!("{uploads} uploads of images were given up"),
+            Err(error) => warn!(error = &error as &dyn std::error::Error, "uploads that were given up can't be removed"),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! outlives the daemon.
 
 pub mod private_file;
+mod read;
 mod upload;
 mod uploads;
 mod writer;
@@ -21,6 +22,7 @@ use tokio::task::spawn_blocking;
 
 use crate::model::Digest;
 
+pub use read::read_range;
 pub use upload::{Upload, UploadError};
 pub use writer::Writer;
 

@@ -24,7 +24,7 @@ use super::listener::Listener;
 use super::request;
 use crate::ctx::Ctx;
 use crate::deploy;
-use crate::model::{Limits, Peer};
+use crate::model::{Limits, Peer, Scheme};
 
 /// Largest header block of a request, in bytes.
 const HEADER_BYTES: u32 = 32 * 1024;
@@ -63,6 +63,7 @@ impl Door {
     async fn serve(&self, stream: TcpStream, peer: SocketAddr) -> Fallible {
         let limits = &self.ctx.config.limits;
         let stream = timeout(limits.handshake_time, self.open(stream)).await??;
+        let scheme = if matches!(stream, Either::Left(_)) { Scheme::Https } else { Scheme::Http };
         let mut stream = BufReader::new(Idle::new(stream, limits.header_time, limits.idle_time));
         let first = tokio::select! {
             start = stream.fill_buf() => start?.first().copied(),
@@ -75,6 +76,7 @@ impl Door {
         let server = server(limits, &self.ctx.tasks);
         let routes = self.routes.clone().map_request(move |mut request: hyper::Request<_>| {
             request.extensions_mut().insert(Peer(peer.ip()));
+            request.extensions_mut().insert(scheme);
             request
         });
         let mut connection = pin!(server.serve_connection(stream, TowerToHyperService::new(routes)));

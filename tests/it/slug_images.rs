@@ -1,15 +1,15 @@
 //! Slugs' releases as images: what a tag of the ledger names, what is attached to it, and where its bytes lie.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use hoist::db::registry::manifests::{self, StoredManifest};
+use hoist::db::registry::manifests;
 use hoist::db::registry::{Place, tags};
 use hoist::deploy::{open_image_blob, resolve_image_tag, slug_image_tags};
 use hoist::image::of_slug::{SIGNATURE_KEY, verify};
 use hoist::model::{AppId, Digest, ImageManifest, ManifestType};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::io::AsyncReadExt as _;
 
 use crate::api_world::{User, World};
 use crate::ledger::{Code, archive, create_app, deploy};
@@ -55,13 +55,13 @@ impl Installation {
         Place { app: self.app, process_type: process_type.parse().unwrap() }
     }
 
-    async fn resolve(&self, tag: &str) -> Option<StoredManifest> {
+    async fn resolve(&self, tag: &str) -> Option<Digest> {
         let tag = tag.parse().unwrap();
         resolve_image_tag(&self.world.ctx, &self.place("web"), &tag, ManifestType::OciManifest).await.unwrap()
     }
 
     async fn image(&self, tag: &str) -> (Digest, ImageManifest) {
-        let digest = self.resolve(tag).await.unwrap().digest;
+        let digest = self.resolve(tag).await.unwrap();
         (digest, self.manifest(&digest).await)
     }
 
@@ -71,7 +71,7 @@ impl Installation {
 
     async fn blob(&self, digest: &Digest) -> Vec<u8> {
         let mut bytes = Vec::new();
-        open_image_blob(&self.world.ctx, digest).await.unwrap().read_to_end(&mut bytes).await.unwrap();
+        open_image_blob(&self.world.ctx, digest).await.unwrap().read_to_end(&mut bytes).unwrap();
         bytes
     }
 
@@ -125,9 +125,9 @@ async fn a_release_is_an_image_of_the_stacks_layer_and_the_slugs_own_blob() {
 async fn config_vars_are_in_none_of_its_parts() {
     let made = Installation::new().await;
     let (digest, manifest) = made.image("v3").await;
-    let referrers =
-        manifests::referrers(&mut *made.world.ctx.db.read().await.unwrap(), &made.place("web"), &digest, None, None, 9);
-    let referrers = referrers.await.unwrap();
+    let mut db = made.world.ctx.db.read().await.unwrap();
+    let referrers = manifests::referrers(&mut db, &made.place("web"), &digest, None, None, 9).await.unwrap();
+    drop(db);
     assert_eq!(referrers.len(), 3);
     let mut digests = vec![digest, manifest.config.unwrap().digest];
     for referrer in referrers {
@@ -158,8 +158,8 @@ async fn tags_follow_the_ledger() {
     assert_eq!(names("worker").await, "v2 v3 current latest");
     assert_eq!(names("clock").await, "");
 
+    let second = made.resolve("v2").await.unwrap();
     let mut tx = made.world.ctx.db.write().await.unwrap();
-    let second = made.resolve("v2").await.unwrap().digest;
     tags::set(&mut tx, &made.place("web"), &"latest".parse().unwrap(), &second).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(made.image("latest").await.0, second, "what was pushed as latest");

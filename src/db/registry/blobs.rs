@@ -5,7 +5,10 @@ use time::OffsetDateTime;
 
 use super::super::{Connection, DbError, apps, row};
 use super::{Place, at, size as bytes};
-use crate::model::{AccountId, AppId, Digest};
+use crate::model::{AccountId, AppName, Digest, ProcessType};
+
+/// Most places in which a blob is looked for that may be had from any.
+const MOST_PLACES: u32 = 100;
 
 /// Records that a repository has a blob, whose file the caller has seen in this transaction.
 pub async fn insert(
@@ -48,14 +51,19 @@ pub async fn delete(db: &mut Connection, place: &Place, digest: &Digest) -> Resu
     Ok(at(sql, place).bind(digest.to_string()).execute(db).await?.rows_affected() > 0)
 }
 
-/// The living apps that the account has a part in and that have a blob in any of their repositories, with its size.
-pub async fn apps_with(db: &mut Connection, account: AccountId, digest: &Digest) -> Result<Vec<(AppId, u64)>, DbError> {
+/// The repositories with a blob among the living apps that the account has a part in.
+pub async fn places_with(
+    db: &mut Connection,
+    account: AccountId,
+    digest: &Digest,
+) -> Result<Vec<(AppName, ProcessType)>, DbError> {
     let sql = format!(
-        "SELECT app_id, MAX (size_bytes) AS size_bytes FROM image_blobs WHERE digest = ?2 AND app_id IN {} GROUP BY app_id",
+        "SELECT apps.name, image_blobs.process_type FROM image_blobs JOIN apps ON apps.id = image_blobs.app_id
+         WHERE image_blobs.digest = ?2 AND apps.id IN {} ORDER BY apps.name, image_blobs.process_type LIMIT {MOST_PLACES}",
         apps::VISIBLE
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(account.to_string()).bind(digest.to_string()).fetch_all(db).await?;
-    rows.iter().map(|row| Ok((row::text(row, "app_id")?, row::number(row, "size_bytes")?))).collect()
+    rows.iter().map(|row| Ok((row::text(row, "name")?, row::text(row, "process_type")?))).collect()
 }
 
 /// Tells whether any repository has a blob, or a manifest, of this digest.

@@ -59,8 +59,9 @@ async fn a_blob_is_its_repositorys() {
     assert!(blobs::touch(&mut tx, &place, &digest(1), NOW + MINUTE * 2).await.unwrap());
     assert_eq!(blobs::used_at(&mut tx, &place, &digest(1)).await.unwrap(), Some(NOW + MINUTE * 2));
     assert!(!blobs::touch(&mut tx, &other, &digest(1), NOW).await.unwrap());
-    assert_eq!(blobs::apps_with(&mut tx, owner, &digest(1)).await.unwrap(), [(place.app, 5)]);
-    assert_eq!(blobs::apps_with(&mut tx, AccountId::new(), &digest(1)).await.unwrap(), []);
+    let found = [("my-app".parse().unwrap(), place.process_type.clone())];
+    assert_eq!(blobs::places_with(&mut tx, owner, &digest(1)).await.unwrap(), found);
+    assert_eq!(blobs::places_with(&mut tx, AccountId::new(), &digest(1)).await.unwrap(), []);
     assert!(blobs::is_anywhere(&mut tx, &digest(1)).await.unwrap());
     assert!(blobs::delete(&mut tx, &place, &digest(1)).await.unwrap());
     assert!(!blobs::is_anywhere(&mut tx, &digest(1)).await.unwrap());

@@ -17,11 +17,10 @@ use tracing::{Instrument as _, warn};
 
 use super::app_path::{NO_CLONES, parse_app_path};
 use super::push::{self, Refused, Target, Visitor};
+use crate::auth::Credentials;
 use crate::ctx::Ctx;
 use crate::model::{Account, AuthorizationId, Credential, Door, Invalid, Need, Peer, RequestId};
 use crate::{auth, telemetry};
-
-mod credentials;
 
 /// What may wait for a slow client, in bytes.
 const ANSWER_BUFFER: usize = 64 * 1024;
@@ -141,7 +140,8 @@ async fn authenticate(ctx: &Ctx, headers: &HeaderMap, id: RequestId) -> Result<(
         let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"hoist\"")];
         (ask, refuse(StatusCode::UNAUTHORIZED, WHO_ARE_YOU)).into_response()
     };
-    let token = credentials::token(headers).ok_or_else(unknown)?;
+    let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = header.and_then(Credentials::read).ok_or_else(unknown)?.token;
     match auth::by_token(&ctx.db, token.expose(), ctx.now()).await {
         Ok(Some((account, authorization))) if authorization.scopes.allow(Need::Write) => Ok((account, authorization.id)),
         Ok(Some((_, authorization))) => {
