@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use tokio_rustls::rustls::crypto::ring;
-use ureq::http::header::{ACCEPT as ACCEPT_HEADER, AUTHORIZATION, HeaderName};
 use ureq::http::uri::Authority;
 use ureq::http::{Method, Request, Response, StatusCode, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
@@ -170,18 +169,12 @@ impl Client {
     }
 
     /// Asks the registry for something, which may be large. It goes by Basic authentication, as container engines do.
-    pub(super) fn registry(&self, path: &str, (name, value): (HeaderName, &str)) -> Result<Response<Body>, CliError> {
+    /// Whether it was refused is for who knows how registries do that.
+    pub(super) fn ask_registry(&self, path: &str, accept: &str) -> Result<Response<Body>, CliError> {
         let credentials = BASE64_STANDARD.encode(format!("_:{}", self.token.expose()));
-        let request = self.agent.get(format!("{}{path}", self.url)).header(name, value);
-        let request = patient(request.header(AUTHORIZATION, format!("Basic {credentials}")));
-        let mut response = request.call().map_err(|error| unreachable(&self.url, &error))?;
-        refused_by_registry(&mut response)?;
-        Ok(response)
-    }
-
-    /// The same, of something small.
-    pub(super) fn registry_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
-        read(&mut self.registry(path, (ACCEPT_HEADER, "*/*"))?)
+        let request = self.agent.get(format!("{}{path}", self.url)).header("accept", accept);
+        let request = patient(request.header("authorization", format!("Basic {credentials}")));
+        request.call().map_err(|error| unreachable(&self.url, &error))
     }
 
     /// The public key of the images' signatures, which anybody may have.
@@ -281,7 +274,7 @@ fn agent(host: &str) -> Agent {
     config.build().new_agent()
 }
 
-fn read<T: DeserializeOwned>(response: &mut Response<Body>) -> Result<T, CliError> {
+pub(super) fn read<T: DeserializeOwned>(response: &mut Response<Body>) -> Result<T, CliError> {
     let body = response.body_mut().read_json();
     body.map_err(|error| CliError::User(format!("hoist's answer can't be read, is HOIST_URL right? ({error})")))
 }
@@ -297,32 +290,6 @@ fn refused(response: &mut Response<Body>) -> Result<(), CliError> {
     match status {
         StatusCode::UNAUTHORIZED => Err(CliError::NotLoggedIn(format!("{message} Check HOIST_API_KEY or ~/.netrc."))),
         _ => Err(CliError::Api { id, message, resource }),
-    }
-}
-
-/// A registry says what is wrong in a form of its own (OCI Distribution, "Error Codes").
-fn refused_by_registry(response: &mut Response<Body>) -> Result<(), CliError> {
-    #[derive(Deserialize)]
-    struct Errors {
-        errors: Vec<RegistryError>,
-    }
-    #[derive(Deserialize)]
-    struct RegistryError {
-        code: String,
-        #[serde(default)]
-        message: String,
-    }
-    let status = response.status();
-    if status.is_success() {
-        return Ok(());
-    }
-    let errors = response.body_mut().read_json::<Errors>().map(|body| body.errors).unwrap_or_default();
-    let Some(RegistryError { code, message }) = errors.into_iter().next() else {
-        return Err(CliError::User(format!("the registry answered {status}. Is HOIST_URL right?")));
-    };
-    match status {
-        StatusCode::UNAUTHORIZED => Err(CliError::NotLoggedIn(format!("{message} Check HOIST_API_KEY or ~/.netrc."))),
-        _ => Err(CliError::Api { id: code.to_ascii_lowercase(), message, resource: None }),
     }
 }
 

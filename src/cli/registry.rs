@@ -3,10 +3,14 @@
 use std::io::{self, Read};
 
 use anyhow::anyhow;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
-use ureq::http::header::{ACCEPT, CONTENT_TYPE};
+use ureq::Body;
+use ureq::http::header::CONTENT_TYPE;
+use ureq::http::{Response, StatusCode};
 
-use super::client::Client;
+use super::client::{Client, read};
 use super::error::CliError;
 use crate::model::{Descriptor, Digest, ImageManifest, Repository};
 
@@ -21,7 +25,7 @@ pub(super) struct Manifest {
 /// Gets the manifest that a tag or a digest names, in one of the forms accepted.
 pub(super) fn manifest(client: &Client, repository: &Repository, reference: &str, accept: &str) -> Result<Manifest, CliError> {
     let path = format!("/v2/{repository}/manifests/{reference}");
-    let response = client.registry(&path, (ACCEPT, accept))?;
+    let response = get(client, &path, accept)?;
     let media_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let mut bytes = Vec::new();
     response.into_body().into_reader().take(ImageManifest::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
@@ -43,7 +47,7 @@ pub(super) fn blob(
     descriptor: &Descriptor,
 ) -> Result<Checked<impl Read + use<>>, CliError> {
     let path = format!("/v2/{repository}/blobs/{}", descriptor.digest);
-    let response = client.registry(&path, (ACCEPT, "*/*"))?;
+    let response = get(client, &path, "*/*")?;
     Ok(Checked::new(response.into_body().into_reader(), descriptor))
 }
 
@@ -52,6 +56,43 @@ pub(super) fn small_blob(client: &Client, repository: &Repository, descriptor: &
     let mut bytes = Vec::new();
     blob(client, repository, descriptor)?.read_to_end(&mut bytes).map_err(|error| anyhow!(error))?;
     Ok(bytes)
+}
+
+/// Gets something small that is JSON.
+pub(super) fn json<T: DeserializeOwned>(client: &Client, path: &str) -> Result<T, CliError> {
+    read(&mut get(client, path, "*/*")?)
+}
+
+fn get(client: &Client, path: &str, accept: &str) -> Result<Response<Body>, CliError> {
+    let mut response = client.ask_registry(path, accept)?;
+    refused(&mut response)?;
+    Ok(response)
+}
+
+/// A registry says what is wrong in a form of its own (OCI Distribution, "Error Codes").
+fn refused(response: &mut Response<Body>) -> Result<(), CliError> {
+    #[derive(Deserialize)]
+    struct Errors {
+        errors: Vec<RegistryError>,
+    }
+    #[derive(Deserialize)]
+    struct RegistryError {
+        code: String,
+        #[serde(default)]
+        message: String,
+    }
+    let status = response.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let errors = response.body_mut().read_json::<Errors>().map(|body| body.errors).unwrap_or_default();
+    let Some(RegistryError { code, message }) = errors.into_iter().next() else {
+        return Err(CliError::User(format!("the registry answered {status}. Is HOIST_URL right?")));
+    };
+    match status {
+        StatusCode::UNAUTHORIZED => Err(CliError::NotLoggedIn(format!("{message} Check HOIST_API_KEY or ~/.netrc."))),
+        _ => Err(CliError::Api { id: code.to_ascii_lowercase(), message, resource: None }),
+    }
 }
 
 /// What of a blob has come, and what it is to be.

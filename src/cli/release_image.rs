@@ -1,4 +1,4 @@
-//! `hoist releases:export`, `releases:verify`, `releases:sbom`, `releases:provenance`, `releases:signing-key`: a release as
+//! `hoist releases:export`, `releases:verify-image`, `releases:sbom`, `releases:provenance`, `releases:signing-key`: a release as
 //! an image, and what is attached to it.
 
 use std::fs;
@@ -25,7 +25,7 @@ pub(super) enum ReleaseImage {
     #[command(name = "releases:export")]
     Export(Export),
     /// Check that the image of a release is signed by this installation
-    #[command(name = "releases:verify")]
+    #[command(name = "releases:verify-image")]
     Verify(Verify),
     /// Print which packages are in the image of a release, as CycloneDX
     #[command(name = "releases:sbom")]
@@ -133,7 +133,7 @@ fn attached(client: &Client, args: &Image, artifact_type: &str) -> Result<Vec<u8
     }
     let (repository, manifest) = args.manifest(client)?;
     let path = format!("/v2/{repository}/referrers/{}", manifest.digest);
-    let index: Index = client.registry_json(&path)?;
+    let index: Index = registry::json(client, &path)?;
     let found = index.manifests.iter().find(|found| found.artifact_type.as_deref() == Some(artifact_type));
     let found = found.ok_or_else(|| CliError::User(format!("{repository}@{} has none.", manifest.digest)))?;
     let attached = registry::manifest(client, &repository, &found.digest.to_string(), ManifestType::OciManifest.as_str())?;

@@ -42,6 +42,7 @@ mod pipeline_transfers;
 mod pipelines_api;
 mod pipelines_cli;
 mod slug_images;
+mod slug_images_engines;
 mod stacks_api;
 
 mod apps;

@@ -1,8 +1,9 @@
 //! What the tests share: a daemon of their own (`daemon`), a user's work tree and git (`work_tree`), builds that wait
 //! for the test (`gated`), the real Heroku CLI (`heroku`), a terminal (`terminal`), the release's processes run in the run stack (`slug`), a receiver
-//! of webhooks (`receiver`), the servers of add-ons (`servers`), and whole transcripts made comparable (`normalise`).
+//! of webhooks (`receiver`), the servers of add-ons (`servers`), a Docker Engine (`docker`), and whole transcripts made comparable (`normalise`).
 
 mod daemon;
+mod docker;
 mod gated;
 mod heroku;
 mod namespaces;
@@ -16,6 +17,7 @@ mod work_tree;
 use std::path::PathBuf;
 
 pub(crate) use daemon::{Daemon, User, run};
+pub(crate) use docker::Docker;
 pub(crate) use gated::{Gated, until};
 pub(crate) use heroku::Heroku;
 pub(crate) use namespaces::run_again_in;
