@@ -12,13 +12,14 @@ use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
 
 use super::image_blobs::{Kept, keep};
+use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::db::registry::Place;
 use crate::db::registry::manifests::{self, StoredManifest};
 use crate::db::{self, DbError};
 use crate::image::of_slug::{self, Artifact, BuildOrigin, Origin, Package, SlugImage, StackLayer};
 use crate::image::{self, CURRENT, LATEST, ReleaseTag};
-use crate::model::{App, AppId, Descriptor, Digest, ManifestType, Release, Repository, Slug, StackName, Tag};
+use crate::model::{App, AppId, Descriptor, Digest, ManifestType, Release, Slug, StackName, Tag};
 use crate::slug;
 use crate::stack::{self, StackError};
 
@@ -141,12 +142,18 @@ async fn attachments(
         ended_at: build.updated_at,
     });
     let origin = Origin { build, builder: ctx.config.public_url.clone() };
-    let repository = Repository { app: image.app.clone(), process_type: image.process_type.clone() };
+    let reference = format!("{}/{}/{}", host(&ctx.config), image.app, image.process_type);
     Ok([
-        of_slug::signature(&ctx.signing_key, &repository, subject),
+        of_slug::signature(&ctx.signing_key, &reference, subject),
         of_slug::sbom(image, &packages, subject),
         of_slug::provenance(&ctx.signing_key, image, &origin, subject),
     ])
+}
+
+/// Where users find the registry.
+fn host(config: &Config) -> String {
+    let public = config.public_url.as_deref().and_then(|url| url.split_once("://"));
+    public.map_or_else(|| config.http_listen.to_string(), |(_, host)| host.to_owned())
 }
 
 async fn packages(ctx: &Ctx, slug: &Slug, stack: &ImageStack) -> Result<BTreeSet<Package>, SlugImageError> {

@@ -16,6 +16,10 @@ use crate::harness::{Daemon, Docker, User, WorkTree, run, until};
 const PROCFILE: &str = "web: echo \"$GREETING\" > page.html && exec python3 -m http.server $PORT --bind 127.0.0.1\n";
 const SECRET: &str = "a-value-that-no-image-holds";
 
+/// A process that ends by itself when it is asked to.
+const WAITING: &str = "python3 -c 'import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); \
+                       print(\"waiting\", flush=True); time.sleep(600)'";
+
 /// A daemon with the app `shop`, whose release v3 has a slug.
 struct Shop {
     daemon: Daemon,
@@ -119,11 +123,15 @@ fn a_slugs_release_is_pulled_and_runs_under_docker() {
     let setting = format!("PORT={port}");
     let name = docker(&["run", "--detach", "--network", "host", "--env", &setting, &image]);
     assert_eq!(page(&port), "hello from /app\n");
-    docker(&["stop", "--time", "60", name.trim()]);
-    let ended = docker(&["inspect", "--format", "{{.State.ExitCode}}", name.trim()]);
-    assert_eq!(ended.trim(), "143", "the signal has reached the process");
+    docker(&["rm", "--force", name.trim()]);
     let other = docker(&["run", "--rm", "--network", "host", &image, "printenv", "GREETING"]);
     assert_eq!(other, "hello from /app\n", "another command in the same environment");
+
+    let name = docker(&["run", "--detach", "--network", "host", &image, WAITING]);
+    until(|| docker(&["logs", name.trim()]) == "waiting\n");
+    docker(&["stop", "--time", "60", name.trim()]);
+    let ended = docker(&["inspect", "--format", "{{.State.ExitCode}}", name.trim()]);
+    assert_eq!(ended.trim(), "7", "the engine's signal has reached the process itself");
     docker(&["rm", name.trim()]);
 }
 

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::artifact::{Artifact, Parts, attach, cosign_tag};
 use super::{digest_of, to_json};
-use crate::model::{Descriptor, Digest, Repository};
+use crate::model::{Descriptor, Digest};
 use crate::store::private_file;
 
 /// In the data folder: PKCS #8, as PEM.
@@ -106,12 +106,12 @@ fn signed_digest(payload: &[u8]) -> Option<Digest> {
     payload["critical"]["image"]["docker-manifest-digest"].as_str()?.parse().ok()
 }
 
-/// Signs the image that `subject` names.
+/// Signs the image that `subject` names, and that users find as `reference`, which is `HOST/APP/TYPE`.
 #[must_use]
-pub fn signature(key: &SigningKey, repository: &Repository, subject: &Descriptor) -> Artifact {
+pub fn signature(key: &SigningKey, reference: &str, subject: &Descriptor) -> Artifact {
     let payload = to_json(&json!({
         "critical": {
-            "identity": { "docker-reference": repository.to_string() },
+            "identity": { "docker-reference": reference },
             "image": { "docker-manifest-digest": subject.digest },
             "type": "cosign container image signature",
         },
@@ -171,7 +171,7 @@ pub(super) mod tests {
         let dir = tempfile::tempdir().unwrap();
         let key = SigningKey::open(dir.path()).unwrap();
         let subject = descriptor_of(ManifestType::OciManifest.as_str(), b"image");
-        let signed = signature(&key, &"my-app/web".parse().unwrap(), &subject);
+        let signed = signature(&key, "hoist.example.com/my-app/web", &subject);
         let manifest = ImageManifest::parse(&signed.manifest, None).unwrap();
         assert_eq!((manifest.subject.unwrap().digest, manifest.artifact_type.as_deref()), (subject.digest, Some(SIGNATURE_TYPE)));
         assert_eq!(signed.tag.unwrap().as_str(), format!("sha256-{}.sig", subject.digest.hex()));
@@ -179,6 +179,7 @@ pub(super) mod tests {
         let payload = &signed.blobs[1];
         let json: serde_json::Value = serde_json::from_slice(payload).unwrap();
         assert_eq!(json["critical"]["image"]["docker-manifest-digest"], subject.digest.to_string());
+        assert_eq!(json["critical"]["identity"]["docker-reference"], "hoist.example.com/my-app/web");
         assert_eq!(manifest.layers[0].digest, digest_of(payload));
         let text = &manifest.layers[0].annotations[SIGNATURE_KEY];
         let pem = key.public_key_pem();
