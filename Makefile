@@ -3,16 +3,17 @@
 STACKS = $(CURDIR)/.hoist/stacks
 export HOIST_STACKS_DIR = $(STACKS)
 export HOIST_HEROKU_CLI_DIR = $(CURDIR)/.hoist/heroku-cli
+export HOIST_ORAS_DIR = $(CURDIR)/.hoist/oras
 # Where rustup puts cargo, also when this very make has just installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: demo test test-fast bench check deps stack heroku-cli
+.PHONY: demo test test-fast bench check deps stack heroku-cli oras
 
 demo: deps
 	cargo build --release --locked
 	scripts/demo
 
-test: deps stack heroku-cli
+test: deps stack heroku-cli oras
 	tests/buildpacks/run
 	cargo test --locked
 
@@ -40,3 +41,7 @@ stack: deps
 # The real Heroku CLI, which the tests drive; from npm once, kept in .hoist/.
 heroku-cli: deps
 	scripts/install-heroku-cli $(HOIST_HEROKU_CLI_DIR)
+
+# A registry's client in Python, likewise from PyPI.
+oras: deps
+	scripts/install-oras $(HOIST_ORAS_DIR)

@@ -20,6 +20,7 @@ use crate::image::of_slug::{self, SIGNATURE_KEY};
 use crate::model::{ManifestType, ProcessType, ReleaseVersion, Repository};
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::doc_markdown, reason = "clap prints these as they are")]
 pub(super) enum ReleaseImage {
     /// Write a release as an image that any container engine loads
     #[command(name = "releases:export")]

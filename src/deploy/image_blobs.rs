@@ -12,9 +12,9 @@ use super::SlugImageError;
 use crate::ctx::Ctx;
 use crate::db::Connection;
 use crate::db::registry::manifests::{self, Child, StoredManifest};
-use crate::db::registry::{Place, blobs, tags};
+use crate::db::registry::{Place, blobs, slug_images, tags};
 use crate::image::of_slug::{Artifact, StackLayer};
-use crate::model::{Digest, ImageManifest};
+use crate::model::{Digest, ImageManifest, ReleaseId};
 use crate::stack;
 
 /// Opens a blob of an image; `NotFound` when there is none of this digest. Whether the caller may have it is not asked here.
@@ -31,6 +31,7 @@ pub async fn open_image_blob(ctx: &Ctx, digest: &Digest) -> io::Result<File> {
 /// An image with all that is attached to it.
 pub(super) struct Kept<'a> {
     pub(super) place: &'a Place,
+    pub(super) release: ReleaseId,
     pub(super) layer: &'a StackLayer,
     /// The image first.
     pub(super) artifacts: &'a [Artifact],
@@ -53,6 +54,7 @@ pub(super) async fn keep(ctx: &Ctx, kept: &Kept<'_>) -> Result<StoredManifest, S
         for (row, artifact) in &rows {
             record(ctx, &mut tx, kept, (row, artifact)).await?;
         }
+        slug_images::insert(&mut tx, kept.place, &image.digest, kept.release, &kept.layer.stack_digest, ctx.now()).await?;
         tx.commit().await.map_err(crate::db::DbError::from)?;
     }
     Ok(image)

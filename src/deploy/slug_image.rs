@@ -76,7 +76,7 @@ async fn slug_image(
     }
     let mut artifacts = vec![Artifact { manifest, blobs: vec![config], tag: None }];
     artifacts.extend(attachments(ctx, &image, &stack, &subject).await?);
-    Ok(Some(keep(ctx, &Kept { place, layer: &stack.layer, artifacts: &artifacts }).await?))
+    Ok(Some(keep(ctx, &Kept { place, release: release.id, layer: &stack.layer, artifacts: &artifacts }).await?))
 }
 
 /// The tags that the ledger gives to images of a process type: of each release with a slug that has it, and `current` and

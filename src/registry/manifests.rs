@@ -140,7 +140,8 @@ fn tags(reference: &Reference, query: &str) -> Result<Vec<Tag>, RegistryError> {
 }
 
 async fn receive(ctx: &Ctx, body: Body) -> Result<axum::body::Bytes, RegistryError> {
-    let bytes = timeout(ctx.config.limits.idle_time, to_bytes(body, ImageManifest::MAX_BYTES + 1)).await;
+    // What is a little too large is read all the same: an answer in the middle of it would not reach the client.
+    let bytes = timeout(ctx.config.limits.idle_time, to_bytes(body, 2 * ImageManifest::MAX_BYTES)).await;
     let bytes = bytes.map_err(|_| RegistryError::Stalled)?.map_err(|_| RegistryError::ManifestTooLarge)?;
     if bytes.len() > ImageManifest::MAX_BYTES { Err(RegistryError::ManifestTooLarge) } else { Ok(bytes) }
 }

@@ -24,8 +24,8 @@ mod audited;
 mod error;
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
-use axum::http::{HeaderName, HeaderValue};
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, Uri};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{any, get, post};
@@ -54,7 +54,9 @@ pub fn routes(ctx: Ctx) -> Router {
         .route("/v2/{app}/{type}/blobs/uploads/{upload}", upload) // end-5, 6, 13, 14
         .route("/v2/{app}/{type}/tags/list", get(lists::tags)) // end-8
         .route("/v2/{app}/{type}/referrers/{digest}", get(referrers::list)) // end-12
-        .route("/v2/{*rest}", any(no_route))
+        .route("/v2/{app}", any(no_route))
+        .route("/v2/{app}/{type}", any(no_route))
+        .route("/v2/{app}/{type}/{*rest}", any(no_route))
         .method_not_allowed_fallback(async || RegistryError::Unsupported("This can't be done here."))
         .layer(middleware::from_fn(with_version))
         .with_state(ctx)
@@ -66,9 +68,10 @@ async fn base(_: Caller) -> axum::Json<serde_json::Value> {
 }
 
 /// Answers what has another form than an app and a process type, to those who are known.
-async fn no_route(State(_): State<Ctx>, _: Caller, Path(rest): Path<String>) -> RegistryError {
+async fn no_route(_: Caller, uri: Uri) -> RegistryError {
+    let rest = uri.path().trim_start_matches("/v2/");
     let families = ["/blobs/", "/manifests/", "/tags/", "/referrers/"];
-    let name = families.iter().find_map(|family| rest.split_once(family)).map_or(rest.as_str(), |(name, _)| name);
+    let name = families.iter().find_map(|family| rest.split_once(family)).map_or(rest, |(name, _)| name);
     match name.parse::<Repository>() {
         Ok(_) => RegistryError::Unsupported("There is nothing of this kind in a repository."),
         Err(invalid) => RegistryError::NoSuchRepository(invalid.to_string()),

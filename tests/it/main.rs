@@ -41,6 +41,7 @@ mod pipeline_rights;
 mod pipeline_transfers;
 mod pipelines_api;
 mod pipelines_cli;
+mod registry;
 mod slug_images;
 mod slug_images_engines;
 mod stacks_api;

@@ -175,6 +175,8 @@ async fn a_stack_made_anew_gives_another_image_over_the_same_slug() {
     assert_eq!(new.layers[1], old.layers[1]);
     assert_eq!(made.blob(&new.layers[0].digest).await, b"second");
     assert_eq!(made.manifest(&before).await, old, "still to be had by its digest");
+    let deleted = hoist::image::delete_manifest(&made.world.ctx.db, &made.place("web"), &before).await;
+    assert!(matches!(deleted, Err(hoist::image::ImageError::Released)), "{deleted:?}");
     assert_eq!(made.blob(&old.layers[0].digest).await, b"first");
 }
 
