@@ -169,7 +169,7 @@ impl Engine {
     /// Streams what [`Engine::unpack_root`] made as an uncompressed tar, entries sorted by name, owners as they appear
     /// inside, and no time later than `latest_secs`: the same root gives the same bytes on any host. A failure on the way
     /// is an error of the reader, never a clean end.
-    pub async fn pack_root(&self, root: &Path, latest_secs: u64) -> Result<impl AsyncRead + Send + Unpin + use<>, EngineError> {
+    pub fn pack_root(&self, root: &Path, latest_secs: u64) -> Result<impl AsyncRead + Send + Unpin + use<>, EngineError> {
         match &self.0 {
             EngineKind::Sandbox(sandbox) => sandbox.pack_root(root, latest_secs),
             EngineKind::Local(local) => local.pack_root(root, latest_secs),

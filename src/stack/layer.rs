@@ -67,7 +67,7 @@ pub(super) async fn keep_layer(stack: &Stack, latest_secs: u64, engine: &Engine)
         return Ok(());
     }
     let folder = stack.run_root.parent().expect("a root lies in its stack's folder").to_owned();
-    let tar = SyncIoBridge::new(engine.pack_root(&stack.run_root, latest_secs).await?);
+    let tar = SyncIoBridge::new(engine.pack_root(&stack.run_root, latest_secs)?);
     let doing = io_error(format!("write {}", folder.join(TAR).display()));
     tokio::task::spawn_blocking(move || write(&folder, tar)).await.expect("compressing does not panic").map_err(doing)
 }

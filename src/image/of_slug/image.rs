@@ -47,7 +47,7 @@ impl SlugImage<'_> {
             architecture: architecture(),
             created: created.clone(),
             os: "linux",
-            config: Execution {
+            execution: Execution {
                 user: format!("{APP_USER_ID}:{APP_USER_ID}"),
                 env: environment(),
                 entrypoint: vec!["bash".into(), "-c".into(), entrypoint(), "bash".into()],
@@ -155,7 +155,8 @@ struct Config<'a> {
     architecture: &'static str,
     created: String,
     os: &'static str,
-    config: Execution<'a>,
+    #[serde(rename = "config")]
+    execution: Execution<'a>,
     rootfs: RootFs,
     history: [Step; 2],
 }

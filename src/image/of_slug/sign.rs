@@ -1,4 +1,4 @@
-//! Signatures by the installation's own key, in the format of cosign ("SIGNATURE_SPEC.md", simple signing): whoever has
+//! Signatures by the installation's own key, in the format of cosign (`SIGNATURE_SPEC.md`, simple signing): whoever has
 //! the public key verifies them with `cosign verify --key`, or with openssl.
 
 use std::collections::BTreeMap;

@@ -62,7 +62,7 @@ fn pretty(json: &[u8]) -> String {
 
 #[test]
 fn the_config_says_how_the_release_runs() {
-    let config = String::from_utf8(with_image(|image| image.config())).unwrap();
+    let config = with_image(|image| String::from_utf8(image.config()).unwrap());
     let config = config.replace(architecture(), "ARCH");
     insta::assert_snapshot!(pretty(config.as_bytes()), @r#"
     {

@@ -15,11 +15,11 @@ pub(super) const READERS: [(&str, Reader); 10] = [
     ("package-lock.json", package_lock),
     ("npm-shrinkwrap.json", package_lock),
     ("pnpm-lock.yaml", pnpm_lock),
-    ("requirements.txt", requirements),
+    ("requirements.txt", |text| Some(requirements(text))),
     ("Pipfile.lock", pipfile_lock),
     ("poetry.lock", |text| toml_lock(text, python)),
     ("uv.lock", |text| toml_lock(text, python)),
-    ("Gemfile.lock", gemfile_lock),
+    ("Gemfile.lock", |text| Some(gemfile_lock(text))),
     ("Cargo.lock", |text| toml_lock(text, |name, version| Package::new("cargo", name, version))),
     ("composer.lock", composer_lock),
 ];
@@ -91,7 +91,7 @@ fn pnpm_lock(text: &str) -> Option<Vec<Package>> {
 }
 
 /// pip's: only what is pinned is known, `name[extra]==1.0 ; marker  # comment`.
-fn requirements(text: &str) -> Option<Vec<Package>> {
+fn requirements(text: &str) -> Vec<Package> {
     let package = |line: &str| {
         let line = line.split(['#', ';', '\\']).next()?;
         let (name, version) = line.split_once("==")?;
@@ -99,7 +99,7 @@ fn requirements(text: &str) -> Option<Vec<Package>> {
         let version = version.trim_start_matches('=').split_whitespace().next()?;
         (!name.starts_with('-') && !version.contains(['*', ','])).then(|| python(name, version))
     };
-    Some(text.lines().filter_map(package).collect())
+    text.lines().filter_map(package).collect()
 }
 
 fn pipfile_lock(text: &str) -> Option<Vec<Package>> {
@@ -125,13 +125,13 @@ fn toml_lock(text: &str, package: fn(&str, &str) -> Package) -> Option<Vec<Packa
 
 /// Bundler's: `    name (version)` below `specs:`, four blanks deep; what each needs stands deeper. A platform may follow the
 /// version, as in `1.2.3-x86_64-linux`.
-fn gemfile_lock(text: &str) -> Option<Vec<Package>> {
+fn gemfile_lock(text: &str) -> Vec<Package> {
     let package = |line: &str| {
         let spec = line.strip_prefix("    ").filter(|rest| !rest.starts_with(' '))?;
         let (name, version) = spec.strip_suffix(')')?.split_once(" (")?;
         Some(Package::new("gem", name, version.split('-').next()?))
     };
-    Some(text.lines().filter_map(package).collect())
+    text.lines().filter_map(package).collect()
 }
 
 fn composer_lock(text: &str) -> Option<Vec<Package>> {

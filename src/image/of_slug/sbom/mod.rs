@@ -1,4 +1,4 @@
-//! What is in an image, in CycloneDX 1.6 (cyclonedx.org/docs/1.6/json): the packages of the app, from what its package
+//! What is in an image, in `CycloneDX` 1.6 (cyclonedx.org/docs/1.6/json): the packages of the app, from what its package
 //! managers left in the slug, and those of the stack, from dpkg's own list.
 
 mod debian;
