@@ -12,6 +12,7 @@ mod git;
 mod engine;
 mod engine_network;
 mod engine_reserve;
+mod engine_roots;
 mod engine_sandbox;
 
 mod access;
