@@ -41,7 +41,7 @@ impl FromRequestParts<Ctx> for Caller {
             Some(credentials) => look_up(ctx, &credentials.token).await?,
             None => None,
         };
-        let Some((account, authorization, grant)) = known else { return Err(RegistryError::Unauthorized(challenge)) };
+        let Some((account, authorization, grant)) = known else { return Err(RegistryError::Unauthorized(challenge.into())) };
         ctx.rates.images.take(authorization.id, ctx.now()).map_err(RegistryError::TooOften)?;
         let RequestId(request) = parts.extensions.get().copied().unwrap_or(RequestId(Uuid::new_v4()));
         let address = parts.extensions.get().map(|Peer(address)| *address);
@@ -54,16 +54,18 @@ impl FromRequestParts<Ctx> for ApiCaller {
 
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, RegistryError> {
         let caller = Caller::from_request_parts(parts, ctx).await?;
-        if caller.grant.is_some() { Err(RegistryError::Unauthorized(caller.challenge)) } else { Ok(Self(caller)) }
+        if caller.grant.is_some() { Err(RegistryError::Unauthorized(caller.challenge.into())) } else { Ok(Self(caller)) }
     }
 }
 
 impl Caller {
-    /// Refuses a token of the token service that was given for something else. The client may ask for a wider one.
-    pub(super) fn check_scope(&self, wanted: &Access) -> Result<(), RegistryError> {
+    /// Refuses a token of the token service that was given for something else than `wanted`. The client is told to `ask` for
+    /// another one.
+    pub(super) fn check_scope(&self, wanted: &Access, ask: &Access) -> Result<(), RegistryError> {
         match &self.grant {
             Some(grant) if !grant.covers(wanted) => {
-                Err(RegistryError::Insufficient(self.challenge.clone().to(wanted.clone()).insufficient()))
+                let challenge = self.challenge.clone().to(Some(ask.clone())).insufficient();
+                Err(RegistryError::Insufficient(challenge.into()))
             }
             _ => Ok(()),
         }

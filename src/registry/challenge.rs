@@ -4,6 +4,7 @@ use std::fmt;
 
 use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
 
 use super::token::Access;
 use crate::config::Config;
@@ -26,8 +27,8 @@ impl Challenge {
     }
 
     /// For a client that needs a token for something.
-    pub(super) fn to(self, scope: Access) -> Self {
-        Self { scope: Some(scope), ..self }
+    pub(super) fn to(self, scope: Option<Access>) -> Self {
+        Self { scope, ..self }
     }
 
     /// For a client whose token is for something else.
@@ -49,7 +50,7 @@ impl fmt::Display for Challenge {
 /// The name by which the client knows this registry. Only what a host may be made of, as it is written between quotes.
 fn host(parts: &Parts) -> String {
     let told = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = parts.uri.authority().map(|authority| authority.as_str()).or(told).unwrap_or("localhost");
+    let host = parts.uri.authority().map(Authority::as_str).or(told).unwrap_or("localhost");
     host.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']')).collect()
 }
 

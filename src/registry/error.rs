@@ -23,129 +23,100 @@ pub(super) struct Standing {
     pub(super) size_bytes: u64,
 }
 
-#[derive(Debug)]
+/// Each with the words that a user reads.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum RegistryError {
     /// Nobody is known to ask.
-    Unauthorized(Challenge),
+    #[error("Log in with any user name and your hoist API token as the password: docker login")]
+    Unauthorized(Box<Challenge>),
     /// A token of the token service that was given for something else.
-    Insufficient(Challenge),
+    #[error("requested access to the resource is denied: the token was not given for this")]
+    Insufficient(Box<Challenge>),
+    #[error("Too many requests to the registry. Try again in {} s.", .0.retry_after.whole_seconds() + 1)]
     TooOften(TooOften),
+    #[error("requested access to the resource is denied: {0}")]
     Denied(String),
+    #[error("{0}")]
     NoSuchRepository(String),
+    #[error("The repository has no blob {0}.")]
     BlobUnknown(Digest),
+    #[error("There is no such upload: it has ended, or nothing came for too long. Push again.")]
     UploadUnknown,
+    #[error("The repository has no manifest {0}.")]
     ManifestUnknown(Reference),
+    #[error("{0}")]
     DigestInvalid(String),
+    /// Or its tag.
+    #[error("{0}")]
     ManifestInvalid(Invalid),
+    #[error("A manifest has at most {} bytes.", ImageManifest::MAX_BYTES)]
     ManifestTooLarge,
+    #[error("The repository has not all that the manifest is made of. Push or mount first: {}", list(.0))]
     ManifestBlobUnknown(Vec<Digest>),
-    TagInvalid(Invalid),
+    #[error("{0}")]
     UploadInvalid(String),
+    #[error("The next chunk begins with byte {}.", .0.size_bytes)]
     OutOfOrder(Standing),
-    BlobTooLarge {
-        limit_bytes: u64,
-    },
+    #[error(
+        "A layer has at most {limit_bytes} bytes here. Make it smaller, or ask your administrator to raise `image_blob_bytes` \
+         in the [limits] of hoist.toml."
+    )]
+    BlobTooLarge { limit_bytes: u64 },
+    #[error("Nothing came for too long. Go on where it stopped.")]
     Stalled,
+    #[error("Another request goes on with this upload.")]
     TakenOver,
     /// The client has gone; nobody reads this.
+    #[error("The connection broke.")]
     Cut,
-    RangeNotSatisfiable {
-        size_bytes: u64,
-    },
+    #[error("The blob has {size_bytes} bytes.")]
+    RangeNotSatisfiable { size_bytes: u64 },
+    #[error("`n` is no number of entries.")]
     PageInvalid,
+    #[error("{0}")]
     Unsupported(&'static str),
     /// A slug's image stands on a stack that an earlier hoist has made.
+    #[error(
+        "The stack {0} can't be part of an image yet. Whoever runs this installation can change that: `hoist stack:build {0}`."
+    )]
     NoLayer(StackName),
+    #[error("hoist's disk is full. It is not your fault; tell your administrator, and push again.")]
     Full,
+    #[error("Internal server error. It is hoist's fault, not yours. Please try again.")]
     Internal,
 }
 
-type Parts = (StatusCode, &'static str, String);
+fn list(digests: &[Digest]) -> String {
+    digests.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
 
 impl RegistryError {
-    fn parts(&self) -> Parts {
-        let text = |text: &str| text.to_owned();
+    /// The answer's status, and the specification's code. Those that it has not are Docker's.
+    fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::Unauthorized(_) => {
-                let words = "Log in with any user name and your hoist API token as the password: docker login";
-                (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", text(words))
-            }
-            Self::Insufficient(_) => {
-                let words = "requested access to the resource is denied: the token was not given for this";
-                (StatusCode::UNAUTHORIZED, "DENIED", text(words))
-            }
-            Self::TooOften(TooOften { retry_after }) => {
-                let words = format!("Too many requests to the registry. Try again in {} s.", retry_after.whole_seconds() + 1);
-                (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", words)
-            }
-            Self::Denied(why) => (StatusCode::FORBIDDEN, "DENIED", format!("requested access to the resource is denied: {why}")),
-            Self::NoSuchRepository(why) => (StatusCode::NOT_FOUND, "NAME_UNKNOWN", why.clone()),
-            Self::Unsupported(why) => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", text(why)),
-            Self::PageInvalid => (StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID", text("`n` is no number of entries.")),
-            Self::NoLayer(stack) => {
-                let words = format!(
-                    "The stack {stack} can't be part of an image yet. Whoever runs this installation can change that: \
-                     `hoist stack:build {stack}`."
-                );
-                (StatusCode::SERVICE_UNAVAILABLE, "UNKNOWN", words)
-            }
-            Self::Full => {
-                let words = "hoist's disk is full. It is not your fault; tell your administrator, and push again.";
-                (StatusCode::INSUFFICIENT_STORAGE, "UNKNOWN", text(words))
-            }
-            Self::Internal => {
-                let words = "Internal server error. It is hoist's fault, not yours. Please try again.";
-                (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", text(words))
-            }
-            about_content => about_content.content_parts(),
-        }
-    }
-
-    /// Those about blobs and manifests.
-    fn content_parts(&self) -> Parts {
-        let upload_invalid = |status, text: String| (status, "BLOB_UPLOAD_INVALID", text);
-        match self {
-            Self::BlobUnknown(digest) => (StatusCode::NOT_FOUND, "BLOB_UNKNOWN", format!("The repository has no blob {digest}.")),
-            Self::UploadUnknown => {
-                let words = "There is no such upload: it has ended, or nothing came for too long. Push again.";
-                (StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", words.to_owned())
-            }
-            Self::ManifestUnknown(reference) => {
-                (StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", format!("The repository has no manifest {reference}."))
-            }
-            Self::DigestInvalid(why) => (StatusCode::BAD_REQUEST, "DIGEST_INVALID", why.clone()),
-            Self::ManifestInvalid(invalid) => (StatusCode::BAD_REQUEST, "MANIFEST_INVALID", invalid.to_string()),
-            Self::TagInvalid(invalid) => (StatusCode::BAD_REQUEST, "MANIFEST_INVALID", invalid.to_string()),
-            Self::ManifestTooLarge => {
-                let words = format!("A manifest has at most {} bytes.", ImageManifest::MAX_BYTES);
-                (StatusCode::PAYLOAD_TOO_LARGE, "MANIFEST_INVALID", words)
-            }
-            Self::ManifestBlobUnknown(missing) => {
-                let digests = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                let words = format!("The repository has not all that the manifest is made of. Push or mount first: {digests}");
-                (StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN", words)
-            }
-            Self::UploadInvalid(why) => upload_invalid(StatusCode::BAD_REQUEST, why.clone()),
-            Self::OutOfOrder(Standing { size_bytes, .. }) => {
-                upload_invalid(StatusCode::RANGE_NOT_SATISFIABLE, format!("The next chunk begins with byte {size_bytes}."))
-            }
-            Self::BlobTooLarge { limit_bytes } => {
-                let words = format!(
-                    "A layer has at most {limit_bytes} bytes here. Make it smaller, or ask your administrator to raise \
-                     `image_blob_bytes` in the [limits] of hoist.toml."
-                );
-                (StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID", words)
-            }
-            Self::Stalled => {
-                upload_invalid(StatusCode::REQUEST_TIMEOUT, "Nothing came for too long. Go on where it stopped.".into())
-            }
-            Self::TakenOver => upload_invalid(StatusCode::CONFLICT, "Another request goes on with this upload.".into()),
-            Self::Cut => upload_invalid(StatusCode::BAD_REQUEST, "The connection broke.".into()),
-            Self::RangeNotSatisfiable { size_bytes } => {
-                let words = format!("The blob has {size_bytes} bytes.");
-                (StatusCode::RANGE_NOT_SATISFIABLE, "SIZE_INVALID", words)
-            }
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", String::new()),
+            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
+            Self::Insufficient(_) => (StatusCode::UNAUTHORIZED, "DENIED"),
+            Self::TooOften(_) => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
+            Self::Denied(_) => (StatusCode::FORBIDDEN, "DENIED"),
+            Self::NoSuchRepository(_) => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
+            Self::BlobUnknown(_) => (StatusCode::NOT_FOUND, "BLOB_UNKNOWN"),
+            Self::UploadUnknown => (StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
+            Self::ManifestUnknown(_) => (StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN"),
+            Self::DigestInvalid(_) => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
+            Self::ManifestInvalid(_) => (StatusCode::BAD_REQUEST, "MANIFEST_INVALID"),
+            Self::ManifestTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "MANIFEST_INVALID"),
+            Self::ManifestBlobUnknown(_) => (StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN"),
+            Self::UploadInvalid(_) | Self::Cut => (StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID"),
+            Self::OutOfOrder(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID"),
+            Self::BlobTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID"),
+            Self::Stalled => (StatusCode::REQUEST_TIMEOUT, "BLOB_UPLOAD_INVALID"),
+            Self::TakenOver => (StatusCode::CONFLICT, "BLOB_UPLOAD_INVALID"),
+            Self::RangeNotSatisfiable { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "SIZE_INVALID"),
+            Self::PageInvalid => (StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID"),
+            Self::Unsupported(_) => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
+            Self::NoLayer(_) => (StatusCode::SERVICE_UNAVAILABLE, "UNKNOWN"),
+            Self::Full => (StatusCode::INSUFFICIENT_STORAGE, "UNKNOWN"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
         }
     }
 
@@ -186,8 +157,8 @@ impl Standing {
 
 impl IntoResponse for RegistryError {
     fn into_response(self) -> Response {
-        let (status, code, message) = self.parts();
-        let body = json!({"errors": [{"code": code, "message": message}]});
+        let (status, code) = self.status_and_code();
+        let body = json!({"errors": [{"code": code, "message": self.to_string()}]});
         (status, self.headers(), Json(body)).into_response()
     }
 }
@@ -249,7 +220,7 @@ impl From<PutError> for RegistryError {
 impl RegistryError {
     /// The answer's status.
     pub(super) fn status(&self) -> StatusCode {
-        self.parts().0
+        self.status_and_code().0
     }
 
     /// Whether it is hoist's fault.

@@ -61,7 +61,7 @@ pub(super) async fn repositories(
     caller: Caller,
     Query(page): Query<Page>,
 ) -> Result<(HeaderMap, Json<Value>), RegistryError> {
-    caller.check_scope(&Access::to_catalog())?;
+    caller.check_scope(&Access::to_catalog(), &Access::to_catalog())?;
     let size = page.size()?;
     let visible = db::registry::tags::repositories(&mut *ctx.db.read().await?, caller.account.id).await?;
     let mut names = Vec::new();

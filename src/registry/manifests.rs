@@ -18,7 +18,7 @@ use crate::db::registry::Place;
 use crate::db::registry::manifests::{self as rows, StoredManifest};
 use crate::deploy;
 use crate::image::{self, NewManifest};
-use crate::model::{Digest, ImageManifest, ManifestType, Platform, Reference, Tag};
+use crate::model::{Digest, ImageManifest, Invalid, ManifestType, Platform, Reference, Tag};
 
 pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
@@ -123,9 +123,9 @@ pub(super) async fn delete(
 }
 
 fn parse(reference: &str) -> Result<Reference, RegistryError> {
-    let refuse = |invalid: crate::model::Invalid| match reference.contains(':') {
-        true => RegistryError::DigestInvalid(invalid.to_string()),
-        false => RegistryError::TagInvalid(invalid),
+    let is_digest = reference.contains(':');
+    let refuse = |invalid: Invalid| {
+        if is_digest { RegistryError::DigestInvalid(invalid.to_string()) } else { RegistryError::ManifestInvalid(invalid) }
     };
     reference.parse().map_err(refuse)
 }
@@ -136,7 +136,7 @@ fn tags(reference: &Reference, query: &str) -> Result<Vec<Tag>, RegistryError> {
         return Ok(vec![tag.clone()]);
     }
     let tags = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "tag").take(MOST_TAGS);
-    tags.map(|(_, tag)| tag.parse().map_err(RegistryError::TagInvalid)).collect()
+    tags.map(|(_, tag)| tag.parse().map_err(RegistryError::ManifestInvalid)).collect()
 }
 
 async fn receive(ctx: &Ctx, body: Body) -> Result<axum::body::Bytes, RegistryError> {

@@ -6,10 +6,10 @@ use std::marker::PhantomData;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 
+use super::audited;
 use super::caller::Caller;
 use super::error::RegistryError;
 use super::token::Access;
-use super::{audited, challenge::Challenge};
 use crate::auth::{self, AccessError};
 use crate::ctx::Ctx;
 use crate::db::registry::Place;
@@ -28,8 +28,10 @@ pub(super) struct In<A> {
 /// What can be done in a repository.
 pub(super) trait Allowed {
     const ACTION: Action;
-    /// The token service's words.
+    /// What a token has to be for, in the token service's words.
     const SCOPE: &[&str];
+    /// What a client is told to ask for, which is all that it is about to do: who pushes also looks what is there.
+    const ASK: &[&str] = Self::SCOPE;
 }
 
 /// What reading a slug takes.
@@ -52,11 +54,13 @@ impl Allowed for Pull {
 impl Allowed for Push {
     const ACTION: Action = Action::Deploy;
     const SCOPE: &[&str] = &["push"];
+    const ASK: &[&str] = &["pull", "push"];
 }
 
 impl Allowed for Delete {
     const ACTION: Action = Action::Deploy;
     const SCOPE: &[&str] = &["delete"];
+    const ASK: &[&str] = &["pull", "delete"];
 }
 
 impl<A: Allowed> FromRequestParts<Ctx> for In<A> {
@@ -68,7 +72,10 @@ impl<A: Allowed> FromRequestParts<Ctx> for In<A> {
         let repository = name.unwrap_or_default().parse::<Repository>();
         let caller = match Caller::from_request_parts(parts, ctx).await {
             // Only now is known what the token is to be for.
-            Err(RegistryError::Unauthorized(challenge)) => return Err(unauthorized(challenge, repository.ok(), A::SCOPE)),
+            Err(RegistryError::Unauthorized(challenge)) => {
+                let wanted = repository.ok().map(|repository| Access::to(&repository, A::ASK));
+                return Err(RegistryError::Unauthorized(challenge.to(wanted).into()));
+            }
             caller => caller?,
         };
         let repository = repository.map_err(|invalid| RegistryError::NoSuchRepository(invalid.to_string()))?;
@@ -81,20 +88,10 @@ impl<A: Allowed> FromRequestParts<Ctx> for In<A> {
                 return Err(refused);
             }
         };
-        caller.check_scope(&Access::to(&repository, A::SCOPE))?;
+        caller.check_scope(&Access::to(&repository, A::SCOPE), &Access::to(&repository, A::ASK))?;
         let place = Place { app: app.id, process_type: repository.process_type.clone() };
         Ok(Self { repository, place, caller, allowed: PhantomData })
     }
-}
-
-/// Asks for a token that is good for the whole of what the client is about to do: who pushes also looks what is there.
-fn unauthorized(challenge: Challenge, repository: Option<Repository>, scope: &[&str]) -> RegistryError {
-    let both = ["pull", "push"];
-    let scope = if scope == Push::SCOPE { &both } else { scope };
-    RegistryError::Unauthorized(match repository {
-        Some(repository) => challenge.to(Access::to(&repository, scope)),
-        None => challenge,
-    })
 }
 
 /// Finds a repository's app, if the caller may do something there.

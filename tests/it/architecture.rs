@@ -56,7 +56,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("cli", &["api", "audit", "auth", "config", "db", "engine", "image", "model", "server", "stack"]),
-    ("registry", &["audit", "auth", "config", "ctx", "db", "deploy", "image", "model", "store", "telemetry"]),
+    ("registry", &["audit", "auth", "config", "ctx", "db", "deploy", "image", "model", "store"]),
     (
         "transport",
         &["apps", "audit", "auth", "build", "config", "ctx", "db", "deploy", "git", "model", "release", "store", "telemetry"],

@@ -127,9 +127,10 @@ async fn who_comes_later_goes_on() {
 #[tokio::test]
 async fn uploads_are_stale_once_nothing_comes() {
     let (dir, store, id) = begun().await;
-    let past = SystemTime::now() - LATER;
-    assert_eq!(store.stale_uploads(past).await.unwrap(), []);
-    assert_eq!(store.stale_uploads(SystemTime::now() + LATER).await.unwrap(), [id]);
+    let came = SystemTime::UNIX_EPOCH + LATER;
+    File::open(store.upload_path(id)).unwrap().set_modified(came).unwrap();
+    assert_eq!(store.stale_uploads(came).await.unwrap(), []);
+    assert_eq!(store.stale_uploads(came + SOON).await.unwrap(), [id]);
     store.remove_upload(id).await.unwrap();
     store.remove_upload(id).await.unwrap();
     assert_eq!(files_below(dir.path()), 0);

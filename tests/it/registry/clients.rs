@@ -56,7 +56,7 @@ fn docker_pushes_mounts_and_pulls() {
     run(&mut docker(&["import", tar.to_str().unwrap(), &image]));
 
     let refused = has_failed(&mut docker(&["push", &image]));
-    assert!(refused.contains("no basic auth credentials"), "{refused}");
+    assert!(refused.contains("your hoist API token as the password: docker login"), "{refused}");
     login(&mut docker(&["login", "-u", "_", "--password-stdin", host]), &world);
     run(&mut docker(&["push", &image]));
     let digest = digest_of(&world, "shop/web", "latest");
@@ -161,7 +161,7 @@ fn an_oras_client_of_pypi_pushes_and_pulls_artifacts() {
     let script = "
 import os, sys, oras.client
 host, token = sys.argv[1], os.environ['TOKEN']
-client = oras.client.OrasClient(hostname=host, insecure=True, auth_backend='token')
+client = oras.client.OrasClient(hostname=host, insecure=True, auth_backend='basic')
 client.auth.set_basic_auth('_', token)
 target = host + '/shop/artifacts:v1.0'
 client.push(target=target, files=['artifact.txt'], disable_path_validation=True)

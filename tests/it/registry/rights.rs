@@ -12,8 +12,8 @@ fn ask(world: &World, user: &User, method: &str, path: &str) -> Answer {
 
 /// Gets a token of the token service for some scopes.
 fn token(world: &World, user: &User, scopes: &[&str]) -> String {
-    let scopes: String = scopes.iter().map(|scope| format!("&scope={scope}")).collect();
-    let answer = ask(world, user, "GET", &format!("/v2/token?service=here{scopes}")).is(200).json();
+    let scopes = scopes.join("&scope=");
+    let answer = ask(world, user, "GET", &format!("/v2/token?service=here&scope={scopes}")).is(200).json();
     assert_eq!(answer["token"], answer["access_token"]);
     answer["token"].as_str().unwrap().to_owned()
 }
@@ -86,7 +86,7 @@ fn a_token_of_the_token_service_is_for_what_it_was_given_for() {
     with(&world, &pull, "GET", "/v2/").is(200);
     with(&world, &pull, "GET", "/v2/shop/web/manifests/latest").is(200);
     for (method, path, scope) in [
-        ("POST", "/v2/shop/web/blobs/uploads/", "repository:shop/web:push"),
+        ("POST", "/v2/shop/web/blobs/uploads/", "repository:shop/web:pull,push"),
         ("GET", "/v2/other/web/tags/list", "repository:other/web:pull"),
         ("GET", "/v2/_catalog", "registry:catalog:*"),
     ] {
