@@ -190,7 +190,7 @@ async fn it_is_signed_and_says_what_is_in_it_and_where_it_comes_from() {
     assert!(is_signed(&payload));
     assert!(!is_signed(&[&payload[..], b" "].concat()));
     let tag = format!("sha256-{}.sig", digest.hex()).parse().unwrap();
-    let tagged = tags::get(&mut *made.world.ctx.db.read().await.unwrap(), &made.place("web"), &tag).await.unwrap();
+    let tagged = tags::get(&mut made.world.ctx.db.read().await.unwrap(), &made.place("web"), &tag).await.unwrap();
     assert!(tagged.is_some(), "for clients that know no referrers");
 
     let (_, sbom) = made.attached(&digest, "application/vnd.cyclonedx+json").await;
