@@ -15,6 +15,7 @@ use crate::deploy::{Builds, Dynos, TestRuns};
 use crate::engine::Engine;
 use crate::git::Repo;
 use crate::image::Roots;
+use crate::image::of_slug::SigningKey;
 use crate::model::AppId;
 use crate::store::Store;
 
@@ -24,6 +25,8 @@ pub struct Ctx {
     pub config: Arc<Config>,
     pub db: Db,
     pub store: Store,
+    /// What images are signed with.
+    pub signing_key: SigningKey,
     pub engine: Engine,
     /// The images that are unpacked.
     pub roots: Roots,

@@ -176,6 +176,24 @@ impl Client {
         open_stream(url, request)
     }
 
+    /// Asks the registry for something, which may be large. It goes by Basic authentication, as container engines do.
+    /// Whether it was refused is for who knows how registries do that.
+    pub(super) fn ask_registry(&self, path: &str, accept: &str) -> Result<Response<Body>, CliError> {
+        let credentials = BASE64_STANDARD.encode(format!("_:{}", self.token.expose()));
+        let request = self.agent.get(format!("{}{path}", self.url)).header("accept", accept);
+        let request = patient(request.header("authorization", format!("Basic {credentials}")));
+        request.call().map_err(|error| unreachable(&self.url, &error))
+    }
+
+    /// The public key of the images' signatures, which anybody may have.
+    pub(super) fn signing_key(&self) -> Result<String, CliError> {
+        let url = format!("{}/image-signing-key.pem", self.url);
+        let mut response = self.agent.get(&url).call().map_err(|error| unreachable(&url, &error))?;
+        refused(&mut response)?;
+        let key = response.body_mut().read_to_string();
+        key.map_err(|error| CliError::User(format!("hoist's answer can't be read, is HOIST_URL right? ({error})")))
+    }
+
     /// Puts a file to an address that needs no token. Without a content type, as Heroku's storage wants it.
     pub(super) fn upload(&self, url: &str, bytes: u64, content: impl Read + 'static) -> Result<(), CliError> {
         let request = self
@@ -237,11 +255,13 @@ impl Client {
 
 /// For as long as it goes on, if only something comes now and then.
 fn open_stream(url: &str, request: RequestBuilder<WithoutBody>) -> Result<impl Read + use<>, CliError> {
-    let request =
-        request.config().timeout_global(None).timeout_recv_response(Some(REQUEST_TIME)).timeout_per_read(Some(SILENCE)).build();
-    let mut response = request.call().map_err(|error| unreachable(url, &error))?;
+    let mut response = patient(request).call().map_err(|error| unreachable(url, &error))?;
     refused(&mut response)?;
     Ok(response.into_body().into_reader())
+}
+
+fn patient(request: RequestBuilder<WithoutBody>) -> RequestBuilder<WithoutBody> {
+    request.config().timeout_global(None).timeout_recv_response(Some(REQUEST_TIME)).timeout_per_read(Some(SILENCE)).build()
 }
 
 fn agent(host: &str) -> Agent {
@@ -262,7 +282,7 @@ fn agent(host: &str) -> Agent {
     config.build().new_agent()
 }
 
-fn read<T: DeserializeOwned>(response: &mut Response<Body>) -> Result<T, CliError> {
+pub(super) fn read<T: DeserializeOwned>(response: &mut Response<Body>) -> Result<T, CliError> {
     let body = response.body_mut().read_json();
     body.map_err(|error| CliError::User(format!("hoist's answer can't be read, is HOIST_URL right? ({error})")))
 }

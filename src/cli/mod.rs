@@ -5,6 +5,7 @@
 //! family and know nothing but HTTP (`client`) and [`crate::api::types`]. `target` finds the app that a command is about,
 //! with the help of `checkout`, the user's git repository, and `ci_target` the pipeline; `head` is where the repository
 //! stands; `source_tar` packs a folder; `images` is what images are called, and `runnable` which of them a release runs as;
+//! `registry` reads images, and `export` writes one;
 //! `attach` is the one connection that is not HTTP, and `terminal` what the user types
 //! at; `netrc` keeps logins; `output` and `error` are what is printed, `nearest` what was meant.
 
@@ -35,6 +36,7 @@ mod pipelines;
 mod pipelines_promote;
 mod pipelines_transfer;
 mod ps;
+mod release_image;
 mod releases;
 mod releases_compose;
 mod releases_kube;
@@ -49,11 +51,13 @@ mod checkout;
 mod ci_target;
 mod client;
 mod error;
+mod export;
 mod head;
 mod images;
 mod nearest;
 mod netrc;
 mod output;
+mod registry;
 mod runnable;
 mod source_tar;
 mod target;
@@ -127,6 +131,8 @@ enum Command {
     #[command(flatten)]
     Releases(releases::Releases),
     #[command(flatten)]
+    ReleaseImage(release_image::ReleaseImage),
+    #[command(flatten)]
     Run(run::Run),
     #[command(flatten)]
     Setup(setup::Setup),
@@ -174,6 +180,7 @@ impl Command {
             Self::Pipelines(command) => command.run(),
             Self::Ps(command) => command.run(),
             Self::Releases(command) => command.run(),
+            Self::ReleaseImage(command) => command.run(),
             Self::Run(command) => command.run(),
             Self::Setup(command) => command.run(),
             Self::Stack(command) => command.run(),
@@ -203,7 +210,8 @@ mod tests {
         releases:block run stack:set container:login container:logout container:push container:pull container:run \
         container:release container:rm webhooks:update webhooks:remove";
     /// These print a text that is taken as it is: a log, a token, a script.
-    const TEXTS: &str = "gc builds:output releases:output releases:compose releases:kube logs auth:token user:add completion";
+    const TEXTS: &str = "gc builds:output releases:output releases:compose releases:kube releases:export releases:sbom \
+        releases:provenance releases:signing-key logs auth:token user:add completion";
 
     fn leaves(command: &clap::Command) -> Vec<&clap::Command> {
         if !command.has_subcommands() {

@@ -94,6 +94,13 @@ pub async fn get(db: &mut Connection, app: AppId, id: BuildId) -> Result<Option<
     row.as_ref().map(build).transpose()
 }
 
+/// Finds the build that made a slug, of whichever app.
+pub async fn by_slug(db: &mut Connection, slug: SlugId) -> Result<Option<Build>, DbError> {
+    let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE build_outcomes.slug_id = ?"));
+    let row = sqlx::query(sql).bind(slug.to_string()).fetch_optional(db).await?;
+    row.as_ref().map(build).transpose()
+}
+
 /// Lists an app's builds, newest first.
 pub async fn list(db: &mut Connection, app: AppId, most: u32) -> Result<Vec<Build>, DbError> {
     let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE builds.app_id = ? ORDER BY builds.number DESC LIMIT ?"));

@@ -10,6 +10,8 @@
 //! `dynos` knows those that run, and `app_log` is what they all put out. `setup` makes an app as its app.json says, and
 //! `test_run` runs an app's tests; `manifest` is what both make of app.json.
 //!
+//! `slug_image` makes a release the image that a registry hands out, and `image_blobs` keeps it.
+//!
 //! `addons` makes and removes databases for apps, which are causes of releases too.
 
 mod addons;
@@ -18,6 +20,7 @@ mod archive;
 mod cancel;
 mod dynos;
 mod failure;
+mod image_blobs;
 mod manifest;
 mod phase;
 mod process;
@@ -29,6 +32,7 @@ mod request;
 mod run;
 mod setup;
 mod site;
+mod slug_image;
 mod submit;
 mod test_run;
 
@@ -56,6 +60,7 @@ pub use archive::{ArchiveError, Log, open_dyno_log, open_log, open_release_log, 
 pub use cancel::{Cancelled, cancel};
 pub use dynos::{Dyno, DynoEnd, Dynos};
 pub use failure::Failure;
+pub use image_blobs::open_image_blob;
 pub use phase::begin_phase;
 pub use process::ProcessFailure;
 pub use queue::Builds;
@@ -64,6 +69,7 @@ pub use rendezvous::RENDEZVOUS_MARK;
 pub use request::Request;
 pub use run::{RunError, RunRequest, attach, run_attached, run_detached};
 pub use setup::{SetupError, SetupRequest, submit_setup};
+pub use slug_image::{SlugImageError, resolve_image_tag, slug_image_tags};
 pub use submit::{End, Ticket, submit};
 pub use test_run::{TestRunError, TestRunRequest, TestRuns, cancel_test_run, submit_test_run};
 

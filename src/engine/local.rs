@@ -13,6 +13,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::unix::pipe::Receiver;
 use tokio::process::Child;
 
 use super::output::{Pipes, attach_until, cannot_start, output_pipe, stream_until};
@@ -44,6 +45,14 @@ impl Local {
         max_entries: u64,
     ) -> Result<(), EngineError> {
         unpack_with(tars, dest, move |pipe, dest| tree::unpack_layers(pipe, dest, max_entries)).await
+    }
+
+    #[expect(clippy::unused_self, reason = "a surface that every engine has")]
+    pub(super) fn pack_root(&self, root: &Path, latest_secs: u64) -> Result<TarStream, EngineError> {
+        let (pipe, receiver) = tar_pipe()?;
+        let root = root.to_owned();
+        let writer = tokio::task::spawn_blocking(move || tree::write_until(&root, latest_secs, pipe));
+        Ok(with_verdict(receiver, async { writer.await? }))
     }
 
     pub(super) async fn remove_root(&self, dest: &Path) -> Result<(), EngineError> {
@@ -127,8 +136,7 @@ impl Environment {
     }
 
     pub(super) fn take_out(&self, dir: &str) -> Result<TarStream, EngineError> {
-        let (sender, receiver) = wide_pipe()?;
-        let pipe = File::from(sender.into_blocking_fd().map_err(|error| EngineError::io("cannot prepare a pipe", error))?);
+        let (pipe, receiver) = tar_pipe()?;
         let dir = self.path(dir);
         let writer = tokio::task::spawn_blocking(move || tree::write(&dir, pipe));
         Ok(with_verdict(receiver, async { writer.await? }))
@@ -138,6 +146,13 @@ impl Environment {
         let path = self.temp.keep();
         tokio::fs::remove_dir_all(&path).await.map_err(|error| EngineError::io("cannot remove the environment's folder", error))
     }
+}
+
+/// A pipe for a tar that is written blockingly.
+fn tar_pipe() -> Result<(File, Receiver), EngineError> {
+    let (sender, receiver) = wide_pipe()?;
+    let pipe = sender.into_blocking_fd().map_err(|error| EngineError::io("cannot prepare a pipe", error))?;
+    Ok((File::from(pipe), receiver))
 }
 
 /// Unpacks `tar` into `dest` on a thread for blocking work.

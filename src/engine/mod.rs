@@ -181,6 +181,16 @@ impl Engine {
         }
     }
 
+    /// Streams what [`Engine::unpack_root`] made as an uncompressed tar, entries sorted by name, owners as they appear
+    /// inside, and no time later than `latest_secs`: the same root gives the same bytes on any host. A failure on the way
+    /// is an error of the reader, never a clean end.
+    pub fn pack_root(&self, root: &Path, latest_secs: u64) -> Result<impl AsyncRead + Send + Unpin + use<>, EngineError> {
+        match &self.0 {
+            EngineKind::Sandbox(sandbox) => sandbox.pack_root(root, latest_secs),
+            EngineKind::Local(local) => local.pack_root(root, latest_secs),
+        }
+    }
+
     /// Removes what [`Engine::unpack_root`] made. Nothing there is no error.
     pub async fn remove_root(&self, dest: &Path) -> Result<(), EngineError> {
         match &self.0 {

@@ -1,8 +1,11 @@
 //! Images: those in repositories, what may come in, which manifest a tag names, and what may go; and what is in them.
+//! `of_slug` makes images of slugs.
 //!
 //! In reading order: `blobs` and `manifests` are what clients push and delete, `tags` is which manifest is meant, `stale`
 //! ends uploads that nobody goes on with. `config` is what an image says of itself, `read` reads one from the store, `layers`
 //! makes one stream of its layers, `unpack` its root file system of that, and `roots` keeps those that were made.
+
+pub mod of_slug;
 
 mod blobs;
 mod manifests;
@@ -21,7 +24,7 @@ pub use manifests::{NewManifest, PutError, delete_manifest, put_manifest};
 pub use read::{Image, UnusableImage, read};
 pub use roots::{Root, Roots};
 pub use stale::end_stale_uploads;
-pub use tags::{delete_tag, list_tags, resolve};
+pub use tags::{CURRENT, LATEST, ReleaseTag, delete_tag, list_tags, merge_tags, resolve};
 
 use crate::db::DbError;
 use crate::model::{Digest, Tag};

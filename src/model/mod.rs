@@ -31,6 +31,7 @@ mod pipeline;
 mod release;
 mod secret;
 mod source;
+mod start;
 mod tap;
 mod test_run;
 mod webhook;
@@ -68,6 +69,7 @@ pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, RollbackR
 pub use scope::{Need, Scope, Scopes};
 pub use secret::Secret;
 pub use source::{Checksum, SourceBlob, SourceVersion};
+pub use start::{APP_DIR, APP_USER_ID, DEFAULT_VARIABLES, LOAD_PROFILES};
 pub use tap::{TapReader, TestCase};
 pub use test_run::{TestLog, TestRun, TestRunEnd, TestRunStatus};
 pub use webhook::{DeliveryStatus, Level, Webhook};

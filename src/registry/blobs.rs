@@ -14,8 +14,10 @@ use super::ranges::{Asked, parse_range};
 use super::repository::{Delete, In, Pull};
 use crate::ctx::Ctx;
 use crate::db::registry::{Place, blobs as rows};
+use crate::deploy;
 use crate::image;
 use crate::model::Digest;
+use crate::store::read_range;
 
 /// How exactly is kept when a blob was last asked for. Garbage collection reckons with hours.
 const USED_EVERY: Duration = Duration::minutes(10);
@@ -55,7 +57,7 @@ pub(super) async fn get(
         answer.headers_mut().insert(header::CONTENT_RANGE, told.try_into().expect("numbers are ASCII"));
     }
     if method == Method::GET {
-        *answer.body_mut() = Body::from_stream(ctx.store.read(&digest, range).await?);
+        *answer.body_mut() = Body::from_stream(read_range(deploy::open_image_blob(&ctx, &digest).await?, range));
     }
     Ok(answer)
 }

@@ -10,8 +10,9 @@ use serde_json::json;
 use super::challenge::Challenge;
 use crate::auth::TooOften;
 use crate::db::DbError;
+use crate::deploy::SlugImageError;
 use crate::image::{ImageError, PutError};
-use crate::model::{BlobUploadId, Digest, ImageManifest, Invalid, Reference, Repository};
+use crate::model::{BlobUploadId, Digest, ImageManifest, Invalid, Reference, Repository, StackName};
 use crate::store::UploadError;
 
 /// Where an upload is, which a client needs to go on.
@@ -74,6 +75,11 @@ pub(super) enum RegistryError {
     PageInvalid,
     #[error("{0}")]
     Unsupported(&'static str),
+    /// A slug's image stands on a stack that an earlier hoist has made.
+    #[error(
+        "The stack {0} can't be part of an image yet. Whoever runs this installation can change that: `hoist stack:build {0}`."
+    )]
+    NoLayer(StackName),
     #[error("hoist's disk is full. It is not your fault; tell your administrator, and push again.")]
     Full,
     #[error("Internal server error. It is hoist's fault, not yours. Please try again.")]
@@ -108,6 +114,7 @@ impl RegistryError {
             Self::RangeNotSatisfiable { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "SIZE_INVALID"),
             Self::PageInvalid => (StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID"),
             Self::Unsupported(_) => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
+            Self::NoLayer(_) => (StatusCode::SERVICE_UNAVAILABLE, "UNKNOWN"),
             Self::Full => (StatusCode::INSUFFICIENT_STORAGE, "UNKNOWN"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
         }
@@ -171,6 +178,17 @@ impl From<std::io::Error> for RegistryError {
     fn from(error: std::io::Error) -> Self {
         let answer = internal(&error, "the blob store failed");
         if error.kind() == std::io::ErrorKind::StorageFull { Self::Full } else { answer }
+    }
+}
+
+impl From<SlugImageError> for RegistryError {
+    fn from(error: SlugImageError) -> Self {
+        match error {
+            SlugImageError::NoLayer(stack) => Self::NoLayer(stack),
+            SlugImageError::Db(error) => error.into(),
+            SlugImageError::Store(error) => error.into(),
+            SlugImageError::Stack(error) => internal(&error, "the stack of a slug's image can't be used"),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use super::repository::{In, Pull, may};
 use super::token::Access;
 use crate::ctx::Ctx;
 use crate::db;
+use crate::deploy;
 use crate::image;
 use crate::model::{Action, Repository};
 
@@ -46,7 +47,8 @@ pub(super) async fn tags(
     let size = page.size()?;
     // One more tells whether there is another page.
     let most = u32::try_from(size + 1).expect("a page is small");
-    let mut tags = image::list_tags(&ctx.db, &within.place, page.last(), most).await?;
+    let pushed = image::list_tags(&ctx.db, &within.place, page.last(), most).await?;
+    let mut tags = image::merge_tags(pushed, deploy::slug_image_tags(&ctx, &within.place).await?, page.last());
     let path = format!("/v2/{}/tags/list", within.repository);
     let headers = cut(&mut tags, size, |tag| next(&path, size, tag.as_str()));
     let tags: Vec<_> = tags.iter().map(ToString::to_string).collect();

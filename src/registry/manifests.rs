@@ -16,8 +16,9 @@ use super::repository::{Delete, In, Pull, Push};
 use crate::ctx::Ctx;
 use crate::db::registry::Place;
 use crate::db::registry::manifests::{self as rows, StoredManifest};
+use crate::deploy;
 use crate::image::{self, NewManifest};
-use crate::model::{Digest, ImageManifest, Invalid, Platform, Reference, Tag};
+use crate::model::{Digest, ImageManifest, Invalid, ManifestType, Platform, Reference, Tag};
 
 pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
@@ -43,7 +44,10 @@ pub(super) async fn get(
         // A digest names one manifest, whatever the client understands.
         Reference::Digest(digest) => read(&ctx, &within.place, digest, &reference).await?,
         Reference::Tag(tag) => {
-            let digest = image::resolve(&ctx.db, &within.place, tag).await?;
+            // Of a slug hoist makes the image that the client understands.
+            let form =
+                if accepted.allows(ManifestType::OciManifest) { ManifestType::OciManifest } else { ManifestType::DockerManifest };
+            let digest = deploy::resolve_image_tag(&ctx, &within.place, tag, form).await?;
             let digest = digest.ok_or_else(|| RegistryError::ManifestUnknown(reference.clone()))?;
             negotiate(&ctx, &within.place, &digest, &reference, &accepted).await?
         }

@@ -8,23 +8,20 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::engine::{CA_BUNDLE, CA_VARIABLES, Command, EngineError, Environment, Exit};
-use crate::model::{ConfigVars, WindowSize};
+use crate::model::{APP_DIR, ConfigVars, DEFAULT_VARIABLES, LOAD_PROFILES, WindowSize};
 use crate::transcript::Transcript;
 
 /// Where a slug is unpacked to: its files lie in `app` below this.
 pub const SLUG_ROOT: &str = "/";
-const APP_DIR: &str = "/app";
 
 /// Docker's, for images that set none.
 const IMAGE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The command is bash's to read, so it can be `rake db:migrate && rake seed`. Both outputs are one: of two, nobody could
 /// tell what was written first.
-const SCRIPT: &str = r#"command=$1; shift
-exec 2>&1
-for file in .profile.d/*.sh; do [ -r "$file" ] && . "$file"; done
-[ -r .profile ] && . ./.profile
-eval "$command""#;
+fn script() -> String {
+    format!("command=$1; shift\nexec 2>&1\n{LOAD_PROFILES}eval \"$command\"")
+}
 
 /// What is run, and what it is told.
 #[derive(Debug)]
@@ -77,7 +74,7 @@ pub async fn run_attached(
 
 fn command(environment: &Environment, process: &Process<'_>) -> Command {
     let (argv, cwd) = match process.program {
-        Program::Slug(command) => (["bash", "-c", SCRIPT, "bash", command].map(str::to_owned).to_vec(), APP_DIR),
+        Program::Slug(command) => (["bash", "-c", &script(), "bash", command].map(str::to_owned).to_vec(), APP_DIR),
         Program::Image { argv, working_dir, .. } => (argv.clone(), working_dir.as_str()),
     };
     let env = variables(process, &environment.path(APP_DIR));
@@ -90,7 +87,7 @@ fn variables(process: &Process<'_>, home: &str) -> BTreeMap<String, String> {
     let defaults: Vec<(&str, &str)> = match process.program {
         Program::Slug(_) => {
             let ca = CA_VARIABLES.map(|name| (name, CA_BUNDLE));
-            [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LANG", "C.UTF-8")].into_iter().chain(ca).collect()
+            DEFAULT_VARIABLES.into_iter().chain(ca).collect()
         }
         Program::Image { env, .. } => {
             let env = env.iter().map(|(key, value)| (key.as_str(), value.as_str()));

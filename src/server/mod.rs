@@ -27,6 +27,7 @@ use crate::db::Db;
 use crate::deploy::{self, Builds, Dynos, TestRuns};
 use crate::engine::{self, Engine};
 use crate::gc;
+use crate::image::of_slug::SigningKey;
 use crate::image::{self, Roots};
 use crate::launch;
 use crate::model::Secret;
@@ -35,7 +36,7 @@ use crate::store::Store;
 use crate::telemetry;
 use crate::transport::listener::Listener;
 use crate::transport::ssh::HostKeys;
-use crate::transport::{health, http, smart_http, ssh, tls};
+use crate::transport::{health, http, signing_key, smart_http, ssh, tls};
 use lock::Lock;
 
 /// How long pushes and builds may go on after SIGTERM.
@@ -137,6 +138,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
     let helper = std::env::current_exe().context("can't find hoist's own executable")?;
     let db = Db::open(&config.data_dir).await?;
     let store = Store::open(config.data_dir.join("blobs"))?;
+    let signing_key = SigningKey::open(&config.data_dir)?;
     let engine = Engine::open(engine_settings(&config, &config.data_dir.join("work"))?)?;
     let roots = Roots::open(config.data_dir.join("images"), engine.clone(), store.clone(), &config.limits).await?;
     let addons = Addons::open(addon_settings(&config))?;
@@ -147,6 +149,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
         config: Arc::new(config),
         db,
         store,
+        signing_key,
         engine,
         roots,
         addons,
@@ -216,8 +219,11 @@ pub fn addon_settings(config: &Config) -> addons::Settings {
 
 /// Everything that the HTTP door answers.
 fn routes(ctx: &Ctx) -> Router {
-    let routes = api::router(ctx.clone()).merge(smart_http::routes(ctx.clone())).merge(health::routes(ctx.clone()));
-    let routes = routes.merge(registry::routes(ctx.clone()));
+    let routes = api::router(ctx.clone())
+        .merge(smart_http::routes(ctx.clone()))
+        .merge(health::routes(ctx.clone()))
+        .merge(signing_key::routes(ctx.clone()))
+        .merge(registry::routes(ctx.clone()));
     api::with_method_override(routes)
 }
 

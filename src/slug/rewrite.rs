@@ -11,14 +11,15 @@ use std::io::{self, BufRead, Write};
 use tar::{EntryType, Header};
 
 use super::entry_path::{EntryPath, Order};
+use crate::model::APP_USER_ID;
 use crate::tarball::{BLOCK_BYTES, Kind, MAX_PATH_BYTES, RawEntry, read_entry};
 
 /// The folder that the app is unpacked to, below the root.
 const APP: &[u8] = b"./app/";
 
-/// The user `app` of every stack. Root would be the older habit, but the slug is an image layer as it is: there its
+/// The owner of everything. Root would be the older habit, but the slug is an image layer as it is: there its
 /// owner is who owns the files at run time, and an app must be able to write below `/app`, as on Heroku.
-const OWNER: u64 = 1000;
+const OWNER: u64 = APP_USER_ID as u64;
 
 /// 1980-01-01 00:00:01 UTC, which Cloud Native Buildpacks give to their layers: zip archives, and so Python's, cannot
 /// hold a time before 1980.

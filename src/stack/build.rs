@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::installed::{Current, Stack, find, read_current, write_current};
+use super::installed::{Current, Stack, find, installed, read_current, write_current};
+use super::layer::keep_layer;
 use super::recipe::{self, Recipe};
 use super::{StackError, io_error, mmdebstrap};
 use crate::engine::Engine;
@@ -50,13 +51,18 @@ pub async fn build(order: Order<'_>, engine: &Engine, mut on_line: impl FnMut(&s
     if order.rebuild == Rebuild::IfChanged
         && let Some(stack) = up_to_date(&order, &home, &recipe)
     {
+        // A stack of an earlier hoist has none: it is made of the root that is there.
+        keep_layer(&stack, recipe.manifest.source_date_epoch, engine).await?;
         return Ok(stack);
     }
     let incoming = home.join("incoming");
     sweep(&incoming, engine).await?;
     let made = make(&recipe, mirror, &home, engine, &mut on_line).await;
     sweep(&incoming, engine).await?;
-    write_current(&home, &Current { digest: made?.to_string(), recipe: recipe.digest.to_string() })?;
+    let digest = made?;
+    on_line("packing the layer of images...");
+    keep_layer(&installed(&home, order.name, digest), recipe.manifest.source_date_epoch, engine).await?;
+    write_current(&home, &Current { digest: digest.to_string(), recipe: recipe.digest.to_string() })?;
     find(order.stacks_dir, order.name)
 }
 

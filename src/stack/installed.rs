@@ -35,18 +35,19 @@ pub fn find(stacks_dir: &Path, name: &StackName) -> Result<Stack, StackError> {
     let current = read_current(&home)?.ok_or_else(|| StackError::NotBuilt(name.clone()))?;
     let path = home.join("current.json");
     let digest: Digest = current.digest.parse().map_err(|why| StackError::Damaged { path, why: format!("{why}") })?;
-    let stack = Stack {
-        name: name.clone(),
-        digest,
-        build_root: home.join(digest.hex()).join("build"),
-        run_root: home.join(digest.hex()).join("run"),
-    };
+    let stack = installed(&home, name, digest);
     for root in [&stack.build_root, &stack.run_root] {
         if !root.is_dir() {
             return Err(StackError::Damaged { path: root.clone(), why: "the folder is missing".into() });
         }
     }
     Ok(stack)
+}
+
+/// The stack of this digest as it stands in the folder of its name.
+pub(super) fn installed(home: &Path, name: &StackName, digest: Digest) -> Stack {
+    let folder = home.join(digest.hex());
+    Stack { name: name.clone(), digest, build_root: folder.join("build"), run_root: folder.join("run") }
 }
 
 /// Lists the stacks in use, by name. A folder without any is empty.

@@ -1,12 +1,14 @@
 //! The root file systems that apps build and run on.
 //!
 //! `recipe.rs` reads what a stack is made of; `mmdebstrap.rs` makes it into two tars; `build.rs` turns a recipe into
-//! an installed stack; `installed.rs` finds what is there.
+//! an installed stack; `installed.rs` finds what is there; `layer.rs` keeps the run root as an image's layer.
 //!
 //! ```text
 //! STACKS_DIR/NAME/lock                  held while a stack is being made
 //!                /incoming/             the stack being made; swept by the next build
 //!                /<digest>/{build,run}  unpacked roots, never changed
+//!                         /run.tar.gz   the run root as a layer
+//!                         /run.json     its digests
 //!                /current.json          which digest is in use
 //! ```
 
@@ -14,10 +16,12 @@ mod recipe;
 
 mod build;
 mod installed;
+mod layer;
 mod mmdebstrap;
 
 pub use build::{Order, Rebuild, build};
 pub use installed::{Stack, find, list};
+pub use layer::{Layer, find_layer, open_layer};
 pub use recipe::recipes;
 
 use std::io;

@@ -6,6 +6,7 @@
 //! outlives the daemon.
 
 mod old;
+pub mod private_file;
 mod read;
 mod upload;
 mod uploads;
@@ -23,6 +24,7 @@ use tokio::task::spawn_blocking;
 use crate::model::Digest;
 
 pub use old::FOLDERS;
+pub use read::read_range;
 pub use upload::{Upload, UploadError};
 pub use writer::Writer;
 

@@ -21,19 +21,24 @@ impl Store {
     /// Reads some of a blob; `NotFound` when there is none of this digest.
     pub async fn read(&self, digest: &Digest, range: Range<u64>) -> io::Result<impl Stream<Item = io::Result<Bytes>> + use<>> {
         let path = self.path(digest);
-        let file = Arc::new(blocking(move || File::open(path)).await?);
-        let starts = std::iter::successors(Some(range.start), |start| Some(start + CHUNK_BYTES));
-        let chunks = starts.take_while(move |start| *start < range.end).map(move |start| {
-            let len = usize::try_from((range.end - start).min(CHUNK_BYTES)).expect("a chunk fits into memory");
-            let file = Arc::clone(&file);
-            blocking(move || {
-                let mut chunk = vec![0; len];
-                file.read_exact_at(&mut chunk, start)?;
-                Ok(Bytes::from(chunk))
-            })
-        });
-        Ok(stream::iter(chunks).buffered(AHEAD))
+        Ok(read_range(blocking(move || File::open(path)).await?, range))
     }
+}
+
+/// Reads some of a file.
+pub fn read_range(file: File, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> {
+    let file = Arc::new(file);
+    let starts = std::iter::successors(Some(range.start), |start| Some(start + CHUNK_BYTES));
+    let chunks = starts.take_while(move |start| *start < range.end).map(move |start| {
+        let len = usize::try_from((range.end - start).min(CHUNK_BYTES)).expect("a chunk fits into memory");
+        let file = Arc::clone(&file);
+        blocking(move || {
+            let mut chunk = vec![0; len];
+            file.read_exact_at(&mut chunk, start)?;
+            Ok(Bytes::from(chunk))
+        })
+    });
+    stream::iter(chunks).buffered(AHEAD)
 }
 
 #[cfg(test)]

@@ -12,11 +12,11 @@ mod request;
 pub mod tls;
 
 pub mod health;
+pub mod signing_key;
 pub mod smart_http;
 
 pub mod ssh;
 
 mod app_path;
 mod decide;
-mod private_file;
 pub mod push;

@@ -14,6 +14,7 @@ use hoist::db::Db;
 use hoist::deploy::{Builds, Dynos, TestRuns};
 use hoist::engine::{Engine, Kind, Settings};
 use hoist::image::Roots;
+use hoist::image::of_slug::SigningKey;
 use hoist::model::{Account, Limits, Secret};
 use hoist::server::addon_settings;
 use hoist::store::Store;
@@ -82,6 +83,7 @@ impl World {
             db: Db::open(&config.data_dir).await.unwrap(),
             store,
             engine,
+            signing_key: SigningKey::open(&config.data_dir).unwrap(),
             helper: env!("CARGO_BIN_EXE_hoist").into(),
             stopping: CancellationToken::new(),
             killing: CancellationToken::new(),

@@ -57,9 +57,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("cli", &["api", "audit", "auth", "config", "db", "engine", "gc", "model", "server", "stack", "store"]),
-    ("registry", &["audit", "auth", "config", "ctx", "db", "image", "model", "store", "telemetry"]),
-    ("transport", &["apps", "audit", "auth", "build", "config", "ctx", "db", "deploy", "git", "model", "release", "telemetry"]),
+    ("cli", &["api", "audit", "auth", "config", "db", "engine", "gc", "image", "model", "server", "stack", "store"]),
+    ("registry", &["audit", "auth", "config", "ctx", "db", "deploy", "image", "model", "store", "telemetry"]),
+    (
+        "transport",
+        &["apps", "audit", "auth", "build", "config", "ctx", "db", "deploy", "git", "model", "release", "store", "telemetry"],
+    ),
     // Spine.
     (
         "deploy",
@@ -91,7 +94,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("auth", &["db", "model"]),
     ("build", &["engine", "fetch", "git", "model", "store", "tarball", "transcript"]),
     ("gc", &["db", "model", "store"]),
-    ("image", &["db", "engine", "model", "store"]),
+    ("image", &["db", "engine", "model", "store", "tarball"]),
     ("launch", &["db", "fetch", "model"]),
     ("pipelines", &["db", "model"]),
     ("release", &["db", "model"]),

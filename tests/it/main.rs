@@ -12,6 +12,7 @@ mod git;
 mod engine;
 mod engine_network;
 mod engine_reserve;
+mod engine_roots;
 mod engine_sandbox;
 
 mod access;
@@ -45,6 +46,8 @@ mod pipeline_transfers;
 mod pipelines_api;
 mod pipelines_cli;
 mod registry;
+mod slug_images;
+mod slug_images_engines;
 mod stacks_api;
 
 mod apps;

@@ -6,6 +6,7 @@
 
 pub mod blobs;
 pub mod manifests;
+pub mod slug_images;
 pub mod tags;
 pub mod uploads;
 

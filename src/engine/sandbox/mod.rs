@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncRead;
 
-use super::transfer::{copy_into, wide_pipe};
+use super::transfer::{TarStream, copy_into, wide_pipe, with_verdict};
 use super::{EngineError, Settings, Spec};
 use cgroup::Cgroups;
 use helper::Helper;
@@ -163,6 +163,20 @@ impl Sandbox {
         // The helper's failure comes first: it is why copying failed too.
         unpacking.await.map_err(|error| EngineError::io("unpacking was abandoned", error))??;
         copied.map_err(|error| EngineError::io("cannot read the root file system's tar", error))
+    }
+
+    pub(super) fn pack_root(self: &Arc<Self>, root: &Path, latest_secs: u64) -> Result<TarStream, EngineError> {
+        let (sender, receiver) = wide_pipe()?;
+        let pipe = sender.into_blocking_fd().map_err(|error| EngineError::io("cannot prepare a pipe", error))?;
+        let (sandbox, root) = (Arc::clone(self), root.to_owned());
+        let packing = tokio::task::spawn_blocking(move || {
+            let root = root.canonicalize().map_err(|error| EngineError::io(format!("cannot find {}", root.display()), error))?;
+            let helper = Helper::start(&sandbox, "pack", &Job::Pack { root, latest_secs }, &[pipe.as_fd()])?;
+            // Only the helper's end is left, so that reading ends when the helper does.
+            drop(pipe);
+            helper.finish(FILES_TIMEOUT)
+        });
+        Ok(with_verdict(receiver, async { packing.await?.map_err(std::io::Error::other) }))
     }
 
     pub(super) async fn remove_root(self: &Arc<Self>, dest: &Path) -> Result<(), EngineError> {

@@ -40,6 +40,8 @@ pub(super) enum Job {
     Unpack { dest: PathBuf },
     /// Unpack the attached layers of an image, one behind the other, likewise.
     UnpackLayers { dest: PathBuf, max_entries: u64 },
+    /// Write everything in a folder as a tar into the attached pipe, with no time later than this.
+    Pack { root: PathBuf, latest_secs: u64 },
     /// Remove everything in a folder.
     Remove { dir: PathBuf },
 }

@@ -14,7 +14,7 @@ pub(super) use layers::unpack_layers;
 pub(super) use measure::disk_bytes;
 pub(super) use remove::remove_contents;
 pub(super) use unpack::{unpack, unpack_root};
-pub(super) use write::write;
+pub(super) use write::{write, write_until};
 
 /// Deepest nesting of folders that is read. Real trees stay far below; a path this deep no longer fits into
 /// `PATH_MAX` anyway.

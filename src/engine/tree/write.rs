@@ -24,32 +24,27 @@ const NAME_FIELD_BYTES: usize = 100;
 /// Writes everything below `dir` to `out`: files, folders and symbolic links. Hard links become files of their own;
 /// sockets, pipes and devices are left out. Fails when a file changes its size while it is read.
 pub(in crate::engine) fn write(dir: &Path, out: impl Write) -> io::Result<()> {
-    let mut tar = TarWriter { out, buffer: vec![0; BUFFER_BYTES], used: 0 };
+    write_until(dir, u64::MAX, out)
+}
+
+/// As [`write`], with later times than `latest_secs` set back to it: unpacking leaves folders and links with times of
+/// its own.
+pub(in crate::engine) fn write_until(dir: &Path, latest_secs: u64, out: impl Write) -> io::Result<()> {
+    let mut tar = TarWriter { out, buffer: vec![0; BUFFER_BYTES], used: 0, latest_secs };
     walk_ahead(dir, |entry| write_entry(&mut tar, entry))?;
     tar.finish()
 }
 
 fn write_entry<W: Write>(tar: &mut TarWriter<W>, Entry { name, metadata, kind }: Entry) -> io::Result<()> {
     match kind {
-        Kind::Folder => tar.entry(&header(&metadata, EntryType::Directory, 0), &name),
-        Kind::Link(target) => tar.link(&header(&metadata, EntryType::Symlink, 0), &name, target),
+        Kind::Folder => tar.entry(&tar.header(&metadata, EntryType::Directory, 0), &name),
+        Kind::Link(target) => tar.link(&tar.header(&metadata, EntryType::Symlink, 0), &name, target),
         Kind::File(mut file) => {
-            tar.entry(&header(&metadata, EntryType::Regular, metadata.size()), &name)?;
+            tar.entry(&tar.header(&metadata, EntryType::Regular, metadata.size()), &name)?;
             let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", String::from_utf8_lossy(&name)));
             tar.contents(&mut file, metadata.size()).map_err(named)
         }
     }
-}
-
-fn header(metadata: &Metadata, kind: EntryType, size: u64) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(metadata.mode() & 0o7777);
-    header.set_uid(metadata.uid().into());
-    header.set_gid(metadata.gid().into());
-    header.set_mtime(metadata.mtime().try_into().unwrap_or(0));
-    header.set_size(size);
-    header
 }
 
 /// A tar on its way to `out`, through one buffer.
@@ -57,9 +52,22 @@ struct TarWriter<W> {
     out: W,
     buffer: Vec<u8>,
     used: usize,
+    /// No entry's time is later than this.
+    latest_secs: u64,
 }
 
 impl<W: Write> TarWriter<W> {
+    fn header(&self, metadata: &Metadata, kind: EntryType, size: u64) -> Header {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(metadata.mode() & 0o7777);
+        header.set_uid(metadata.uid().into());
+        header.set_gid(metadata.gid().into());
+        header.set_mtime(metadata.mtime().try_into().unwrap_or(0).min(self.latest_secs));
+        header.set_size(size);
+        header
+    }
+
     fn entry(&mut self, header: &Header, name: &[u8]) -> io::Result<()> {
         self.link(header, name, PathBuf::new())
     }
@@ -164,6 +172,7 @@ fn padding(size: u64) -> usize {
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
 
@@ -195,5 +204,19 @@ mod tests {
             ("./c".to_owned(), 0, 200),
         ];
         assert_eq!(entries, expected);
+    }
+
+    #[test]
+    fn later_times_are_set_back() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("old"), "").unwrap();
+        File::open(dir.path().join("old")).unwrap().set_modified(UNIX_EPOCH + Duration::from_secs(5)).unwrap();
+        fs::write(dir.path().join("new"), "").unwrap();
+        symlink("old", dir.path().join("link")).unwrap();
+        let mut bytes = Vec::new();
+        write_until(dir.path(), 1000, &mut bytes).unwrap();
+        let mut archive = tar::Archive::new(&bytes[..]);
+        let times: Vec<_> = archive.entries().unwrap().map(|entry| entry.unwrap().header().mtime().unwrap()).collect();
+        assert_eq!(times, [1000, 1000, 1000, 5], "the folder, link, new, old");
     }
 }

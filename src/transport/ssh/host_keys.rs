@@ -6,7 +6,7 @@ use russh::keys::key::safe_rng;
 use russh::keys::ssh_key::{self, LineEnding};
 use russh::keys::{Algorithm, EcdsaCurve, PrivateKey};
 
-use crate::transport::private_file;
+use crate::store::private_file;
 
 /// No RSA: signing with one has a timing leak (RUSTSEC-2023-0071), and no client needs it.
 const KEYS: [(&str, Algorithm); 2] =

@@ -22,7 +22,7 @@ use tracing::error;
 
 use super::TlsError;
 use crate::ctx::Ctx;
-use crate::transport::private_file;
+use crate::store::private_file;
 
 const DAY: Duration = Duration::from_hours(24);
 const CA_LIFE: Duration = Duration::from_hours(24 * 3650);

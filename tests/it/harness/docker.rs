@@ -13,6 +13,7 @@ dockerd --data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/pid" -H "unix:
 read -r _
 kill $!
 wait $!
+umount "$1"/exec/netns/* 2>/dev/null
 rm -rf "$1"
 "#;
 

@@ -81,6 +81,13 @@ fn do_job(control: &OwnedFd) -> Result<(), EngineError> {
                 unpacked => unpacked.map_err(|error| EngineError::io("cannot unpack the image's layers", error))?,
             }
         }
+        Job::Pack { root, latest_secs } => {
+            let root = open_folder(&root)?;
+            let pipe = files.pop().ok_or_else(|| EngineError::new("no pipe came with the job"))?;
+            become_root()?;
+            pack_as_root(&root, latest_secs, File::from(pipe))
+                .map_err(|error| EngineError::io("cannot pack the root file system", error))?;
+        }
         Job::Remove { dir } => {
             let folder = lock_folder(&dir)?;
             become_root()?;
@@ -103,6 +110,11 @@ fn in_root(dest: &OwnedFd, unpack: impl FnOnce(&Path) -> io::Result<()>) -> io::
 fn limit_memory() -> io::Result<()> {
     let limit = Some(LAYERS_MEMORY_BYTES);
     Ok(setrlimit(Resource::As, Rlimit { current: limit, maximum: limit })?)
+}
+
+fn pack_as_root(root: &OwnedFd, latest_secs: u64, pipe: File) -> io::Result<()> {
+    fchdir(root)?;
+    tree::write_until(Path::new("."), latest_secs, pipe)
 }
 
 /// Enters a user namespace and waits until the daemon has mapped its ids. To the host this is still the daemon's

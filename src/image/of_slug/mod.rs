@@ -1,0 +1,51 @@
+//! Slugs' releases as images that any container engine runs, without a second copy of a slug's bytes.
+//!
+//! In reading order: `image` is the image itself, the stack's layer and the slug's own blob under a config of the
+//! release; `sbom` lists what is in it, `provenance` says where it comes from, `sign` vouches for both; `artifact` attaches
+//! such to an image. All of it is bytes; who stores them and lets a tag name them is not told here.
+
+mod image;
+
+mod provenance;
+mod sbom;
+mod sign;
+
+mod artifact;
+
+pub use artifact::Artifact;
+pub use image::{SlugImage, StackLayer};
+pub use provenance::{BuildOrigin, Origin, STATEMENT_TYPE as PROVENANCE_TYPE, provenance};
+pub use sbom::{Package, SBOM_TYPE, debian_packages, packages_in_slug, sbom};
+pub use sign::{KeyError, SIGNATURE_KEY, SigningKey, signature, verify};
+
+use sha2::Digest as _;
+
+use crate::model::{Descriptor, Digest};
+
+fn digest_of(bytes: &[u8]) -> Digest {
+    Digest::from_bytes(sha2::Sha256::digest(bytes).into())
+}
+
+/// Names bytes as a manifest does.
+#[must_use]
+pub fn descriptor_of(media_type: &str, bytes: &[u8]) -> Descriptor {
+    descriptor(media_type, digest_of(bytes), bytes.len() as u64)
+}
+
+fn descriptor(media_type: &str, digest: Digest, size_bytes: u64) -> Descriptor {
+    let media_type = media_type.to_owned();
+    Descriptor {
+        media_type,
+        digest,
+        size_bytes,
+        urls: Vec::new(),
+        annotations: std::collections::BTreeMap::new(),
+        artifact_type: None,
+        platform: None,
+    }
+}
+
+/// The same value gives the same bytes: fields in their order, keys of maps sorted.
+fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("texts, numbers and maps of texts are JSON")
+}
