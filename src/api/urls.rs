@@ -130,6 +130,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let place = PlaceArgs { data_dir: Some(dir.path().into()), ..PlaceArgs::default() };
         let args = ServeArgs {
+            docker_host: None,
             place,
             http_listen: Some(http.parse().unwrap()),
             ssh_listen: Some("0.0.0.0:2222".parse().unwrap()),

@@ -2,12 +2,14 @@
 //! seen, what to do (conventions 3.3). Who has not got so far hears from the door (`transport/`) or, if what they sent
 //! is not understood, from `git/`.
 
+mod image;
 mod source;
 
 use std::time::Duration;
 
 use crate::build::{BuildError, builtin};
 use crate::db::DbError;
+use crate::docker::DockerError;
 use crate::engine::{EngineError, Exit};
 use crate::git::ReadError;
 use crate::model::{BuildId, BuildStatus, Email, Limits, RefName};
@@ -47,6 +49,8 @@ pub enum Failure {
     #[error("the build environment failed")]
     Engine(#[from] EngineError),
     #[error(transparent)]
+    Docker(#[from] DockerError),
+    #[error(transparent)]
     Db(#[from] DbError),
     #[error("{what}")]
     Io { what: &'static str, source: std::io::Error },
@@ -66,6 +70,7 @@ impl Failure {
     pub fn is_hoists_fault(&self) -> bool {
         match self {
             Self::Build(BuildError::Export(error)) => !error.is_pushers_fault(),
+            Self::Build(BuildError::Docker { error, .. }) | Self::Docker(error) => !matches!(error, DockerError::Step(_)),
             Self::Build(error) => matches!(error, BuildError::Engine(_) | BuildError::Io { .. }),
             Self::Slug(error) => matches!(error, PackError::Read(_) | PackError::Store(_)),
             Self::Release(error) => matches!(error, ReleaseError::Db(_)),
@@ -125,13 +130,21 @@ impl Failure {
 
     /// Whether `Push failed` would add nothing.
     fn stands_alone(&self) -> bool {
-        matches!(self, Self::DeployBranchDeleted(_) | Self::TwoDeploys | Self::NotADeployBranch(_) | Self::AlreadyDeployed)
+        matches!(
+            self,
+            Self::DeployBranchDeleted(_)
+                | Self::TwoDeploys
+                | Self::NotADeployBranch(_)
+                | Self::AlreadyDeployed
+                | Self::Build(BuildError::NoHerokuYml | BuildError::HerokuYml(_))
+        )
     }
 
     fn platform_words(&self) -> String {
         let words = match self {
             // Says what whoever runs hoist has to do.
             Self::Stack(error) => return error.to_string(),
+            Self::Build(BuildError::Docker { error, .. }) | Self::Docker(error) => return image::engine_words(error),
             Self::Slug(_) => "slug archive could not be created",
             Self::Stopped => "hoist is being stopped",
             Self::Engine(_) | Self::Build(BuildError::Engine(_)) => "the build environment failed",
@@ -183,7 +196,13 @@ impl Failure {
                 warning(&format!("The push's config can't be set: {error}.")),
                 warning("Mend the `-o config:KEY=VALUE` and push again."),
             ],
-            Self::Stack(_) | Self::Engine(_) | Self::Db(_) | Self::Io { .. } | Self::Lost(_) | Self::Stopped => {
+            Self::Stack(_)
+            | Self::Engine(_)
+            | Self::Docker(_)
+            | Self::Db(_)
+            | Self::Io { .. }
+            | Self::Lost(_)
+            | Self::Stopped => {
                 vec![warning(&self.platform_words())]
             }
         }
@@ -217,6 +236,12 @@ fn build_words(error: &BuildError, limits: &Limits) -> Vec<String> {
             warning(&format!("There is no buildpack {buildpack}.")),
             warning(&format!("hoist comes with: {}.", builtin::names().join(", "))),
         ],
+        BuildError::NoHerokuYml
+        | BuildError::HerokuYml(_)
+        | BuildError::NoDockerfile { .. }
+        | BuildError::Dockerignore { .. }
+        | BuildError::Docker { .. }
+        | BuildError::ImageTime(_) => image::build_words(error, limits),
         BuildError::Archive(error) => source::archive_words(error, limits),
         BuildError::Fetch(error) => source::fetch_words(error, limits),
         BuildError::Submodules(paths) => vec![

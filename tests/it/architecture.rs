@@ -83,7 +83,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("apps", &["db", "model"]),
     ("audit", &["db", "model"]),
     ("auth", &["db", "model"]),
-    ("build", &["engine", "fetch", "git", "model", "store", "tarball", "transcript"]),
+    ("build", &["docker", "engine", "fetch", "git", "model", "store", "tarball", "transcript"]),
     ("launch", &["db", "fetch", "model"]),
     ("pipelines", &["db", "model"]),
     ("release", &["db", "model"]),
@@ -92,6 +92,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stack", &["engine", "model"]),
     // Ground: strangers to one another.
     ("db", &["model"]),
+    ("docker", &["model"]),
     ("engine", &["model"]),
     ("fetch", &[]),
     ("git", &["model"]),
