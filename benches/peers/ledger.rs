@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hoist::db::releases::NewRelease;
 use hoist::db::{self, Connection, Db};
-use hoist::model::{AccountId, App, AppId, ConfigVars, Digest, ReleaseStatus, Secret, Slug, SlugId};
+use hoist::model::{AccountId, App, AppId, ArtifactId, ConfigVars, Digest, ReleaseStatus, Secret, Slug, SlugId};
 use time::OffsetDateTime;
 use tokio::runtime::Runtime;
 use ureq::Agent;
@@ -112,7 +112,7 @@ async fn release(tx: &mut Connection, db: &Db, owner: AccountId, name: &str, rel
             app: id,
             description: "Set NUMBER config vars".into(),
             by: owner,
-            slug: Some(slug.id),
+            artifact: Some(ArtifactId::Slug(slug.id)),
             build: None,
             commit: None,
             config,

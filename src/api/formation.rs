@@ -139,11 +139,11 @@ impl Processes {
         release: Option<Release>,
         scales: BTreeMap<ProcessType, Scale>,
     ) -> Result<Self, ApiError> {
-        let slug = match release.as_ref().and_then(|release| release.slug) {
-            Some(slug) => db::slugs::get(db, slug).await?,
+        let artifact = match &release {
+            Some(release) => db::artifacts::of_release(db, release).await?,
             None => None,
         };
-        let commands = slug.map(|slug| slug.process_types).unwrap_or_default();
+        let commands = artifact.map(|artifact| artifact.process_types()).unwrap_or_default();
         Ok(Self { release, commands, scales })
     }
 
@@ -155,7 +155,7 @@ impl Processes {
     /// As set, else one `web` and nothing else, as on a new app of Heroku's.
     fn scale(&self, process_type: &ProcessType) -> Scale {
         let at_first = || Scale {
-            quantity: u32::from(process_type.as_str() == "web"),
+            quantity: u32::from(process_type.is_web()),
             size: DynoSize::DEFAULT.into(),
             updated_at: self.released_at(),
         };

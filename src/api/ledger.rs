@@ -10,7 +10,7 @@ use super::types::{self, KeyChanges, NewBlock, ReleaseDiff, Timestamp};
 use crate::ctx::Ctx;
 use crate::db::releases::{Block, Broken, Fault};
 use crate::db::{self, Connection};
-use crate::model::{OneLine, Slug};
+use crate::model::{Artifact, OneLine, Slug};
 use crate::release::{self, Changes, Side};
 use crate::slug::{self, DiffError};
 
@@ -61,7 +61,9 @@ pub(super) async fn verify(State(ctx): State<Ctx>, at: InApp<See>) -> Result<Jso
 
 fn describe_broken(Broken { version, fault }: Broken) -> types::Broken {
     let (fault, message) = match fault {
-        Fault::Changed => ("changed", format!("{version} is not as it was appended: it or its slug's record was changed.")),
+        Fault::Changed => {
+            ("changed", format!("{version} is not as it was appended: it, or the record of its slug or image, was changed."))
+        }
         Fault::Missing { to } if to == version => ("missing", format!("{version} is missing.")),
         Fault::Missing { to } => ("missing", format!("{version} to {to} are missing.")),
         Fault::Detached => {
@@ -85,7 +87,10 @@ pub(super) async fn diff(
         let (from, to) = (find(&mut db, &at.app, &from).await?, find(&mut db, &at.app, &to).await?);
         release::diff(&mut db, &ctx.db, from, to).await?
     };
-    let archive = |side: &Side| side.slug.as_ref().map(|slug| slug.digest);
+    let archive = |side: &Side| match &side.artifact {
+        Some(Artifact::Slug(slug)) => Some(slug.digest),
+        Some(Artifact::OciImage(_)) | None => None,
+    };
     let (files, files_unavailable) = match slug::diff(&ctx.store, archive(&diff.from), archive(&diff.to), MAX_FILES).await {
         Ok(files) => (Some(describe_files(files)), None),
         Err(DiffError::Read(error)) => return Err(error.into()),
@@ -96,22 +101,24 @@ pub(super) async fn diff(
         to: describe_side(diff.to),
         config: describe_changes(&diff.config),
         process_types: describe_changes(&diff.process_types),
+        images: describe_changes(&diff.images),
         addons: describe_changes(&diff.addons),
         files,
         files_unavailable,
     }))
 }
 
-fn describe_side(Side { release, slug }: Side) -> types::Side {
-    let of_slug = |field: fn(&Slug) -> String| slug.as_ref().map(field);
+fn describe_side(Side { release, artifact }: Side) -> types::Side {
+    let slug = if let Some(Artifact::Slug(slug)) = &artifact { Some(slug) } else { None };
+    let of_slug = |field: fn(&Slug) -> String| slug.map(field);
     types::Side {
         id: release.id,
         version: release.version.0,
         commit: release.commit.map(|commit| commit.to_string()),
-        stack: of_slug(|slug| slug.stack.to_string()),
+        stack: artifact.as_ref().map(|artifact| artifact.stack().to_string()),
         stack_digest: of_slug(|slug| slug.stack_digest.to_string()),
         checksum: of_slug(|slug| format!("SHA256:{}", slug.digest.hex())),
-        process_types: slug.map(|slug| slug.process_types).unwrap_or_default(),
+        process_types: artifact.as_ref().map(Artifact::process_types).unwrap_or_default(),
     }
 }
 

@@ -94,7 +94,7 @@ pub(super) async fn latest_releases(
     for (app, ..) in apps_in(&ctx, &account, &pipeline).await? {
         let mut db = ctx.db.read().await?;
         let current = db::releases::current(&mut db, app.id).await?;
-        if let Some(release) = current.filter(|release| release.slug.is_some()) {
+        if let Some(release) = current.filter(|release| release.artifact().is_some()) {
             let user = (&db::accounts::get(&mut db, release.by).await?).into();
             latest.push(releases::describe(&urls, &app, &release, user));
         }

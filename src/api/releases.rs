@@ -15,7 +15,7 @@ use super::urls::Urls;
 use crate::ctx::Ctx;
 use crate::db::{self, Connection};
 use crate::deploy;
-use crate::model::{Account, AccountId, Action, App, ConfigVars, OneLine, Release, SlugId};
+use crate::model::{Account, AccountId, Action, App, ArtifactId, ConfigVars, OneLine, Release, SlugId};
 use crate::release::{self, Cause};
 
 /// `GET /apps/{app}/releases`
@@ -49,7 +49,7 @@ pub(super) async fn create(
         (None, Some(slug), description) => {
             at.may(&ctx, Action::Deploy).await?;
             let slug = released_slug(&ctx, &at.app, &slug).await?;
-            release::release_slug(&ctx.db, cause, slug, description).await?
+            release::release_artifact(&ctx.db, cause, ArtifactId::Slug(slug), description).await?
         }
         (None, None, Some(description)) => release::release_again(&ctx.db, cause, description).await?,
         (None, None, None) => {
@@ -130,17 +130,21 @@ pub(super) async fn accounts(
 }
 
 pub(super) fn describe(urls: &Urls, app: &App, release: &Release, user: UserRef) -> types::Release {
-    let artifacts = release.slug.iter().map(|&id| Artifact { kind: "slug".into(), id }).collect();
+    let artifacts = release.artifact().map(|artifact| match artifact {
+        ArtifactId::Slug(id) => Artifact { kind: "slug".into(), id: id.to_string() },
+        ArtifactId::OciImage(id) => Artifact { kind: "oci-image".into(), id: id.to_string() },
+    });
     types::Release {
         addon_plan_names: release.addons.iter().map(|addon| addon.plan.clone()).collect(),
         app: NamedRef { id: app.id.to_string(), name: app.name.to_string() },
-        artifacts,
+        artifacts: artifacts.into_iter().collect(),
         blocked_reason: release.blocked.clone(),
         created_at: Timestamp(release.created_at),
         current: release.current,
         description: release.description.clone(),
         eligible_for_rollback: release.eligible_for_rollback(),
         id: release.id,
+        oci_image: release.oci_image.map(|id| IdRef { id }),
         output_stream_url: release.has_command.then(|| urls.release_output(release.id)),
         slug: release.slug.map(|id| IdRef { id }),
         status: release.status.as_str().into(),

@@ -47,7 +47,7 @@ pub async fn insert(connection: &mut Connection, cipher: &Cipher, app: &App) -> 
         app: app.id,
         description: "Initial release".into(),
         by: app.owner,
-        slug: None,
+        artifact: None,
         build: None,
         commit: None,
         config: ConfigVars::default(),

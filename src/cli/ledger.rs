@@ -200,6 +200,7 @@ fn diff(client: &Client, args: &Diff) -> Result<(), CliError> {
         let command = command(&diff.to, name).or_else(|| command(&diff.from, name)).unwrap_or_default();
         format!("{name}: {command}")
     });
+    let images = lines(&diff.images, ToOwned::to_owned);
     let addons = lines(&diff.addons, ToOwned::to_owned);
     let files = match &diff.files {
         Some(files) => {
@@ -210,7 +211,7 @@ fn diff(client: &Client, args: &Diff) -> Result<(), CliError> {
         }
         None => String::new(),
     };
-    let sections = [("Config Vars", config), ("Process Types", types), ("Add-ons", addons), ("Files", files)];
+    let sections = [("Config Vars", config), ("Process Types", types), ("Images", images), ("Add-ons", addons), ("Files", files)];
     let sections = sections.into_iter().filter(|(_, lines)| !lines.is_empty());
     let sections = sections.map(|(title, lines)| format!("\n{}{lines}", output::header(title))).collect::<Vec<_>>().concat();
     print(&format!("{}{fields}{sections}", output::header(&title)))?;

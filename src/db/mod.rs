@@ -2,8 +2,8 @@
 //!
 //! In reading order: who (`accounts`, `tokens`, `ssh_keys`) and what they did (`audit`), what (`apps`, `app_details`,
 //! `collaborators`, `buildpacks`), the repository (`refs`, `packs`), what was uploaded and built (`sources`, `builds`,
-//! `build_sources`, `slugs`) or is to be uploaded (`slug_uploads`), what was released (`releases`, `phases`), how it is
-//! scaled (`formations`) and promoted (`pipelines` and its kin), what was run (`dynos`) and put out (`logs`), set up
+//! `build_sources`, `slugs`, `oci_images`; `artifacts` is either) or is to be uploaded (`slug_uploads`), what was released
+//! (`releases`, `phases`), how it is scaled (`formations`) and promoted (`pipelines` and its kin), what was run (`dynos`) and put out (`logs`), set up
 //! (`app_setups`) and tested (`test_runs`, `test_cases`), which databases apps use (`addons`, `addon_attachments`).
 //! `events` is what has happened, and `webhooks` with `webhook_deliveries` who is told. `cipher` keeps config vars
 //! secret at rest.
@@ -24,9 +24,11 @@ pub mod collaborators;
 pub mod packs;
 pub mod refs;
 
+pub mod artifacts;
 pub mod build_sources;
 pub mod builds;
 pub mod formations;
+pub mod oci_images;
 pub mod phases;
 pub mod releases;
 pub mod slug_uploads;

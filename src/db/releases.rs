@@ -11,8 +11,8 @@ use time::OffsetDateTime;
 
 use super::{Cipher, Connection, DbError, Window, addon_attachments, events, row};
 use crate::model::{
-    AccountId, AppId, AttachedAddon, BuildId, Change, CommitId, ConfigVars, Facts, OneLine, Release, ReleaseId, ReleaseStatus,
-    ReleaseVersion, SlugId,
+    AccountId, AppId, ArtifactId, AttachedAddon, BuildId, Change, CommitId, ConfigVars, Facts, OciImageId, OneLine, Release,
+    ReleaseId, ReleaseStatus, ReleaseVersion, SlugId,
 };
 
 pub use chain::{Broken, Fault, Verification, verify};
@@ -24,7 +24,7 @@ pub struct NewRelease {
     pub app: AppId,
     pub description: String,
     pub by: AccountId,
-    pub slug: Option<SlugId>,
+    pub artifact: Option<ArtifactId>,
     pub build: Option<BuildId>,
     pub commit: Option<CommitId>,
     pub config: ConfigVars,
@@ -203,10 +203,14 @@ pub async fn by_build(db: &mut Connection, app: AppId, build: BuildId) -> Result
     row.as_ref().map(release).transpose()
 }
 
-/// The app's newest release of a slug.
-pub async fn newest_of_slug(db: &mut Connection, app: AppId, slug: SlugId) -> Result<Option<Release>, DbError> {
-    let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE app_id = ? AND slug_id = ? ORDER BY version DESC LIMIT 1"));
-    let row = sqlx::query(sql).bind(app.to_string()).bind(slug.to_string()).fetch_optional(db).await?;
+/// The app's newest release of a slug or an image.
+pub async fn newest_of(db: &mut Connection, app: AppId, artifact: ArtifactId) -> Result<Option<Release>, DbError> {
+    let (column, id) = match artifact {
+        ArtifactId::Slug(id) => ("slug_id", id.to_string()),
+        ArtifactId::OciImage(id) => ("oci_image_id", id.to_string()),
+    };
+    let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE app_id = ? AND {column} = ? ORDER BY version DESC LIMIT 1"));
+    let row = sqlx::query(sql).bind(app.to_string()).bind(id).fetch_optional(db).await?;
     row.as_ref().map(release).transpose()
 }
 
@@ -258,17 +262,28 @@ struct Row<'a> {
     previous_hash: &'a str,
 }
 
+impl Row<'_> {
+    fn slug(&self) -> Option<SlugId> {
+        self.new.artifact.and_then(|id| if let ArtifactId::Slug(id) = id { Some(id) } else { None })
+    }
+
+    fn oci_image(&self) -> Option<OciImageId> {
+        self.new.artifact.and_then(|id| if let ArtifactId::OciImage(id) = id { Some(id) } else { None })
+    }
+}
+
 async fn insert(db: &mut Connection, row: &Row<'_>, hash: &str) -> Result<(), DbError> {
     sqlx::query(
-        "INSERT INTO releases (id, app_id, version, description, account_id, slug_id, build_id, commit_id, config, addons, previous_hash, hash, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO releases (id, app_id, version, description, account_id, slug_id, oci_image_id, build_id, commit_id, config, addons, previous_hash, hash, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(row.id.to_string())
     .bind(row.new.app.to_string())
     .bind(row.version.0)
     .bind(&row.new.description)
     .bind(row.new.by.to_string())
-    .bind(row.new.slug.map(|id| id.to_string()))
+    .bind(row.slug().map(|id| id.to_string()))
+    .bind(row.oci_image().map(|id| id.to_string()))
     .bind(row.new.build.map(|id| id.to_string()))
     .bind(row.new.commit.as_ref().map(CommitId::as_str))
     .bind(row.config)
@@ -289,6 +304,7 @@ fn release(row: &SqliteRow) -> Result<Release, DbError> {
         description: row.try_get("description")?,
         by: row::text(row, "account_id")?,
         slug: row::optional(row, "slug_id")?,
+        oci_image: row::optional(row, "oci_image_id")?,
         build: row::optional(row, "build_id")?,
         commit: row::optional(row, "commit_id")?,
         addons: row::json(row, "addons")?,

@@ -155,7 +155,7 @@ impl Dyno {
     /// Whether it is a release phase.
     #[must_use]
     pub fn is_phase(&self) -> bool {
-        self.process_type.as_str() == "release"
+        self.process_type.is_release()
     }
 
     /// What it runs; empty for a release phase whose turn has not come.

@@ -19,6 +19,18 @@ impl StackName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The stack of apps that bring an image with their own root file system.
+    #[must_use]
+    pub fn container() -> Self {
+        Self("container".to_owned())
+    }
+
+    /// Tells whether it is the stack of apps that bring images.
+    #[must_use]
+    pub fn is_container(&self) -> bool {
+        self.0 == "container"
+    }
 }
 
 impl FromStr for StackName {

@@ -76,6 +76,10 @@ id!(
     SlugId
 );
 id!(
+    /// Identifies the images of a release.
+    OciImageId
+);
+id!(
     /// Identifies an uploaded source, and allows to read it.
     SourceId
 );

@@ -20,6 +20,7 @@ mod heroku_yml;
 mod procfile;
 
 mod addon;
+mod artifact;
 mod config_vars;
 mod digest;
 mod dyno_size;
@@ -39,6 +40,7 @@ pub use account::{Account, Email};
 pub use addon::{Addon, AddonName, AddonState, AttachedAddon, Attachment, AttachmentName, Plan, Service};
 pub use app::{App, AppName};
 pub use app_json::{AddonRef, AppJson, ConfigVarSpec, EnvironmentName, FormationSpec, Manifest, Scripts};
+pub use artifact::{Artifact, ArtifactId, OciImage, ProcessImage};
 pub use audit::{Actor, Credential, Deed, Door, Outcome};
 pub use authorization::{Authorization, Origin, mask};
 pub use buildpack::{BuildpackRef, StackName};
@@ -52,7 +54,7 @@ pub use git::{CommitId, RefName, is_deploy_branch};
 pub use heroku_yml::{DockerfilePath, HerokuYml, Process, Setup};
 pub use id::{
     AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BuildId, CouplingId, DeliveryId, DynoId,
-    EventId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId, TestRunId, UploadId, WebhookId,
+    EventId, OciImageId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId, TestRunId, UploadId, WebhookId,
 };
 pub use knock::{Peer, RequestId, without_ids};
 pub use limits::Limits;

@@ -19,6 +19,18 @@ impl ProcessType {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Tells whether it is what requests come to.
+    #[must_use]
+    pub fn is_web(&self) -> bool {
+        self.0 == "web"
+    }
+
+    /// Tells whether it is what is run before a release becomes current (conventions 3.4).
+    #[must_use]
+    pub fn is_release(&self) -> bool {
+        self.0 == "release"
+    }
 }
 
 impl FromStr for ProcessType {

@@ -6,7 +6,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::{AccountId, AppId, AttachedAddon, BuildId, CommitId, Digest, Invalid, ProcessTypes, ReleaseId, SlugId, StackName};
+use super::{
+    AccountId, AppId, ArtifactId, AttachedAddon, BuildId, CommitId, Digest, Invalid, OciImageId, ProcessTypes, ReleaseId, SlugId,
+    StackName,
+};
 
 /// A release's number: 1, 2, 3, … without gaps; written `v3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -126,7 +129,7 @@ impl Slug {
     /// What is to be run before a release of this slug becomes current (conventions 3.4).
     #[must_use]
     pub fn release_command(&self) -> Option<&str> {
-        self.process_types.iter().find(|(name, _)| name.as_str() == "release").map(|(_, command)| command.as_str())
+        self.process_types.iter().find(|(name, _)| name.is_release()).map(|(_, command)| command.as_str())
     }
 }
 
@@ -138,7 +141,9 @@ pub struct Release {
     pub version: ReleaseVersion,
     pub description: String,
     pub by: AccountId,
+    /// It has a slug, or an image, or neither.
     pub slug: Option<SlugId>,
+    pub oci_image: Option<OciImageId>,
     pub build: Option<BuildId>,
     pub commit: Option<CommitId>,
     /// The add-ons that were attached to the app.
@@ -167,7 +172,7 @@ pub enum RollbackRefusal {
     Pending,
     Failed,
     Expired,
-    NoSlug,
+    NoCode,
     /// Other add-ons were attached then; `difference` says which.
     Addons {
         difference: String,
@@ -175,6 +180,12 @@ pub enum RollbackRefusal {
 }
 
 impl Release {
+    /// The slug or the image that it runs; `None` when there is no code in it.
+    #[must_use]
+    pub fn artifact(&self) -> Option<ArtifactId> {
+        self.slug.map(ArtifactId::Slug).or(self.oci_image.map(ArtifactId::OciImage))
+    }
+
     /// Says why the app can't be rolled back to this release; `None` when it can.
     #[must_use]
     pub fn rollback_refusal(&self) -> Option<RollbackRefusal> {
@@ -184,7 +195,7 @@ impl Release {
             (ReleaseStatus::Pending, _) => Some(RollbackRefusal::Pending),
             (ReleaseStatus::Failed, _) => Some(RollbackRefusal::Failed),
             (ReleaseStatus::Expired, _) => Some(RollbackRefusal::Expired),
-            (ReleaseStatus::Succeeded, _) if self.slug.is_none() => Some(RollbackRefusal::NoSlug),
+            (ReleaseStatus::Succeeded, _) if self.artifact().is_none() => Some(RollbackRefusal::NoCode),
             (ReleaseStatus::Succeeded, _) => None,
         }
     }
@@ -193,7 +204,7 @@ impl Release {
     /// the second eligible release for the one before the current one (heroku-api 3.8).
     #[must_use]
     pub fn eligible_for_rollback(&self) -> bool {
-        if self.current { self.slug.is_some() } else { self.rollback_refusal().is_none() }
+        if self.current { self.artifact().is_some() } else { self.rollback_refusal().is_none() }
     }
 }
 

@@ -205,16 +205,16 @@ pub(super) async fn append_with(
     config: ConfigVars,
 ) -> Result<Release, DbError> {
     let base = db::releases::base(tx, cause.app).await?;
-    let slug = base.as_ref().and_then(|base| base.slug);
+    let artifact = base.as_ref().and_then(Release::artifact);
     let status = match (cause.runs, &base) {
         (Runs::Nothing, Some(base)) if base.current => ReleaseStatus::Succeeded,
-        _ => first_status(tx, slug).await?,
+        _ => first_status(tx, artifact).await?,
     };
     let new = NewRelease {
         app: cause.app,
         description,
         by: cause.by,
-        slug,
+        artifact,
         build: base.as_ref().and_then(|base| base.build),
         commit: base.and_then(|base| base.commit),
         config,

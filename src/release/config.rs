@@ -41,16 +41,16 @@ pub async fn change_config(
     if change.is_empty() {
         return Ok((config, None));
     }
-    let slug = base.as_ref().and_then(|release| release.slug);
+    let artifact = base.as_ref().and_then(Release::artifact);
     let new = NewRelease {
         app,
         description: change.description(),
         by,
-        slug,
+        artifact,
         build: base.as_ref().and_then(|release| release.build),
         commit: base.and_then(|release| release.commit),
         config: config.clone(),
-        status: first_status(&mut tx, slug).await?,
+        status: first_status(&mut tx, artifact).await?,
         at: now,
     };
     let release = db::releases::append(&mut tx, db.cipher(), new).await?;

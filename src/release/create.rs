@@ -1,4 +1,4 @@
-//! Releases of code that is there already: of a slug, of the newest release once more, of an earlier one.
+//! Releases of code that is there already: of a slug or an image, of the newest release once more, of an earlier one.
 //!
 //! None of them runs a build or moves a ref: what the next push builds on stays what was pushed last.
 
@@ -10,8 +10,8 @@ use super::phase::first_status;
 use crate::db::releases::NewRelease;
 use crate::db::{self, Connection, Db, DbError};
 use crate::model::{
-    AccountId, AppId, AttachedAddon, BuildId, CommitId, ConfigVars, OneLine, Release, ReleaseId, ReleaseStatus, RollbackRefusal,
-    SlugId,
+    AccountId, AppId, ArtifactId, AttachedAddon, BuildId, CommitId, ConfigVars, OneLine, Release, ReleaseId, ReleaseStatus,
+    RollbackRefusal,
 };
 
 /// Who makes a release of which app.
@@ -28,52 +28,57 @@ pub enum CreateError {
     #[error("the release can't be gone back to: {0:?}")]
     Rollback(RollbackRefusal),
     /// The app has no code yet.
-    #[error("the newest release has no slug")]
+    #[error("there is no code in the newest release")]
     NothingToRelease,
     #[error("the app has no such release")]
     NoSuchRelease,
-    #[error("there is no such slug")]
-    NoSuchSlug,
+    #[error("there is no such slug or image")]
+    NoSuchArtifact,
     /// Its push was refused, because its release command did not succeed, or is not decided yet (`-o strict`).
-    #[error("the slug's push was not accepted")]
+    #[error("the push of this code was not accepted")]
     NotPushed,
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// Releases a slug with the app's config as it is. Without a description it is called after the slug's commit.
+/// Releases a slug or an image with the app's config as it is. Without a description it is called after its commit.
 ///
-/// The slug may be another app's: that this caller may release it is for the caller to know.
-pub async fn release_slug(db: &Db, cause: Cause, slug: SlugId, description: Option<OneLine>) -> Result<Release, CreateError> {
+/// A slug may be another app's: that this caller may release it is for the caller to know.
+pub async fn release_artifact(
+    db: &Db,
+    cause: Cause,
+    artifact: ArtifactId,
+    description: Option<OneLine>,
+) -> Result<Release, CreateError> {
     let mut tx = db.write().await?;
-    let release = release_slug_in(&mut tx, db, cause, slug, description).await?;
+    let release = release_artifact_in(&mut tx, db, cause, artifact, description).await?;
     tx.commit().await.map_err(DbError::from)?;
     Ok(release)
 }
 
-/// [`release_slug`] as a part of a greater transaction.
-pub async fn release_slug_in(
+/// [`release_artifact`] as a part of a greater transaction.
+pub async fn release_artifact_in(
     tx: &mut Connection,
     db: &Db,
     cause: Cause,
-    slug: SlugId,
+    artifact: ArtifactId,
     description: Option<OneLine>,
 ) -> Result<Release, CreateError> {
-    let found = db::slugs::get(tx, slug).await?.ok_or(CreateError::NoSuchSlug)?;
-    // A slug that the app has released before was made by the build that this release names.
-    let before = db::releases::newest_of_slug(tx, cause.app, slug).await?;
+    let found = db::artifacts::get(tx, artifact).await?.ok_or(CreateError::NoSuchArtifact)?;
+    // What the app has released before was made by the build that this release names.
+    let before = db::releases::newest_of(tx, cause.app, artifact).await?;
     if let Some(before) = &before
         && before.status != ReleaseStatus::Succeeded
         && !db::phases::refs(tx, before.id).await?.is_empty()
     {
         return Err(CreateError::NotPushed);
     }
-    let description = description
-        .map_or_else(|| deploy_of(found.commit.as_ref().map_or("source", |commit| commit.short())), |line| line.to_string());
+    let description =
+        description.map_or_else(|| deploy_of(found.commit().map_or("source", |commit| commit.short())), |line| line.to_string());
     let content = Content {
-        slug: Some(slug),
+        artifact: Some(artifact),
         build: before.and_then(|release| release.build),
-        commit: found.commit,
+        commit: found.commit().cloned(),
         config: base_config(tx, db, cause.app).await?,
     };
     Ok(append(tx, db, cause, description, content).await?)
@@ -82,7 +87,7 @@ pub async fn release_slug_in(
 /// Makes the release that the next one builds upon once more: its code, and its config, which is the app's.
 pub async fn release_again(db: &Db, cause: Cause, description: OneLine) -> Result<Release, CreateError> {
     let mut tx = db.write().await?;
-    let base = db::releases::base(&mut tx, cause.app).await?.filter(|release| release.slug.is_some());
+    let base = db::releases::base(&mut tx, cause.app).await?.filter(|release| release.artifact().is_some());
     let content = content_of(&mut tx, db, base.ok_or(CreateError::NothingToRelease)?).await?;
     let release = append(&mut tx, db, cause, description.to_string(), content).await?;
     tx.commit().await.map_err(DbError::from)?;
@@ -111,7 +116,7 @@ pub async fn roll_back(db: &Db, cause: Cause, to: ReleaseId) -> Result<Release, 
 
 /// What a release is made of.
 struct Content {
-    slug: Option<SlugId>,
+    artifact: Option<ArtifactId>,
     build: Option<BuildId>,
     commit: Option<CommitId>,
     config: ConfigVars,
@@ -119,7 +124,7 @@ struct Content {
 
 async fn content_of(tx: &mut Connection, db: &Db, release: Release) -> Result<Content, DbError> {
     let config = db::releases::config(tx, db.cipher(), release.id).await?;
-    Ok(Content { slug: release.slug, build: release.build, commit: release.commit, config })
+    Ok(Content { artifact: release.artifact(), build: release.build, commit: release.commit, config })
 }
 
 async fn append(tx: &mut Connection, db: &Db, cause: Cause, description: String, content: Content) -> Result<Release, DbError> {
@@ -127,11 +132,11 @@ async fn append(tx: &mut Connection, db: &Db, cause: Cause, description: String,
         app: cause.app,
         description,
         by: cause.by,
-        slug: content.slug,
+        artifact: content.artifact,
         build: content.build,
         commit: content.commit,
         config: content.config,
-        status: first_status(tx, content.slug).await?,
+        status: first_status(tx, content.artifact).await?,
         at: cause.at,
     };
     db::releases::append(tx, db.cipher(), new).await

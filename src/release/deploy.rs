@@ -11,8 +11,8 @@ use crate::db::phases::WaitingRef;
 use crate::db::releases::NewRelease;
 use crate::db::{self, Connection, Db, DbError};
 use crate::model::{
-    AccountId, AppId, BuildId, BuildStatus, CommitId, ConfigChange, ConfigKey, Digest, Invalid, RefName, Release, ReleaseStatus,
-    Secret, Slug, StackName,
+    AccountId, AppId, Artifact, BuildId, BuildStatus, CommitId, ConfigChange, ConfigKey, Digest, Invalid, RefName, Release,
+    ReleaseStatus, Secret, StackName,
 };
 
 /// A ref's move, if it is still where the pusher saw it.
@@ -37,7 +37,7 @@ pub struct Deploy {
     pub app: AppId,
     pub by: AccountId,
     pub build: BuildId,
-    pub slug: Slug,
+    pub artifact: Artifact,
     /// The new build cache, if the build has one.
     pub cache: Option<Digest>,
     pub refs: Vec<RefMove>,
@@ -88,7 +88,7 @@ pub async fn release_deploy_strictly(db: &Db, deploy: Deploy) -> Result<Release,
 
 async fn record_deploy(db: &Db, deploy: Deploy, refs_move: RefsMove) -> Result<Release, ReleaseError> {
     let mut tx = db.write().await?;
-    let status = status_of_new(&deploy.slug);
+    let status = status_of_new(&deploy.artifact);
     let refs_wait = refs_move == RefsMove::WithSuccess && status == ReleaseStatus::Pending;
     if refs_wait {
         check_refs(&mut tx, deploy.app, &deploy.refs).await?;
@@ -96,23 +96,23 @@ async fn record_deploy(db: &Db, deploy: Deploy, refs_move: RefsMove) -> Result<R
         move_all(&mut tx, deploy.app, &deploy.refs).await?;
     }
     record_pack(&mut tx, deploy.app, deploy.pack.as_ref(), deploy.at).await?;
-    db::slugs::insert(&mut tx, &deploy.slug).await?;
+    db::artifacts::insert(&mut tx, &deploy.artifact).await?;
     // A stack that was set meanwhile has dropped the cache, and this one is the old stack's.
-    if db::apps::get(&mut tx, deploy.app).await?.stack == deploy.slug.stack {
+    if db::apps::get(&mut tx, deploy.app).await?.stack == deploy.artifact.stack() {
         db::apps::set_cache(&mut tx, deploy.app, deploy.cache.as_ref()).await?;
     }
-    let outcome = Outcome { status: BuildStatus::Succeeded, reason: None, slug: Some(deploy.slug.id) };
+    let outcome = Outcome { status: BuildStatus::Succeeded, reason: None, slug: deploy.artifact.slug() };
     db::builds::end(&mut tx, deploy.build, &outcome, deploy.at).await?;
     refuse_attached(&mut tx, deploy.app, &deploy.config).await?;
     // The config is read here, not when the build began: a change made meanwhile is not lost.
     let (config, change) = base_config(&mut tx, db, deploy.app).await?.changed(&deploy.config)?;
     let new = NewRelease {
         app: deploy.app,
-        description: description(&what(&mut tx, &deploy).await?, new_stack(&mut tx, &deploy).await?, &change),
+        description: description(&what(&mut tx, &deploy).await?, new_stack(&mut tx, &deploy).await?.as_ref(), &change),
         by: deploy.by,
-        slug: Some(deploy.slug.id),
+        artifact: Some(deploy.artifact.id()),
         build: Some(deploy.build),
-        commit: deploy.slug.commit.clone(),
+        commit: deploy.artifact.commit().cloned(),
         config,
         status,
         at: deploy.at,
@@ -173,7 +173,7 @@ async fn record_pack(tx: &mut Connection, app: AppId, pack: Option<&Pack>, at: O
 
 /// What was deployed, in a word: a commit, or what an archive's author calls it.
 async fn what(tx: &mut Connection, deploy: &Deploy) -> Result<String, DbError> {
-    if let Some(commit) = &deploy.slug.commit {
+    if let Some(commit) = deploy.artifact.commit() {
         return Ok(commit.short().to_owned());
     }
     let build = db::builds::get(tx, deploy.app, deploy.build).await?;
@@ -182,13 +182,11 @@ async fn what(tx: &mut Connection, deploy: &Deploy) -> Result<String, DbError> {
 }
 
 /// The stack of the build, if the code there was before ran on another one.
-async fn new_stack<'a>(tx: &mut Connection, deploy: &'a Deploy) -> Result<Option<&'a StackName>, DbError> {
-    let base = db::releases::base(tx, deploy.app).await?;
-    let before = match base.and_then(|base| base.slug) {
-        Some(slug) => db::slugs::get(tx, slug).await?,
-        None => None,
-    };
-    Ok(before.filter(|before| before.stack != deploy.slug.stack).map(|_other| &deploy.slug.stack))
+async fn new_stack(tx: &mut Connection, deploy: &Deploy) -> Result<Option<StackName>, DbError> {
+    let Some(base) = db::releases::base(tx, deploy.app).await? else { return Ok(None) };
+    let before = db::artifacts::of_release(tx, &base).await?.map(|before| before.stack());
+    let now = deploy.artifact.stack();
+    Ok(before.filter(|before| *before != now).map(|_other| now))
 }
 
 /// `Deploy a617a93d`, and what else the push changed (conventions 3.8): the stack, in Heroku's words, and config vars.
@@ -198,7 +196,7 @@ fn description(what: &str, new_stack: Option<&StackName>, change: &ConfigChange)
     format!("{}{stack}{config}", deploy_of(what))
 }
 
-/// `Deploy a617a93d`, of any release of a slug.
+/// `Deploy a617a93d`, of any release of a slug or an image.
 pub(super) fn deploy_of(what: &str) -> String {
     format!("Deploy {what}")
 }

@@ -1,9 +1,9 @@
-//! What changed from one release to another, by the ledger alone. The files are in the slugs' archives.
+//! What changed from one release to another, by the ledger alone. The files are in the slugs' archives, and in the images.
 
 use std::collections::BTreeMap;
 
 use crate::db::{self, Connection, Db, DbError};
-use crate::model::{AddonId, ConfigKey, ConfigVars, ProcessType, ProcessTypes, Release, Slug};
+use crate::model::{AddonId, Artifact, ConfigKey, ConfigVars, Digest, ProcessType, ProcessTypes, Release};
 
 /// Two releases beside each other.
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub struct Diff {
     /// Keys alone: values are nobody's business here.
     pub config: Changes<ConfigKey>,
     pub process_types: Changes<ProcessType>,
+    /// The process types whose images are others.
+    pub images: Changes<ProcessType>,
     /// Add-ons, told by their names and attachments: `postgresql-flat-02648 as DATABASE`.
     pub addons: Changes<String>,
 }
@@ -21,7 +23,7 @@ pub struct Diff {
 #[derive(Debug, Clone)]
 pub struct Side {
     pub release: Release,
-    pub slug: Option<Slug>,
+    pub artifact: Option<Artifact>,
 }
 
 /// What came, what went, and what is there on both sides with another value.
@@ -37,11 +39,12 @@ pub async fn diff(reader: &mut Connection, db: &Db, from: Release, to: Release) 
     let old: ConfigVars = db::releases::config(reader, db.cipher(), from.id).await?;
     let new: ConfigVars = db::releases::config(reader, db.cipher(), to.id).await?;
     let (from, to) = (side(reader, from).await?, side(reader, to).await?);
-    let types = |side: &Side| side.slug.as_ref().map(|slug| slug.process_types.clone()).unwrap_or_default();
+    let types = |side: &Side| side.artifact.as_ref().map(Artifact::process_types).unwrap_or_default();
     let (old_types, new_types): (ProcessTypes, ProcessTypes) = (types(&from), types(&to));
     Ok(Diff {
         config: changes(&old.0, &new.0),
         process_types: changes(&old_types, &new_types),
+        images: changes(&images(&from), &images(&to)),
         addons: changes(&attached(&from.release), &attached(&to.release)),
         from,
         to,
@@ -54,11 +57,18 @@ fn attached(release: &Release) -> BTreeMap<String, AddonId> {
 }
 
 async fn side(reader: &mut Connection, release: Release) -> Result<Side, DbError> {
-    let slug = match release.slug {
-        Some(slug) => db::slugs::get(reader, slug).await?,
-        None => None,
-    };
-    Ok(Side { release, slug })
+    let artifact = db::artifacts::of_release(reader, &release).await?;
+    Ok(Side { release, artifact })
+}
+
+/// The manifest that runs for each process type; none of a slug.
+fn images(side: &Side) -> BTreeMap<ProcessType, Digest> {
+    match &side.artifact {
+        Some(Artifact::OciImage(image)) => {
+            image.process_types.iter().map(|(name, process)| (name.clone(), process.digest)).collect()
+        }
+        Some(Artifact::Slug(_)) | None => BTreeMap::new(),
+    }
 }
 
 fn changes<K: Ord + Clone, V: PartialEq>(old: &BTreeMap<K, V>, new: &BTreeMap<K, V>) -> Changes<K> {

@@ -1,9 +1,9 @@
 //! Releases: everything that appends to the ledger.
 //!
 //! `deploy` releases a build together with the ref that was pushed, `config` a change of config vars, `create` code that
-//! is there already: a slug, the newest release once more, an earlier release; `promote` another app's; `addons` and
+//! is there already: a slug or an image, the newest release once more, an earlier release; `promote` another app's; `addons` and
 //! `attachments` what databases an app has. Every kind ends in
-//! [`crate::db::releases::append`]. A release whose slug has a release command begins as pending; `phase` says so, and
+//! [`crate::db::releases::append`]. A release whose code has a release command begins as pending; `phase` says so, and
 //! records what became of it. `upload` brings slugs that were made elsewhere, `block` marks a release that nobody may go
 //! back to, and `diff` compares two.
 
@@ -28,7 +28,7 @@ pub use addons::{
 pub use attachments::{NewAttachment, Taken, attach, detach};
 pub use block::{BlockError, block};
 pub use config::{ConfigError, change_config, current_config};
-pub use create::{Cause, CreateError, release_again, release_slug, release_slug_in, roll_back};
+pub use create::{Cause, CreateError, release_again, release_artifact, release_artifact_in, roll_back};
 pub use deploy::{Deploy, Pack, RefMove, ReleaseError, move_refs, release_deploy, release_deploy_strictly};
 pub use diff::{Changes, Diff, Side, diff};
 pub use phase::{Settled, expire, expired, first_status, settle_phase};

@@ -8,7 +8,7 @@
 use time::OffsetDateTime;
 
 use crate::db::{self, Connection, Db, DbError};
-use crate::model::{Release, ReleaseStatus, Slug, SlugId};
+use crate::model::{Artifact, ArtifactId, Release, ReleaseStatus};
 
 /// What became of a pending release.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,16 +18,16 @@ pub struct Settled {
     pub reason: Option<String>,
 }
 
-/// The status of a new release of a recorded slug: pending if there is a release command to be run first.
-pub async fn first_status(tx: &mut Connection, slug: Option<SlugId>) -> Result<ReleaseStatus, DbError> {
-    let Some(id) = slug else { return Ok(ReleaseStatus::Succeeded) };
-    let slug = db::slugs::get(tx, id).await?;
-    let missing = || DbError::Corrupt { what: "release", why: format!("its slug {id} is missing") };
-    Ok(status_of_new(&slug.ok_or_else(missing)?))
+/// The status of a new release of a recorded slug or image: pending if there is a release command to be run first.
+pub async fn first_status(tx: &mut Connection, artifact: Option<ArtifactId>) -> Result<ReleaseStatus, DbError> {
+    let Some(id) = artifact else { return Ok(ReleaseStatus::Succeeded) };
+    let artifact = db::artifacts::get(tx, id).await?;
+    let missing = || DbError::Corrupt { what: "release", why: format!("{id:?} is missing") };
+    Ok(status_of_new(&artifact.ok_or_else(missing)?))
 }
 
-pub(super) fn status_of_new(slug: &Slug) -> ReleaseStatus {
-    match slug.release_command() {
+pub(super) fn status_of_new(artifact: &Artifact) -> ReleaseStatus {
+    match artifact.release_command() {
         Some(_) => ReleaseStatus::Pending,
         None => ReleaseStatus::Succeeded,
     }

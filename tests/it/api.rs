@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use base64::Engine as _;
 use hoist::db::builds::Outcome;
-use hoist::model::{AppId, BuildId, BuildStatus, Digest, Slug, SlugId};
+use hoist::model::{AppId, Artifact, BuildId, BuildStatus, Digest, Slug, SlugId};
 use hoist::release::{Deploy, release_deploy};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -48,7 +48,17 @@ pub(crate) async fn build(world: &World, user: &User, status: BuildStatus) -> Bu
             created_at: now,
         };
         let by = user.account.id;
-        let deploy = Deploy { app, by, build: id, slug, cache: None, refs: Vec::new(), pack: None, config: [].into(), at: now };
+        let deploy = Deploy {
+            app,
+            by,
+            build: id,
+            artifact: Artifact::Slug(slug),
+            cache: None,
+            refs: Vec::new(),
+            pack: None,
+            config: [].into(),
+            at: now,
+        };
         release_deploy(db, deploy).await.unwrap();
     }
     id

@@ -146,7 +146,7 @@ impl From<CreateError> for ApiError {
                 Self::InvalidParams("The newest release has no code to release again. Deploy some first.".into())
             }
             CreateError::NoSuchRelease => Self::NotFound("release"),
-            CreateError::NoSuchSlug => Self::NotFound("slug"),
+            CreateError::NoSuchArtifact => Self::NotFound("artifact"),
             CreateError::NotPushed => Self::InvalidParams(
                 "The push of this code was strict, and is not accepted before its release command succeeds. Push it again."
                     .into(),
@@ -199,7 +199,7 @@ impl ApiError {
                     "its add-ons are not those of now: {difference}. Attach and detach until they are the same, or name another."
                 )
             }
-            RollbackRefusal::NoSlug => "there is no code in it. Name one with a slug.".into(),
+            RollbackRefusal::NoCode => "there is no code in it. Name one with a slug or an image.".into(),
         };
         Self::InvalidParams(format!("Cannot roll back to {version}: {why}"))
     }

@@ -53,6 +53,8 @@ pub struct ReleaseDiff {
     /// Names of config vars, never their values.
     pub config: KeyChanges,
     pub process_types: KeyChanges,
+    /// Process types whose images changed.
+    pub images: KeyChanges,
     /// Add-ons with their attachments, `postgresql-flat-02648 as DATABASE`.
     pub addons: KeyChanges,
     /// Files of the slugs; null when they could not be compared.
@@ -62,7 +64,7 @@ pub struct ReleaseDiff {
     pub files_unavailable: Option<String>,
 }
 
-/// One of the two releases. What it has of its slug is null or empty when it has none.
+/// One of the two releases. What is a slug's is null when it has none.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Side {
     pub id: ReleaseId,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{IdRef, NamedRef, Timestamp, UserRef};
-use crate::model::{ProcessTypes, ReleaseId, SlugId};
+use crate::model::{OciImageId, ProcessTypes, ReleaseId, SlugId};
 
 /// `GET /apps/APP/releases/RELEASE`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +20,7 @@ pub struct Release {
     pub description: String,
     pub eligible_for_rollback: bool,
     pub id: ReleaseId,
+    pub oci_image: Option<IdRef<OciImageId>>,
     pub output_stream_url: Option<String>,
     pub slug: Option<IdRef<SlugId>>,
     /// `pending`, `succeeded`, `failed` or `expired`.
@@ -40,12 +41,12 @@ pub struct NewRelease {
     pub slug: Option<String>,
 }
 
-/// What a release is made of: here, its slug.
+/// What a release is made of: its slug (`slug`) or its image (`oci-image`).
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Artifact {
     #[serde(rename = "type")]
     pub kind: String,
-    pub id: SlugId,
+    pub id: String,
 }
 
 /// `GET /apps/APP/slugs/SLUG`.

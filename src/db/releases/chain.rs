@@ -1,7 +1,8 @@
 //! The chain of hashes: what a release's hash covers, and the walk that checks it.
 //!
-//! A hash covers the whole row, the hash of the row before, and the slug that the release runs, so that neither can be
-//! changed unseen. An empty list of add-ons is left out: releases are older than add-ons. It is taken of the columns as they stand: a row that hoist could not even read is told, too.
+//! A hash covers the whole row, the hash of the row before, and the slug or the image that the release runs, so that none of
+//! them can be changed unseen. An empty list of add-ons and an image that is not there are left out: releases are older than
+//! both. It is taken of the columns as they stand: a row that hoist could not even read is told, too.
 
 use futures_util::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
@@ -10,7 +11,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::{Row, statuses};
 use crate::db::{Connection, DbError, row};
-use crate::model::{AppId, CommitId, Digest, ReleaseVersion};
+use crate::model::{AppId, ArtifactId, CommitId, Digest, ReleaseVersion};
 
 /// The most faults that a walk lists; it counts all.
 const MAX_BROKEN: usize = 100;
@@ -19,6 +20,12 @@ const MAX_BROKEN: usize = 100;
 const SLUG_COLUMNS: &str = "slugs.digest AS slug_digest, slugs.content_digest AS slug_content_digest,
     slugs.size_bytes AS slug_size_bytes, slugs.stack AS slug_stack, slugs.stack_digest AS slug_stack_digest,
     slugs.commit_id AS slug_commit_id, slugs.process_types AS slug_process_types, slugs.language AS slug_language";
+
+/// The same of an image. What runs for its process types is one text; quoted, so that no two lists give the same one.
+const IMAGE_COLUMNS: &str = "oci_images.app_id AS image_app_id, oci_images.commit_id AS image_commit_id,
+    (SELECT group_concat (quote (process_type) || quote (digest) || quote (image_id) || quote (run) || quote (command)
+         || quote (working_dir), ',' ORDER BY process_type)
+     FROM oci_image_process_types WHERE oci_image_id = oci_images.id) AS image_process_types";
 
 /// What a walk along an app's ledger found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +51,7 @@ pub struct Broken {
 /// What is wrong there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The row, or its slug's, does not give the hash that it carries.
+    /// The row, or its slug's or image's, does not give the hash that it carries.
     Changed,
     /// There is no such row, nor any up to and including the one named.
     Missing { to: ReleaseVersion },
@@ -58,10 +65,14 @@ pub enum Fault {
 
 /// The hash of a row about to be written.
 pub(super) async fn hash(db: &mut Connection, row: &Row<'_>) -> Result<String, DbError> {
-    let slug = match row.new.slug {
-        Some(slug) => {
+    let artifact = match row.new.artifact {
+        Some(ArtifactId::Slug(id)) => {
             let sql = sqlx::AssertSqlSafe(format!("SELECT {SLUG_COLUMNS} FROM slugs WHERE id = ?"));
-            slug_columns(&sqlx::query(sql).bind(slug.to_string()).fetch_one(db).await?)?
+            slug_columns(&sqlx::query(sql).bind(id.to_string()).fetch_one(db).await?)?
+        }
+        Some(ArtifactId::OciImage(id)) => {
+            let sql = sqlx::AssertSqlSafe(format!("SELECT {IMAGE_COLUMNS} FROM oci_images WHERE id = ?"));
+            image_columns(&id.to_string(), &sqlx::query(sql).bind(id.to_string()).fetch_one(db).await?)?
         }
         None => Vec::new(),
     };
@@ -73,12 +84,12 @@ pub(super) async fn hash(db: &mut Connection, row: &Row<'_>) -> Result<String, D
         row.version.to_string(),
         new.description.clone(),
         new.by.to_string(),
-        new.slug.map(|id| id.to_string()).unwrap_or_default(),
+        row.slug().map(|id| id.to_string()).unwrap_or_default(),
         new.build.map(|id| id.to_string()).unwrap_or_default(),
         new.commit.as_ref().map(CommitId::as_str).unwrap_or_default().to_owned(),
         row::millis(new.at).to_string(),
     ];
-    fields.extend(slug);
+    fields.extend(artifact);
     fields.extend(covered_addons(row.addons.to_owned()));
     Ok(digest(FORMAT, &fields, row.config))
 }
@@ -86,7 +97,8 @@ pub(super) async fn hash(db: &mut Connection, row: &Row<'_>) -> Result<String, D
 /// Walks an app's ledger from v1, row by row, and names what is not as it was appended.
 pub async fn verify(db: &mut Connection, app: AppId) -> Result<Verification, DbError> {
     let sql = sqlx::AssertSqlSafe(format!(
-        "SELECT releases.*, {SLUG_COLUMNS} FROM releases LEFT JOIN slugs ON slugs.id = releases.slug_id
+        "SELECT releases.*, {SLUG_COLUMNS}, {IMAGE_COLUMNS} FROM releases LEFT JOIN slugs ON slugs.id = releases.slug_id
+         LEFT JOIN oci_images ON oci_images.id = releases.oci_image_id
          WHERE releases.app_id = ? ORDER BY releases.version"
     ));
     let mut rows = sqlx::query(sql).bind(app.to_string()).fetch(&mut *db);
@@ -133,6 +145,10 @@ fn link(row: &SqliteRow) -> Result<Link, sqlx::Error> {
     if !text("slug_id")?.is_empty() {
         fields.extend(slug_columns(row)?);
     }
+    let image = text("oci_image_id")?;
+    if !image.is_empty() {
+        fields.extend(image_columns(&image, row)?);
+    }
     fields.extend(addons);
     let computed = [digest(FORMAT, &fields, &config), first];
     let version = u32::try_from(version).map_err(|error| sqlx::Error::Decode(error.into()))?;
@@ -149,6 +165,14 @@ fn slug_columns(row: &SqliteRow) -> Result<Vec<String>, sqlx::Error> {
     let names = ["digest", "content_digest", "stack", "stack_digest", "commit_id", "process_types", "language"];
     for name in names {
         fields.push(row.try_get::<Option<String>, _>(format!("slug_{name}").as_str())?.unwrap_or_default());
+    }
+    Ok(fields)
+}
+
+fn image_columns(id: &str, row: &SqliteRow) -> Result<Vec<String>, sqlx::Error> {
+    let mut fields = vec![id.to_owned()];
+    for name in ["image_app_id", "image_commit_id", "image_process_types"] {
+        fields.push(row.try_get::<Option<String>, _>(name)?.unwrap_or_default());
     }
     Ok(fields)
 }

@@ -1,6 +1,6 @@
 //! Releases that run no build.
 
-use hoist::model::ReleaseStatus;
+use hoist::model::{ArtifactId, ReleaseStatus};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -59,7 +59,7 @@ async fn a_rollback_that_can_not_be_says_why() {
         refusals.push(roll_back(&world, &user, &release(&world, &user, version).await).await);
     }
     assert_snapshot!(refusals.join("\n"), @r"
-    422 invalid_params: Cannot roll back to v1: there is no code in it. Name one with a slug.
+    422 invalid_params: Cannot roll back to v1: there is no code in it. Name one with a slug or an image.
     422 invalid_params: Cannot roll back to v2: it has expired, something else was released before its command had ended. Deploy its commit again.
     422 invalid_params: Cannot roll back to v4: it failed. Name one that succeeded.
     422 invalid_params: Cannot roll back to v5: its release command has not ended yet. Wait for it, or name another one.
@@ -172,7 +172,9 @@ async fn another_apps_slug_can_be_released_by_who_may_see_both() {
     let slug = release(&world, &user, 4).await["slug"]["id"].as_str().unwrap().to_owned();
     let cause = hoist::release::Cause { app: production, by: user.account.id, at: world.ctx.now() };
     let description = "Promote example v4".parse().unwrap();
-    hoist::release::release_slug(&world.ctx.db, cause, slug.parse().unwrap(), Some(description)).await.unwrap();
+    hoist::release::release_artifact(&world.ctx.db, cause, ArtifactId::Slug(slug.parse().unwrap()), Some(description))
+        .await
+        .unwrap();
     assert_eq!(world.get(&user, "/apps/production/config-vars").await.body, json!({"STAGE": "production"}));
     let promoted = world.get(&user, &format!("/apps/production/slugs/{slug}")).await;
     assert_eq!(promoted.body, world.get(&user, &format!("/apps/example/slugs/{slug}")).await.body);

@@ -146,7 +146,7 @@ async fn the_ledgers_proof() {
     Releases: 2
     Head:     HASH
 
-    v1 is not as it was appended: it or its slug's record was changed.
+    v1 is not as it was appended: it, or the record of its slug or image, was changed.
     ");
     let json = run(&["releases:verify", "--json"]).await;
     assert_eq!(json.code, 1);

@@ -81,6 +81,11 @@ async fn everything_that_changed_but_no_value() {
         "stack_digest": "sha256:0303030303030303030303030303030303030303030303030303030303030303",
         "version": 3
       },
+      "images": {
+        "added": [],
+        "changed": [],
+        "removed": []
+      },
       "process_types": {
         "added": [
           "worker"

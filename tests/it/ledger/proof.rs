@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use super::{Code, create_app, deploy};
+use super::{Code, create_app, deploy, release_image};
 use crate::api_world::{User, World};
 
 async fn world() -> (World, User) {
@@ -22,6 +22,12 @@ async fn sql(world: &World, statements: &[&'static str]) {
     for statement in statements {
         sqlx::query(*statement).execute(&mut *tx).await.unwrap();
     }
+    tx.commit().await.unwrap();
+}
+
+async fn sql_text(world: &World, statement: String) {
+    let mut tx = world.ctx.db.write().await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut *tx).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -72,7 +78,7 @@ async fn the_database_itself_refuses_changes() {
 
 #[tokio::test]
 async fn a_changed_row_is_found_and_named() {
-    let changed = "v3 is not as it was appended: it or its slug's record was changed.";
+    let changed = "v3 is not as it was appended: it, or the record of its slug or image, was changed.";
     for statement in [
         "UPDATE releases SET description = 'Deploy 00000000' WHERE version = 3",
         "UPDATE releases SET config = (SELECT config FROM releases WHERE version = 1) WHERE version = 3",
@@ -88,6 +94,59 @@ async fn a_changed_row_is_found_and_named() {
         "UPDATE slugs SET process_types = '{}' WHERE id = (SELECT slug_id FROM releases WHERE version = 3)",
     ] {
         assert_eq!(found_after(statement).await, changed, "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_image_is_found_and_named() {
+    let image = "WHERE id = (SELECT oci_image_id FROM releases WHERE version = 6)";
+    let web = "WHERE process_type = 'web' AND oci_image_id = (SELECT oci_image_id FROM releases WHERE version = 6)";
+    for change in [
+        format!("UPDATE oci_images SET commit_id = 'no commit' {image}"),
+        format!("UPDATE oci_images SET app_id = (SELECT id FROM apps WHERE name = 'other') {image}"),
+        format!("UPDATE oci_image_process_types SET digest = 'sha256:00' {web}"),
+        format!("UPDATE oci_image_process_types SET image_id = x'ff' {web}"),
+        format!("UPDATE oci_image_process_types SET command = '' {web}"),
+        format!("UPDATE oci_image_process_types SET run = 'true' {web}"),
+        format!("UPDATE oci_image_process_types SET working_dir = '/tmp' {web}"),
+        format!("UPDATE oci_image_process_types SET process_type = 'wep' {web}"),
+        format!("DELETE FROM oci_image_process_types {web}"),
+        "UPDATE releases SET oci_image_id = NULL WHERE version = 6".to_owned(),
+        "UPDATE releases SET oci_image_id = (SELECT oci_image_id FROM releases WHERE version = 7) WHERE version = 6".to_owned(),
+    ] {
+        let (world, user) = world().await;
+        let app = world.get(&user, "/apps/example").await.body["id"].as_str().unwrap().parse().unwrap();
+        create_app(&world, &user, "other").await;
+        release_image(&world, &user, app, &[("web", "serve"), ("worker", "work")]).await;
+        release_image(&world, &user, app, &[("web", "serve -v")]).await;
+        assert_eq!(faults(&world, &user).await, [""; 0]);
+        for (table, verb) in
+            [("oci_images", "update"), ("oci_image_process_types", "update"), ("oci_image_process_types", "delete")]
+        {
+            sql_text(&world, format!("DROP TRIGGER {table}_no_{verb}")).await;
+        }
+        sql(&world, &["DROP TRIGGER releases_no_update"]).await;
+        sql_text(&world, change.clone()).await;
+        let changed = "v6 is not as it was appended: it, or the record of its slug or image, was changed.";
+        assert_eq!(faults(&world, &user).await, [changed], "{change}");
+    }
+}
+
+#[tokio::test]
+async fn the_database_itself_refuses_changes_of_images() {
+    let (world, user) = world().await;
+    let app = world.get(&user, "/apps/example").await.body["id"].as_str().unwrap().parse().unwrap();
+    release_image(&world, &user, app, &[("web", "serve")]).await;
+    for statement in [
+        "UPDATE oci_images SET commit_id = 'x'",
+        "DELETE FROM oci_images",
+        "UPDATE oci_image_process_types SET digest = 'x'",
+        "DELETE FROM oci_image_process_types",
+        "INSERT INTO oci_image_process_types SELECT oci_image_id, 'late', digest, image_id, run, command, working_dir FROM oci_image_process_types",
+    ] {
+        let mut tx = world.ctx.db.write().await.unwrap();
+        let error = sqlx::query(statement).execute(&mut *tx).await.unwrap_err();
+        assert!(error.to_string().contains("append-only"), "{error}");
     }
 }
 
