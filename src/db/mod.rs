@@ -1,9 +1,10 @@
 //! All SQL: one file per table, plain functions over a connection, so that any of them can share a transaction.
 //!
 //! In reading order: who (`accounts`, `tokens`, `ssh_keys`) and what they did (`audit`), what (`apps`, `app_details`,
-//! `collaborators`, `buildpacks`), the repository (`refs`, `packs`), what was uploaded and built (`sources`, `builds`,
-//! `build_sources`, `slugs`, `oci_images`; `artifacts` is either) or is to be uploaded (`slug_uploads`), what was released
-//! (`releases`, `phases`), how it is scaled (`formations`) and promoted (`pipelines` and its kin), what was run (`dynos`) and put out (`logs`), set up
+//! `collaborators`, `buildpacks`), the repository (`refs`, `packs`) and the images that are pushed (`registry`), what was
+//! uploaded and built (`sources`, `builds`, `build_sources`, `slugs`, `oci_images`; `artifacts` is either) or is to be uploaded
+//! (`slug_uploads`), what was released (`releases`, `phases`), how it is scaled (`formations`) and promoted (`pipelines` and
+//! its kin), what was run (`dynos`) and put out (`logs`), set up
 //! (`app_setups`) and tested (`test_runs`, `test_cases`), which databases apps use (`addons`, `addon_attachments`).
 //! `events` is what has happened, and `webhooks` with `webhook_deliveries` who is told. `cipher` keeps config vars
 //! secret at rest.
@@ -23,6 +24,7 @@ pub mod collaborators;
 
 pub mod packs;
 pub mod refs;
+pub mod registry;
 
 pub mod artifacts;
 pub mod build_sources;
@@ -100,6 +102,12 @@ impl DbError {
     #[must_use]
     pub fn is_taken(&self) -> bool {
         matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.is_unique_violation())
+    }
+
+    /// Tells whether a FOREIGN KEY constraint kept the row.
+    #[must_use]
+    pub fn is_referred_to(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.is_foreign_key_violation())
     }
 }
 

@@ -88,6 +88,10 @@ id!(
     UploadId
 );
 id!(
+    /// Identifies the upload of an image's blob.
+    BlobUploadId
+);
+id!(
     /// Identifies a pipeline.
     PipelineId
 );

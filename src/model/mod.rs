@@ -25,6 +25,7 @@ mod config_vars;
 mod digest;
 mod dyno_size;
 mod event;
+mod image;
 mod limits;
 mod one_line;
 mod pipeline;
@@ -53,9 +54,11 @@ pub use event::{
 pub use git::{CommitId, RefName, is_deploy_branch};
 pub use heroku_yml::{DockerfilePath, HerokuYml, Process, Setup};
 pub use id::{
-    AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BuildId, CouplingId, DeliveryId, DynoId,
-    EventId, OciImageId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId, TestRunId, UploadId, WebhookId,
+    AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BlobUploadId, BuildId, CouplingId,
+    DeliveryId, DynoId, EventId, OciImageId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId, TestRunId,
+    UploadId, WebhookId,
 };
+pub use image::{Descriptor, ImageManifest, ManifestType, Platform, Reference, Repository, Tag};
 pub use knock::{Peer, RequestId, without_ids};
 pub use limits::Limits;
 pub use one_line::OneLine;

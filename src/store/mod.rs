@@ -1,36 +1,49 @@
 //! Blobs: slugs, packs, caches, build logs and sources, each under the SHA-256 of its bytes.
 //!
 //! A blob is at its place whole or not at all: it is written beside, flushed to disk, renamed, and its folder flushed.
-//! Nothing here changes a blob afterwards. The layout below the store's folder is OCI's: `sha256/ab/abcdef…`, and
-//! `tmp/` for what is being written.
+//! Nothing here changes a blob afterwards. The layout below the store's folder is OCI's: `sha256/ab/abcdef…`,
+//! `tmp/` for what is being written, and `uploads/` for what a client is uploading in as many requests as it likes, which
+//! outlives the daemon.
 
+mod upload;
+mod uploads;
 mod writer;
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::task::spawn_blocking;
 
 use crate::model::Digest;
 
+pub use upload::{Upload, UploadError};
 pub use writer::Writer;
 
 /// How much [`Store::put`] hands to a blocking thread at a time.
 const PUT_CHUNK_BYTES: usize = 256 * 1024;
 
+/// For `utimensat`: the time at which it is called.
+const NOW: Timestamps = {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    Timestamps { last_access: now, last_modification: now }
+};
+
 /// A content-addressed blob store in a local folder. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Store {
     dir: Arc<Path>,
+    uploads: uploads::Uploads,
 }
 
 impl Store {
     /// Opens the store in `dir`, making it if need be, and removes what an earlier process left half-written: only one
     /// process may have a store open. Blocks; meant for the start of the daemon.
     pub fn open(dir: impl Into<PathBuf>) -> io::Result<Self> {
-        let store = Self { dir: dir.into().into() };
+        let store = Self { dir: dir.into().into(), uploads: uploads::Uploads::default() };
         // All folders now rather than with their first blob: storing a blob then flushes one folder, not two.
         for first in 0..=u8::MAX {
             std::fs::create_dir_all(store.dir.join(format!("sha256/{first:02x}")))?;
@@ -41,6 +54,7 @@ impl Store {
         for leftover in std::fs::read_dir(&tmp)? {
             std::fs::remove_file(leftover?.path())?;
         }
+        std::fs::create_dir_all(store.uploads_dir())?;
         sync_dir(&store.dir)?;
         Ok(store)
     }
@@ -66,7 +80,7 @@ impl Store {
 
     /// Makes a file without a name, for what is too large for memory and is not to be kept: it goes when it is closed.
     /// Blocks.
-    pub fn scratch(&self) -> io::Result<std::fs::File> {
+    pub fn scratch(&self) -> io::Result<File> {
         tempfile::tempfile_in(self.tmp())
     }
 
@@ -93,6 +107,19 @@ impl Store {
         }
     }
 
+    /// Puts a written file at its blob's place by `rename`, or finds the blob there and notes that somebody counts on it
+    /// from now on: garbage collection leaves alone what is young. Blocks.
+    fn place(&self, digest: &Digest, file: &File, rename: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+        let path = self.path(digest);
+        if !touch(&path)? {
+            file.sync_all()?;
+            // Replaces: should another writer of the same bytes have come first, one copy is as good as the other.
+            rename(&path)?;
+        }
+        // Also when the blob was there: its writer may have renamed it and not flushed the folder yet.
+        sync_dir(&self.folder(digest))
+    }
+
     fn tmp(&self) -> PathBuf {
         self.dir.join("tmp")
     }
@@ -107,9 +134,19 @@ impl Store {
     }
 }
 
+/// Gives a file the time of now, and tells whether it is there.
+fn touch(path: &Path) -> io::Result<bool> {
+    // The owner of a file may do so though it is read-only.
+    match rustix::fs::utimensat(rustix::fs::CWD, path, &NOW, rustix::fs::AtFlags::empty()) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::NOENT) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Flushes a folder's list of names to disk.
 fn sync_dir(dir: &Path) -> io::Result<()> {
-    std::fs::File::open(dir)?.sync_all()
+    File::open(dir)?.sync_all()
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {

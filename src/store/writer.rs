@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use super::{Store, sync_dir};
+use super::Store;
 use crate::model::Digest;
 
 /// Takes a blob's bytes and puts them at their place when [finished](Writer::finish). Dropped before, it leaves nothing.
@@ -34,17 +34,11 @@ impl Writer {
     }
 
     /// Makes the blob durable under its digest and returns that and its size in bytes. A blob that is there already
-    /// stays, and this copy is dropped.
+    /// stays, as if it had been written now, and this copy is dropped.
     pub fn finish(self) -> io::Result<(Digest, u64)> {
         let digest = Digest::from_bytes(self.hasher.finalize().into());
-        let path = self.store.path(&digest);
-        if !path.try_exists()? {
-            self.file.as_file().sync_all()?;
-            // Replaces: should another writer of the same bytes have come first, one copy is as good as the other.
-            self.file.persist(&path).map_err(|failed| failed.error)?;
-        }
-        // Also when the blob was there: its writer may have renamed it and not flushed the folder yet.
-        sync_dir(&self.store.folder(&digest))?;
+        let (file, path) = self.file.into_parts();
+        self.store.place(&digest, &file, |place| path.persist(place).map_err(|failed| failed.error))?;
         Ok((digest, self.size_bytes))
     }
 }
