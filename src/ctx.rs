@@ -12,6 +12,7 @@ use crate::auth::Rates;
 use crate::config::Config;
 use crate::db::Db;
 use crate::deploy::{Builds, Dynos, TestRuns};
+use crate::docker::Docker;
 use crate::engine::Engine;
 use crate::git::Repo;
 use crate::model::AppId;
@@ -24,6 +25,8 @@ pub struct Ctx {
     pub db: Db,
     pub store: Store,
     pub engine: Engine,
+    /// What builds images.
+    pub docker: Docker,
     /// How often whom has knocked.
     pub rates: Rates,
     /// The servers of add-ons.

@@ -23,6 +23,7 @@ pub mod apps;
 pub mod audit;
 pub mod auth;
 pub mod build;
+pub mod image;
 pub mod launch;
 pub mod pipelines;
 pub mod release;

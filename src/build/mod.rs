@@ -134,6 +134,8 @@ pub enum BuildError {
     },
     #[error("the image of {0} was not built in time")]
     ImageTime(ProcessType),
+    #[error("the source did not come in time")]
+    SourceTime,
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error("{what}")]

@@ -12,6 +12,7 @@ use crate::db::DbError;
 use crate::docker::DockerError;
 use crate::engine::{EngineError, Exit};
 use crate::git::ReadError;
+use crate::image::KeepError;
 use crate::model::{BuildId, BuildStatus, Email, Limits, RefName};
 use crate::release::ReleaseError;
 use crate::slug::PackError;
@@ -51,6 +52,8 @@ pub enum Failure {
     #[error(transparent)]
     Docker(#[from] DockerError),
     #[error(transparent)]
+    Image(#[from] KeepError),
+    #[error(transparent)]
     Db(#[from] DbError),
     #[error("{what}")]
     Io { what: &'static str, source: std::io::Error },
@@ -71,6 +74,7 @@ impl Failure {
         match self {
             Self::Build(BuildError::Export(error)) => !error.is_pushers_fault(),
             Self::Build(BuildError::Docker { error, .. }) | Self::Docker(error) => !matches!(error, DockerError::Step(_)),
+            Self::Image(error) => !matches!(error, KeepError::TooLarge { .. }),
             Self::Build(error) => matches!(error, BuildError::Engine(_) | BuildError::Io { .. }),
             Self::Slug(error) => matches!(error, PackError::Read(_) | PackError::Store(_)),
             Self::Release(error) => matches!(error, ReleaseError::Db(_)),
@@ -145,6 +149,7 @@ impl Failure {
             // Says what whoever runs hoist has to do.
             Self::Stack(error) => return error.to_string(),
             Self::Build(BuildError::Docker { error, .. }) | Self::Docker(error) => return image::engine_words(error),
+            Self::Image(_) => "the image could not be taken over from the Docker Engine",
             Self::Slug(_) => "slug archive could not be created",
             Self::Stopped => "hoist is being stopped",
             Self::Engine(_) | Self::Build(BuildError::Engine(_)) => "the build environment failed",
@@ -189,6 +194,7 @@ impl Failure {
             Self::CancelledBy(email) => vec![warning(&format!("The build was cancelled by {email}. Nothing was released."))],
             Self::Build(error) => build_words(error, limits),
             Self::Slug(error) => slug_words(error, limits),
+            Self::Image(_) => image::size_words(limits),
             Self::Release(error @ ReleaseError::Stale { .. }) => {
                 vec![warning(&format!("{error} since this push began. Fetch, merge, and push again."))]
             }
@@ -241,7 +247,8 @@ fn build_words(error: &BuildError, limits: &Limits) -> Vec<String> {
         | BuildError::NoDockerfile { .. }
         | BuildError::Dockerignore { .. }
         | BuildError::Docker { .. }
-        | BuildError::ImageTime(_) => image::build_words(error, limits),
+        | BuildError::ImageTime(_)
+        | BuildError::SourceTime => image::build_words(error, limits),
         BuildError::Archive(error) => source::archive_words(error, limits),
         BuildError::Fetch(error) => source::fetch_words(error, limits),
         BuildError::Submodules(paths) => vec![

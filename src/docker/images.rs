@@ -34,21 +34,21 @@ impl fmt::Display for ImageName {
 impl Docker {
     /// Names the `number`th image of a build.
     #[must_use]
-    pub fn tag(&self, build: BuildId, number: usize) -> ImageName {
+    pub fn name(&self, build: BuildId, number: usize) -> ImageName {
         ImageName(format!("{}:{build}-{number}", self.repository()))
     }
 
     /// Reads an image as `docker save` writes it: a tar with its config, its layers and a list of both.
-    pub async fn save(&self, tag: &ImageName) -> Result<impl AsyncRead + Send + Unpin + use<>, DockerError> {
+    pub async fn save(&self, name: &ImageName) -> Result<impl AsyncRead + Send + Unpin + use<>, DockerError> {
         let client = self.connect(SAVE_TIME).await?;
-        Ok(StreamReader::new(client.export_image(&tag.0).map_err(io::Error::other)))
+        Ok(StreamReader::new(client.export_image(&name.0).map_err(io::Error::other)))
     }
 
     /// Takes an image's name away. What it was made of stays as the next build's cache; one that is gone already is fine.
-    pub async fn remove(&self, tag: &ImageName) -> Result<(), DockerError> {
+    pub async fn remove(&self, name: &ImageName) -> Result<(), DockerError> {
         let client = self.connect(ANSWER_TIME).await?;
         let options = RemoveImageOptions { noprune: true, ..RemoveImageOptions::default() };
-        match client.remove_image(&tag.0, Some(options), None).await {
+        match client.remove_image(&name.0, Some(options), None).await {
             Ok(_) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::time::{interval, timeout};
@@ -25,6 +26,7 @@ use crate::config::{self, Config};
 use crate::ctx::Ctx;
 use crate::db::Db;
 use crate::deploy::{self, Builds, Dynos, TestRuns};
+use crate::docker::{self, Docker};
 use crate::engine::{self, Engine};
 use crate::launch;
 use crate::model::Secret;
@@ -131,6 +133,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
     let db = Db::open(&config.data_dir).await?;
     let store = Store::open(config.data_dir.join("blobs"))?;
     let engine = Engine::open(engine_settings(&config, &config.data_dir.join("work"))?)?;
+    let docker = Docker::new(docker_settings(&config));
     let addons = Addons::open(addon_settings(&config))?;
     let builds = Builds::new(config.limits.concurrent_builds, config.limits.queued_builds_per_app);
     let dynos = Dynos::new(config.limits.concurrent_builds, config.limits.concurrent_runs);
@@ -140,6 +143,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
         db,
         store,
         engine,
+        docker,
         addons,
         helper,
         stopping: CancellationToken::new(),
@@ -190,6 +194,28 @@ async fn launch_webhooks(ctx: Ctx) {
 
 fn allowed_networks(config: &Config) -> Vec<(IpAddr, u8)> {
     config.network.allow.iter().map(|network| (network.address, network.bits)).collect()
+}
+
+/// What the configuration says of the Docker Engine.
+#[must_use]
+pub fn docker_settings(config: &Config) -> docker::Settings {
+    let given = &config.docker;
+    // Stays the same as long as the installation does, and nobody else's has it on this host.
+    let owner = hex::encode(&Sha256::digest(config.data_dir.as_os_str().as_encoded_bytes())[..6]);
+    docker::Settings {
+        socket: given.host.clone().unwrap_or_default().0,
+        owner,
+        builder: given.builder.map(|builder| match builder {
+            config::DockerBuilder::BuildKit => docker::Builder::BuildKit,
+            config::DockerBuilder::Classic => docker::Builder::Classic,
+        }),
+        network: given.network.clone(),
+        cgroup_parent: given.cgroup_parent.clone(),
+        pull: match given.pull {
+            Some(config::DockerPull::Missing) => docker::Pull::Missing,
+            Some(config::DockerPull::Always) | None => docker::Pull::Always,
+        },
+    }
 }
 
 /// What the configuration says of the servers of add-ons.

@@ -4,7 +4,7 @@ use super::in_words;
 use crate::build::BuildError;
 use crate::docker::{DockerError, FailedStep};
 use crate::model::{Limits, ProcessType};
-use crate::transcript::warning;
+use crate::transcript::{size, warning};
 
 /// What is the pusher's to mend.
 pub(super) fn build_words(error: &BuildError, limits: &Limits) -> Vec<String> {
@@ -29,8 +29,21 @@ pub(super) fn build_words(error: &BuildError, limits: &Limits) -> Vec<String> {
             warning(&format!("Timed out building the image of {image} ({})", in_words(limits.build_time))),
             warning("Order the Dockerfile's steps so that the slow ones come first: they are not repeated while nothing before them changes."),
         ],
+        BuildError::SourceTime => vec![
+            warning(&format!("Timed out fetching the app's source ({})", in_words(limits.build_time))),
+            warning("Leave out of the repository or the archive what the app does not need, and push again."),
+        ],
         error => vec![warning(&error.to_string())],
     }
+}
+
+/// Of an image that is too large to be kept.
+pub(super) fn size_words(limits: &Limits) -> Vec<String> {
+    let most = size(limits.build_disk_bytes);
+    vec![
+        warning(&format!("Push rejected, an image is larger than {most}, the most that a build may write.")),
+        warning("Build in one stage and copy what the app needs into another, or begin FROM a smaller image."),
+    ]
 }
 
 fn step_words(image: &ProcessType, step: &FailedStep) -> Vec<String> {
