@@ -15,6 +15,7 @@ use crate::deploy::{Builds, Dynos, TestRuns};
 use crate::docker::Docker;
 use crate::engine::Engine;
 use crate::git::Repo;
+use crate::image::Roots;
 use crate::model::AppId;
 use crate::store::Store;
 
@@ -27,6 +28,8 @@ pub struct Ctx {
     pub engine: Engine,
     /// What builds images.
     pub docker: Docker,
+    /// The images that are unpacked.
+    pub roots: Roots,
     /// How often whom has knocked.
     pub rates: Rates,
     /// The servers of add-ons.

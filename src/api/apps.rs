@@ -99,8 +99,8 @@ async fn answer(ctx: &Ctx, app: &App) -> Result<Json<types::App>, ApiError> {
 }
 
 pub(super) fn describe(urls: &Urls, details: AppDetails) -> types::App {
-    let AppDetails { app, owner, released_at, slug, repo_bytes } = details;
-    let stack = slug.as_ref().map_or(&app.stack, |slug| &slug.stack);
+    let AppDetails { app, owner, released_at, stack, slug, repo_bytes } = details;
+    let stack = stack.as_ref().unwrap_or(&app.stack);
     types::App {
         acm: false,
         archived_at: None,

@@ -1,4 +1,5 @@
-//! How an app's process types are scaled. hoist runs none of them: it keeps the wish for whatever does.
+//! How an app's process types are scaled, and which images they run. hoist runs none of them: it keeps the wish for whatever
+//! does.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +8,17 @@ use axum::extract::State;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::dyno_sizes;
 use super::error::ApiError;
 use super::extract::{Body, InApp, Named, Operate, See};
 use super::range::{Page, Range};
 use super::types::{Formation, FormationUpdate, FormationUpdates, NamedRef, Timestamp, stable_id};
+use super::{dyno_sizes, oci_images};
 use crate::ctx::Ctx;
 use crate::db::formations::Scale;
 use crate::db::{self, Connection, DbError};
-use crate::model::{App, DynoSize, FormationFacts, ProcessType, Release};
+use crate::deploy;
+use crate::model::{Action, App, DynoSize, FormationFacts, ProcessType, Release};
+use crate::release::{self, Cause, ImageChanges};
 
 /// More of one process type is a mistake.
 const MOST: u32 = 1000;
@@ -75,28 +78,70 @@ pub(super) async fn describe_then(
     Ok(Processes::of_release(db, release, scales).await?.describe(app, &facts.process_type))
 }
 
+/// All of the updates or none, in one transaction: the images in one release, then the scales.
 async fn apply<A>(ctx: &Ctx, at: &InApp<A>, updates: Vec<(String, FormationUpdate)>) -> Result<Vec<Formation>, ApiError> {
     let app = &at.app;
+    let images = image_changes(ctx, at, &updates).await?;
     let mut tx = ctx.db.write().await?;
     let mut processes = Processes::of(&mut tx, app).await?;
+    let release = match images {
+        images if images.is_empty() => None,
+        images => {
+            let cause = Cause { app: app.id, by: at.by.id, at: ctx.now() };
+            release::release_images_in(&mut tx, &ctx.db, cause, images).await?
+        }
+    };
+    if release.is_some() {
+        // Also when it is not current before its release command has ended: this is what was asked for.
+        processes = Processes::of_release(&mut tx, release.clone(), processes.scales).await?;
+    }
     let mut changed = Vec::new();
     for (name, update) in updates {
-        let process_type = processes.find(app, &name)?;
-        let before = processes.scale(&process_type);
-        let scale = Scale { updated_at: ctx.now(), ..scaled(before, update)? };
-        db::formations::set(&mut tx, app.id, &process_type, &scale, at.by.id).await?;
-        processes.scales.insert(process_type.clone(), scale);
+        let process_type = if update.docker_image.is_some() { name.parse()? } else { processes.find(app, &name)? };
+        if update.scales() {
+            let before = processes.scale(&process_type);
+            let scale = Scale { updated_at: ctx.now(), ..scaled(before, update)? };
+            db::formations::set(&mut tx, app.id, &process_type, &scale, at.by.id).await?;
+            processes.scales.insert(process_type.clone(), scale);
+        }
         changed.push(process_type);
     }
     tx.commit().await.map_err(DbError::from)?;
+    if let Some(release) = &release {
+        deploy::begin_phase(ctx, release);
+    }
     Ok(changed.iter().map(|process_type| processes.describe(app, process_type)).collect())
+}
+
+/// Which images the updates name, each found in the app's repositories.
+async fn image_changes<A>(ctx: &Ctx, at: &InApp<A>, updates: &[(String, FormationUpdate)]) -> Result<ImageChanges, ApiError> {
+    let asked = updates.iter().filter_map(|(name, update)| Some((name, update.docker_image.as_ref()?)));
+    let asked: Vec<_> = asked.collect();
+    let mut changes = ImageChanges::new();
+    if asked.is_empty() {
+        return Ok(changes);
+    }
+    at.may(ctx, Action::Deploy).await?;
+    if !at.app.stack.is_container() {
+        return Err(ApiError::InvalidParams(format!(
+            "This command is for Docker apps only. Switch stacks by running hoist stack:set container --app {0}. Or, to deploy \
+             {0} with {1}, run git push hoist main instead.",
+            at.app.name, at.app.stack
+        )));
+    }
+    for (name, image) in asked {
+        let process_type: ProcessType = name.parse()?;
+        let image = match image {
+            Some(image) => Some(oci_images::find_image(ctx, &at.app, &process_type, image).await?),
+            None => None,
+        };
+        changes.insert(process_type, image);
+    }
+    Ok(changes)
 }
 
 /// The scale after an update.
 fn scaled(before: Scale, update: FormationUpdate) -> Result<Scale, ApiError> {
-    if update.docker_image.is_some() {
-        return Err(ApiError::InvalidParams("This app is released from slugs, not from images.".into()));
-    }
     let quantity = update.quantity.map_or(Ok(before.quantity), |wanted| quantity(before.quantity, &wanted))?;
     let size = update.size.or(update.dyno_size.and_then(|size| size.name.or(size.id)));
     let size = size.map_or(Ok(before.size), |name| dyno_sizes::canonical_name(&name))?;

@@ -45,6 +45,7 @@ mod ledger;
 mod log_sessions;
 mod log_stream;
 mod oauth_authorizations;
+mod oci_images;
 mod pipeline_config_vars;
 mod pipeline_couplings;
 mod pipeline_promotions;

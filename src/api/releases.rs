@@ -9,6 +9,7 @@ use axum::extract::State;
 use super::answer::Created;
 use super::error::ApiError;
 use super::extract::{Body, Configure, InApp, Named, Operate, See};
+use super::oci_images;
 use super::range::{Page, Range};
 use super::types::{self, Artifact, IdRef, NamedRef, NewRelease, Timestamp, UserRef};
 use super::urls::Urls;
@@ -29,7 +30,7 @@ pub(super) async fn list(State(ctx): State<Ctx>, at: InApp<See>, range: Range) -
     Ok(page.map(|release| describe(&urls, &at.app, &release, users[&release.by].clone())))
 }
 
-/// `POST /apps/{app}/releases`: of a slug; without one, of the newest release's code once more; or back to an earlier
+/// `POST /apps/{app}/releases`: of a slug or an image; without one, of the newest release's code once more; or back to an earlier
 /// release.
 pub(super) async fn create(
     State(ctx): State<Ctx>,
@@ -39,25 +40,45 @@ pub(super) async fn create(
     let cause = Cause { app: at.app.id, by: at.by.id, at: ctx.now() };
     let description = new.description.as_deref().map(str::parse::<OneLine>).transpose();
     let description = description.map_err(ApiError::unfit("description"))?;
-    let release = match (new.release, new.slug, description) {
-        (Some(_), Some(_), _) => return Err(ApiError::InvalidParams("Name a `slug` or a `release`, not both.".into())),
+    let artifact = match (new.slug, new.oci_image) {
+        (Some(_), Some(_)) => return Err(ApiError::InvalidParams("Name a `slug` or an `oci_image`, not both.".into())),
+        (Some(slug), None) => Some(ArtifactName::Slug(slug)),
+        (None, image) => image.map(ArtifactName::OciImage),
+    };
+    let release = match (new.release, artifact, description) {
+        (Some(_), Some(_), _) => {
+            return Err(ApiError::InvalidParams("Name a `slug`, an `oci_image` or a `release`, and not two of them.".into()));
+        }
         (Some(target), None, _) => {
             let target = find(&mut *ctx.db.read().await?, &at.app, &target).await?;
             let rolled_back = release::roll_back(&ctx.db, cause, target.id).await;
             rolled_back.map_err(|error| ApiError::of_rollback(target.version, error))?
         }
-        (None, Some(slug), description) => {
+        (None, Some(artifact), description) => {
             at.may(&ctx, Action::Deploy).await?;
-            let slug = released_slug(&ctx, &at.app, &slug).await?;
-            release::release_artifact(&ctx.db, cause, ArtifactId::Slug(slug), description).await?
+            let artifact = match artifact {
+                ArtifactName::Slug(slug) => ArtifactId::Slug(released_slug(&ctx, &at.app, &slug).await?),
+                ArtifactName::OciImage(image) => {
+                    ArtifactId::OciImage(oci_images::find(&mut *ctx.db.read().await?, &at.app, &image).await?)
+                }
+            };
+            release::release_artifact(&ctx.db, cause, artifact, description).await?
         }
         (None, None, Some(description)) => release::release_again(&ctx.db, cause, description).await?,
         (None, None, None) => {
-            return Err(ApiError::InvalidParams("Name a `slug` to release, or a `release` to roll back to.".into()));
+            return Err(ApiError::InvalidParams(
+                "Name a `slug` or an `oci_image` to release, or a `release` to roll back to.".into(),
+            ));
         }
     };
     deploy::begin_phase(&ctx, &release);
     Ok(Created(describe(&Urls::new(&ctx.config), &at.app, &release, (&at.by).into())))
+}
+
+/// What is to be released, as the request names it.
+enum ArtifactName {
+    Slug(String),
+    OciImage(String),
 }
 
 /// A slug that the app may release, whose archive is there.

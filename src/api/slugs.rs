@@ -55,6 +55,11 @@ fn announced(ctx: &Ctx, app: &App, new: NewSlug) -> Result<SlugUpload, ApiError>
         Some(stack) => stacks::find(ctx, stack).ok_or_else(|| stacks::unknown(stack))?,
         None => app.stack.clone(),
     };
+    if stack.is_container() {
+        return Err(ApiError::InvalidParams(
+            "Slugs don't run on the stack container. Name the `stack` that it was made for.".into(),
+        ));
+    }
     // Which of the stack's versions it was made for is not for hoist to know: the one in use is what it will run on.
     let installed = stack::find(&ctx.config.stacks_dir, &stack)?;
     let commit = new.commit.as_deref().map(str::parse::<CommitId>).transpose();

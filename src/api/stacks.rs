@@ -39,14 +39,15 @@ pub(super) fn unknown(name: &str) -> ApiError {
     ApiError::InvalidParams(format!("There is no stack `{}` here. `hoist stacks` lists those there are.", name.escape_debug()))
 }
 
-/// The stacks that have been built here. The default one is always among them: apps get it, and their first build says
-/// what is to be done.
+/// The stacks that have been built here, and `container`, which needs no building. The default one is always among them: apps
+/// get it, and their first build says what is to be done.
 fn available(ctx: &Ctx) -> Vec<StackName> {
     let built = stack::list(&ctx.config.stacks_dir).unwrap_or_else(|error| {
         tracing::error!(error = &error as &dyn std::error::Error, "the stacks can't be listed");
         Vec::new()
     });
-    let mut names: Vec<_> = built.into_iter().map(|stack| stack.name).chain([ctx.config.default_stack.clone()]).collect();
+    let mut names: Vec<_> =
+        built.into_iter().map(|stack| stack.name).chain([ctx.config.default_stack.clone(), StackName::container()]).collect();
     names.sort_unstable();
     names.dedup();
     names

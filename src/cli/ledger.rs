@@ -9,7 +9,8 @@ use super::client::Client;
 use super::error::CliError;
 use super::output::{self, Action, note, print, print_json, warn};
 use super::target::{Target, app_path, encode};
-use crate::api::types::{Block, KeyChanges, NewBlock, NewRelease, Release, ReleaseDiff, Side, Slug, Verification};
+use crate::api::types::{Block, KeyChanges, NewBlock, NewRelease, OciImage, Release, ReleaseDiff, Side, Slug, Verification};
+use crate::model::ProcessType;
 
 /// Between two looks at a command that starts when those of earlier releases have ended, and the number of looks.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -122,17 +123,28 @@ fn retry(client: &Client, args: &Retry) -> Result<(), CliError> {
     let newest: Option<Release> = client.part(&path, "version ..; max=1, order=desc")?.into_iter().next();
     let newest = newest.ok_or_else(|| CliError::Command("No release found for this app.".into()))?;
     let no_command = || CliError::Command("App must have a release-phase command to use this command.".into());
-    let slug = newest.slug.as_ref().ok_or_else(no_command)?;
-    let slug: Slug = client.get(&format!("{}/slugs/{}", app_path(&app), slug.id))?;
-    if !slug.process_types.keys().any(|name| name.as_str() == "release") {
+    if !process_types(client, &app, &newest)?.iter().any(ProcessType::is_release) {
         return Err(no_command());
     }
     let action = Action::start(&format!("Retrying v{} on {app}", newest.version));
     let description = format!("Retry of v{}: {}", newest.version, newest.description);
-    let new = NewRelease { description: Some(description), slug: Some(slug.id.to_string()), release: None };
+    let slug = newest.slug.map(|slug| slug.id.to_string());
+    let oci_image = newest.oci_image.map(|image| image.id.to_string());
+    let new = NewRelease { description: Some(description), slug, oci_image, release: None };
     let made: Release = client.post(&path, &new)?;
     action.done_with(&format!("v{}", made.version));
     follow(client, &made)
+}
+
+/// The process types of a release; none when there is no code in it.
+fn process_types(client: &Client, app: &str, release: &Release) -> Result<Vec<ProcessType>, CliError> {
+    if let Some(slug) = &release.slug {
+        let slug: Slug = client.get(&format!("{}/slugs/{}", app_path(app), slug.id))?;
+        return Ok(slug.process_types.into_keys().collect());
+    }
+    let Some(image) = &release.oci_image else { return Ok(Vec::new()) };
+    let images: Vec<OciImage> = client.get(&format!("{}/oci-images/{}", app_path(app), image.id))?;
+    Ok(images.into_iter().flat_map(|image| image.process_types.into_keys()).collect())
 }
 
 /// Shows what the release's command prints, if it has one.

@@ -9,7 +9,8 @@ use super::client::Client;
 use super::error::CliError;
 use super::output::{self, print, print_json};
 use super::target::{Target, app_path, encode};
-use crate::api::types::Release;
+use crate::api::types::{OciImage, Release};
+use crate::model::OciImageId;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Releases {
@@ -106,12 +107,24 @@ fn info(client: &Client, args: &Info) -> Result<(), CliError> {
         ("Eligible for Rollback?", if release.eligible_for_rollback { "Yes" } else { "No" }.into()),
         ("When", created_at.as_str().unwrap_or_default().into()),
     ];
+    let images = images(client, args, release.oci_image.as_ref().map(|image| image.id))?;
     let addons = Some(release.addon_plan_names.join(", ")).filter(|plans| !plans.is_empty()).map(|plans| ("Add-ons", plans));
-    let fields = output::fields(addons.into_iter().chain(fields).chain(blocked));
+    let fields = output::fields(addons.into_iter().chain(fields).chain(images).chain(blocked));
     let vars = output::fields(vars.iter().map(|(key, value)| (key.as_str(), value.clone())));
     let version = format!("v{}", release.version);
     let heads = (output::header(&format!("Release {version}")), output::header(&format!("{version} Config vars")));
     print(&format!("{}{fields}\n{}{vars}", heads.0, heads.1))
+}
+
+/// `web (eacd9b960537)` for each process type that runs an image.
+fn images(client: &Client, args: &Info, image: Option<OciImageId>) -> Result<Option<(&'static str, String)>, CliError> {
+    let Some(image) = image else { return Ok(None) };
+    let images: Vec<OciImage> = client.get(&format!("{}/oci-images/{image}", args.target.path()?))?;
+    let short = |id: &str| id.trim_start_matches("sha256:").chars().take(12).collect::<String>();
+    let process_types = images.iter().flat_map(|image| &image.process_types);
+    let names =
+        process_types.map(|(name, process)| format!("{name} ({})", short(process.image_id.as_deref().unwrap_or_default())));
+    Ok(Some(("Images", names.collect::<Vec<_>>().join(", "))))
 }
 
 /// The release of this version or id, or the newest.

@@ -16,6 +16,8 @@ pub struct AppDetails {
     pub owner: Account,
     /// When the current release was made.
     pub released_at: Option<OffsetDateTime>,
+    /// What the current release runs on.
+    pub stack: Option<StackName>,
     /// The current release's slug.
     pub slug: Option<SlugDetails>,
     /// Bytes of the packs pushed so far.
@@ -25,14 +27,13 @@ pub struct AppDetails {
 /// What an app's description says of its slug.
 #[derive(Debug, Clone)]
 pub struct SlugDetails {
-    pub stack: StackName,
     pub language: Option<String>,
     pub bytes: u64,
 }
 
 const SELECT: &str = "SELECT apps.*,
     accounts.email AS owner_email, accounts.name AS owner_name, accounts.created_at AS owner_created_at,
-    current.created_at AS released_at,
+    current.created_at AS released_at, current.oci_image_id IS NOT NULL AS has_image,
     slugs.stack AS slug_stack, slugs.language AS slug_language, slugs.size_bytes AS slug_bytes,
     (SELECT COALESCE (SUM (bytes), 0) FROM packs WHERE packs.app_id = apps.id) AS repo_bytes
     FROM apps
@@ -91,12 +92,12 @@ fn details(row: &SqliteRow) -> Result<AppDetails, DbError> {
         name: row.try_get("owner_name")?,
         created_at: row::time(row, "owner_created_at")?,
     };
-    let slug = match row::optional(row, "slug_stack")? {
-        Some(stack) => {
-            Some(SlugDetails { stack, language: row.try_get("slug_language")?, bytes: row::number(row, "slug_bytes")? })
-        }
+    let of_slug: Option<StackName> = row::optional(row, "slug_stack")?;
+    let slug = match &of_slug {
+        Some(_) => Some(SlugDetails { language: row.try_get("slug_language")?, bytes: row::number(row, "slug_bytes")? }),
         None => None,
     };
+    let stack = if row.try_get("has_image")? { Some(StackName::container()) } else { of_slug };
     let released_at = row::optional_time(row, "released_at")?;
-    Ok(AppDetails { app, owner, released_at, slug, repo_bytes: row::number(row, "repo_bytes")? })
+    Ok(AppDetails { app, owner, released_at, stack, slug, repo_bytes: row::number(row, "repo_bytes")? })
 }

@@ -2,9 +2,9 @@
 //!
 //! In reading order: who (`accounts`, `tokens`, `ssh_keys`) and what they did (`audit`), what (`apps`, `app_details`,
 //! `collaborators`, `buildpacks`), the repository (`refs`, `packs`) and the images that are pushed (`registry`), what was
-//! uploaded and built (`sources`, `builds`, `build_sources`, `slugs`, `oci_images`; `artifacts` is either) or is to be uploaded
-//! (`slug_uploads`), what was released (`releases`, `phases`), how it is scaled (`formations`) and promoted (`pipelines` and
-//! its kin), what was run (`dynos`) and put out (`logs`), set up
+//! uploaded and built (`sources`, `builds`, `build_sources`, `slugs`, `oci_images`; `artifacts` is either) or is to be
+//! uploaded (`slug_uploads`), what was released (`releases`, `phases`), how it is scaled (`formations`) and promoted
+//! (`pipelines` and its kin), what was run (`dynos`) and put out (`logs`), set up
 //! (`app_setups`) and tested (`test_runs`, `test_cases`), which databases apps use (`addons`, `addon_attachments`).
 //! `events` is what has happened, and `webhooks` with `webhook_deliveries` who is told. `cipher` keeps config vars
 //! secret at rest.

@@ -3,10 +3,11 @@
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
+use super::registry::Place;
 use super::{Connection, DbError, row};
 use crate::model::{AppId, CommitId, Digest, OciImage, OciImageId, ProcessImage, ProcessType};
 
-/// Records an image whose manifests are recorded already. Its process types can't be added to once it is released.
+/// Records an image. Fails with [`DbError::is_referred_to`] when one of its manifests is not in the app's repository. Its process types can't be added to once it is released.
 pub async fn insert(db: &mut Connection, image: &OciImage) -> Result<(), DbError> {
     sqlx::query("INSERT INTO oci_images (id, app_id, commit_id, created_at) VALUES (?, ?, ?, ?)")
         .bind(image.id.to_string())
@@ -17,10 +18,11 @@ pub async fn insert(db: &mut Connection, image: &OciImage) -> Result<(), DbError
         .await?;
     for (process_type, process) in &image.process_types {
         sqlx::query(
-            "INSERT INTO oci_image_process_types (oci_image_id, process_type, digest, image_id, run, command, working_dir)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO oci_image_process_types (oci_image_id, app_id, process_type, digest, image_id, run, command, working_dir)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(image.id.to_string())
+        .bind(image.app.to_string())
         .bind(process_type.as_str())
         .bind(process.digest.to_string())
         .bind(process.image_id.to_string())
@@ -53,24 +55,16 @@ pub async fn by_digest(db: &mut Connection, app: AppId, digest: &Digest) -> Resu
     let rows = sqlx::query(
         "SELECT DISTINCT oci_images.id, created_at FROM oci_images
          JOIN oci_image_process_types ON oci_image_id = oci_images.id
-         WHERE app_id = ? AND digest = ? ORDER BY created_at DESC, oci_images.id",
+         WHERE oci_images.app_id = ? AND digest = ? ORDER BY created_at DESC, oci_images.id",
     );
     let rows = rows.bind(app.to_string()).bind(digest.to_string()).fetch_all(db).await?;
     rows.iter().map(|row| row::text(row, "id")).collect()
 }
 
-/// Tells whether one of the app's images runs this manifest for a process type: it can't be deleted then.
-pub async fn names_manifest(
-    db: &mut Connection,
-    app: AppId,
-    process_type: &ProcessType,
-    digest: &Digest,
-) -> Result<bool, DbError> {
-    let found = sqlx::query(
-        "SELECT 1 FROM oci_image_process_types JOIN oci_images ON oci_images.id = oci_image_id
-         WHERE digest = ? AND app_id = ? AND process_type = ? LIMIT 1",
-    );
-    let found = found.bind(digest.to_string()).bind(app.to_string()).bind(process_type.as_str());
+/// Tells whether a released or recorded image runs this manifest of the repository: it can't be deleted then.
+pub async fn names_manifest(db: &mut Connection, place: &Place, digest: &Digest) -> Result<bool, DbError> {
+    let found = sqlx::query("SELECT 1 FROM oci_image_process_types WHERE app_id = ? AND process_type = ? AND digest = ? LIMIT 1");
+    let found = found.bind(place.app.to_string()).bind(place.process_type.as_str()).bind(digest.to_string());
     Ok(found.fetch_optional(db).await?.is_some())
 }
 

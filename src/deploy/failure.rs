@@ -12,7 +12,7 @@ use crate::db::DbError;
 use crate::docker::DockerError;
 use crate::engine::{EngineError, Exit};
 use crate::git::ReadError;
-use crate::image::KeepError;
+use crate::image::{ImageError, KeepError};
 use crate::model::{BuildId, BuildStatus, Email, Limits, RefName};
 use crate::release::ReleaseError;
 use crate::slug::PackError;
@@ -52,7 +52,9 @@ pub enum Failure {
     #[error(transparent)]
     Docker(#[from] DockerError),
     #[error(transparent)]
-    Image(#[from] KeepError),
+    Keep(#[from] KeepError),
+    #[error(transparent)]
+    Image(#[from] ImageError),
     #[error(transparent)]
     Db(#[from] DbError),
     #[error("{what}")]
@@ -74,7 +76,7 @@ impl Failure {
         match self {
             Self::Build(BuildError::Export(error)) => !error.is_pushers_fault(),
             Self::Build(BuildError::Docker { error, .. }) | Self::Docker(error) => !matches!(error, DockerError::Step(_)),
-            Self::Image(error) => !matches!(error, KeepError::TooLarge { .. }),
+            Self::Keep(error) => !matches!(error, KeepError::TooLarge { .. }),
             Self::Build(error) => matches!(error, BuildError::Engine(_) | BuildError::Io { .. }),
             Self::Slug(error) => matches!(error, PackError::Read(_) | PackError::Store(_)),
             Self::Release(error) => matches!(error, ReleaseError::Db(_)),
@@ -86,7 +88,9 @@ impl Failure {
             | Self::AlreadyDeployed
             | Self::Cancelled
             | Self::CancelledBy(_) => false,
-            Self::Stack(_) | Self::Engine(_) | Self::Db(_) | Self::Io { .. } | Self::Lost(_) | Self::Stopped => true,
+            Self::Stack(_) | Self::Engine(_) | Self::Image(_) | Self::Db(_) | Self::Io { .. } | Self::Lost(_) | Self::Stopped => {
+                true
+            }
         }
     }
 
@@ -149,7 +153,7 @@ impl Failure {
             // Says what whoever runs hoist has to do.
             Self::Stack(error) => return error.to_string(),
             Self::Build(BuildError::Docker { error, .. }) | Self::Docker(error) => return image::engine_words(error),
-            Self::Image(_) => "the image could not be taken over from the Docker Engine",
+            Self::Keep(_) => "the image could not be taken over from the Docker Engine",
             Self::Slug(_) => "slug archive could not be created",
             Self::Stopped => "hoist is being stopped",
             Self::Engine(_) | Self::Build(BuildError::Engine(_)) => "the build environment failed",
@@ -194,7 +198,7 @@ impl Failure {
             Self::CancelledBy(email) => vec![warning(&format!("The build was cancelled by {email}. Nothing was released."))],
             Self::Build(error) => build_words(error, limits),
             Self::Slug(error) => slug_words(error, limits),
-            Self::Image(_) => image::size_words(limits),
+            Self::Keep(_) => image::size_words(limits),
             Self::Release(error @ ReleaseError::Stale { .. }) => {
                 vec![warning(&format!("{error} since this push began. Fetch, merge, and push again."))]
             }
@@ -205,6 +209,7 @@ impl Failure {
             Self::Stack(_)
             | Self::Engine(_)
             | Self::Docker(_)
+            | Self::Image(_)
             | Self::Db(_)
             | Self::Io { .. }
             | Self::Lost(_)

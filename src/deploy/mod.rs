@@ -7,7 +7,7 @@
 //! after a crash does.
 //!
 //! `phase` carries out what an appended release still needs, whatever caused it; `run` runs one-off commands, and
-//! `rendezvous` is where a client attaches to one; `process` is what both have in common, one command of a release;
+//! `rendezvous` is where a client attaches to one; `process` is what both have in common, one command of a release, and `program` which;
 //! `dynos` knows those that run, and `app_log` is what they all put out. `setup` makes an app as its app.json says, and
 //! `test_run` runs an app's tests; `manifest` is what both make of app.json.
 //!
@@ -23,6 +23,7 @@ mod failure;
 mod manifest;
 mod phase;
 mod process;
+mod program;
 mod queue;
 mod recover;
 mod rendezvous;

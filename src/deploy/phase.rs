@@ -13,9 +13,10 @@ use super::archive::{self, LogOf};
 use super::dynos::{Dyno, DynoEnd, PhaseTurn};
 use super::failure::Failure;
 use super::process::{Job, ProcessFailure, run_job, stop_reason};
+use super::program::Program;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
-use crate::model::{ConfigVars, Release, ReleaseStatus, Slug};
+use crate::model::{ConfigVars, Release, ReleaseStatus};
 use crate::release::{expire, expired, settle_phase};
 use crate::telemetry;
 use crate::transcript::{Follower, Redactor, Transcript, warning};
@@ -67,9 +68,8 @@ async fn run_phase(ctx: &Ctx, dyno: &Dyno, turn: PhaseTurn) -> DynoEnd {
         () = dyno.stopped() => return Err(stop_reason(ctx)),
     };
     let release = &dyno.release;
-    let (slug, config) = load(ctx, release).await.map_err(Failure::from)?;
-    let command = slug.release_command().unwrap_or_default();
-    dyno.set_command(command);
+    let (program, config) = load(ctx, release).await.map_err(Failure::from)?;
+    dyno.set_command(&program.command());
     let transcript = new_log(ctx, dyno, &config).map_err(log_failure)?;
     dyno.start(Some(transcript.clone()));
     // Here and not before: while this one waited for its turn, a newer one may have become current.
@@ -79,7 +79,7 @@ async fn run_phase(ctx: &Ctx, dyno: &Dyno, turn: PhaseTurn) -> DynoEnd {
     note_begin(ctx, release).await.map_err(Failure::from)?;
     let _running = telemetry::dyno_running("release");
     let (env, time) = (BTreeMap::new(), ctx.config.limits.release_time);
-    let job = Job { name: &dyno.name, command, slug: slug.id, config: &config, env: &env, time };
+    let job = Job { name: &dyno.name, program: &program, config: &config, env: &env, time };
     tokio::select! {
         ended = run_job(ctx, &job, &transcript, slot) => ended,
         () = dyno.stopped() => Err(stop_reason(ctx)),
@@ -92,11 +92,12 @@ async fn note_begin(ctx: &Ctx, release: &Release) -> Result<(), DbError> {
     Ok(tx.commit().await?)
 }
 
-async fn load(ctx: &Ctx, release: &Release) -> Result<(Slug, ConfigVars), DbError> {
+async fn load(ctx: &Ctx, release: &Release) -> Result<(Program, ConfigVars), DbError> {
     let mut db = ctx.db.read().await?;
-    let missing = || DbError::Corrupt { what: "release", why: format!("{} is pending without a slug", release.id) };
-    let slug = db::slugs::get(&mut db, release.slug.ok_or_else(missing)?).await?.ok_or_else(missing)?;
-    Ok((slug, db::releases::config(&mut db, ctx.db.cipher(), release.id).await?))
+    let missing = || DbError::Corrupt { what: "release", why: format!("{} is pending without a release command", release.id) };
+    let artifact = db::artifacts::of_release(&mut db, release).await?;
+    let program = artifact.as_ref().and_then(Program::of_phase).ok_or_else(missing)?;
+    Ok((program, db::releases::config(&mut db, ctx.db.cipher(), release.id).await?))
 }
 
 /// Records what became of the release. If that fails, the next start does: a pending release is one that was cut off.

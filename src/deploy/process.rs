@@ -1,18 +1,21 @@
 //! One command of a release in an environment of its own, and every way it can end badly, with its words.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Failure;
 use super::failure::in_words;
+use super::program::{Program, Runs};
 use super::rendezvous::Attached;
 use super::site::Site;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
 use crate::engine::{Exit, Spec};
-use crate::model::{ConfigVars, Limits, SlugId};
+use crate::image::{self, ImageError};
+use crate::model::{ConfigVars, Invalid, Limits, SlugId};
 use crate::run::{self, Process};
 use crate::transcript::{Transcript, size, warning};
 use crate::{slug, stack};
@@ -22,8 +25,7 @@ use crate::{slug, stack};
 pub(super) struct Job<'a> {
     /// `release.3`
     pub(super) name: &'a str,
-    pub(super) command: &'a str,
-    pub(super) slug: SlugId,
+    pub(super) program: &'a Program,
     pub(super) config: &'a ConfigVars,
     pub(super) env: &'a BTreeMap<String, String>,
     pub(super) time: Duration,
@@ -38,6 +40,9 @@ pub enum ProcessFailure {
     /// A release that is not to become current any more.
     #[error("{0}")]
     Expired(String),
+    /// The image can't be run, and whoever made it is to mend it.
+    #[error("the image can't be used: {0}")]
+    Unfit(Invalid),
     #[error("it was cancelled")]
     Cancelled,
     /// Whoever was attached has gone away.
@@ -67,7 +72,7 @@ impl ProcessFailure {
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Exit(_) => "failed",
+            Self::Exit(_) | Self::Unfit(_) => "failed",
             Self::Expired(_) => "expired",
             Self::Cancelled | Self::Left | Self::NotAttached | Self::Stopped => "cancelled",
             Self::Platform(_) => "error",
@@ -90,6 +95,10 @@ impl ProcessFailure {
                 vec![format!("{what} was ended: it ran more than {} processes and threads at once.", limits.build_pids)]
             }
             Self::Expired(why) => vec![format!("{what} has come too late: {why}.")],
+            Self::Unfit(why) => vec![
+                format!("{what} could not be run, because the image can't be used: {why}."),
+                "Build the image again, push it and release it.".to_owned(),
+            ],
             Self::Cancelled => vec![format!("{what} was cancelled.")],
             Self::Left | Self::NotAttached => vec![format!("{what} was ended: {self}.")],
             Self::Stopped => vec![format!("{what} was ended, because hoist was stopped.")],
@@ -121,8 +130,8 @@ pub(super) async fn run_job(
     transcript: &Transcript,
     slot: OwnedSemaphorePermit,
 ) -> Result<(), ProcessFailure> {
-    let site = open_site_in_time(ctx, job, slot).await?;
-    let exit = run::run(site.environment(), &job.process(), transcript).await.map_err(Failure::from)?;
+    let (site, program) = open_site_in_time(ctx, job, slot).await?;
+    let exit = run::run(site.environment(), &job.process(&program), transcript).await.map_err(Failure::from)?;
     outcome(exit)
 }
 
@@ -135,8 +144,8 @@ pub(super) async fn run_job_attached(
 ) -> Result<(), ProcessFailure> {
     let Attached { input, output, receiver, terminal, .. } = attached;
     let work = async {
-        let site = open_site_in_time(ctx, job, slot).await?;
-        let exit = run::run_attached(site.environment(), &job.process(), *terminal, input, output).await;
+        let (site, program) = open_site_in_time(ctx, job, slot).await?;
+        let exit = run::run_attached(site.environment(), &job.process(&program), *terminal, input, output).await;
         let exit = exit.map_err(Failure::from)?;
         exit.map_or(Err(ProcessFailure::Left), outcome)
     };
@@ -153,41 +162,93 @@ fn outcome(exit: Exit) -> Result<(), ProcessFailure> {
     }
 }
 
-impl Job<'_> {
-    fn process(&self) -> Process<'_> {
-        Process { name: self.name, command: self.command, config: self.config, env: self.env, time: self.time }
+impl<'a> Job<'a> {
+    fn process(&self, program: &'a run::Program) -> Process<'a> {
+        Process { name: self.name, program, config: self.config, env: self.env, time: self.time }
     }
 }
 
-/// Unpacking a slug may take no longer than its command may.
-async fn open_site_in_time(ctx: &Ctx, job: &Job<'_>, slot: OwnedSemaphorePermit) -> Result<Site, ProcessFailure> {
+/// An environment, and what is to be started in it.
+type Opened = (Site, run::Program);
+
+/// Unpacking a slug or an image may take no longer than its command may.
+async fn open_site_in_time(ctx: &Ctx, job: &Job<'_>, slot: OwnedSemaphorePermit) -> Result<Opened, ProcessFailure> {
     match tokio::time::timeout(job.time, open_site(ctx, job, slot)).await {
-        Ok(opened) => Ok(opened?),
+        Ok(opened) => opened,
         Err(_late) => Err(ProcessFailure::Exit(Exit::TimedOut)),
     }
 }
 
-/// Makes an environment that the job's slug is unpacked in.
-async fn open_site(ctx: &Ctx, job: &Job<'_>, slot: OwnedSemaphorePermit) -> Result<Site, Failure> {
-    let slug = db::slugs::get(&mut *ctx.db.read().await?, job.slug).await?;
-    let slug = slug.ok_or_else(|| DbError::Corrupt { what: "slug", why: format!("{} is missing", job.slug) })?;
+async fn open_site(ctx: &Ctx, job: &Job<'_>, slot: OwnedSemaphorePermit) -> Result<Opened, ProcessFailure> {
+    match job.program {
+        Program::Slug { slug, command } => {
+            let site = open_site_of_slug(ctx, job.name, *slug, slot).await?;
+            Ok((site, run::Program::Slug(command.clone())))
+        }
+        Program::Image { image, runs } => {
+            let image = image::read(&ctx.store, &image.digest).await?;
+            let program = program_of_image(&image.config, runs);
+            Ok((open_site_of_image(ctx, job.name, image, slot).await?, program))
+        }
+    }
+}
+
+/// Makes an environment that the slug is unpacked in.
+async fn open_site_of_slug(ctx: &Ctx, name: &str, slug: SlugId, slot: OwnedSemaphorePermit) -> Result<Site, Failure> {
+    let found = db::slugs::get(&mut *ctx.db.read().await?, slug).await?;
+    let slug = found.ok_or_else(|| DbError::Corrupt { what: "slug", why: format!("{slug} is missing") })?;
     let stack = stack::find(&ctx.config.stacks_dir, &slug.stack)?;
+    let environment = ctx.engine.start(spec(ctx, name, stack.run_root)).await?;
+    let site = Site::new(name.to_owned(), &ctx.tasks, environment, slot);
+    let tar = slug::open_tar(&ctx.store, &slug.digest).await;
+    let tar = tar.map_err(|source| Failure::Io { what: "the slug can't be read", source })?;
+    site.environment().put_in(run::SLUG_ROOT, tar).await?;
+    Ok(site)
+}
+
+/// Makes an environment whose root is the image's.
+async fn open_site_of_image(
+    ctx: &Ctx,
+    name: &str,
+    image: image::Image,
+    slot: OwnedSemaphorePermit,
+) -> Result<Site, ProcessFailure> {
+    let working_dir = image.config.working_dir.clone();
+    let root = ctx.roots.get(image, &ctx.tasks, ctx.killing.child_token()).await?;
+    let environment = ctx.engine.start(spec(ctx, name, root.path())).await.map_err(Failure::from)?;
+    let site = Site::new(name.to_owned(), &ctx.tasks, environment, slot).with_root(root);
+    run::prepare_image(site.environment(), &working_dir).await.map_err(Failure::from)?;
+    Ok(site)
+}
+
+fn program_of_image(config: &image::ImageConfig, runs: &Runs) -> run::Program {
+    let argv = match runs {
+        Runs::Its(arguments) => [config.argv(), arguments.clone()].concat(),
+        Runs::InShell(command) => ["sh", "-c", command].map(str::to_owned).to_vec(),
+    };
+    run::Program::Image { argv, env: config.env.clone(), working_dir: config.working_dir.clone() }
+}
+
+fn spec(ctx: &Ctx, name: &str, root: PathBuf) -> Spec {
     let limits = &ctx.config.limits;
-    let spec = Spec {
-        root: stack.run_root,
-        name: job.name.to_owned(),
+    Spec {
+        root,
+        name: name.to_owned(),
         memory_bytes: limits.build_memory_bytes,
         pids: limits.build_pids,
         cpus: limits.build_cpus,
         disk_bytes: limits.build_disk_bytes,
         network: true,
-    };
-    let environment = ctx.engine.start(spec).await?;
-    let site = Site::new(job.name.to_owned(), &ctx.tasks, environment, slot);
-    let tar = slug::open_tar(&ctx.store, &slug.digest).await;
-    let tar = tar.map_err(|source| Failure::Io { what: "the slug can't be read", source })?;
-    site.environment().put_in(run::SLUG_ROOT, tar).await?;
-    Ok(site)
+    }
+}
+
+impl From<ImageError> for ProcessFailure {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::Unfit(why) => Self::Unfit(why),
+            error => Self::Platform(error.into()),
+        }
+    }
 }
 
 /// Why a dyno is being stopped.

@@ -14,10 +14,11 @@ use super::archive::{self, LogOf};
 use super::dynos::{Dyno, DynoEnd};
 use super::failure::Failure;
 use super::process::{Job, ProcessFailure, run_job, run_job_attached, stop_reason};
+use super::program::Program;
 use super::rendezvous::{Attached, Meeting};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
-use crate::model::{Account, App, ConfigVars, DynoId, ProcessType, ProcessTypes, Release, Slug, WindowSize};
+use crate::model::{Account, App, ConfigVars, DynoId, ProcessType, Release, WindowSize};
 use crate::telemetry;
 use crate::transcript::{Redactor, Transcript};
 
@@ -53,7 +54,7 @@ pub enum RunError {
 
 /// Everything that a started command needs.
 struct Run {
-    slug: Slug,
+    program: Program,
     config: ConfigVars,
     env: BTreeMap<String, String>,
     time: Duration,
@@ -75,7 +76,7 @@ const MEETING_TIME: Duration = Duration::from_mins(1);
 /// Records a command and starts it. From here on it goes on whatever becomes of the caller, for a limited time, and ends
 /// in exactly one recorded end.
 pub async fn run_detached(ctx: &Ctx, request: RunRequest) -> Result<Arc<Dyno>, RunError> {
-    let (dyno, config, slug) = accept(ctx, &request).await?;
+    let (dyno, config, program) = accept(ctx, &request).await?;
     let dyno = Arc::new(dyno);
     let secrets = config.0.iter().map(|(key, value)| (key.as_str(), value.expose()));
     let dir = archive::spool_dir(ctx, dyno.id);
@@ -86,7 +87,7 @@ pub async fn run_detached(ctx: &Ctx, request: RunRequest) -> Result<Arc<Dyno>, R
         log.discard();
         return Err(RunError::Output(error));
     }
-    let started = start(ctx, request, &dyno, (slug, config), Others::Log(transcript)).await;
+    let started = start(ctx, request, &dyno, (program, config), Others::Log(transcript)).await;
     if started.is_err() {
         log.discard();
     }
@@ -96,12 +97,12 @@ pub async fn run_detached(ctx: &Ctx, request: RunRequest) -> Result<Arc<Dyno>, R
 /// Records a command and starts it once a client has come to [`attach`] with the secret that is returned. It ends when the
 /// client goes away. What is put out is the client's alone: it is neither kept nor searched for secrets.
 pub async fn run_attached(ctx: &Ctx, request: RunRequest) -> Result<(Arc<Dyno>, String), RunError> {
-    let (mut dyno, config, slug) = accept(ctx, &request).await?;
+    let (mut dyno, config, program) = accept(ctx, &request).await?;
     dyno.is_attached = true;
     let dyno = Arc::new(dyno);
     let meeting = ctx.dynos.waiting().meet();
     let (secret, terminal) = (meeting.secret.clone(), request.terminal);
-    start(ctx, request, &dyno, (slug, config), Others::Client(meeting, terminal)).await?;
+    start(ctx, request, &dyno, (program, config), Others::Client(meeting, terminal)).await?;
     Ok((dyno, secret))
 }
 
@@ -111,19 +112,19 @@ pub async fn attach(ctx: &Ctx, line: &str, connection: impl AsyncRead + AsyncWri
 }
 
 /// Looks up what the command is to be run in.
-async fn accept(ctx: &Ctx, request: &RunRequest) -> Result<(Dyno, ConfigVars, Slug), RunError> {
+async fn accept(ctx: &Ctx, request: &RunRequest) -> Result<(Dyno, ConfigVars, Program), RunError> {
     if ctx.stopping.is_cancelled() {
         return Err(RunError::Stopped);
     }
-    let (release, slug, config) = current(ctx, &request.app).await?;
-    Ok((new_dyno(ctx, request, release, &slug.process_types), config, slug))
+    let (release, program, config) = current(ctx, request).await?;
+    Ok((new_dyno(ctx, request, release, &program), config, program))
 }
 
 async fn start(
     ctx: &Ctx,
     request: RunRequest,
     dyno: &Arc<Dyno>,
-    (slug, config): (Slug, ConfigVars),
+    (program, config): (Program, ConfigVars),
     others: Others,
 ) -> Result<(), RunError> {
     let place = ctx.dynos.enter_run(dyno).ok_or(RunError::TooMany(ctx.config.limits.concurrent_runs))?;
@@ -136,41 +137,33 @@ async fn start(
     }
     let longest = ctx.config.limits.run_time;
     let time = request.time_to_live.map_or(longest, |time| time.min(longest));
-    let run = Run { slug, config, env: request.env, time, place, others };
+    let run = Run { program, config, env: request.env, time, place, others };
     let (ctx_of_task, dyno_of_task) = (ctx.clone(), Arc::clone(dyno));
     ctx.tasks.spawn(async move { carry_out(&ctx_of_task, &dyno_of_task, run).await });
     Ok(())
 }
 
-async fn current(ctx: &Ctx, app: &App) -> Result<(Release, Slug, ConfigVars), RunError> {
+async fn current(ctx: &Ctx, request: &RunRequest) -> Result<(Release, Program, ConfigVars), RunError> {
     let mut db = ctx.db.read().await?;
-    let release = db::releases::current(&mut db, app.id).await?.ok_or(RunError::NoCode)?;
-    let slug = db::slugs::get(&mut db, release.slug.ok_or(RunError::NoCode)?).await?.ok_or(RunError::NoCode)?;
+    let release = db::releases::current(&mut db, request.app.id).await?.ok_or(RunError::NoCode)?;
+    let artifact = db::artifacts::of_release(&mut db, &release).await?.ok_or(RunError::NoCode)?;
+    let program = Program::one_off(&artifact, &request.process_type, &request.command).ok_or(RunError::NoCode)?;
     let config = db::releases::config(&mut db, ctx.db.cipher(), release.id).await?;
-    Ok((release, slug, config))
+    Ok((release, program, config))
 }
 
-fn new_dyno(ctx: &Ctx, request: &RunRequest, release: Release, types: &ProcessTypes) -> Dyno {
+fn new_dyno(ctx: &Ctx, request: &RunRequest, release: Release, program: &Program) -> Dyno {
     let is_free = |name: &String| ctx.dynos.find(request.app.id, name).is_none();
     let mut names = std::iter::repeat_with(|| format!("{}.{}", request.process_type, random_number()));
     let name = names.find(is_free).expect("far fewer commands than numbers run at once");
     let dyno = Dyno::new(name, request.process_type.clone(), release, ctx.now(), ctx.killing.child_token());
-    dyno.set_command(&expand(&request.command, types));
+    dyno.set_command(&program.command());
     dyno
 }
 
 /// Four digits, as at Heroku.
 fn random_number() -> u128 {
     1000 + Uuid::new_v4().as_u128() % 9000
-}
-
-/// A process type in place of a program means that process, with what follows as its arguments.
-fn expand(command: &str, types: &ProcessTypes) -> String {
-    let (first, rest) = command.split_once(' ').map_or((command, None), |(first, rest)| (first, Some(rest)));
-    match types.iter().find(|(name, _)| name.as_str() == first) {
-        Some((_, process)) => rest.map_or_else(|| process.clone(), |rest| format!("{process} {rest}")),
-        None => command.to_owned(),
-    }
 }
 
 async fn record(ctx: &Ctx, dyno: &Dyno, request: &RunRequest) -> Result<(), DbError> {
@@ -230,8 +223,8 @@ async fn carry_out(ctx: &Ctx, dyno: &Arc<Dyno>, run: Run) {
 
 /// Runs the command to its end; gives back the client, who is told then.
 async fn run_it(ctx: &Ctx, dyno: &Dyno, run: Run) -> (DynoEnd, Option<Attached>) {
-    let Run { slug, config, env, time, place, others } = run;
-    let job = Job { name: &dyno.name, command: dyno.command(), slug: slug.id, config: &config, env: &env, time };
+    let Run { program, config, env, time, place, others } = run;
+    let job = Job { name: &dyno.name, program: &program, config: &config, env: &env, time };
     match others {
         Others::Log(transcript) => {
             if let Err(error) = note_begin(ctx, dyno.id).await {
@@ -279,20 +272,4 @@ async fn record_end(ctx: &Ctx, id: DynoId, end: &DynoEnd) -> Result<(), DbError>
     let mut tx = ctx.db.write().await?;
     db::dynos::end(&mut tx, id, &row, ctx.now()).await?;
     Ok(tx.commit().await?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_process_type_is_its_command() {
-        let types = [("console", "bin/rails console"), ("web", "./serve")];
-        let types = types.map(|(name, command)| (name.parse().unwrap(), command.to_owned())).into();
-        let check = |command: &str, expected: &str| assert_eq!(expand(command, &types), expected);
-        check("console", "bin/rails console");
-        check("console --sandbox", "bin/rails console --sandbox");
-        check("consoles", "consoles");
-        check("echo web", "echo web");
-    }
 }

@@ -6,6 +6,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
 
 use crate::engine::Environment;
+use crate::image::Root;
 
 /// How long an environment may take to go before its slot is given to the next build all the same: hours of waiting
 /// builds would be worse than one host that is fuller than it should be.
@@ -20,11 +21,19 @@ pub(super) struct Site {
     tasks: TaskTracker,
     /// There until this is dropped.
     held: Option<(Environment, OwnedSemaphorePermit)>,
+    /// What the environment's files are, where they are an image's.
+    root: Option<Root>,
 }
 
 impl Site {
     pub(super) fn new(name: String, tasks: &TaskTracker, environment: Environment, slot: OwnedSemaphorePermit) -> Self {
-        Self { name, tasks: tasks.clone(), held: Some((environment, slot)) }
+        Self { name, tasks: tasks.clone(), held: Some((environment, slot)), root: None }
+    }
+
+    /// Keeps an image's files until the environment is gone.
+    pub(super) fn with_root(mut self, root: Root) -> Self {
+        self.root = Some(root);
+        self
     }
 
     pub(super) fn environment(&self) -> &Environment {
@@ -36,7 +45,7 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         let Some((environment, slot)) = self.held.take() else { return };
-        let name = std::mem::take(&mut self.name);
+        let (name, root) = (std::mem::take(&mut self.name), self.root.take());
         // The release does not wait for it: there may be many files to remove.
         self.tasks.spawn(async move {
             match tokio::time::timeout(STOP_TIME, environment.stop()).await {
@@ -44,7 +53,7 @@ impl Drop for Site {
                 Ok(Err(error)) => tracing::error!(environment = name, %error, "an environment left something behind"),
                 Err(_) => tracing::error!(environment = name, "an environment is not gone after {STOP_TIME:?}"),
             }
-            drop(slot);
+            drop((slot, root));
         });
     }
 }

@@ -37,6 +37,15 @@ impl Local {
         unpack(tar, dest).await
     }
 
+    pub(super) async fn unpack_layers(
+        &self,
+        tars: impl AsyncRead + Send + Unpin,
+        dest: &Path,
+        max_entries: u64,
+    ) -> Result<(), EngineError> {
+        unpack_with(tars, dest, move |pipe, dest| tree::unpack_layers(pipe, dest, max_entries)).await
+    }
+
     pub(super) async fn remove_root(&self, dest: &Path) -> Result<(), EngineError> {
         match tokio::fs::remove_dir_all(dest).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -133,13 +142,21 @@ impl Environment {
 
 /// Unpacks `tar` into `dest` on a thread for blocking work.
 async fn unpack(tar: impl AsyncRead + Send + Unpin, dest: &Path) -> Result<(), EngineError> {
+    unpack_with(tar, dest, |pipe, dest| tree::unpack(pipe, dest)).await
+}
+
+async fn unpack_with(
+    tar: impl AsyncRead + Send + Unpin,
+    dest: &Path,
+    unpack: impl FnOnce(File, &Path) -> std::io::Result<()> + Send + 'static,
+) -> Result<(), EngineError> {
     let what = format!("cannot unpack into {}", dest.display());
     let (sender, receiver) = wide_pipe()?;
     let pipe = File::from(receiver.into_blocking_fd().map_err(|error| EngineError::io(&*what, error))?);
     let dest = dest.to_owned();
     let reader = tokio::task::spawn_blocking(move || {
         std::fs::create_dir_all(&dest)?;
-        tree::unpack(pipe, &dest)
+        unpack(pipe, &dest)
     });
     let copied = copy_into(tar, sender).await;
     // The reader's failure comes first: it is why copying failed too.

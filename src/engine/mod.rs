@@ -166,6 +166,21 @@ impl Engine {
         }
     }
 
+    /// Makes a root file system in `dest` of an image's layers, plain tars one behind the other and the lowest first, of at
+    /// most so many entries. As [`Engine::unpack_root`] otherwise. The error's source is `InvalidData` for what is wrong
+    /// with a layer.
+    pub async fn unpack_layers(
+        &self,
+        tars: impl AsyncRead + Send + Unpin,
+        dest: &Path,
+        max_entries: u64,
+    ) -> Result<(), EngineError> {
+        match &self.0 {
+            EngineKind::Sandbox(sandbox) => sandbox.unpack_layers(tars, dest, max_entries).await,
+            EngineKind::Local(local) => local.unpack_layers(tars, dest, max_entries).await,
+        }
+    }
+
     /// Removes what [`Engine::unpack_root`] made. Nothing there is no error.
     pub async fn remove_root(&self, dest: &Path) -> Result<(), EngineError> {
         match &self.0 {

@@ -25,6 +25,12 @@ pub struct Limits {
     pub slug_bytes: u64,
     /// Compressed slug size that draws a warning, in bytes. Default 300 MiB.
     pub slug_warning_bytes: u64,
+    /// Largest image that is run, unpacked, in bytes. Default 10 GiB.
+    pub image_bytes: u64,
+    /// Most files of an image that is run, all layers together. Default 1 million.
+    pub image_files: u64,
+    /// Images that stay unpacked for the next command. Default 20.
+    pub unpacked_images: usize,
     /// Longest build. Default 15 min.
     #[serde(with = "humantime_serde")]
     pub build_time: Duration,
@@ -95,6 +101,9 @@ impl Default for Limits {
             source_files: 1_000_000,
             slug_bytes: 500 * MIB,
             slug_warning_bytes: 300 * MIB,
+            image_bytes: 10 * GIB,
+            image_files: 1_000_000,
+            unpacked_images: 20,
             build_time: Duration::from_mins(15),
             build_silence: Duration::from_mins(5),
             build_memory_bytes: 2560 * MIB,

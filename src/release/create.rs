@@ -10,8 +10,8 @@ use super::phase::first_status;
 use crate::db::releases::NewRelease;
 use crate::db::{self, Connection, Db, DbError};
 use crate::model::{
-    AccountId, AppId, ArtifactId, AttachedAddon, BuildId, CommitId, ConfigVars, OneLine, Release, ReleaseId, ReleaseStatus,
-    RollbackRefusal,
+    AccountId, AppId, ArtifactId, AttachedAddon, BuildId, CommitId, ConfigVars, OneLine, ProcessType, Release, ReleaseId,
+    ReleaseStatus, RollbackRefusal,
 };
 
 /// Who makes a release of which app.
@@ -34,6 +34,8 @@ pub enum CreateError {
     NoSuchRelease,
     #[error("there is no such slug or image")]
     NoSuchArtifact,
+    #[error("the app has no process type {0}")]
+    NoSuchProcessType(ProcessType),
     /// Its push was refused, because its release command did not succeed, or is not decided yet (`-o strict`).
     #[error("the push of this code was not accepted")]
     NotPushed,

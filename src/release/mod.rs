@@ -1,7 +1,8 @@
 //! Releases: everything that appends to the ledger.
 //!
 //! `deploy` releases a build together with the ref that was pushed, `config` a change of config vars, `create` code that
-//! is there already: a slug or an image, the newest release once more, an earlier release; `promote` another app's; `addons` and
+//! is there already: a slug or an image, the newest release once more, an earlier release; `images` other images for some process types;
+//! `promote` another app's code; `addons` and
 //! `attachments` what databases an app has. Every kind ends in
 //! [`crate::db::releases::append`]. A release whose code has a release command begins as pending; `phase` says so, and
 //! records what became of it. `upload` brings slugs that were made elsewhere, `block` marks a release that nobody may go
@@ -10,6 +11,7 @@
 mod config;
 mod create;
 mod deploy;
+mod images;
 mod phase;
 mod promote;
 
@@ -31,6 +33,7 @@ pub use config::{ConfigError, change_config, current_config};
 pub use create::{Cause, CreateError, release_again, release_artifact, release_artifact_in, roll_back};
 pub use deploy::{Deploy, NewManifest, Pack, RefMove, ReleaseError, move_refs, release_deploy, release_deploy_strictly};
 pub use diff::{Changes, Diff, Side, diff};
+pub use images::{ImageChanges, record_images, release_images_in};
 pub use phase::{Settled, expire, expired, first_status, settle_phase};
 pub use promote::{Promote, PromoteError, promote};
 pub use upload::{Archive, UPLOAD_TIME, UploadError, announce_slug, record_slug};

@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 
 use super::config::base_config;
+use super::images::share_image;
 use super::phase::status_of_new;
 use crate::db::releases::NewRelease;
 use crate::db::{self, Connection, Db, DbError};
@@ -75,6 +76,9 @@ async fn release_to(
     app: &App,
     artifact: &Artifact,
 ) -> Result<Release, DbError> {
+    if let Artifact::OciImage(image) = artifact {
+        share_image(tx, image, app.id, promote.at).await?;
+    }
     let copy = copy_for(app, artifact, promote.at);
     db::artifacts::insert(tx, &copy).await?;
     let new = NewRelease {

@@ -1,5 +1,6 @@
-//! One process of a release, started as Heroku's runtime starts it (conventions 3.7): in `/app`, with the config vars as
-//! environment, `.profile.d/*.sh` and `.profile` sourced by bash first.
+//! One process of a release, started as Heroku's runtime starts it (conventions 3.7): of a slug in `/app`, with the config
+//! vars as environment, `.profile.d/*.sh` and `.profile` sourced by bash first; of an image as the image says, with the config
+//! vars over its own.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +15,9 @@ use crate::transcript::Transcript;
 pub const SLUG_ROOT: &str = "/";
 const APP_DIR: &str = "/app";
 
+/// Docker's, for images that set none.
+const IMAGE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// The command is bash's to read, so it can be `rake db:migrate && rake seed`. Both outputs are one: of two, nobody could
 /// tell what was written first.
 const SCRIPT: &str = r#"command=$1; shift
@@ -27,14 +31,32 @@ eval "$command""#;
 pub struct Process<'a> {
     /// `release.3`, in the environment as `DYNO`.
     pub name: &'a str,
-    pub command: &'a str,
+    pub program: &'a Program,
     pub config: &'a ConfigVars,
     /// Variables that win over the config vars.
     pub env: &'a BTreeMap<String, String>,
     pub time: Duration,
 }
 
-/// Runs a process in an environment that the slug has been put into, its output going to the transcript.
+/// What is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Program {
+    /// A command of a slug, which bash reads.
+    Slug(String),
+    /// A program of an image, which needs no shell.
+    Image { argv: Vec<String>, env: BTreeMap<String, String>, working_dir: String },
+}
+
+/// Makes the folders that a program of an image counts on, where the image lacks them.
+pub async fn prepare_image(environment: &Environment, working_dir: &str) -> Result<(), EngineError> {
+    for dir in [working_dir, APP_DIR] {
+        // An empty tar: all that is left of putting it there is the folder.
+        environment.put_in(dir, [0; 1024].as_slice()).await?;
+    }
+    Ok(())
+}
+
+/// Runs a process in an environment that the slug has been put into or that has the image's root, its output going to the transcript.
 pub async fn run(environment: &Environment, process: &Process<'_>, transcript: &Transcript) -> Result<Exit, EngineError> {
     let command = command(environment, process);
     let exit = environment.run(command, |_, piece| transcript.output(piece)).await;
@@ -54,24 +76,31 @@ pub async fn run_attached(
 }
 
 fn command(environment: &Environment, process: &Process<'_>) -> Command {
-    Command {
-        argv: ["bash", "-c", SCRIPT, "bash", process.command].map(str::to_owned).to_vec(),
-        env: variables(process, &environment.path(APP_DIR)),
-        cwd: APP_DIR.into(),
-        needs_network: true,
-        timeout: process.time,
-    }
+    let (argv, cwd) = match process.program {
+        Program::Slug(command) => (["bash", "-c", SCRIPT, "bash", command].map(str::to_owned).to_vec(), APP_DIR),
+        Program::Image { argv, working_dir, .. } => (argv.clone(), working_dir.as_str()),
+    };
+    let env = variables(process, &environment.path(APP_DIR));
+    Command { argv, env, cwd: cwd.into(), needs_network: true, timeout: process.time }
 }
 
 /// The whole environment. A config var wins over what is only a default, never over what the platform says; there is no
 /// `PORT`, because nothing is routed here.
 fn variables(process: &Process<'_>, home: &str) -> BTreeMap<String, String> {
-    let defaults = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LANG", "C.UTF-8")];
-    let ca = CA_VARIABLES.map(|name| (name, CA_BUNDLE));
+    let defaults: Vec<(&str, &str)> = match process.program {
+        Program::Slug(_) => {
+            let ca = CA_VARIABLES.map(|name| (name, CA_BUNDLE));
+            [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LANG", "C.UTF-8")].into_iter().chain(ca).collect()
+        }
+        Program::Image { env, .. } => {
+            let env = env.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+            [("PATH", IMAGE_PATH)].into_iter().chain(env).collect()
+        }
+    };
     let config = process.config.0.iter().map(|(key, value)| (key.as_str(), value.expose()));
     let own = process.env.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     let fixed = [("DYNO", process.name), ("HOME", home)];
-    let all = defaults.into_iter().chain(ca).chain(config).chain(own).chain(fixed);
+    let all = defaults.into_iter().chain(config).chain(own).chain(fixed);
     all.filter(|(name, _)| *name != "PORT").map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
@@ -101,7 +130,8 @@ mod tests {
         let config = ConfigVars(config.iter().map(|(key, value)| (key.parse().unwrap(), Secret::new(*value))).collect());
         let transcript = Transcript::create(&dir.path().join("log"), 1 << 20, Redactor::new([])).unwrap();
         let (name, time, env) = ("release.7", Duration::from_mins(1), BTreeMap::new());
-        let process = Process { name, command, config: &config, env: &env, time };
+        let program = Program::Slug(command.to_owned());
+        let process = Process { name, program: &program, config: &config, env: &env, time };
         let exit = run(&environment, &process, &transcript).await.unwrap();
         transcript.end();
         let mut log = transcript.follow();

@@ -28,6 +28,7 @@ use crate::db::Db;
 use crate::deploy::{self, Builds, Dynos, TestRuns};
 use crate::docker::{self, Docker};
 use crate::engine::{self, Engine};
+use crate::image::Roots;
 use crate::launch;
 use crate::model::Secret;
 use crate::store::Store;
@@ -134,6 +135,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
     let store = Store::open(config.data_dir.join("blobs"))?;
     let engine = Engine::open(engine_settings(&config, &config.data_dir.join("work"))?)?;
     let docker = Docker::new(docker_settings(&config));
+    let roots = Roots::open(config.data_dir.join("images"), engine.clone(), store.clone(), &config.limits).await?;
     let addons = Addons::open(addon_settings(&config))?;
     let builds = Builds::new(config.limits.concurrent_builds, config.limits.queued_builds_per_app);
     let dynos = Dynos::new(config.limits.concurrent_builds, config.limits.concurrent_runs);
@@ -144,6 +146,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
         store,
         engine,
         docker,
+        roots,
         addons,
         helper,
         stopping: CancellationToken::new(),

@@ -13,6 +13,7 @@ use hoist::ctx::Ctx;
 use hoist::db::Db;
 use hoist::deploy::{Builds, Dynos, TestRuns};
 use hoist::engine::{Engine, Kind, Settings};
+use hoist::image::Roots;
 use hoist::model::{Account, Limits, Secret};
 use hoist::server::addon_settings;
 use hoist::store::Store;
@@ -69,15 +70,18 @@ impl World {
             ca_bundle: None,
             allow_networks: Vec::new(),
         };
+        let (store, engine) = (Store::open(config.data_dir.join("blobs")).unwrap(), Engine::open(settings).unwrap());
+        let images = config.data_dir.join("images");
         let ctx = Ctx {
+            roots: Roots::open(images, engine.clone(), store.clone(), &config.limits).await.unwrap(),
             rates: Rates::new(&config.limits),
             addons: Addons::open(addon_settings(&config)).unwrap(),
             builds: Builds::new(1, 1),
             dynos: Dynos::new(1, 2),
             test_runs: TestRuns::default(),
             db: Db::open(&config.data_dir).await.unwrap(),
-            store: Store::open(config.data_dir.join("blobs")).unwrap(),
-            engine: Engine::open(settings).unwrap(),
+            store,
+            engine,
             helper: env!("CARGO_BIN_EXE_hoist").into(),
             stopping: CancellationToken::new(),
             killing: CancellationToken::new(),

@@ -87,7 +87,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("audit", &["db", "model"]),
     ("auth", &["db", "model"]),
     ("build", &["docker", "engine", "fetch", "git", "model", "store", "tarball", "transcript"]),
-    ("image", &["model", "store", "tarball"]),
+    ("image", &["engine", "model", "store", "tarball"]),
     ("launch", &["db", "fetch", "model"]),
     ("pipelines", &["db", "model"]),
     ("release", &["db", "model"]),

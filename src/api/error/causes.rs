@@ -9,6 +9,7 @@ use crate::apps::AppError;
 use crate::auth::{AccessError, AuthError};
 use crate::db::DbError;
 use crate::deploy::{AddonFailure, ArchiveError, Failure, RunError, SetupError, TestRunError};
+use crate::image::ImageError;
 use crate::launch::WebhookError;
 use crate::model::{Invalid, ReleaseVersion, RollbackRefusal};
 use crate::pipelines::PipelineError;
@@ -146,6 +147,7 @@ impl From<CreateError> for ApiError {
                 Self::InvalidParams("The newest release has no code to release again. Deploy some first.".into())
             }
             CreateError::NoSuchRelease => Self::NotFound("release"),
+            CreateError::NoSuchProcessType(_) => Self::NotFound("process_type"),
             CreateError::NoSuchArtifact => Self::NotFound("artifact"),
             CreateError::NotPushed => Self::InvalidParams(
                 "The push of this code was strict, and is not accepted before its release command succeeds. Push it again."
@@ -153,6 +155,15 @@ impl From<CreateError> for ApiError {
             ),
             CreateError::Db(error) => error.into(),
             refused @ CreateError::Rollback(_) => Self::Internal(Box::new(refused)),
+        }
+    }
+}
+
+impl From<ImageError> for ApiError {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::Unfit(why) => Self::InvalidParams(format!("The image can't be used: {why}. Build it again and push it.")),
+            error => Self::Internal(Box::new(error)),
         }
     }
 }

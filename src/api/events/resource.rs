@@ -9,7 +9,7 @@ use crate::api::{addon_attachments, addons, apps, builds, collaborators, dynos, 
 use crate::db::app_details::{AppDetails, SlugDetails};
 use crate::db::{self, Connection, DbError};
 use crate::model::{
-    AccountId, App, AppFacts, BuildId, BuildStatus, Change, DynoId, Event, Facts, Permissions, ReleaseId, ReleaseStatus,
+    AccountId, App, AppFacts, Artifact, BuildId, BuildStatus, Change, DynoId, Event, Facts, Permissions, ReleaseId, ReleaseStatus,
 };
 
 /// A resource as it was, and what its log has to say besides.
@@ -77,16 +77,19 @@ async fn app_then(db: &mut Connection, urls: &Urls, facts: &AppFacts, app: &App)
         Some(release) => db::releases::by_id(db, app.id, release).await?,
         None => None,
     };
-    let slug = match release.as_ref().and_then(|release| release.slug) {
-        Some(slug) => db::slugs::get(db, slug).await?,
+    let artifact = match &release {
+        Some(release) => db::artifacts::of_release(db, release).await?,
         None => None,
     };
+    let stack = artifact.as_ref().map(Artifact::stack);
+    let slug = if let Some(Artifact::Slug(slug)) = artifact { Some(slug) } else { None };
     let owner = db::accounts::get(db, facts.owner).await?;
     let details = AppDetails {
         app: then,
         owner,
         released_at: release.map(|release| release.created_at),
-        slug: slug.map(|slug| SlugDetails { stack: slug.stack, language: slug.language, bytes: slug.size_bytes }),
+        stack,
+        slug: slug.map(|slug| SlugDetails { language: slug.language, bytes: slug.size_bytes }),
         repo_bytes: facts.repo_bytes,
     };
     Ok(apps::describe(urls, details))

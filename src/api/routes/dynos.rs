@@ -27,12 +27,12 @@ pub(super) fn routes() -> ApiRouter<Ctx> {
         .api_route(
             "/apps/{app}/formation",
             get_with(formation::list, about("How the process types are scaled"))
-                .patch_with(formation::update_all, about("Scale process types")),
+                .patch_with(formation::update_all, about("Scale process types, or release images for them")),
         )
         .api_route(
             "/apps/{app}/formation/{type}",
             get_with(formation::info, about("How a process type is scaled"))
-                .patch_with(formation::update, about("Scale a process type")),
+                .patch_with(formation::update, about("Scale a process type, or release an image for it")),
         )
         .api_route("/dyno-sizes", get_with(dyno_sizes::list, about("The sizes of dynos")))
         .api_route("/dyno-sizes/{size}", get_with(dyno_sizes::info, about("A size of dynos")))

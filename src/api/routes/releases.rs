@@ -4,7 +4,7 @@ use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with};
 
 use super::about;
-use crate::api::{config_vars, ledger, releases, slugs};
+use crate::api::{config_vars, ledger, oci_images, releases, slugs};
 use crate::ctx::Ctx;
 
 pub(super) fn routes() -> ApiRouter<Ctx> {
@@ -17,7 +17,7 @@ pub(super) fn routes() -> ApiRouter<Ctx> {
         .api_route(
             "/apps/{app}/releases",
             get_with(releases::list, about("The app's releases"))
-                .post_with(releases::create, about("Release a slug, or go back to an earlier release")),
+                .post_with(releases::create, about("Release a slug or an image, or go back to an earlier release")),
         )
         .api_route("/apps/{app}/releases/{release}", get_with(releases::info, about("A release, by version or id")))
         .api_route(
@@ -38,6 +38,8 @@ pub(super) fn routes() -> ApiRouter<Ctx> {
             "/apps/{app}/releases/verification",
             get_with(ledger::verify, about("Whether every release is as it was appended")),
         )
+        .api_route("/apps/{app}/oci-images", post_with(oci_images::create, about("Make an image that can be released")))
+        .api_route("/apps/{app}/oci-images/{image}", get_with(oci_images::info, about("The images of a release")))
         .api_route("/apps/{app}/slugs", post_with(slugs::create, about("Announce a slug")))
         .api_route("/apps/{app}/slugs/{slug}", get_with(slugs::info, about("A slug")))
 }

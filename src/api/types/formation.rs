@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{NamedRef, Never, Timestamp};
+use super::{NamedRef, Never, Timestamp, present};
 
 /// `GET /apps/APP/formation/TYPE`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -42,9 +42,16 @@ pub struct FormationUpdate {
     pub size: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dyno_size: Option<NameOrId>,
-    /// Of a release from an image, which hoist does not make.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub docker_image: Option<String>,
+    /// The image that is to run, by its id or its manifest's digest; `null` takes the process type away.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub docker_image: Option<Option<String>>,
+}
+
+impl FormationUpdate {
+    /// Whether it says how many there are to be, or how large.
+    pub(crate) fn scales(&self) -> bool {
+        self.quantity.is_some() || self.size.is_some() || self.dyno_size.is_some()
+    }
 }
 
 /// A thing named by either.

@@ -15,6 +15,7 @@ mod formation;
 mod ledger;
 mod log_session;
 mod oauth;
+mod oci_image;
 mod pipeline;
 mod place;
 mod release;
@@ -24,7 +25,7 @@ mod timestamp;
 mod webhook;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -45,6 +46,7 @@ pub use formation::{DynoSize, Formation, FormationUpdate, FormationUpdates, Name
 pub use ledger::{Block, Broken, FileChanges, KeyChanges, NewBlock, ReleaseDiff, Side, Verification};
 pub use log_session::{LogSession, NewLogSession};
 pub use oauth::{AccessToken, AuthorizationChange, AuthorizedUser, NewOauthAuthorization, OauthAuthorization, Seconds};
+pub use oci_image::{NewOciImage, OciImage, OciProcessType};
 pub use pipeline::{
     AppIds, AppsFilter, NewPipeline, NewPipelineCoupling, NewPipelineOwner, NewPipelinePromotion, NewPipelineTransfer,
     NewPromotionSource, NewPromotionTarget, Pipeline, PipelineChange, PipelineCoupling, PipelineCouplingChange, PipelineOwner,
@@ -111,6 +113,11 @@ pub fn stable_id(parts: &[&str]) -> String {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&Sha256::digest(parts.join("\0"))[..16]);
     uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
+}
+
+/// For a field that may be `null`, which says something else than that it is not there.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// Serialises as `null`: a field of Heroku's that hoist never fills.

@@ -30,11 +30,14 @@ pub struct Release {
     pub version: u32,
 }
 
-/// `POST /apps/APP/releases`: of a `slug`, or of the newest release's, or a rollback to a `release`.
+/// `POST /apps/APP/releases`: of a `slug` or an `oci_image`, or of the newest release's, or a rollback to a `release`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct NewRelease {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// By id, or by its manifest's digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oci_image: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,10 +1,10 @@
 //! Webhooks, and what is delivered to them.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{IdRef, NamedRef, Timestamp, UserRef};
+use super::{IdRef, NamedRef, Timestamp, UserRef, present};
 use crate::model::{AttemptId, DeliveryId, EventId, Secret, WebhookId};
 
 /// `GET /apps/APP/webhooks/WEBHOOK`. The secret and the authorization are never shown.
@@ -46,11 +46,6 @@ pub struct WebhookChange {
     pub secret: Option<Secret>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-}
-
-/// A field that is there, even if it is `null`.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 /// `GET /apps/APP/webhook-deliveries/DELIVERY`.

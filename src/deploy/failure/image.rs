@@ -12,6 +12,7 @@ pub(super) fn build_words(error: &BuildError, limits: &Limits) -> Vec<String> {
         // Heroku's own words, but for what to do besides.
         BuildError::NoHerokuYml => vec![
             "=!= Your app does not include a heroku.yml build manifest. To deploy your app, either create a heroku.yml: https://devcenter.heroku.com/articles/build-docker-images-heroku-yml".into(),
+            "Or build it yourself: `hoist container:push web`, then `hoist container:release web`".into(),
             "Or change your stack by running: 'hoist stack:set STACK' (`hoist stack` lists them), to build with buildpacks".into(),
         ],
         BuildError::HerokuYml(why) => {

@@ -159,7 +159,8 @@ async fn run_script(
     transcript: &Transcript,
 ) -> Result<Exit, TestFailure> {
     let env: BTreeMap<_, _> = ci_variables(run).into_iter().map(|(key, value)| (key.to_string(), value)).collect();
-    let process = Process { name: DYNO, command, config, env: &env, time: ctx.config.limits.test_time };
+    let program = run::Program::Slug(command.to_owned());
+    let process = Process { name: DYNO, program: &program, config, env: &env, time: ctx.config.limits.test_time };
     Ok(run::run(environment, &process, transcript).await?)
 }
 

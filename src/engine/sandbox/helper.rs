@@ -77,6 +77,9 @@ impl Helper {
         match received {
             Ok(Some((report, _))) if report == *expected => Ok(()),
             Ok(Some((Report::Failed(what), _))) => Err(EngineError::new(what)),
+            Ok(Some((Report::Refused(why), _))) => {
+                Err(EngineError::io("cannot unpack", io::Error::new(io::ErrorKind::InvalidData, why)))
+            }
             Ok(Some((report, _))) => Err(EngineError::new(format!("the helper reported {report:?} out of turn"))),
             Ok(None) => Err(EngineError::new("the helper ended without a word")),
             Err(error) => Err(EngineError::io("the helper does not report", error)),

@@ -128,6 +128,25 @@ impl Sandbox {
         tar: impl AsyncRead + Send + Unpin,
         dest: &Path,
     ) -> Result<(), EngineError> {
+        self.unpack_by(tar, dest, |dest| Job::Unpack { dest }).await
+    }
+
+    pub(super) async fn unpack_layers(
+        self: &Arc<Self>,
+        tars: impl AsyncRead + Send + Unpin,
+        dest: &Path,
+        max_entries: u64,
+    ) -> Result<(), EngineError> {
+        self.unpack_by(tars, dest, move |dest| Job::UnpackLayers { dest, max_entries }).await
+    }
+
+    /// Has a helper unpack `tar` into a new folder.
+    async fn unpack_by(
+        self: &Arc<Self>,
+        tar: impl AsyncRead + Send + Unpin,
+        dest: &Path,
+        job: impl FnOnce(PathBuf) -> Job + Send + 'static,
+    ) -> Result<(), EngineError> {
         let (sender, receiver) = wide_pipe()?;
         let pipe = receiver.into_blocking_fd().map_err(|error| EngineError::io("cannot prepare a pipe", error))?;
         let (sandbox, dest) = (Arc::clone(self), dest.to_owned());
@@ -135,7 +154,7 @@ impl Sandbox {
             let made = std::fs::create_dir(&dest).and_then(|()| dest.canonicalize());
             let dest = made.map_err(|error| EngineError::io(format!("cannot make {}", dest.display()), error))?;
             sandbox.mapping.give_away(&dest)?;
-            let helper = Helper::start(&sandbox, "unpack", &Job::Unpack { dest }, &[pipe.as_fd()])?;
+            let helper = Helper::start(&sandbox, "unpack", &job(dest), &[pipe.as_fd()])?;
             // Only the helper's end is left, so that copying fails when the helper does.
             drop(pipe);
             helper.finish(FILES_TIMEOUT)

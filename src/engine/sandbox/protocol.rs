@@ -38,6 +38,8 @@ pub(super) enum Job {
     Environment { filter: Option<Filter> },
     /// Unpack the attached tar into a folder, which becomes the root meanwhile.
     Unpack { dest: PathBuf },
+    /// Unpack the attached layers of an image, one behind the other, likewise.
+    UnpackLayers { dest: PathBuf, max_entries: u64 },
     /// Remove everything in a folder.
     Remove { dir: PathBuf },
 }
@@ -70,6 +72,8 @@ pub(super) enum Report {
     Unshared,
     /// The job is done, or the environment takes invitations.
     Done,
+    /// What was to be unpacked is wrong in itself.
+    Refused(String),
     Failed(String),
 }
 

@@ -1,13 +1,16 @@
-//! File trees, for every engine: `write` makes a tar of one as `walk` finds it, `unpack` makes one of a tar, `measure` counts the
+//! File trees, for every engine: `write` makes a tar of one as `walk` finds it, `unpack` makes one of a tar, `layers` of an
+//! image's layers, `measure` counts the
 //! disk space of one, `remove` takes one away. All of it is blocking and meets trees made by strangers: nested
 //! deeper than a path is long, changing while they are read, full of links that point elsewhere.
 
+mod layers;
 mod measure;
 mod remove;
 mod unpack;
 mod walk;
 mod write;
 
+pub(super) use layers::unpack_layers;
 pub(super) use measure::disk_bytes;
 pub(super) use remove::remove_contents;
 pub(super) use unpack::{unpack, unpack_root};

@@ -11,13 +11,17 @@ mod proof;
 mod properties;
 mod slugs;
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use axum::http::StatusCode;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use hoist::db::registry::Place;
+use hoist::db::registry::manifests::StoredManifest;
 use hoist::model::{
-    AppId, Artifact, ArtifactId, BuildId, CommitId, Digest, OciImage, OciImageId, ProcessImage, ReleaseStatus, Slug, SlugId,
+    AppId, Artifact, ArtifactId, BuildId, CommitId, Digest, ManifestType, OciImage, OciImageId, ProcessImage, ReleaseStatus,
+    Slug, SlugId,
 };
 use hoist::release::{Cause, Deploy, RefMove, release_artifact, release_deploy};
 use serde_json::{Value, json};
@@ -84,14 +88,28 @@ pub(crate) async fn deploy(world: &World, user: &User, app: AppId, code: Code<'_
 /// Releases images whose bytes nobody asks for: a process type and its command each.
 pub(crate) async fn release_image(world: &World, user: &User, app: AppId, types: &[(&str, &str)]) -> OciImageId {
     let (id, at) = (OciImageId::new(), world.ctx.now());
-    let process_types = types.iter().map(|(name, command)| {
+    let mut tx = world.ctx.db.write().await.unwrap();
+    let mut process_types = BTreeMap::new();
+    for (name, command) in types {
         let digest = |byte: u8| Digest::from_bytes([byte.wrapping_add(u8::try_from(command.len()).unwrap()); 32]);
+        let place = Place { app, process_type: name.parse().unwrap() };
+        let (media_type, image_id) = (ManifestType::OciManifest, Some(digest(100)));
+        let manifest = StoredManifest {
+            digest: digest(0),
+            media_type,
+            size_bytes: 7,
+            artifact_type: None,
+            subject: None,
+            annotations: BTreeMap::new(),
+            image_id,
+            pushed_at: at,
+        };
+        hoist::db::registry::manifests::insert(&mut tx, &place, &manifest, &[]).await.unwrap();
         let (working_dir, command) = ("/".to_owned(), (*command).to_owned());
         let image = ProcessImage { digest: digest(0), image_id: digest(100), run: None, command, working_dir };
-        (name.parse().unwrap(), image)
-    });
-    let image = OciImage { id, app, commit: None, process_types: process_types.collect(), created_at: at };
-    let mut tx = world.ctx.db.write().await.unwrap();
+        process_types.insert(place.process_type, image);
+    }
+    let image = OciImage { id, app, commit: None, process_types, created_at: at };
     hoist::db::oci_images::insert(&mut tx, &image).await.unwrap();
     tx.commit().await.unwrap();
     let cause = Cause { app, by: user.account.id, at };

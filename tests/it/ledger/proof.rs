@@ -104,12 +104,11 @@ async fn a_changed_image_is_found_and_named() {
     for change in [
         format!("UPDATE oci_images SET commit_id = 'no commit' {image}"),
         format!("UPDATE oci_images SET app_id = (SELECT id FROM apps WHERE name = 'other') {image}"),
-        format!("UPDATE oci_image_process_types SET digest = 'sha256:00' {web}"),
+        format!("UPDATE oci_image_process_types SET digest = (SELECT digest FROM manifests ORDER BY digest DESC LIMIT 1) {web}"),
         format!("UPDATE oci_image_process_types SET image_id = x'ff' {web}"),
         format!("UPDATE oci_image_process_types SET command = '' {web}"),
         format!("UPDATE oci_image_process_types SET run = 'true' {web}"),
         format!("UPDATE oci_image_process_types SET working_dir = '/tmp' {web}"),
-        format!("UPDATE oci_image_process_types SET process_type = 'wep' {web}"),
         format!("DELETE FROM oci_image_process_types {web}"),
         "UPDATE releases SET oci_image_id = NULL WHERE version = 6".to_owned(),
         "UPDATE releases SET oci_image_id = (SELECT oci_image_id FROM releases WHERE version = 7) WHERE version = 6".to_owned(),
@@ -142,7 +141,7 @@ async fn the_database_itself_refuses_changes_of_images() {
         "DELETE FROM oci_images",
         "UPDATE oci_image_process_types SET digest = 'x'",
         "DELETE FROM oci_image_process_types",
-        "INSERT INTO oci_image_process_types SELECT oci_image_id, 'late', digest, image_id, run, command, working_dir FROM oci_image_process_types",
+        "INSERT INTO oci_image_process_types SELECT oci_image_id, app_id, 'late', digest, image_id, run, command, working_dir FROM oci_image_process_types",
     ] {
         let mut tx = world.ctx.db.write().await.unwrap();
         let error = sqlx::query(statement).execute(&mut *tx).await.unwrap_err();

@@ -11,15 +11,18 @@ CREATE INDEX oci_images_app ON oci_images (app_id);
 -- what a shell runs in place of the image's own command, `command` what is shown.
 CREATE TABLE oci_image_process_types (
     oci_image_id TEXT NOT NULL REFERENCES oci_images (id),
+    app_id       TEXT NOT NULL,
     process_type TEXT NOT NULL,
     digest       TEXT NOT NULL,
     image_id     TEXT NOT NULL,
     run          TEXT,
     command      TEXT NOT NULL,
     working_dir  TEXT NOT NULL,
-    PRIMARY KEY (oci_image_id, process_type)
+    PRIMARY KEY (oci_image_id, process_type),
+    -- What is released can't be deleted.
+    FOREIGN KEY (app_id, process_type, digest) REFERENCES manifests (app_id, process_type, digest)
 );
-CREATE INDEX oci_image_process_types_digest ON oci_image_process_types (digest);
+CREATE INDEX oci_image_process_types_manifest ON oci_image_process_types (app_id, process_type, digest);
 CREATE INDEX oci_image_process_types_image_id ON oci_image_process_types (image_id);
 
 -- A release has a slug, or an image, or neither. The hash covers the image, so that the hashes of older rows stay what they

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
 use rustix::io::retry_on_intr;
-use rustix::process::{Gid, Uid, chroot, fchdir};
+use rustix::process::{Gid, Resource, Rlimit, Uid, chroot, fchdir, setrlimit};
 use rustix::thread::{UnshareFlags, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::protocol::{Job, Mapped, Report, receive, send};
@@ -32,6 +32,9 @@ mod supervise;
 mod terminal;
 
 mod sys;
+
+/// Memory for unpacking layers: a million names of their entries, and then some.
+const LAYERS_MEMORY_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// Entry point of the helper process; its standard input is the control socket.
 #[must_use]
@@ -63,8 +66,20 @@ fn do_job(control: &OwnedFd) -> Result<(), EngineError> {
             let dest = open_folder(&dest)?;
             let tar = files.pop().ok_or_else(|| EngineError::new("no tar came with the job"))?;
             become_root()?;
-            unpack_as_root(File::from(tar), &dest)
+            in_root(&dest, |root| tree::unpack_root(File::from(tar), root))
                 .map_err(|error| EngineError::io("cannot unpack the root file system", error))?;
+        }
+        Job::UnpackLayers { dest, max_entries } => {
+            let dest = open_folder(&dest)?;
+            let tars = files.pop().ok_or_else(|| EngineError::new("no layers came with the job"))?;
+            become_root()?;
+            limit_memory().map_err(|error| EngineError::io("cannot limit the helper's memory", error))?;
+            match in_root(&dest, |root| tree::unpack_layers(File::from(tars), root, max_entries)) {
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return report(control, &Report::Refused(error.to_string()));
+                }
+                unpacked => unpacked.map_err(|error| EngineError::io("cannot unpack the image's layers", error))?,
+            }
         }
         Job::Remove { dir } => {
             let folder = lock_folder(&dir)?;
@@ -76,11 +91,18 @@ fn do_job(control: &OwnedFd) -> Result<(), EngineError> {
     report(control, &Report::Done)
 }
 
-fn unpack_as_root(tar: File, dest: &OwnedFd) -> io::Result<()> {
+/// Unpacks into what becomes the root. Absolute links in the archive then lead where they will lead in the sandbox, and
+/// nowhere else.
+fn in_root(dest: &OwnedFd, unpack: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     fchdir(dest)?;
-    // Absolute links in the archive then lead where they will lead in the sandbox, and nowhere else.
     chroot(".")?;
-    tree::unpack_root(tar, Path::new("/"))
+    unpack(Path::new("/"))
+}
+
+/// Bounds what a stranger's tar may make this process take: the `tar` crate has no limit for the length of a name.
+fn limit_memory() -> io::Result<()> {
+    let limit = Some(LAYERS_MEMORY_BYTES);
+    Ok(setrlimit(Resource::As, Rlimit { current: limit, maximum: limit })?)
 }
 
 /// Enters a user namespace and waits until the daemon has mapped its ids. To the host this is still the daemon's

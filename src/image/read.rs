@@ -1,0 +1,65 @@
+//! An image as it lies in the store: its manifest, and its config.
+
+use std::io;
+
+use tokio::io::AsyncReadExt as _;
+
+use super::config::ImageConfig;
+use crate::engine::EngineError;
+use crate::model::{Digest, ImageManifest, Invalid};
+use crate::store::Store;
+
+/// An image for one kind of machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    pub id: Digest,
+    pub manifest: ImageManifest,
+    pub config: ImageConfig,
+}
+
+/// Why an image can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// Whoever made the image is to mend it.
+    #[error("the image can't be used: {0}")]
+    Unfit(Invalid),
+    /// hoist's own fault.
+    #[error("{what}")]
+    Io { what: &'static str, source: io::Error },
+    #[error("the image can't be unpacked")]
+    Engine(#[source] EngineError),
+}
+
+impl ImageError {
+    pub(super) fn unfit(why: impl Into<String>) -> Self {
+        Self::Unfit(Invalid(why.into()))
+    }
+}
+
+/// Reads the image whose manifest this is. Both its parts are in the store, or it is hoist's fault.
+pub async fn read(store: &Store, manifest: &Digest) -> Result<Image, ImageError> {
+    let bytes = read_blob(store, manifest, ImageManifest::MAX_BYTES as u64, "the image's manifest can't be read").await?;
+    let manifest = ImageManifest::parse(&bytes, None).map_err(ImageError::Unfit)?;
+    let Some(config) = &manifest.config else {
+        return Err(ImageError::unfit("it is an index of images for several kinds of machines: name one of its manifests"));
+    };
+    let id = config.digest;
+    let bytes = read_blob(store, &id, ImageConfig::MAX_BYTES, "the image's config can't be read").await?;
+    let config = ImageConfig::parse(&bytes).map_err(ImageError::Unfit)?;
+    if config.diff_ids.len() != manifest.layers.len() {
+        let (layers, said) = (manifest.layers.len(), config.diff_ids.len());
+        return Err(ImageError::unfit(format!("its manifest has {layers} layers, and its config {said}")));
+    }
+    Ok(Image { id, manifest, config })
+}
+
+async fn read_blob(store: &Store, digest: &Digest, most: u64, what: &'static str) -> Result<Vec<u8>, ImageError> {
+    let failed = |source| ImageError::Io { what, source };
+    let size = store.size(digest).await.map_err(failed)?;
+    if size > most {
+        return Err(ImageError::unfit(format!("its manifest or config has {size} bytes, and may have {most}")));
+    }
+    let mut bytes = Vec::new();
+    store.open_blob(digest).await.map_err(failed)?.take(most).read_to_end(&mut bytes).await.map_err(failed)?;
+    Ok(bytes)
+}
