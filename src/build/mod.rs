@@ -31,7 +31,7 @@ use crate::git::ReadError;
 use crate::model::{AppId, BuildpackRef, DockerfilePath, Invalid, ProcessType, StackName};
 use crate::transcript::Transcript;
 
-pub use archive::{ArchiveError, ArchiveSource, Origin, keep_archive, read_app_json};
+pub use archive::{ArchiveError, ArchiveSource, ManifestFiles, Origin, keep_archive, read_manifest_files};
 pub use cache::{restore_cache, save_cache};
 pub use compile::{Compiled, compile, test_command, test_compile};
 pub use detect::Detected;

@@ -44,6 +44,7 @@ mod ci_target;
 mod client;
 mod error;
 mod head;
+mod heroku_yml;
 mod nearest;
 mod netrc;
 mod output;

@@ -13,8 +13,8 @@ use crate::db::registry::manifests::{Child, StoredManifest};
 use crate::db::releases::NewRelease;
 use crate::db::{self, Connection, Db, DbError};
 use crate::model::{
-    AccountId, AppId, Artifact, BuildId, BuildStatus, CommitId, ConfigChange, ConfigKey, Digest, Invalid, ProcessType, RefName, Release,
-    ReleaseStatus, Secret, StackName, Tag,
+    AccountId, AppId, Artifact, BuildId, BuildStatus, CommitId, ConfigChange, ConfigKey, Digest, Invalid, ProcessType, RefName,
+    Release, ReleaseStatus, Secret, StackName, Tag,
 };
 
 /// A ref's move, if it is still where the pusher saw it.

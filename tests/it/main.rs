@@ -45,6 +45,7 @@ mod stacks_api;
 
 mod apps;
 mod crash;
+mod heroku_yml;
 mod logs;
 mod one_off;
 mod queue;

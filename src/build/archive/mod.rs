@@ -102,14 +102,20 @@ pub async fn keep_archive(source: ArchiveSource, means: &Means<'_>) -> Result<Ar
     Ok(ArchiveSource { origin: Origin::Stored(digest), ..source })
 }
 
-/// Checks the whole archive as [`export_archive`] does, and reads the app's `app.json`, no more of it than is understood;
-/// `None` when there is none.
-pub async fn read_app_json(source: &ArchiveSource, means: &Means<'_>) -> Result<Option<Vec<u8>>, BuildError> {
+/// What an app says of itself, as far as an archive has it; no more of each than is understood.
+#[derive(Debug)]
+pub struct ManifestFiles {
+    pub app_json: Option<Vec<u8>>,
+    pub heroku_yml: Option<Vec<u8>>,
+}
+
+/// Checks the whole archive as [`export_archive`] does, and reads the app's manifests.
+pub async fn read_manifest_files(source: &ArchiveSource, means: &Means<'_>) -> Result<ManifestFiles, BuildError> {
     let unwanted = CancellationToken::new();
     let _ends_with_this = unwanted.clone().drop_guard();
     let archive = Archive { file: open(source, means).await?, unwanted };
     let (_, survey) = survey(archive, source, means).await?;
-    Ok(survey.app_json)
+    Ok(ManifestFiles { app_json: survey.app_json, heroku_yml: survey.heroku_yml })
 }
 
 async fn survey(archive: Archive, source: &ArchiveSource, means: &Means<'_>) -> Result<(Archive, Survey), BuildError> {

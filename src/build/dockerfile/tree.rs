@@ -69,7 +69,7 @@ impl Tree {
         read: impl FnOnce(&mut Entries) -> io::Result<T> + Send + 'static,
     ) -> Result<T, BuildError> {
         let file = At { file: Arc::clone(&self.file), offset: 0, unwanted: self.unwanted.clone() };
-        let mut entries = Entries { tar: BufReader::with_capacity(READ_BYTES, file), left_bytes: 0 };
+        let mut entries = Entries { tar: BufReader::with_capacity(READ_BYTES, file), left_bytes: 0, content_bytes: 0 };
         let reading = spawn_blocking(move || read(&mut entries));
         reading.await.map_err(|panicked| unkept(io::Error::other(panicked)))?.map_err(unkept)
     }
@@ -80,6 +80,8 @@ pub(super) struct Entries {
     tar: BufReader<At>,
     /// Of the last entry's content, with its padding.
     left_bytes: u64,
+    /// Of the last entry's content, without.
+    content_bytes: u64,
 }
 
 impl Entries {
@@ -97,6 +99,7 @@ impl Entries {
         let entry = read_entry(&mut self.tar)?;
         if let Some(RawEntry { kind: Kind::File { size_bytes, .. }, .. }) = &entry {
             self.left_bytes = size_bytes.next_multiple_of(BLOCK_BYTES as u64);
+            self.content_bytes = *size_bytes;
         }
         Ok(entry)
     }
@@ -109,7 +112,7 @@ impl Entries {
 
     /// The last entry's content, at most so much of it. To be asked for once.
     pub(super) fn content(&mut self, size_bytes: u64) -> impl Read {
-        Content { most: size_bytes.min(self.left_bytes), entries: self }
+        Content { most: size_bytes.min(self.content_bytes), entries: self }
     }
 }
 

@@ -54,7 +54,10 @@ impl Drop for Names {
                 Ok(Ok(())) => {}
                 Ok(Err::<_, crate::docker::DockerError>(error)) => {
                     let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "a build's images are still named in the Docker Engine; the next start takes them away");
+                    tracing::warn!(
+                        error,
+                        "a build's images are still named in the Docker Engine; the next start takes them away"
+                    );
                 }
                 Err(_) => tracing::warn!("the Docker Engine does not answer: a build's images are still named in it"),
             }

@@ -21,7 +21,9 @@ fn diff_id(layer: &[u8]) -> Digest {
 fn config(layers: &[&[u8]]) -> String {
     let ids: Vec<_> = layers.iter().map(|layer| format!("\"{}\"", diff_id(layer))).collect();
     let ids = ids.join(",");
-    format!(r#"{{"architecture":"amd64","os":"linux","config":{{"Cmd":["/serve"]}},"rootfs":{{"type":"layers","diff_ids":[{ids}]}}}}"#)
+    format!(
+        r#"{{"architecture":"amd64","os":"linux","config":{{"Cmd":["/serve"]}},"rootfs":{{"type":"layers","diff_ids":[{ids}]}}}}"#
+    )
 }
 
 fn keep_in_memory(archive: &[u8], most_bytes: u64) -> Result<(tempfile::TempDir, KeptImage), KeepError> {
@@ -35,7 +37,9 @@ fn keep_in_memory(archive: &[u8], most_bytes: u64) -> Result<(tempfile::TempDir,
 fn archive(layer: &[u8], config: &str, layers: &str) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     let list = format!(r#"[{{"Config":"c.json","RepoTags":["a:b"],"Layers":[{layers}]}}]"#);
-    for (path, content) in [("1/VERSION", b"1.0".as_slice()), ("1/json", b"{}"), ("1/layer.tar", layer), ("c.json", config.as_bytes())] {
+    for (path, content) in
+        [("1/VERSION", b"1.0".as_slice()), ("1/json", b"{}"), ("1/layer.tar", layer), ("c.json", config.as_bytes())]
+    {
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);
         header.set_mode(0o644);
@@ -80,7 +84,6 @@ fn an_engine_that_keeps_layers_compressed_gives_the_same_image() {
     let (_two, packed) = keep_in_memory(&archive(&compressed, &config, list), u64::MAX).unwrap();
     assert_eq!(plain.digest, packed.digest);
 }
-
 
 #[test]
 fn an_empty_layer_and_none_at_all_are_images_too() {

@@ -3,6 +3,7 @@
 //! of webhooks (`receiver`), the servers of add-ons (`servers`), and whole transcripts made comparable (`normalise`).
 
 mod daemon;
+mod docker;
 mod gated;
 mod heroku;
 mod namespaces;
@@ -16,6 +17,7 @@ mod work_tree;
 use std::path::PathBuf;
 
 pub(crate) use daemon::{Daemon, User, run};
+pub(crate) use docker::Docker;
 pub(crate) use gated::{Gated, until};
 pub(crate) use heroku::Heroku;
 pub(crate) use namespaces::run_again_in;
