@@ -81,7 +81,7 @@ fn import_base(docker: &Docker) {
     let current: Value = serde_json::from_slice(&std::fs::read(stack.join("current.json")).unwrap()).unwrap();
     let root = stack.join(current["digest"].as_str().unwrap().trim_start_matches("sha256:")).join("run");
     let files = "usr/bin/sh usr/bin/sleep usr/bin/cat usr/lib*/ld-linux* usr/lib/*-linux-gnu/libc.so.6";
-    let script = format!("cd \"$1\" && tar -ch --transform 's,^usr/,,' $(ls -d {files} 2>/dev/null)");
+    let script = format!("cd \"$1\" && tar -ch --owner=0 --group=0 --transform 's,^usr/,,' $(ls -d {files} 2>/dev/null)");
     let mut tar = std::process::Command::new("sh").args(["-c", &script, "sh"]).arg(root).stdout(Stdio::piped()).spawn().unwrap();
     let mut import = docker.command(&["import", "-", BASE]);
     assert!(import.stdin(tar.stdout.take().unwrap()).stdout(Stdio::null()).status().unwrap().success());
