@@ -47,15 +47,12 @@ pub(super) fn keep_layer(content: &mut impl BufRead, store: &Store) -> io::Resul
 fn compress(content: &mut impl Read, store: &Store) -> io::Result<Layer> {
     // No time and no name, so that nothing in it depends on when it is written.
     let mut gzip = GzBuilder::new().write(BufWriter::with_capacity(PIECE_BYTES, store.writer()?), LEVEL);
-    let (mut hasher, mut piece) = (Sha256::new(), vec![0; PIECE_BYTES]);
-    loop {
-        match content.read(&mut piece)? {
-            0 => break,
-            read => {
-                hasher.update(&piece[..read]);
-                gzip.write_all(&piece[..read])?;
-            }
-        }
+    let (mut hasher, mut piece) = (Sha256::new(), Vec::with_capacity(PIECE_BYTES));
+    // In whole pieces, however the content comes: where its input is cut shows in what the compressor gives.
+    while content.take(PIECE_BYTES as u64).read_to_end(&mut piece)? > 0 {
+        hasher.update(&piece);
+        gzip.write_all(&piece)?;
+        piece.clear();
     }
     let writer = gzip.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
     let (digest, size_bytes) = writer.finish()?;
