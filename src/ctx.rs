@@ -12,6 +12,7 @@ use crate::auth::Rates;
 use crate::config::Config;
 use crate::db::Db;
 use crate::deploy::{Builds, Dynos, TestRuns};
+use crate::docker::Docker;
 use crate::engine::Engine;
 use crate::git::Repo;
 use crate::image::Roots;
@@ -28,6 +29,8 @@ pub struct Ctx {
     /// What images are signed with.
     pub signing_key: SigningKey,
     pub engine: Engine,
+    /// What builds images.
+    pub docker: Docker,
     /// The images that are unpacked.
     pub roots: Roots,
     /// How often whom has knocked.

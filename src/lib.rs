@@ -35,6 +35,7 @@ pub mod stack;
 
 // Ground: the world, wrapped.
 pub mod db;
+pub mod docker;
 pub mod engine;
 pub mod fetch;
 pub mod git;

@@ -151,6 +151,7 @@ mod tests {
         let signer = Signer::new(Db::open(dir.path()).await.unwrap().cipher(), time::OffsetDateTime::UNIX_EPOCH);
         let place = PlaceArgs { data_dir: Some(dir.path().into()), ..PlaceArgs::default() };
         let args = ServeArgs {
+            docker_host: None,
             place,
             http_listen: Some(http.parse().unwrap()),
             ssh_listen: Some("0.0.0.0:2222".parse().unwrap()),

@@ -3,16 +3,20 @@
 //! In the order of a build: `source` and `archive` (the tree, less what `.slugignore` names), `env_dir` (config vars as files),
 //! `cache` (what the last good build left), `select` and `detect` (which buildpacks), `compile`, and
 //! `process_types`. `script` runs one script of a buildpack; `builtin` holds the buildpacks that come with hoist.
+//!
+//! `dockerfile` is the other road: from a source tree to images, as heroku.yml says. `silence` is on both.
 
 mod archive;
 pub mod builtin;
 mod cache;
 mod compile;
 mod detect;
+mod dockerfile;
 mod env_dir;
 mod process_types;
 mod script;
 mod select;
+mod silence;
 mod source;
 
 use std::sync::{Mutex, PoisonError};
@@ -20,16 +24,18 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use crate::docker::DockerError;
 use crate::engine::{EngineError, Environment, Exit};
 use crate::fetch::FetchError;
 use crate::git::ReadError;
-use crate::model::{AppId, BuildpackRef, Invalid, StackName};
+use crate::model::{AppId, BuildpackRef, DockerfilePath, Invalid, ProcessType, StackName};
 use crate::transcript::Transcript;
 
-pub use archive::{ArchiveError, ArchiveSource, Origin, keep_archive, read_app_json};
+pub use archive::{ArchiveError, ArchiveSource, ManifestFiles, Origin, keep_archive, read_manifest_files};
 pub use cache::{restore_cache, save_cache};
 pub use compile::{Compiled, compile, test_command, test_compile};
 pub use detect::Detected;
+pub use dockerfile::{ImagesBuild, Tree, read_heroku_yml};
 pub use env_dir::put_env_dir;
 pub use process_types::discover_process_types;
 pub use select::select;
@@ -87,7 +93,7 @@ impl Build<'_> {
     }
 }
 
-/// Why a build ended without an app. All but the last two are the pusher's to mend.
+/// Why a build ended without an app. All but the last two, and what a Docker Engine fails in, are the pusher's to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     #[error("the source can't be exported: {0}")]
@@ -112,6 +118,24 @@ pub enum BuildError {
     Release { buildpack: BuildpackRef, why: String },
     #[error(transparent)]
     Procfile(Invalid),
+    #[error("there is no heroku.yml")]
+    NoHerokuYml,
+    #[error("heroku.yml: {0}")]
+    HerokuYml(Invalid),
+    #[error("heroku.yml: build.docker.{image}: there is no {path}")]
+    NoDockerfile { image: ProcessType, path: DockerfilePath },
+    #[error("{path} can't be read: {why}")]
+    Dockerignore { path: String, why: String },
+    #[error("the image of {image} can't be built: {error}")]
+    Docker {
+        image: ProcessType,
+        #[source]
+        error: DockerError,
+    },
+    #[error("the image of {0} was not built in time")]
+    ImageTime(ProcessType),
+    #[error("the source did not come in time")]
+    SourceTime,
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error("{what}")]

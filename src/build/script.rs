@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::silence::with_silence_notes;
 use super::{Build, BuildError};
 use crate::engine::{CA_BUNDLE, CA_VARIABLES, Command, EngineError, Exit, Stream};
 
@@ -35,7 +36,7 @@ impl Build<'_> {
         // One pipe for both: of two, nobody could tell what was written first.
         command.argv.splice(0..0, ["sh", "-c", r#"exec "$0" "$@" 2>&1"#].map(str::to_owned));
         let run = self.environment.run(command, |_, piece| self.transcript.output(piece));
-        let exit = self.with_silence_notes(run).await;
+        let exit = with_silence_notes(self.transcript, self.silence, run).await;
         self.transcript.end_line();
         exit
     }
@@ -110,21 +111,5 @@ impl Build<'_> {
 
     fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
-    }
-
-    /// Prints a note whenever the build has been silent for too long: nothing hangs in silence.
-    async fn with_silence_notes<T>(&self, work: impl Future<Output = T>) -> T {
-        tokio::pin!(work);
-        loop {
-            let wait = self.silence.saturating_sub(self.transcript.silence());
-            tokio::select! {
-                result = &mut work => return result,
-                () = tokio::time::sleep(wait) => {}
-            }
-            if self.transcript.silence() >= self.silence {
-                let text = format!("No output for {} minutes; the build is still running.", self.silence.as_secs().div_ceil(60));
-                self.transcript.detail(&text);
-            }
-        }
     }
 }

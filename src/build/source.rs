@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use tokio::io::DuplexStream;
 
-use super::archive::{ArchiveSource, put_archive};
+use super::archive::{ArchiveSource, export_archive};
 use super::{Build, BuildError};
 use crate::fetch;
 use crate::git::{Quarantine, Repo};
 use crate::model::{CommitId, SourceBlob, SourceVersion};
 use crate::store::Store;
+use crate::transcript::Transcript;
 
 /// The largest `.slugignore` that is read, in bytes.
 pub(super) const MAX_SLUGIGNORE: u64 = 64 * 1024;
@@ -78,26 +80,52 @@ impl Source {
     }
 }
 
+/// Which of a source's files are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeaveOut {
+    /// What `.slugignore` names.
+    Slugignored,
+    Nothing,
+}
+
 /// Puts the source into `BUILD_DIR`. `.slugignore` applies before any pack runs (conventions 3.7).
 pub async fn put_source(build: &Build<'_>, source: &Source, means: &Means<'_>) -> Result<(), BuildError> {
-    let ignored_files = match source {
-        Source::Git(git) => put_commit(build, git).await?,
-        Source::Archive(archive) => put_archive(build, archive, means).await?,
-    };
+    let put = async |tar| Ok(build.environment.put_in(&build.dir, tar).await?);
+    let ignored_files = export_source(source, means, build.transcript, LeaveOut::Slugignored, put).await?;
     if ignored_files > 0 {
         build.transcript.section(&format!("Deleting {ignored_files} files matching .slugignore patterns."));
     }
     Ok(())
 }
 
-/// Puts a commit's tree into `BUILD_DIR`; returns how many files were ignored.
-async fn put_commit(build: &Build<'_>, source: &GitSource) -> Result<u64, BuildError> {
+/// Has `put` take the source's tree as a tar; returns how many files were left out.
+pub(super) async fn export_source(
+    source: &Source,
+    means: &Means<'_>,
+    transcript: &Transcript,
+    leave_out: LeaveOut,
+    put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
+) -> Result<u64, BuildError> {
+    match source {
+        Source::Git(git) => export_commit(git, leave_out, put).await,
+        Source::Archive(archive) => export_archive(archive, means, transcript, leave_out, put).await,
+    }
+}
+
+async fn export_commit(
+    source: &GitSource,
+    leave_out: LeaveOut,
+    put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
+) -> Result<u64, BuildError> {
     let quarantine = source.quarantine.as_deref();
-    let slugignore = source.repo.read_file(quarantine, &source.commit, ".slugignore", MAX_SLUGIGNORE).await?;
+    let slugignore = match leave_out {
+        LeaveOut::Slugignored => source.repo.read_file(quarantine, &source.commit, ".slugignore", MAX_SLUGIGNORE).await?,
+        LeaveOut::Nothing => None,
+    };
     let ignore = slugignore.as_deref().map_or_else(|| Ok(Gitignore::empty()), parse_slugignore)?;
     let (writer, reader) = tokio::io::duplex(PIPE_BYTES);
     let export = source.repo.export(quarantine, &source.commit, &ignore, writer);
-    let (exported, put) = tokio::join!(export, build.environment.put_in(&build.dir, reader));
+    let (exported, put) = tokio::join!(export, put(reader));
     let exported = exported?;
     put?;
     if !exported.submodules.is_empty() {

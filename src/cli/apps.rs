@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use super::checkout::Checkout;
 use super::client::Client;
 use super::error::CliError;
+use super::heroku_yml;
 use super::output::{self, Action, print, print_json};
 use super::target::{Target, app_path};
 use crate::api::types::{
@@ -49,6 +50,9 @@ pub(super) struct Create {
     /// Stack to create the app on
     #[arg(short, long)]
     stack: Option<String>,
+    /// Create the app on the stack `container`, with the add-ons and config vars of heroku.yml's section `setup`
+    #[arg(short, long, conflicts_with_all = ["stack", "buildpack"])]
+    manifest: bool,
     /// Git remote to create
     #[arg(short, long, default_value = "hoist")]
     remote: String,
@@ -133,9 +137,14 @@ fn list(client: &Client, args: &List) -> Result<(), CliError> {
 }
 
 fn create(client: &Client, args: &Create) -> Result<(), CliError> {
+    let setup = args.manifest.then(heroku_yml::read).transpose()?;
+    let stack = if args.manifest { Some("container".to_owned()) } else { args.stack.clone() };
     let action = Action::start(&format!("Creating {}", args.app.as_deref().unwrap_or("app")));
-    let app: App = client.post("/apps", &NewApp { name: args.app.clone(), stack: args.stack.clone() })?;
+    let app: App = client.post("/apps", &NewApp { name: args.app.clone(), stack })?;
     action.done_with(if args.app.is_none() { &app.name } else { "" });
+    if let Some(setup) = &setup {
+        heroku_yml::apply(client, &app.name, setup)?;
+    }
     if let Some(buildpack) = &args.buildpack {
         let action = Action::start(&format!("Setting buildpack to {buildpack}"));
         let updates = BuildpackUpdates { updates: vec![BuildpackUpdate { buildpack: Some(buildpack.clone()) }] };

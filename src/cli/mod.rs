@@ -53,6 +53,7 @@ mod client;
 mod error;
 mod export;
 mod head;
+mod heroku_yml;
 mod images;
 mod nearest;
 mod netrc;

@@ -4,6 +4,7 @@
 
 mod addons;
 mod client;
+mod docker;
 mod network;
 mod webhooks;
 
@@ -16,6 +17,7 @@ use crate::model::{Limits, StackName};
 
 pub use addons::Addons;
 pub use client::{Client, is_ci, terminal_kind};
+pub use docker::{Docker, DockerBuilder, DockerHost, DockerPull};
 pub use network::Network;
 pub use webhooks::{History, Webhooks};
 
@@ -62,6 +64,9 @@ pub struct ServeArgs {
     /// URL under which users reach the HTTP door [default: http://HTTP_LISTEN]
     #[arg(long, env = "HOIST_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
+    /// Socket of the Docker Engine that builds images [default: unix:///var/run/docker.sock]
+    #[arg(long, env = "HOIST_DOCKER_HOST", value_name = "URL")]
+    pub docker_host: Option<DockerHost>,
 }
 
 /// `hoist.toml`. Unknown keys are refused.
@@ -89,6 +94,8 @@ pub struct File {
     pub tls: Option<Tls>,
     /// `[network]`: what builds and webhooks may reach.
     pub network: Network,
+    /// `[docker]`: what builds images.
+    pub docker: Docker,
     /// `[webhooks]`: how deliveries are made.
     pub webhooks: Webhooks,
     /// `[history]`: how long it is known what has happened.
@@ -121,6 +128,7 @@ pub struct Config {
     pub create_on_push: bool,
     pub tls: Option<Tls>,
     pub network: Network,
+    pub docker: Docker,
     pub webhooks: Webhooks,
     pub history: History,
     pub addons: Addons,
@@ -157,6 +165,7 @@ impl Config {
             create_on_push: file.create_on_push.unwrap_or(true),
             tls: file.tls,
             network: file.network,
+            docker: Docker { host: args.docker_host.clone().or(file.docker.host), ..file.docker },
             webhooks: file.webhooks,
             history: file.history,
             addons: file.addons.or_environment(),

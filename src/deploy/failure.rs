@@ -2,15 +2,17 @@
 //! seen, what to do (conventions 3.3). Who has not got so far hears from the door (`transport/`) or, if what they sent
 //! is not understood, from `git/`.
 
+mod image;
 mod source;
 
 use std::time::Duration;
 
 use crate::build::{BuildError, builtin};
 use crate::db::DbError;
+use crate::docker::DockerError;
 use crate::engine::{EngineError, Exit};
 use crate::git::ReadError;
-use crate::image::UnusableImage;
+use crate::image::{KeepError, UnusableImage};
 use crate::model::{BuildId, BuildStatus, Email, Limits, RefName};
 use crate::release::ReleaseError;
 use crate::slug::PackError;
@@ -37,8 +39,6 @@ pub enum Failure {
     AlreadyDeployed,
 
     // In a build.
-    #[error("the app's stack is container, and there is no heroku.yml that could be built")]
-    NoManifest,
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error(transparent)]
@@ -51,6 +51,10 @@ pub enum Failure {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Image(#[from] UnusableImage),
+    #[error(transparent)]
+    Docker(#[from] DockerError),
+    #[error(transparent)]
+    Keep(#[from] KeepError),
     #[error(transparent)]
     Db(#[from] DbError),
     #[error("{what}")]
@@ -71,6 +75,8 @@ impl Failure {
     pub fn is_hoists_fault(&self) -> bool {
         match self {
             Self::Build(BuildError::Export(error)) => !error.is_pushers_fault(),
+            Self::Build(BuildError::Docker { error, .. }) | Self::Docker(error) => !matches!(error, DockerError::Step(_)),
+            Self::Keep(error) => !matches!(error, KeepError::TooLarge { .. }),
             Self::Build(error) => matches!(error, BuildError::Engine(_) | BuildError::Io { .. }),
             Self::Slug(error) => matches!(error, PackError::Read(_) | PackError::Store(_)),
             Self::Release(error) => matches!(error, ReleaseError::Db(_)),
@@ -78,7 +84,6 @@ impl Failure {
             | Self::TwoDeploys
             | Self::NotADeployBranch(_)
             | Self::QueueFull(_)
-            | Self::NoManifest
             | Self::Superseded { .. }
             | Self::AlreadyDeployed
             | Self::Cancelled
@@ -133,13 +138,22 @@ impl Failure {
 
     /// Whether `Push failed` would add nothing.
     fn stands_alone(&self) -> bool {
-        matches!(self, Self::DeployBranchDeleted(_) | Self::TwoDeploys | Self::NotADeployBranch(_) | Self::AlreadyDeployed)
+        matches!(
+            self,
+            Self::DeployBranchDeleted(_)
+                | Self::TwoDeploys
+                | Self::NotADeployBranch(_)
+                | Self::AlreadyDeployed
+                | Self::Build(BuildError::NoHerokuYml | BuildError::HerokuYml(_))
+        )
     }
 
     fn platform_words(&self) -> String {
         let words = match self {
             // Says what whoever runs hoist has to do.
             Self::Stack(error) => return error.to_string(),
+            Self::Build(BuildError::Docker { error, .. }) | Self::Docker(error) => return image::engine_words(error),
+            Self::Keep(_) => "the image could not be taken over from the Docker Engine",
             Self::Slug(_) => "slug archive could not be created",
             Self::Stopped => "hoist is being stopped",
             Self::Engine(_) | Self::Build(BuildError::Engine(_)) => "the build environment failed",
@@ -170,12 +184,6 @@ impl Failure {
                 warning(&format!("Too many builds of this app are waiting already: at most {most} may.")),
                 warning("Wait until some of them have ended (`hoist builds` lists them), then push again."),
             ],
-            // Heroku's own sentences, as far as they fit.
-            Self::NoManifest => vec![
-                warning("Your app does not include a heroku.yml build manifest, or hoist can't build it here."),
-                warning("Push images and release them: `hoist container:push web`, then `hoist container:release web`."),
-                warning("Or change your stack by running: 'hoist stack:set debian-12', and push again."),
-            ],
             Self::Superseded { name, by } => vec![
                 warning(&format!("{name} was moved by {by} since this push began.")),
                 warning("This push was not built. Fetch, merge, and push again."),
@@ -190,6 +198,7 @@ impl Failure {
             Self::CancelledBy(email) => vec![warning(&format!("The build was cancelled by {email}. Nothing was released."))],
             Self::Build(error) => build_words(error, limits),
             Self::Slug(error) => slug_words(error, limits),
+            Self::Keep(_) => image::size_words(limits),
             Self::Release(error @ ReleaseError::Stale { .. }) => {
                 vec![warning(&format!("{error} since this push began. Fetch, merge, and push again."))]
             }
@@ -197,7 +206,14 @@ impl Failure {
                 warning(&format!("The push's config can't be set: {error}.")),
                 warning("Mend the `-o config:KEY=VALUE` and push again."),
             ],
-            Self::Stack(_) | Self::Engine(_) | Self::Image(_) | Self::Db(_) | Self::Io { .. } | Self::Lost(_) | Self::Stopped => {
+            Self::Stack(_)
+            | Self::Engine(_)
+            | Self::Docker(_)
+            | Self::Image(_)
+            | Self::Db(_)
+            | Self::Io { .. }
+            | Self::Lost(_)
+            | Self::Stopped => {
                 vec![warning(&self.platform_words())]
             }
         }
@@ -231,6 +247,13 @@ fn build_words(error: &BuildError, limits: &Limits) -> Vec<String> {
             warning(&format!("There is no buildpack {buildpack}.")),
             warning(&format!("hoist comes with: {}.", builtin::names().join(", "))),
         ],
+        BuildError::NoHerokuYml
+        | BuildError::HerokuYml(_)
+        | BuildError::NoDockerfile { .. }
+        | BuildError::Dockerignore { .. }
+        | BuildError::Docker { .. }
+        | BuildError::ImageTime(_)
+        | BuildError::SourceTime => image::build_words(error, limits),
         BuildError::Archive(error) => source::archive_words(error, limits),
         BuildError::Fetch(error) => source::fetch_words(error, limits),
         BuildError::Submodules(paths) => vec![

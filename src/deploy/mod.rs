@@ -1,6 +1,7 @@
 //! The spine: from a pushed commit, or an archive, to a recorded release.
 //!
-//! `submit` records a build and starts it; `run` below is the build itself, one step a line. `queue` keeps the
+//! `submit` records a build and starts it; `run` below is the build itself, one step a line, or `container` where images are
+//! built. `queue` keeps the
 //! builds of one app in order and those of all apps within the host's means; `site` is where one runs; `failure` holds
 //! every reason for which a push is refused, before its build and in it, and the words; `cancel` stops one; `archive` keeps the log; `recover` is what a start
 //! after a crash does.
@@ -18,6 +19,7 @@ mod addons;
 mod app_log;
 mod archive;
 mod cancel;
+mod container;
 mod dynos;
 mod failure;
 mod image_blobs;
@@ -46,7 +48,8 @@ use crate::build::{self, Build};
 use crate::ctx::Ctx;
 use crate::engine::{Environment, Spec};
 use crate::fetch;
-use crate::model::{BuildId, ConfigVars, Digest, ProcessTypes, Slug, SlugId};
+use crate::model::{Artifact, BuildId, ConfigVars, Digest, ProcessTypes, Slug, SlugId};
+use crate::release::NewManifest;
 use crate::slug::{self, Packed};
 use crate::stack::{self, Stack};
 use crate::transcript::{Transcript, size};
@@ -79,7 +82,9 @@ const FETCH_TIME: Duration = Duration::from_mins(5);
 /// What a build gives: everything that the release needs.
 #[derive(Debug)]
 struct Built {
-    slug: Slug,
+    artifact: Artifact,
+    /// What an image is made of.
+    manifests: Vec<NewManifest>,
     cache: Option<Digest>,
 }
 
@@ -93,8 +98,7 @@ async fn run(
     slot: OwnedSemaphorePermit,
 ) -> Result<Built, Failure> {
     if request.app.stack.is_container() {
-        // Where the images of a heroku.yml are to be built.
-        return Err(Failure::NoManifest);
+        return Box::pin(container::run(ctx, id, request, transcript, slot)).await;
     }
     let stack = stack::find(&ctx.config.stacks_dir, &request.app.stack)?;
     transcript.section(&format!("Building on the {} stack", stack.name));
@@ -123,7 +127,8 @@ async fn build_and_pack(
     let types = build::discover_process_types(build, &compiled).await?;
     let save_cache = async { Ok(build::save_cache(build, &ctx.store).await?) };
     let (packed, cache) = tokio::try_join!(pack(ctx, build), save_cache)?;
-    Ok(Built { slug: new_slug(ctx, request, stack, &packed, types, compiled.language), cache })
+    let slug = new_slug(ctx, request, stack, &packed, types, compiled.language);
+    Ok(Built { artifact: Artifact::Slug(slug), manifests: Vec::new(), cache })
 }
 
 async fn pack(ctx: &Ctx, build: &Build<'_>) -> Result<Packed, Failure> {

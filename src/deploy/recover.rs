@@ -1,5 +1,7 @@
 //! What a start does about the last stop, which may have been a crash: the same thing either way.
 
+use std::time::Duration;
+
 use super::addons::keep_settling;
 use super::app_log;
 use super::archive::{self, ArchiveError, LogOf};
@@ -11,6 +13,9 @@ use crate::db::{self, DbError};
 use crate::model::{AppId, BuildStatus, DynoId, Release, TestRun, TestRunEnd, TestRunStatus};
 use crate::release::settle_phase;
 use crate::transcript::{Redactor, Transcript};
+
+/// For the Docker Engine, while nobody is served yet.
+const SWEEP_TIME: Duration = Duration::from_secs(10);
 
 /// Ends every build, release command, one-off command, setup and test run that was cut off, keeps the logs that were not
 /// archived yet, and sweeps what was in quarantine and the logs of destroyed apps. Has the add-ons settled whose change was
@@ -40,6 +45,7 @@ pub async fn recover(ctx: &Ctx) -> Result<(), ArchiveError> {
     keep_logs(ctx).await?;
     sweep_app_logs(ctx).await?;
     sweep_quarantines(ctx).await?;
+    sweep_images(ctx).await;
     // A task: servers of add-ons may be away, which is no reason to refuse pushes.
     keep_settling(ctx);
     Ok(())
@@ -134,6 +140,23 @@ async fn sweep_quarantines(ctx: &Ctx) -> Result<(), ArchiveError> {
         }
     }
     Ok(())
+}
+
+/// Takes away what builds have left in the Docker Engine. One that is away is no reason not to start: it is asked again
+/// at the next.
+async fn sweep_images(ctx: &Ctx) {
+    if !ctx.docker.socket().exists() {
+        return;
+    }
+    match tokio::time::timeout(SWEEP_TIME, ctx.docker.sweep()).await {
+        Ok(Ok(0)) => {}
+        Ok(Ok(names)) => tracing::info!("{names} images of builds that were cut off were still named in the Docker Engine"),
+        Ok(Err(error)) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "the Docker Engine can't be asked what builds have left in it");
+        }
+        Err(_) => tracing::warn!("the Docker Engine does not answer"),
+    }
 }
 
 async fn read_dir(dir: std::path::PathBuf) -> std::io::Result<Option<tokio::fs::ReadDir>> {

@@ -5,6 +5,7 @@
 //! and they serve requests in `git/git-scm.com` issue 1304). Whoever does not want it destroys it.
 
 mod addons;
+mod files;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,8 +22,8 @@ use crate::db::app_setups::{AppSetup, AppSetupEnd};
 use crate::db::formations::Scale;
 use crate::db::{self, DbError};
 use crate::model::{
-    Account, App, AppJson, AppName, AppSetupId, BuildpackRef, ConfigKey, DynoSize, EnvironmentName, Invalid, Manifest,
-    PushOptions, Secret, StackName,
+    Account, App, AppJson, AppName, AppSetupId, BuildpackRef, ConfigKey, DynoSize, Invalid, Manifest, PushOptions, Secret,
+    StackName,
 };
 use crate::release::{ConfigError, change_config};
 
@@ -117,8 +118,7 @@ async fn carry_out(ctx: &Ctx, id: AppSetupId, app: App, request: SetupRequest) {
 async fn set_up(ctx: &Ctx, id: AppSetupId, app: App, request: SetupRequest) -> Result<Option<String>, SetupFailure> {
     let means = source_means(ctx);
     let source = build::keep_archive(request.source.clone(), &means).await?;
-    let app_json = read(&source, &means).await?;
-    let wanted = app_json.manifest(EnvironmentName::Base);
+    let (app_json, wanted) = files::read(&source, &means, request.stack.as_ref()).await?;
     let config = wanted.config(&request.env, manifest::secret).map_err(SetupFailure::manifest)?;
     let addons = addons::check(ctx, &wanted.addons)?;
     let app = choose_stack(ctx, app, &request, &app_json).await?;
@@ -133,11 +133,6 @@ async fn set_up(ctx: &Ctx, id: AppSetupId, app: App, request: SetupRequest) -> R
     }
     let web_url = ctx.config.app_url.as_ref().map(|url| url.replace("{app}", app.name.as_str()));
     Ok(app_json.resolved_success_url(web_url.as_deref()))
-}
-
-async fn read(source: &ArchiveSource, means: &build::Means<'_>) -> Result<AppJson, SetupFailure> {
-    let missing = || SetupFailure::new("app.json not found: put one into the app's own folder");
-    manifest::read(source, means).await??.ok_or_else(missing)
 }
 
 /// The caller's wish comes before that of app.json.

@@ -15,7 +15,7 @@ use crate::build::Source;
 use crate::ctx::Ctx;
 use crate::db::builds::Outcome;
 use crate::db::{self, DbError};
-use crate::model::{Artifact, BuildId, BuildStatus, ConfigVars, Email, Release};
+use crate::model::{BuildId, BuildStatus, ConfigVars, Email, Release};
 use crate::release::{Deploy, ReleaseError, current_config, release_deploy, release_deploy_strictly};
 use crate::telemetry;
 use crate::transcript::{Follower, Redactor, Transcript};
@@ -243,7 +243,8 @@ async fn release(ctx: &Ctx, request: &Request, entry: &Entry, built: Built) -> R
         app: request.app.id,
         by: request.by.id,
         build: entry.id,
-        artifact: Artifact::Slug(built.slug),
+        artifact: built.artifact,
+        manifests: built.manifests,
         cache: built.cache,
         refs: request.refs.clone(),
         pack: request.pack.clone(),

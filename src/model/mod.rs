@@ -16,6 +16,7 @@ mod push_options;
 
 mod app_json;
 mod buildpack;
+mod heroku_yml;
 mod procfile;
 
 mod addon;
@@ -52,6 +53,7 @@ pub use event::{
     AddonBefore, AddonFacts, AppFacts, AttachmentFacts, Change, CollaboratorFacts, Entity, Event, Facts, FormationFacts,
 };
 pub use git::{CommitId, RefName, is_deploy_branch};
+pub use heroku_yml::{DockerfilePath, HerokuYml, Process, Setup};
 pub use id::{
     AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BlobUploadId, BuildId, CouplingId,
     DeliveryId, DynoId, EventId, OciImageId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId, TestRunId,

@@ -8,11 +8,13 @@ use super::config::{ConfigError, base_config, refuse_attached};
 use super::phase::status_of_new;
 use crate::db::builds::Outcome;
 use crate::db::phases::WaitingRef;
+use crate::db::registry::Place;
+use crate::db::registry::manifests::{Child, StoredManifest};
 use crate::db::releases::NewRelease;
 use crate::db::{self, Connection, Db, DbError};
 use crate::model::{
-    AccountId, AppId, Artifact, BuildId, BuildStatus, CommitId, ConfigChange, ConfigKey, Digest, Invalid, RefName, Release,
-    ReleaseStatus, Secret, StackName,
+    AccountId, AppId, Artifact, BuildId, BuildStatus, CommitId, ConfigChange, ConfigKey, Digest, Invalid, ProcessType, RefName,
+    Release, ReleaseStatus, Secret, StackName, Tag,
 };
 
 /// A ref's move, if it is still where the pusher saw it.
@@ -31,6 +33,16 @@ pub struct Pack {
     pub bytes: u64,
 }
 
+/// A manifest that a build has made for a process type. Its bytes and its blobs' are in the store, and so young that
+/// garbage collection leaves them alone.
+#[derive(Debug, Clone)]
+pub struct NewManifest {
+    pub process_type: ProcessType,
+    pub manifest: StoredManifest,
+    /// Config and layers, with their sizes in bytes.
+    pub blobs: Vec<(Digest, u64)>,
+}
+
 /// Everything that a successful build changes.
 #[derive(Debug)]
 pub struct Deploy {
@@ -38,6 +50,8 @@ pub struct Deploy {
     pub by: AccountId,
     pub build: BuildId,
     pub artifact: Artifact,
+    /// What an image is made of, for the app's repositories.
+    pub manifests: Vec<NewManifest>,
     /// The new build cache, if the build has one.
     pub cache: Option<Digest>,
     pub refs: Vec<RefMove>,
@@ -96,6 +110,9 @@ async fn record_deploy(db: &Db, deploy: Deploy, refs_move: RefsMove) -> Result<R
         move_all(&mut tx, deploy.app, &deploy.refs).await?;
     }
     record_pack(&mut tx, deploy.app, deploy.pack.as_ref(), deploy.at).await?;
+    for new in &deploy.manifests {
+        record_manifest(&mut tx, deploy.app, new, deploy.at).await?;
+    }
     db::artifacts::insert(&mut tx, &deploy.artifact).await?;
     // A stack that was set meanwhile has dropped the cache, and this one is the old stack's.
     if db::apps::get(&mut tx, deploy.app).await?.stack == deploy.artifact.stack() {
@@ -169,6 +186,18 @@ async fn record_pack(tx: &mut Connection, app: AppId, pack: Option<&Pack>, at: O
         Some(pack) => db::packs::insert(tx, app, &pack.name, pack.objects, pack.bytes, at).await,
         None => Ok(()),
     }
+}
+
+/// Puts an image into the app's repository, as if it had been pushed as `latest`: so does Heroku (conventions 3.1).
+async fn record_manifest(tx: &mut Connection, app: AppId, new: &NewManifest, at: OffsetDateTime) -> Result<(), DbError> {
+    let place = Place { app, process_type: new.process_type.clone() };
+    for (digest, size_bytes) in &new.blobs {
+        db::registry::blobs::insert(tx, &place, digest, *size_bytes, at).await?;
+    }
+    let children: Vec<_> = new.blobs.iter().map(|(digest, _)| Child::Blob(*digest)).collect();
+    db::registry::manifests::insert(tx, &place, &new.manifest, &children).await?;
+    let latest: Tag = "latest".parse().expect("a tag");
+    db::registry::tags::set(tx, &place, &latest, &new.manifest.digest).await
 }
 
 /// What was deployed, in a word: a commit, or what an archive's author calls it.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::time::{interval, timeout};
@@ -25,6 +26,7 @@ use crate::config::{self, Config};
 use crate::ctx::Ctx;
 use crate::db::Db;
 use crate::deploy::{self, Builds, Dynos, TestRuns};
+use crate::docker::{self, Docker};
 use crate::engine::{self, Engine};
 use crate::gc;
 use crate::image::of_slug::SigningKey;
@@ -140,6 +142,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
     let store = Store::open(config.data_dir.join("blobs"))?;
     let signing_key = SigningKey::open(&config.data_dir)?;
     let engine = Engine::open(engine_settings(&config, &config.data_dir.join("work"))?)?;
+    let docker = Docker::new(docker_settings(&config));
     let roots = Roots::open(config.data_dir.join("images"), engine.clone(), store.clone(), &config.limits).await?;
     let addons = Addons::open(addon_settings(&config))?;
     let builds = Builds::new(config.limits.concurrent_builds, config.limits.queued_builds_per_app);
@@ -151,6 +154,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
         store,
         signing_key,
         engine,
+        docker,
         roots,
         addons,
         helper,
@@ -202,6 +206,28 @@ async fn launch_webhooks(ctx: Ctx) {
 
 fn allowed_networks(config: &Config) -> Vec<(IpAddr, u8)> {
     config.network.allow.iter().map(|network| (network.address, network.bits)).collect()
+}
+
+/// What the configuration says of the Docker Engine.
+#[must_use]
+pub fn docker_settings(config: &Config) -> docker::Settings {
+    let given = &config.docker;
+    // Stays the same as long as the installation does, and nobody else's has it on this host.
+    let owner = hex::encode(&Sha256::digest(config.data_dir.as_os_str().as_encoded_bytes())[..6]);
+    docker::Settings {
+        socket: given.host.clone().unwrap_or_default().0,
+        owner,
+        builder: given.builder.map(|builder| match builder {
+            config::DockerBuilder::BuildKit => docker::Builder::BuildKit,
+            config::DockerBuilder::Classic => docker::Builder::Classic,
+        }),
+        network: given.network.clone(),
+        cgroup_parent: given.cgroup_parent.clone(),
+        pull: match given.pull {
+            Some(config::DockerPull::Missing) => docker::Pull::Missing,
+            Some(config::DockerPull::Always) | None => docker::Pull::Always,
+        },
+    }
 }
 
 /// What the configuration says of the servers of add-ons.

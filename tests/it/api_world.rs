@@ -12,11 +12,12 @@ use hoist::config::{Config, PlaceArgs, ServeArgs};
 use hoist::ctx::Ctx;
 use hoist::db::Db;
 use hoist::deploy::{Builds, Dynos, TestRuns};
+use hoist::docker::Docker;
 use hoist::engine::{Engine, Kind, Settings};
 use hoist::image::Roots;
 use hoist::image::of_slug::SigningKey;
 use hoist::model::{Account, Limits, Secret};
-use hoist::server::addon_settings;
+use hoist::server::{addon_settings, docker_settings};
 use hoist::store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -74,6 +75,7 @@ impl World {
         let (store, engine) = (Store::open(config.data_dir.join("blobs")).unwrap(), Engine::open(settings).unwrap());
         let images = config.data_dir.join("images");
         let ctx = Ctx {
+            docker: Docker::new(docker_settings(&config)),
             roots: Roots::open(images, engine.clone(), store.clone(), &config.limits).await.unwrap(),
             rates: Rates::new(&config.limits),
             addons: Addons::open(addon_settings(&config)).unwrap(),

@@ -53,6 +53,7 @@ mod stacks_api;
 mod apps;
 mod container_release;
 mod crash;
+mod heroku_yml;
 mod logs;
 mod one_off;
 mod queue;

@@ -12,16 +12,18 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek as _};
 
 use flate2::bufread::MultiGzDecoder;
+use ignore::gitignore::Gitignore;
 use sha2::{Digest as _, Sha256};
-use tokio::io::AsyncSeekExt as _;
+use tokio::io::{AsyncSeekExt as _, DuplexStream};
 use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
 use tokio_util::sync::CancellationToken;
 
-use super::source::{Means, PIPE_BYTES};
-use super::{Build, BuildError};
+use super::BuildError;
+use super::source::{LeaveOut, Means, PIPE_BYTES};
 use crate::fetch::{self, FetchError, Url};
 use crate::model::{Checksum, Digest, SourceBlob};
+use crate::transcript::Transcript;
 use survey::Survey;
 
 const READ_BYTES: usize = 256 * 1024;
@@ -58,24 +60,33 @@ pub enum ArchiveError {
     Empty,
 }
 
-/// Puts the archive's tree into `BUILD_DIR`; returns how many files were ignored.
-pub(super) async fn put_archive(build: &Build<'_>, source: &ArchiveSource, means: &Means<'_>) -> Result<u64, BuildError> {
+/// Has `put` take the archive's tree as a tar; returns how many files were left out.
+pub(super) async fn export_archive(
+    source: &ArchiveSource,
+    means: &Means<'_>,
+    transcript: &Transcript,
+    leave_out: LeaveOut,
+    put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
+) -> Result<u64, BuildError> {
     if let Origin::Url(url) = &source.origin {
-        build.transcript.section(&format!("Fetching source from {}", url.host()));
+        transcript.section(&format!("Fetching source from {}", url.host()));
     }
     let file = open(source, means).await?;
     // Ends the threads' work when the build is dropped.
     let unwanted = CancellationToken::new();
     let _ends_with_this = unwanted.clone().drop_guard();
-    let (archive, survey) = survey(Archive { file, unwanted }, source, means).await?;
+    let (archive, mut survey) = survey(Archive { file, unwanted }, source, means).await?;
+    if leave_out == LeaveOut::Nothing {
+        survey.ignore = Gitignore::empty();
+    }
     let (writer, reader) = tokio::io::duplex(PIPE_BYTES);
     let export = spawn_blocking(move || archive.export(&survey, SyncIoBridge::new(writer)));
-    let (exported, put) = tokio::join!(export, build.environment.put_in(&build.dir, reader));
+    let (exported, put) = tokio::join!(export, put(reader));
     let exported = exported.map_err(|panicked| unreadable(io::Error::other(panicked)))?;
     if let Err(error @ BuildError::Archive(_)) = exported {
         return Err(error);
     }
-    // An environment that takes no more breaks the pipe: its own reason comes first.
+    // A reader that takes no more breaks the pipe: its own reason comes first.
     put?;
     exported
 }
@@ -91,14 +102,20 @@ pub async fn keep_archive(source: ArchiveSource, means: &Means<'_>) -> Result<Ar
     Ok(ArchiveSource { origin: Origin::Stored(digest), ..source })
 }
 
-/// Checks the whole archive as [`put_archive`] does, and reads the app's `app.json`, no more of it than is understood;
-/// `None` when there is none.
-pub async fn read_app_json(source: &ArchiveSource, means: &Means<'_>) -> Result<Option<Vec<u8>>, BuildError> {
+/// What an app says of itself, as far as an archive has it; no more of each than is understood.
+#[derive(Debug)]
+pub struct ManifestFiles {
+    pub app_json: Option<Vec<u8>>,
+    pub heroku_yml: Option<Vec<u8>>,
+}
+
+/// Checks the whole archive as [`export_archive`] does, and reads the app's manifests.
+pub async fn read_manifest_files(source: &ArchiveSource, means: &Means<'_>) -> Result<ManifestFiles, BuildError> {
     let unwanted = CancellationToken::new();
     let _ends_with_this = unwanted.clone().drop_guard();
     let archive = Archive { file: open(source, means).await?, unwanted };
     let (_, survey) = survey(archive, source, means).await?;
-    Ok(survey.app_json)
+    Ok(ManifestFiles { app_json: survey.app_json, heroku_yml: survey.heroku_yml })
 }
 
 async fn survey(archive: Archive, source: &ArchiveSource, means: &Means<'_>) -> Result<(Archive, Survey), BuildError> {

@@ -11,14 +11,19 @@ use ignore::gitignore::Gitignore;
 use super::super::source::{MAX_SLUGIGNORE, parse_slugignore};
 use super::entry_path::{check_target, parse};
 use super::{ArchiveError, BuildError, Limits, read_error};
-use crate::model::AppJson;
+use crate::model::{AppJson, HerokuYml};
 use crate::tarball::{BLOCK_BYTES, Kind, RawEntry, read_entry};
 
 /// The files of the app's own folder that are read on the way, and how much of each at most: a byte more than is
 /// understood, so that a long one is told from one that fits.
-const WANTED: [(&[u8], u64); 2] = [(b".slugignore", MAX_SLUGIGNORE + 1), (b"app.json", AppJson::MAX_BYTES as u64 + 1)];
+const WANTED: [(&[u8], u64); 3] = [
+    (b".slugignore", MAX_SLUGIGNORE + 1),
+    (b"app.json", AppJson::MAX_BYTES as u64 + 1),
+    (HerokuYml::PATH.as_bytes(), HerokuYml::MAX_BYTES as u64 + 1),
+];
 const SLUGIGNORE: usize = 0;
 const APP_JSON: usize = 1;
+const HEROKU_YML: usize = 2;
 
 /// What the first reading found.
 #[derive(Debug)]
@@ -28,6 +33,7 @@ pub(super) struct Survey {
     pub(super) skipped_names: usize,
     pub(super) ignore: Gitignore,
     pub(super) app_json: Option<Vec<u8>>,
+    pub(super) heroku_yml: Option<Vec<u8>>,
     limits: Limits,
 }
 
@@ -183,8 +189,8 @@ impl Surveyor {
             return Err(BuildError::Slugignore(format!("it is longer than {MAX_SLUGIGNORE} bytes")));
         }
         let ignore = slugignore.map_or_else(|| Ok(Gitignore::empty()), parse_slugignore)?;
-        let (skipped_names, app_json) = (usize::from(begins == Begins::InFolder), wanted[APP_JSON].take());
-        Ok(Survey { skipped_names, ignore, app_json, limits })
+        let (app_json, heroku_yml) = (wanted[APP_JSON].take(), wanted[HEROKU_YML].take());
+        Ok(Survey { skipped_names: usize::from(begins == Begins::InFolder), ignore, app_json, heroku_yml, limits })
     }
 }
 

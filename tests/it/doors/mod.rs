@@ -97,7 +97,7 @@ impl Daemon {
 fn config(data_dir: PathBuf) -> Config {
     let any_port = Some(([127, 0, 0, 1], 0).into());
     let place = PlaceArgs { data_dir: Some(data_dir), engine: Some(Engine::Local), ..PlaceArgs::default() };
-    Config::load(&ServeArgs { place, http_listen: any_port, ssh_listen: any_port, public_url: None }).unwrap()
+    Config::load(&ServeArgs { place, http_listen: any_port, ssh_listen: any_port, public_url: None, docker_host: None }).unwrap()
 }
 
 async fn add_user(server: &Server, email: &str, key: Option<&Path>) -> String {

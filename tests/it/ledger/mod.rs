@@ -80,8 +80,18 @@ pub(crate) async fn deploy(world: &World, user: &User, app: AppId, code: Code<'_
         created_at: at,
     };
     let refs = vec![RefMove { name, old, new: Some(commit) }];
-    let deploy =
-        Deploy { app, by, build, artifact: Artifact::Slug(slug), cache: code.cache, refs, pack: None, config: [].into(), at };
+    let deploy = Deploy {
+        app,
+        by,
+        build,
+        artifact: Artifact::Slug(slug),
+        manifests: Vec::new(),
+        cache: code.cache,
+        refs,
+        pack: None,
+        config: [].into(),
+        at,
+    };
     release_deploy(db, deploy).await.unwrap();
 }
 

@@ -20,6 +20,7 @@ pub(in crate::image::of_slug) fn with_image<T>(take: impl FnOnce(&SlugImage<'_>)
         description: "Deploy 01234567".into(),
         by,
         slug: Some(slug),
+        oci_image: None,
         build: None,
         commit: commit.clone(),
         addons: Vec::new(),

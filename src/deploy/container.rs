@@ -1,0 +1,116 @@
+//! A build on the stack `container`: the images that heroku.yml names, built by a Docker Engine and taken over from it.
+//!
+//! The transcript's lines are Heroku's (conventions 3.1, and transcripts of pushes that users have published).
+
+mod names;
+
+use std::collections::BTreeMap;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Built, Failure, Request, source_means};
+use crate::build::{self, BuildError, ImagesBuild, Tree};
+use crate::ctx::Ctx;
+use crate::db::registry::manifests::StoredManifest;
+use crate::image::{self, KeptImage};
+use crate::model::{Artifact, BuildId, HerokuYml, OciImage, OciImageId, Process, ProcessImage, ProcessType};
+use crate::release::NewManifest;
+use crate::transcript::{Transcript, size};
+use names::Names;
+
+/// Builds and takes over in `slot`. May be dropped at any point: nothing but blobs that nobody refers to is left then, and
+/// for a moment names in the Engine.
+pub(super) async fn run(
+    ctx: &Ctx,
+    id: BuildId,
+    request: &Request,
+    transcript: &Transcript,
+    slot: OwnedSemaphorePermit,
+) -> Result<Built, Failure> {
+    let limits = &ctx.config.limits;
+    let deadline = Instant::now() + limits.build_time;
+    // Before anything else: without an Engine there is no use in fetching a source.
+    ctx.docker.check().await?;
+    transcript.line("=== Fetching app code");
+    let kept = async {
+        let tree = Tree::of(&request.source, &source_means(ctx), transcript).await?;
+        let file = build::read_heroku_yml(&tree).await?;
+        Ok::<_, BuildError>((tree, file))
+    };
+    let (tree, file) = timeout_at(deadline, kept).await.unwrap_or(Err(BuildError::SourceTime))?;
+    let mut names = Names::new(&ctx.docker, &ctx.tasks, slot);
+    let build = ImagesBuild {
+        docker: &ctx.docker,
+        transcript,
+        deadline,
+        silence: limits.build_silence,
+        memory_bytes: limits.build_memory_bytes,
+        cpus: limits.build_cpus,
+    };
+    for (number, (image, dockerfile)) in file.images.iter().enumerate() {
+        transcript.line("");
+        transcript.line(&format!("=== Building {image} ({dockerfile})"));
+        let name = names.add(image, ctx.docker.name(id, number));
+        build.build_image(&tree, &file, image, name).await?;
+    }
+    let mut images = BTreeMap::new();
+    for (image, dockerfile) in &file.images {
+        transcript.line("");
+        transcript.line(&format!("=== Pushing {image} ({dockerfile})"));
+        let keep = keep(ctx, transcript, names.of(image));
+        let kept = timeout_at(deadline, keep).await.unwrap_or_else(|_| Err(BuildError::ImageTime(image.clone()).into()))?;
+        images.insert(image.clone(), kept);
+    }
+    transcript.line("");
+    transcript.section("Launching...");
+    Ok(built(ctx, request, &file, &images))
+}
+
+async fn keep(ctx: &Ctx, transcript: &Transcript, name: &crate::docker::ImageName) -> Result<KeptImage, Failure> {
+    let archive = ctx.docker.save(name).await?;
+    let kept = image::keep_archive(archive, &ctx.store, ctx.config.limits.build_disk_bytes).await?;
+    let layers_bytes = kept.manifest.layers.iter().map(|layer| layer.size_bytes).sum();
+    transcript.line(&format!("{} layers, {}", kept.manifest.layers.len(), size(layers_bytes)));
+    transcript.line(&format!("latest: digest: {} size: {}", kept.digest, kept.size_bytes));
+    Ok(kept)
+}
+
+fn built(ctx: &Ctx, request: &Request, file: &HerokuYml, images: &BTreeMap<ProcessType, KeptImage>) -> Built {
+    let processes = file.processes.iter().map(|(name, process)| (name, process, &images[&process.image]));
+    let image = OciImage {
+        id: OciImageId::new(),
+        app: request.app.id,
+        commit: request.source.commit(),
+        process_types: processes.clone().map(|(name, process, image)| (name.clone(), process_image(process, image))).collect(),
+        created_at: ctx.now(),
+    };
+    // Each process type has a repository of its own, also where two run in one image.
+    let manifests = processes.map(|(name, _, image)| new_manifest(ctx, name, image)).collect();
+    Built { artifact: Artifact::OciImage(image), manifests, cache: None }
+}
+
+fn process_image(process: &Process, image: &KeptImage) -> ProcessImage {
+    ProcessImage {
+        digest: image.digest,
+        image_id: image.image_id,
+        run: process.command.clone(),
+        command: process.command.clone().unwrap_or_else(|| image.config.command()),
+        working_dir: image.config.working_dir.clone(),
+    }
+}
+
+fn new_manifest(ctx: &Ctx, process_type: &ProcessType, image: &KeptImage) -> NewManifest {
+    let manifest = StoredManifest {
+        digest: image.digest,
+        media_type: image.manifest.media_type,
+        size_bytes: image.size_bytes,
+        artifact_type: image.manifest.artifact_type.clone(),
+        subject: None,
+        annotations: BTreeMap::new(),
+        image_id: Some(image.image_id),
+        pushed_at: ctx.now(),
+    };
+    let blobs = image.manifest.children().map(|blob| (blob.digest, blob.size_bytes)).collect();
+    NewManifest { process_type: process_type.clone(), manifest, blobs }
+}

@@ -1,0 +1,120 @@
+//! A Docker Engine, over its API: it builds the images of strangers' Dockerfiles and hands them out.
+//!
+//! In the order of a build: `build` (a context goes in, output and an image come out), `progress` (what BuildKit says, in
+//! lines), `images` (an image's bytes, and its removal).
+//!
+//! What isolates a stranger's `RUN` is the Engine: a container with its default seccomp profile and capabilities, never
+//! privileged, with the network that the configuration names. Base images come from registries, not from what happens to
+//! lie in the Engine ([`Pull::Always`]): other apps' images do.
+
+mod build;
+mod images;
+mod progress;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::errors::Error;
+use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion};
+
+pub use build::{FailedStep, ImageBuild};
+pub use images::ImageName;
+
+/// For questions that the Engine answers at once.
+const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// The first API whose Engine (23.0) takes BuildKit unless it is told otherwise.
+const BUILDKIT_API: ClientVersion = ClientVersion { major_version: 1, minor_version: 42 };
+
+/// Where the Engine is, and how it is to build.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Its unix socket.
+    pub socket: PathBuf,
+    /// What tells this installation's images from others' in the same Engine; part of their names.
+    pub owner: String,
+    /// The Engine's own choice, if none is made: BuildKit from 23.0 on.
+    pub builder: Option<Builder>,
+    /// The network of `RUN`; the Engine's default, if none is named.
+    pub network: Option<String>,
+    /// The cgroup below which `RUN` runs; the Engine's default, if none is named.
+    pub cgroup_parent: Option<String>,
+    pub pull: Pull,
+}
+
+/// What carries a Dockerfile out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Builder {
+    BuildKit,
+    /// What there was before BuildKit. Only this one keeps a memory limit.
+    Classic,
+}
+
+/// When base images are fetched from their registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pull {
+    /// For each build; what has not changed is not transferred again.
+    Always,
+    /// If the Engine does not have it. Any image in the Engine can be built upon then, also another app's.
+    Missing,
+}
+
+/// The Engine. Cheap to clone; connects for each request, so that an Engine that comes and goes is no matter.
+#[derive(Debug, Clone)]
+pub struct Docker(Arc<Settings>);
+
+/// Why the Engine did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DockerError {
+    #[error("no Docker Engine answers at {}", .socket.display())]
+    Unreachable { socket: PathBuf, source: Box<Error> },
+    #[error("the Docker Engine failed")]
+    Engine(#[from] Error),
+    /// The Dockerfile's, in most cases.
+    #[error(transparent)]
+    Step(FailedStep),
+}
+
+impl Docker {
+    /// Does not connect yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self(Arc::new(settings))
+    }
+
+    /// Where the Engine is.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.0.socket
+    }
+
+    /// Asks whether the Engine is there; fails with [`DockerError::Unreachable`] if not.
+    pub async fn check(&self) -> Result<(), DockerError> {
+        self.connect(ANSWER_TIME).await.map(drop)
+    }
+
+    /// A connection that speaks the Engine's version. Answers begin within `time`.
+    async fn connect(&self, time: Duration) -> Result<bollard::Docker, DockerError> {
+        let unreachable = |source| DockerError::Unreachable { socket: self.0.socket.clone(), source: Box::new(source) };
+        let path = self.0.socket.to_string_lossy();
+        let client =
+            bollard::Docker::connect_with_unix(&path, ANSWER_TIME.as_secs(), API_DEFAULT_VERSION).map_err(unreachable)?;
+        let client = client.negotiate_version().await.map_err(unreachable)?;
+        Ok(client.with_timeout(time))
+    }
+
+    fn builder(&self, client: &bollard::Docker) -> Builder {
+        let by_version = if client.client_version() < BUILDKIT_API { Builder::Classic } else { Builder::BuildKit };
+        self.0.builder.unwrap_or(by_version)
+    }
+}
+
+/// Adds parameters to a request's query that bollard has no field for, or one that is too narrow.
+fn with_query(mut request: BollardRequest, more: &str) -> BollardRequest {
+    let uri = request.uri();
+    let joint = if uri.query().is_some() { '&' } else { '?' };
+    let longer = format!("{uri}{joint}{more}");
+    *request.uri_mut() = longer.parse().expect("an URI stays one with more parameters, which are encoded");
+    request
+}
