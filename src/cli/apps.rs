@@ -41,6 +41,7 @@ pub(super) struct List {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(super) struct Create {
     /// Name of the app to create; a random one if none is given
     app: Option<String>,

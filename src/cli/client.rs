@@ -118,14 +118,6 @@ impl Client {
         }
     }
 
-    /// A document of the registry, whose logins and refusals are its own: the answer is as it came.
-    pub(super) fn get_as_registry(&self, path: &str, accept: &str) -> Result<Response<Body>, CliError> {
-        let login = BASE64_STANDARD.encode(format!("_:{}", self.token.expose()));
-        let request = self.agent.get(format!("{}{path}", self.url)).header("accept", accept);
-        let answer = request.header("authorization", format!("Basic {login}")).call();
-        answer.map_err(|error| unreachable(&self.url, &error))
-    }
-
     pub(super) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
         read(&mut self.send(Method::POST, path, None, body)?)
     }

@@ -1,19 +1,16 @@
 //! hoist's registry of images, as the client names it and asks it (OCI Distribution, `/v2/`).
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use ureq::http::{StatusCode, Uri};
+use ureq::http::Uri;
 
 use super::client::Client;
 use super::error::CliError;
-use super::target::encode;
+use super::registry::{self, Manifest};
+use crate::model::{Descriptor, Invalid, ManifestType, Repository};
 
-const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 /// On which images are pushed that are for no platform, such as the provenance that docker's builder adds.
 const UNKNOWN: &str = "unknown";
+/// What the registry answers where there is no image.
+const MISSING: [&str; 2] = ["manifest_unknown", "name_unknown"];
 
 /// The registry at the host that `HOIST_URL` names.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,38 +20,6 @@ pub(super) struct Registry {
     /// Whether it is reached without TLS.
     is_plain: bool,
     is_loopback: bool,
-}
-
-/// What the client reads of a manifest or an index.
-#[derive(Debug, Deserialize)]
-struct Manifest {
-    config: Option<Descriptor>,
-    #[serde(default)]
-    manifests: Vec<Descriptor>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Descriptor {
-    digest: String,
-    platform: Option<Platform>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Platform {
-    os: String,
-}
-
-/// The body of a refusal.
-#[derive(Debug, Deserialize)]
-struct Refusal {
-    errors: Vec<RefusalCause>,
-}
-
-#[derive(Debug, Deserialize)]
-struct RefusalCause {
-    code: String,
-    #[serde(default)]
-    message: String,
 }
 
 impl Registry {
@@ -99,62 +64,37 @@ impl Registry {
 
 /// The id of the image that a tag names: the digest of its config, which is what a release is made from.
 pub(super) fn image_id(client: &Client, app: &str, process_type: &str, tag: &str) -> Result<String, CliError> {
-    let (manifest, _): (Manifest, _) = fetch(client, app, process_type, tag)?;
+    let manifest = fetch(client, app, process_type, tag)?.parsed;
     if let Some(config) = manifest.config {
-        return Ok(config.digest);
+        return Ok(config.digest.to_string());
     }
-    let images = manifest.manifests.iter().filter(|image| image.platform.as_ref().is_none_or(|on| on.os != UNKNOWN));
-    let [image] = images.collect::<Vec<_>>()[..] else {
+    let is_for_a_platform = |image: &&Descriptor| image.platform.as_ref().is_none_or(|on| on.os != UNKNOWN);
+    let [image] = manifest.manifests.iter().filter(is_for_a_platform).collect::<Vec<_>>()[..] else {
         return Err(CliError::User(format!(
             "{app}/{process_type}:{tag} has an image for each of several platforms. Push it for one: docker build --platform \
              linux/amd64 …"
         )));
     };
-    let (manifest, _): (Manifest, _) = fetch(client, app, process_type, &image.digest)?;
-    let config = manifest.config.map(|config| config.digest);
-    config.ok_or_else(|| CliError::User(format!("{app}/{process_type}:{tag} is no image that can be run.")))
+    let config = fetch(client, app, process_type, &image.digest.to_string())?.parsed.config;
+    let config = config.ok_or_else(|| CliError::User(format!("{app}/{process_type}:{tag} is no image that can be run.")))?;
+    Ok(config.digest.to_string())
 }
 
 /// The digest of the manifest that a tag names.
 pub(super) fn manifest_digest(client: &Client, app: &str, process_type: &str, tag: &str) -> Result<String, CliError> {
-    let (_, digest): (Manifest, _) = fetch(client, app, process_type, tag)?;
-    digest.ok_or_else(|| CliError::User("The registry does not say which manifest that is. Is HOIST_URL right?".into()))
+    Ok(fetch(client, app, process_type, tag)?.digest.to_string())
 }
 
-/// A manifest, and the digest that the registry says it has.
-fn fetch<T: DeserializeOwned>(
-    client: &Client,
-    app: &str,
-    process_type: &str,
-    reference: &str,
-) -> Result<(T, Option<String>), CliError> {
-    let accept = [OCI_MANIFEST, DOCKER_MANIFEST, OCI_INDEX, DOCKER_LIST].join(", ");
-    // The colon of a digest may stand in a path as it is.
-    let path = format!("/v2/{}/{}/manifests/{reference}", encode(app), encode(process_type));
-    let mut response = client.get_as_registry(&path, &accept)?;
-    let status = response.status();
-    if !status.is_success() {
-        let refusal = response.body_mut().read_json().ok();
-        return Err(refused(status, refusal, &format!("{app}/{process_type}:{reference}")));
-    }
-    let digest = response.headers().get("docker-content-digest").and_then(|digest| digest.to_str().ok()).map(str::to_owned);
-    let manifest = response.body_mut().read_json();
-    let manifest = manifest.map_err(|error| CliError::User(format!("The registry's answer can't be read: {error}")))?;
-    Ok((manifest, digest))
-}
-
-fn refused(status: StatusCode, refusal: Option<Refusal>, image: &str) -> CliError {
-    let cause = refusal.and_then(|refusal| refusal.errors.into_iter().next());
-    let Some(RefusalCause { code, message }) = cause else {
-        return CliError::User(format!("The registry answered {status}, and not as hoist's does. Is HOIST_URL right?"));
-    };
-    match status {
-        StatusCode::UNAUTHORIZED => CliError::NotLoggedIn(format!("{message} Check HOIST_API_KEY or ~/.netrc.")),
-        StatusCode::NOT_FOUND => CliError::User(format!(
-            "There is no image {image}. Push it with hoist container:push, and look at the app's name and the process type."
+fn fetch(client: &Client, app: &str, process_type: &str, reference: &str) -> Result<Manifest, CliError> {
+    let repository: Repository = format!("{app}/{process_type}").parse().map_err(|Invalid(why)| CliError::User(why))?;
+    let accept = ManifestType::ALL.map(ManifestType::as_str).join(", ");
+    registry::manifest(client, &repository, reference, &accept).map_err(|error| match error {
+        CliError::Api { id, .. } if MISSING.contains(&id.as_str()) => CliError::User(format!(
+            "There is no image {repository}:{reference}. Push it with hoist container:push, and look at the app's name and the \
+             process type."
         )),
-        _ => CliError::Api { id: code.to_lowercase(), message, resource: None },
-    }
+        error => error,
+    })
 }
 
 #[cfg(test)]

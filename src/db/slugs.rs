@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 
 use super::{Connection, DbError, row};
-use crate::model::{AppId, CommitId, ProcessType, ReleaseVersion, Slug, SlugId};
+use crate::model::{AppId, CommitId, Slug, SlugId};
 
 /// Records a slug whose blob is stored already.
 pub async fn insert(db: &mut Connection, slug: &Slug) -> Result<(), DbError> {
@@ -33,15 +33,6 @@ pub async fn is_of_app(db: &mut Connection, id: SlugId, app: AppId) -> Result<bo
     let sql = "SELECT 1 FROM slugs WHERE id = ?1 AND app_id = ?2 UNION ALL
                SELECT 1 FROM releases WHERE slug_id = ?1 AND app_id = ?2 LIMIT 1";
     Ok(sqlx::query(sql).bind(id.to_string()).bind(app.to_string()).fetch_optional(db).await?.is_some())
-}
-
-/// The app's releases whose slug has a process type.
-pub async fn versions_with(db: &mut Connection, app: AppId, process_type: &ProcessType) -> Result<Vec<ReleaseVersion>, DbError> {
-    let sql = "SELECT releases.version FROM releases JOIN slugs ON slugs.id = releases.slug_id
-               WHERE releases.app_id = ? AND EXISTS (SELECT 1 FROM json_each (slugs.process_types) WHERE key = ?)
-               ORDER BY releases.version";
-    let rows = sqlx::query(sql).bind(app.to_string()).bind(process_type.as_str()).fetch_all(db).await?;
-    rows.iter().map(|row| Ok(ReleaseVersion(row::number(row, "version")?))).collect()
 }
 
 /// Gets a slug by its id.

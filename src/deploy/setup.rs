@@ -61,7 +61,7 @@ struct SetupFailure {
     message: String,
     manifest_errors: Vec<String>,
     /// hoist's own fault, to be logged.
-    cause: Option<Failure>,
+    cause: Option<Box<Failure>>,
 }
 
 /// Makes the app, records its setup and starts it. From here on it goes on whatever becomes of the caller, and ends in
@@ -106,7 +106,7 @@ async fn carry_out(ctx: &Ctx, id: AppSetupId, app: App, request: SetupRequest) {
     };
     let outcome = work.await.unwrap_or_else(|error| Err(Failure::Lost(error.to_string()).into()));
     if let Err(SetupFailure { cause: Some(cause), .. }) = &outcome {
-        tracing::error!(setup.id = %id, error = cause as &dyn std::error::Error, "a setup failed for hoist's own reasons");
+        tracing::error!(setup.id = %id, error = &**cause as &dyn std::error::Error, "a setup failed for hoist's own reasons");
     }
     if let Err(error) = record(ctx, id, outcome).await {
         // The next start does: a setup without an end is one that was cut off.
@@ -256,7 +256,7 @@ impl From<Failure> for SetupFailure {
             return Self {
                 message: format!("{message} (hoist's fault, not yours)"),
                 manifest_errors: Vec::new(),
-                cause: Some(failure),
+                cause: Some(Box::new(failure)),
             };
         }
         Self::new(message)

@@ -18,8 +18,7 @@ use crate::db::registry::Place;
 use crate::db::registry::manifests::{self, StoredManifest};
 use crate::db::{self, DbError};
 use crate::image::of_slug::{self, Artifact, BuildOrigin, Origin, Package, SlugImage, StackLayer};
-use crate::image::{self, CURRENT, LATEST, ReleaseTag};
-use crate::model::{App, AppId, Descriptor, Digest, ManifestType, Release, Slug, StackName, Tag};
+use crate::model::{App, Descriptor, ManifestType, Release, Slug, StackName};
 use crate::slug;
 use crate::stack::{self, StackError};
 
@@ -37,37 +36,27 @@ pub enum SlugImageError {
     Store(#[from] io::Error),
 }
 
-/// The manifest that a tag of a repository names. Where it is the ledger's and the release has no image of its own, that of its
-/// slug; `latest`, where nobody has pushed one, is like `current`.
-pub async fn resolve_image_tag(
-    ctx: &Ctx,
-    place: &Place,
-    tag: &Tag,
-    media_type: ManifestType,
-) -> Result<Option<Digest>, SlugImageError> {
-    if let Some(digest) = image::resolve(&ctx.db, place, tag).await? {
-        return Ok(Some(digest));
-    }
-    let release = ReleaseTag::of(tag).or_else(|| (tag.as_str() == LATEST).then_some(ReleaseTag::Current));
-    let Some(release) = release else { return Ok(None) };
-    Ok(slug_image(ctx, place, release, media_type).await?.map(|image| image.digest))
+/// A release with a slug.
+pub(super) struct Of<'a> {
+    pub(super) app: &'a App,
+    pub(super) release: &'a Release,
+    pub(super) slug: &'a Slug,
 }
 
-/// The image of a release's process type, its bytes in the store. `None` when there is no such release, or no slug in it
-/// that has the process type.
-async fn slug_image(
+/// The image of a release's process type, its bytes in the store. `None` when the slug has not that process type.
+pub(super) async fn slug_image(
     ctx: &Ctx,
     place: &Place,
-    tag: ReleaseTag,
+    of: &Of<'_>,
     media_type: ManifestType,
 ) -> Result<Option<StoredManifest>, SlugImageError> {
-    let Some(Found { app, release, slug }) = find(ctx, place.app, tag).await? else { return Ok(None) };
+    let Of { app, release, slug } = *of;
     let process_type = &place.process_type;
     let Some(command) = slug.process_types.get(process_type) else { return Ok(None) };
-    let stack = stack_of(ctx, &slug).await?;
+    let stack = stack_of(ctx, slug).await?;
     let source = ctx.config.public_url.as_ref().map(|url| format!("{url}/{}.git", app.name));
     let source = source.as_deref();
-    let image = SlugImage { app: &app.name, release: &release, slug: &slug, process_type, command, stack: &stack.layer, source };
+    let image = SlugImage { app: &app.name, release, slug, process_type, command, stack: &stack.layer, source };
     let config = image.config();
     let manifest = image.manifest(media_type, &config);
     let subject = of_slug::descriptor_of(media_type.as_str(), &manifest);
@@ -77,37 +66,6 @@ async fn slug_image(
     let mut artifacts = vec![Artifact { manifest, blobs: vec![config], tag: None }];
     artifacts.extend(attachments(ctx, &image, &stack, &subject).await?);
     Ok(Some(keep(ctx, &Kept { place, release: release.id, layer: &stack.layer, artifacts: &artifacts }).await?))
-}
-
-/// The tags that the ledger gives to images of a process type: of each release with a slug that has it, and `current` and
-/// `latest` if it is in the release that runs.
-pub async fn slug_image_tags(ctx: &Ctx, place: &Place) -> Result<Vec<Tag>, DbError> {
-    let versions = db::slugs::versions_with(&mut *ctx.db.read().await?, place.app, &place.process_type).await?;
-    let mut names: Vec<_> = versions.iter().map(ToString::to_string).collect();
-    let current = find(ctx, place.app, ReleaseTag::Current).await?;
-    if current.is_some_and(|found| found.slug.process_types.contains_key(&place.process_type)) {
-        names.extend([CURRENT, LATEST].map(str::to_owned));
-    }
-    Ok(names.iter().map(|name| name.parse().expect("letters and digits")).collect())
-}
-
-/// A release with a slug.
-struct Found {
-    app: App,
-    release: Release,
-    slug: Slug,
-}
-
-async fn find(ctx: &Ctx, app: AppId, tag: ReleaseTag) -> Result<Option<Found>, DbError> {
-    let mut db = ctx.db.read().await?;
-    let release = match tag {
-        ReleaseTag::Version(version) => db::releases::get(&mut db, app, version).await?,
-        ReleaseTag::Current => db::releases::current(&mut db, app).await?,
-    };
-    let Some(release) = release else { return Ok(None) };
-    let Some(slug) = release.slug else { return Ok(None) };
-    let Some(slug) = db::slugs::get(&mut db, slug).await? else { return Ok(None) };
-    Ok(Some(Found { app: db::apps::get(&mut db, app).await?, release, slug }))
 }
 
 /// The stack in use that a slug's image stands on.

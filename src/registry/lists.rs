@@ -48,7 +48,7 @@ pub(super) async fn tags(
     // One more tells whether there is another page.
     let most = u32::try_from(size + 1).expect("a page is small");
     let pushed = image::list_tags(&ctx.db, &within.place, page.last(), most).await?;
-    let mut tags = image::merge_tags(pushed, deploy::slug_image_tags(&ctx, &within.place).await?, page.last());
+    let mut tags = image::merge_tags(pushed, deploy::release_tags(&ctx, &within.place).await?, page.last());
     let path = format!("/v2/{}/tags/list", within.repository);
     let headers = cut(&mut tags, size, |tag| next(&path, size, tag.as_str()));
     let tags: Vec<_> = tags.iter().map(ToString::to_string).collect();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hoist::db::registry::manifests;
 use hoist::db::registry::{Place, tags};
-use hoist::deploy::{open_image_blob, resolve_image_tag, slug_image_tags};
+use hoist::deploy::{open_image_blob, release_tags, resolve_image_tag};
 use hoist::image::of_slug::{SIGNATURE_KEY, verify};
 use hoist::model::{AppId, Digest, ImageManifest, ManifestType};
 use serde_json::{Value, json};
@@ -152,7 +152,7 @@ async fn tags_follow_the_ledger() {
     let none = resolve_image_tag(&made.world.ctx, &made.place("clock"), &tag, ManifestType::OciManifest).await.unwrap();
     assert_eq!(none, None, "a process type that the slug has not");
     let names = async |process_type| {
-        let tags = slug_image_tags(&made.world.ctx, &made.place(process_type)).await.unwrap();
+        let tags = release_tags(&made.world.ctx, &made.place(process_type)).await.unwrap();
         tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(names("worker").await, "v2 v3 current latest");

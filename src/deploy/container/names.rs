@@ -19,30 +19,30 @@ pub(super) struct Names {
     docker: Docker,
     /// Owns that task.
     tasks: TaskTracker,
-    names: BTreeMap<ProcessType, ImageName>,
+    by_image: BTreeMap<ProcessType, ImageName>,
     /// There until this is dropped.
     slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Names {
     pub(super) fn new(docker: &Docker, tasks: &TaskTracker, slot: OwnedSemaphorePermit) -> Self {
-        Self { docker: docker.clone(), tasks: tasks.clone(), names: BTreeMap::new(), slot: Some(slot) }
+        Self { docker: docker.clone(), tasks: tasks.clone(), by_image: BTreeMap::new(), slot: Some(slot) }
     }
 
     /// Notes a name before there is an image of it: from then on it may be there.
     pub(super) fn add(&mut self, image: &ProcessType, name: ImageName) -> &ImageName {
-        self.names.entry(image.clone()).insert_entry(name).into_mut()
+        self.by_image.entry(image.clone()).insert_entry(name).into_mut()
     }
 
     pub(super) fn of(&self, image: &ProcessType) -> &ImageName {
-        &self.names[image]
+        &self.by_image[image]
     }
 }
 
 impl Drop for Names {
     fn drop(&mut self) {
         let (docker, slot) = (self.docker.clone(), self.slot.take());
-        let names: Vec<_> = std::mem::take(&mut self.names).into_values().collect();
+        let names: Vec<_> = std::mem::take(&mut self.by_image).into_values().collect();
         self.tasks.spawn(async move {
             let forget = async {
                 for name in &names {
