@@ -30,8 +30,6 @@ pub(super) async fn run(
 ) -> Result<Built, Failure> {
     let limits = &ctx.config.limits;
     let deadline = Instant::now() + limits.build_time;
-    // Before anything else: without an Engine there is no use in fetching a source.
-    ctx.docker.check().await?;
     transcript.line("=== Fetching app code");
     let kept = async {
         let tree = Tree::of(&request.source, &source_means(ctx), transcript).await?;
@@ -39,6 +37,8 @@ pub(super) async fn run(
         Ok::<_, BuildError>((tree, file))
     };
     let (tree, file) = timeout_at(deadline, kept).await.unwrap_or(Err(BuildError::SourceTime))?;
+    // What the pusher can put right comes first.
+    ctx.docker.check().await?;
     let mut names = Names::new(&ctx.docker, &ctx.tasks, slot);
     let build = ImagesBuild {
         docker: &ctx.docker,

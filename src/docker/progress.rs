@@ -96,8 +96,7 @@ impl Step {
 /// `1.2s`
 fn seconds(vertex: &Vertex) -> String {
     let (Some(from), Some(to)) = (&vertex.started, &vertex.completed) else { return "0.0s".to_owned() };
-    let tenths = (to.seconds - from.seconds) * 10 + i64::from(to.nanos - from.nanos) / 100_000_000;
-    let tenths = tenths.max(0);
+    let tenths = ((to.seconds - from.seconds) * 1_000_000_000 + i64::from(to.nanos - from.nanos)).max(0) / 100_000_000;
     format!("{}.{}s", tenths / 10, tenths % 10)
 }
 

@@ -1,38 +1,37 @@
 //! The composition root: everything is opened, started and stopped here, in this order.
 
 mod lock;
+mod settings;
+mod upkeep;
+
+pub use settings::{addon_settings, docker_settings, engine_settings};
 
 use std::io::Write as _;
-use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
-use tokio::time::{interval, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use crate::addons::{self, Addons};
+use crate::addons::Addons;
 use crate::api;
-use crate::audit;
 use crate::auth::Rates;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::db::Db;
 use crate::deploy::{self, Builds, Dynos, TestRuns};
-use crate::docker::{self, Docker};
-use crate::engine::{self, Engine};
-use crate::gc;
+use crate::docker::Docker;
+use crate::engine::Engine;
+use crate::image::Roots;
 use crate::image::of_slug::SigningKey;
-use crate::image::{self, Roots};
 use crate::launch;
-use crate::model::Secret;
 use crate::registry;
 use crate::store::Store;
 use crate::telemetry;
@@ -40,17 +39,13 @@ use crate::transport::listener::Listener;
 use crate::transport::ssh::HostKeys;
 use crate::transport::{health, http, signing_key, smart_http, ssh, tls};
 use lock::Lock;
+use settings::allowed_networks;
 
 /// How long pushes and builds may go on after SIGTERM.
 const GRACE: Duration = Duration::from_secs(30);
 /// How long they have to end in order once they are killed.
 const KILL_TIME: Duration = Duration::from_secs(10);
 const CLOSE_TIME: Duration = Duration::from_secs(5);
-const TIDY_INTERVAL: Duration = Duration::from_mins(1);
-const UPLOADS_INTERVAL: Duration = Duration::from_hours(1);
-const GARBAGE_INTERVAL: Duration = Duration::from_hours(6);
-const FORGET_INTERVAL: Duration = Duration::from_hours(24);
-
 /// A running daemon.
 pub struct Server {
     ctx: Ctx,
@@ -87,11 +82,8 @@ impl Server {
         let server = Self { http: http.local_addr()?, ssh: ssh.local_addr()?, ctx: ctx.clone(), _lock: lock };
         ctx.tasks.spawn(http::run(http, tls, routes(&ctx), ctx.clone()));
         ctx.tasks.spawn(ssh::run(ssh, keys, ctx.clone()));
-        ctx.tasks.spawn(tidy(ctx.stopping.clone()));
         ctx.tasks.spawn(launch_webhooks(ctx.clone()));
-        ctx.tasks.spawn(forget(ctx.clone()));
-        ctx.tasks.spawn(end_stale_uploads(ctx.clone()));
-        ctx.tasks.spawn(collect_garbage(ctx.clone()));
+        upkeep::start(&ctx);
         info!(http = %server.http, ssh = %server.ssh, data_dir = %ctx.config.data_dir.display(), "hoist has started");
         Ok(server)
     }
@@ -167,20 +159,6 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
     })
 }
 
-/// What the configuration says of the engine, which is to keep its files in `work_dir`.
-pub fn engine_settings(config: &Config, work_dir: &Path) -> anyhow::Result<engine::Settings> {
-    Ok(engine::Settings {
-        kind: match config.engine {
-            config::Engine::Sandbox => engine::Kind::Sandbox,
-            config::Engine::Local => engine::Kind::Local,
-        },
-        helper: std::env::current_exe().context("can't find hoist's own executable")?,
-        work_dir: work_dir.to_path_buf(),
-        ca_bundle: config.network.ca_bundle(),
-        allow_networks: allowed_networks(config),
-    })
-}
-
 /// Delivers what has happened to who asked for it. What a receiver reads is the API's to say.
 async fn launch_webhooks(ctx: Ctx) {
     let webhooks = &ctx.config.webhooks;
@@ -204,45 +182,6 @@ async fn launch_webhooks(ctx: Ctx) {
     launch::launch(launcher, |occasion| async move { api::notification(ctx, &occasion).await }).await;
 }
 
-fn allowed_networks(config: &Config) -> Vec<(IpAddr, u8)> {
-    config.network.allow.iter().map(|network| (network.address, network.bits)).collect()
-}
-
-/// What the configuration says of the Docker Engine.
-#[must_use]
-pub fn docker_settings(config: &Config) -> docker::Settings {
-    let given = &config.docker;
-    // Stays the same as long as the installation does, and nobody else's has it on this host.
-    let owner = hex::encode(&Sha256::digest(config.data_dir.as_os_str().as_encoded_bytes())[..6]);
-    docker::Settings {
-        socket: given.host.clone().unwrap_or_default().0,
-        owner,
-        builder: given.builder.map(|builder| match builder {
-            config::DockerBuilder::BuildKit => docker::Builder::BuildKit,
-            config::DockerBuilder::Classic => docker::Builder::Classic,
-        }),
-        network: given.network.clone(),
-        cgroup_parent: given.cgroup_parent.clone(),
-        pull: match given.pull {
-            Some(config::DockerPull::Missing) => docker::Pull::Missing,
-            Some(config::DockerPull::Always) | None => docker::Pull::Always,
-        },
-    }
-}
-
-/// What the configuration says of the servers of add-ons.
-#[must_use]
-pub fn addon_settings(config: &Config) -> addons::Settings {
-    let server = |url: &Option<Secret>, public_address: &Option<String>| {
-        url.clone().map(|url| addons::Server { url, public_address: public_address.clone() })
-    };
-    let given = &config.addons;
-    addons::Settings {
-        postgresql: server(&given.postgresql_url, &given.postgresql_public_address),
-        redis: server(&given.redis_url, &given.redis_public_address),
-    }
-}
-
 /// Everything that the HTTP door answers.
 fn routes(ctx: &Ctx) -> Router {
     let routes = api::router(ctx.clone())
@@ -251,55 +190,6 @@ fn routes(ctx: &Ctx) -> Router {
         .merge(signing_key::routes(ctx.clone()))
         .merge(registry::routes(ctx.clone()));
     api::with_method_override(routes)
-}
-
-async fn tidy(stopping: CancellationToken) {
-    let mut tick = interval(TIDY_INTERVAL);
-    while stopping.run_until_cancelled(tick.tick()).await.is_some() {
-        telemetry::tidy();
-    }
-}
-
-/// Removes what is too old in the audit trail, at start and once a day.
-async fn forget(ctx: Ctx) {
-    let mut tick = interval(FORGET_INTERVAL);
-    while ctx.stopping.run_until_cancelled(tick.tick()).await.is_some() {
-        let keep = ctx.config.limits.audit_time.try_into().unwrap_or(time::Duration::MAX);
-        match audit::remove_old(&ctx.db, keep, ctx.now()).await {
-            Ok(0) => {}
-            Ok(events) => info!("{events} events of the audit trail were older than is kept"),
-            Err(error) => warn!(error = &error as &dyn std::error::Error, "the audit trail can't be cut"),
-        }
-    }
-}
-
-/// Ends the uploads of images that nobody goes on with, at start and every hour.
-async fn end_stale_uploads(ctx: Ctx) {
-    let mut tick = interval(UPLOADS_INTERVAL);
-    while ctx.stopping.run_until_cancelled(tick.tick()).await.is_some() {
-        match image::end_stale_uploads(&ctx.db, &ctx.store, ctx.config.limits.image_upload_time, ctx.now()).await {
-            Ok(0) => {}
-            Ok(uploads) => info!("{uploads} uploads of images were given up"),
-            Err(error) => warn!(error = &error as &dyn std::error::Error, "uploads that were given up can't be removed"),
-        }
-    }
-}
-
-/// Removes what nothing refers to any more, at start and every so often. Cut off at a stop: the next time goes on.
-async fn collect_garbage(ctx: Ctx) {
-    let mut tick = interval(GARBAGE_INTERVAL);
-    while ctx.stopping.run_until_cancelled(tick.tick()).await.is_some() {
-        let collection = gc::collect(&ctx.db, &ctx.store, ctx.config.limits.garbage_time, ctx.now());
-        match ctx.stopping.run_until_cancelled(collection).await {
-            None => return,
-            Some(Ok(gc::Collected { blobs: 0, manifests: 0, .. })) => {}
-            Some(Ok(gc::Collected { manifests, blobs, bytes })) => {
-                telemetry::collected(manifests, blobs, bytes);
-                info!("{blobs} blobs with {bytes} bytes, {manifests} manifests among them, were of no use any more");
-            }
-            Some(Err(error)) => warn!(error = &error as &dyn std::error::Error, "not all garbage can be collected"),
-        }
-    }
 }
 
 /// The signals that ask hoist to stop.

@@ -254,7 +254,7 @@ fn without_an_engine_nothing_is_built_and_it_is_not_the_pushers_fault() {
     let words = "Push failed: no Docker Engine answers at /nonexistent/docker.sock";
     assert!(!pushed.ok && pushed.transcript.contains(words), "{}", pushed.transcript);
     assert!(pushed.transcript.contains("HOIST_DOCKER_HOST") && pushed.transcript.contains("hoist's fault, not yours"));
-    assert!(!pushed.transcript.contains("Fetching app code"), "{}", pushed.transcript);
+    assert!(!pushed.transcript.contains("=== Building"), "{}", pushed.transcript);
 }
 
 #[test]

@@ -48,6 +48,7 @@ fn archive(layer: &[u8], config: &str, layers: &str) -> Vec<u8> {
     let mut link = tar::Header::new_gnu();
     link.set_entry_type(tar::EntryType::Symlink);
     link.set_size(0);
+    link.set_mode(0o777);
     builder.append_link(&mut link, "2/layer.tar", "../1/layer.tar").unwrap();
     let mut header = tar::Header::new_gnu();
     header.set_size(list.len() as u64);

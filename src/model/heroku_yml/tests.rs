@@ -98,7 +98,7 @@ fn what_is_wrong_is_named_by_its_place() {
         ("build: {docker: {web: ../Dockerfile}}", "build.docker.web: `../Dockerfile` is not the path of a Dockerfile"),
         ("build: {docker: {web: /Dockerfile}}", "build.docker.web: `/Dockerfile` is not the path"),
         ("build: {docker: {web: app/}}", "build.docker.web: `app/` is not the path of a Dockerfile: it names a folder"),
-        ("build: {docker: {'a b': Dockerfile}}", "build.docker: `a b` is not a process type name"),
+        ("build: {docker: {'a b': Dockerfile}}", "build.docker.a b: `a b` is not a process type name"),
         ("build: {languages: [ruby]}", "build.languages: hoist builds Dockerfiles only"),
         ("build: {packages: [curl]}", "build.packages: hoist builds Dockerfiles only"),
         ("build: {dcker: {}}", "build.dcker: unknown field `dcker`"),
@@ -113,13 +113,13 @@ fn what_is_wrong_is_named_by_its_place() {
         (&format!("{docker}\nrelease: {{image: web}}"), "release: missing field `command`"),
         (&format!("{docker}\nrelease: {{command: []}}"), "release.command: the list is empty"),
         (&format!("{docker}\nsetup: {{addons: [{{as: X}}]}}"), "setup.addons[0]: missing field `plan`"),
-        (&format!("{docker}\nsetup: {{config: {{A-B: x}}}}"), "setup.config: `A-B` is not a config var name"),
+        (&format!("{docker}\nsetup: {{config: {{A-B: x}}}}"), "setup.config.A-B: `A-B` is not a config var name"),
         (&format!("{docker}\nsetup: {{config: {{A: 1.10}}}}"), "setup.config.A: invalid type: floating point"),
         (
             "build: {docker: {a: A, b: B}}\nrun: {c: x}",
             "run.c: say in which image it runs, as in `image: NAME`; build.docker has: a, b",
         ),
-        ("build: [", "line 1"),
+        ("build: [", "line 2"),
     ] {
         let error = parse(text).unwrap_err();
         assert!(error.contains(words), "{text}: {error}");

@@ -140,6 +140,7 @@ fn buildpacks_and_the_stack_of_the_next_build_are_set() {
     assert_snapshot!(heroku.run("stack -a shop"), @r#"
     === shop Available Stacks
 
+      container
     * debian-12
     "#);
     assert_snapshot!(heroku.run("stack:set debian-12 -a shop"), @"E> Setting stack to debian-12... done");

@@ -205,7 +205,7 @@ async fn comparing_two_releases() {
     [exit 1]
     error: unrecognized subcommand 'releases:blok'
 
-      tip: some similar subcommands exist: 'releases:verify', 'releases:retry', 'releases:diff', 'releases:output', 'releases:info', 'releases', 'releases:rollback', 'releases:block'
+      tip: a similar subcommand exists: 'releases:block'
 
     Usage: hoist <COMMAND>
 

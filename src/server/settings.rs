@@ -1,0 +1,67 @@
+//! What the configuration says, in the words of those it is for.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use anyhow::Context as _;
+use sha2::{Digest as _, Sha256};
+
+use crate::addons;
+use crate::config::{self, Config};
+use crate::docker;
+use crate::engine;
+use crate::model::Secret;
+
+/// What the configuration says of the engine, which is to keep its files in `work_dir`.
+pub fn engine_settings(config: &Config, work_dir: &Path) -> anyhow::Result<engine::Settings> {
+    Ok(engine::Settings {
+        kind: match config.engine {
+            config::Engine::Sandbox => engine::Kind::Sandbox,
+            config::Engine::Local => engine::Kind::Local,
+        },
+        helper: std::env::current_exe().context("can't find hoist's own executable")?,
+        work_dir: work_dir.to_path_buf(),
+        ca_bundle: config.network.ca_bundle(),
+        allow_networks: allowed_networks(config),
+    })
+}
+
+/// What the configuration says of the Docker Engine.
+#[must_use]
+pub fn docker_settings(config: &Config) -> docker::Settings {
+    let given = &config.docker;
+    // Stays the same as long as the installation does, and nobody else's has it on this host.
+    let owner = hex::encode(&Sha256::digest(config.data_dir.as_os_str().as_encoded_bytes())[..6]);
+    docker::Settings {
+        socket: given.host.clone().unwrap_or_default().0,
+        owner,
+        builder: given.builder.map(|builder| match builder {
+            config::DockerBuilder::BuildKit => docker::Builder::BuildKit,
+            config::DockerBuilder::Classic => docker::Builder::Classic,
+        }),
+        network: given.network.clone(),
+        cgroup_parent: given.cgroup_parent.clone(),
+        pull: match given.pull {
+            Some(config::DockerPull::Missing) => docker::Pull::Missing,
+            Some(config::DockerPull::Always) | None => docker::Pull::Always,
+        },
+    }
+}
+
+/// What the configuration says of the servers of add-ons.
+#[must_use]
+pub fn addon_settings(config: &Config) -> addons::Settings {
+    let server = |url: &Option<Secret>, public_address: &Option<String>| {
+        url.clone().map(|url| addons::Server { url, public_address: public_address.clone() })
+    };
+    let given = &config.addons;
+    addons::Settings {
+        postgresql: server(&given.postgresql_url, &given.postgresql_public_address),
+        redis: server(&given.redis_url, &given.redis_public_address),
+    }
+}
+
+/// The private networks that may be reached.
+pub(super) fn allowed_networks(config: &Config) -> Vec<(IpAddr, u8)> {
+    config.network.allow.iter().map(|network| (network.address, network.bits)).collect()
+}
