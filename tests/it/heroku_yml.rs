@@ -1,6 +1,7 @@
 //! heroku.yml: pushes whose images a real Docker Engine builds.
 
 use std::process::Stdio;
+use std::sync::OnceLock;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -10,6 +11,7 @@ use crate::harness::{Daemon, Docker, User, WorkTree, interrupt, run, stacks_dir,
 
 /// What images are built upon: a shell and little else.
 const BASE: &str = "hoist-test-shell";
+static BASE_MADE: OnceLock<()> = OnceLock::new();
 
 /// A daemon with an app `shop` on the stack container, and its work tree. `None` where there can't be an Engine.
 struct Shop {
@@ -27,7 +29,7 @@ impl Shop {
     /// With these keys of `[docker]`.
     fn with(keys: &str, heroku_yml: &str, dockerfile: &str) -> Option<Self> {
         let docker = Docker::get()?;
-        import_base(docker);
+        BASE_MADE.get_or_init(|| import_base(docker));
         // The tests' Engine has no network of its own.
         let config = format!("[docker]\nhost = \"{}\"\nnetwork = \"none\"\npull = \"missing\"\n{keys}\n", host(docker));
         let (daemon, user, tree) = shop(&config);
@@ -75,7 +77,7 @@ fn host(docker: &Docker) -> String {
     host.unwrap().to_str().unwrap().to_owned()
 }
 
-/// Makes the base image of the stack's shell; where it is made already, the same once more.
+/// Makes the base image of the stack's shell. Once: made again it is another one, and nobody's cache is good for it.
 fn import_base(docker: &Docker) {
     let stack = stacks_dir().join("debian-12");
     let current: Value = serde_json::from_slice(&std::fs::read(stack.join("current.json")).unwrap()).unwrap();

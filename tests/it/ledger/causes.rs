@@ -145,7 +145,7 @@ async fn a_slug_is_released_once_more() {
     let both = json!({"slug": v4["slug"]["id"], "release": v2["id"]});
     for (body, why) in [
         (json!({}), "422 invalid_params: Name a `slug` or an `oci_image` to release, or a `release` to roll back to."),
-        (both, "422 invalid_params: Name a `slug` or a `release`, not both."),
+        (both, "422 invalid_params: Name a `slug`, an `oci_image` or a `release`, and not two of them."),
         (json!({"slug": "x"}), "404 not_found: Couldn't find that slug."),
         (json!({"slug": v2["id"]}), "404 not_found: Couldn't find that slug."),
         (
