@@ -135,6 +135,29 @@ fn a_slugs_release_is_pulled_and_runs_under_docker() {
     docker(&["rm", name.trim()]);
 }
 
+#[test]
+fn a_slugs_release_runs_under_compose() {
+    let Some(docker) = Docker::get() else { return };
+    let shop = Shop::new();
+    login(&shop, docker);
+    std::fs::write(shop.path("compose.yml"), shop.hoist(&["releases:compose", "v3", "--with-config"])).unwrap();
+    // The tests' engine has no network, which is no matter of the file's.
+    std::fs::write(shop.path("alone.yml"), "services:\n  web:\n    network_mode: none\n").unwrap();
+    let compose = |args: &[&str]| {
+        let docker = docker.command(&[]);
+        let mut compose = Command::new("docker-compose");
+        compose.args(["-p", "hoist-slug", "-f", "compose.yml", "-f", "alone.yml"]).args(args).current_dir(shop.dir.path());
+        compose.envs(docker.get_envs().filter_map(|(key, value)| Some((key, value?))));
+        run(compose.stdin(Stdio::null()).stderr(Stdio::null()))
+    };
+    compose(&["up", "-d"]);
+    let read = "from urllib.request import urlopen; print(urlopen('http://127.0.0.1:5000/page.html').read().decode(), end='')";
+    let read = format!("for try in 1 2 3 4 5 6 7 8; do python3 -c \"{read}\" 2>/dev/null && exit; sleep 0.25; done; exit 1");
+    let page = compose(&["exec", "-T", "web", "sh", "-c", &read]);
+    compose(&["down", "-t", "0"]);
+    assert_eq!(page, "hello from /app\n");
+}
+
 fn login(shop: &Shop, docker: &Docker) {
     let mut login = docker.command(&["login", "--username", "_", "--password-stdin", &shop.daemon.http]);
     let mut login = login.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
