@@ -29,6 +29,10 @@ const CA_LIFE: Duration = Duration::from_hours(24 * 3650);
 const SERVER_LIFE: Duration = Duration::from_hours(24 * 90);
 const RENEW_AFTER: Duration = Duration::from_hours(24 * 60);
 
+/// The names of this host. Those below `localhost` are what the Heroku CLI makes of `HEROKU_HOST=localhost`; its Node.js takes
+/// no wildcard just below a top-level name.
+const NAMES: [&str; 7] = ["localhost", "api.localhost", "git.localhost", "registry.localhost", "*.localhost", "127.0.0.1", "::1"];
+
 /// Makes the server certificate that each TLS connection is shown, and another one before it ends.
 pub(super) struct LocalCa {
     issuer: Issuer<'static, KeyPair>,
@@ -118,7 +122,7 @@ fn authority(ctx: &Ctx) -> CertificateParams {
 }
 
 fn issue(issuer: &Issuer<'static, KeyPair>, ctx: &Ctx) -> Result<Arc<CertifiedKey>, TlsError> {
-    let mut server = CertificateParams::new(["localhost", "*.localhost", "127.0.0.1", "::1"].map(String::from))?;
+    let mut server = CertificateParams::new(NAMES.map(String::from))?;
     let listen = SanType::IpAddress(ctx.config.http_listen.ip());
     if !server.subject_alt_names.contains(&listen) {
         server.subject_alt_names.push(listen);
