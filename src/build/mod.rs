@@ -18,6 +18,7 @@ mod script;
 mod select;
 mod silence;
 mod source;
+mod tar_header;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

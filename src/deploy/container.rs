@@ -101,16 +101,7 @@ fn process_image(process: &Process, image: &KeptImage) -> ProcessImage {
 }
 
 fn new_manifest(ctx: &Ctx, process_type: &ProcessType, image: &KeptImage) -> NewManifest {
-    let manifest = StoredManifest {
-        digest: image.digest,
-        media_type: image.manifest.media_type,
-        size_bytes: image.size_bytes,
-        artifact_type: image.manifest.artifact_type.clone(),
-        subject: None,
-        annotations: BTreeMap::new(),
-        image_id: Some(image.image_id),
-        pushed_at: ctx.now(),
-    };
+    let manifest = StoredManifest::new(&image.manifest, image.digest, image.size_bytes, ctx.now());
     let blobs = image.manifest.children().map(|blob| (blob.digest, blob.size_bytes)).collect();
     NewManifest { process_type: process_type.clone(), manifest, blobs }
 }

@@ -46,7 +46,7 @@ pub(super) async fn keep(ctx: &Ctx, kept: &Kept<'_>) -> Result<StoredManifest, S
             ctx.store.put(blob.as_slice()).await?;
         }
         let (digest, size_bytes) = ctx.store.put(artifact.manifest.as_slice()).await?;
-        rows.push((row(ctx, digest, size_bytes, artifact), artifact));
+        rows.push((StoredManifest::new(&parse(artifact), digest, size_bytes, ctx.now()), artifact));
     }
     let (image, _) = rows.first().expect("the image itself").clone();
     let mut tx = ctx.db.write().await?;
@@ -58,20 +58,6 @@ pub(super) async fn keep(ctx: &Ctx, kept: &Kept<'_>) -> Result<StoredManifest, S
         tx.commit().await.map_err(crate::db::DbError::from)?;
     }
     Ok(image)
-}
-
-fn row(ctx: &Ctx, digest: Digest, size_bytes: u64, artifact: &Artifact) -> StoredManifest {
-    let parsed = parse(artifact);
-    StoredManifest {
-        digest,
-        media_type: parsed.media_type,
-        size_bytes,
-        artifact_type: parsed.artifact_type,
-        subject: parsed.subject.map(|subject| subject.digest),
-        annotations: parsed.annotations,
-        image_id: parsed.config.map(|config| config.digest),
-        pushed_at: ctx.now(),
-    }
 }
 
 fn parse(artifact: &Artifact) -> ImageManifest {

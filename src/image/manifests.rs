@@ -73,7 +73,7 @@ pub async fn put_manifest(
     if !missing.is_empty() {
         return Err(PutError::Missing(missing));
     }
-    let stored = stored(parsed, digest, size_bytes, now);
+    let stored = StoredManifest::new(&parsed, digest, size_bytes, now);
     manifests::insert(&mut tx, place, &stored, &children).await?;
     for tag in new.tags {
         registry::tags::set(&mut tx, place, tag, &digest).await?;
@@ -113,17 +113,4 @@ async fn missing(tx: &mut Connection, place: &Place, children: &[Child], now: Of
         }
     }
     Ok(missing)
-}
-
-fn stored(parsed: ImageManifest, digest: Digest, size_bytes: u64, now: OffsetDateTime) -> StoredManifest {
-    StoredManifest {
-        digest,
-        media_type: parsed.media_type,
-        size_bytes,
-        artifact_type: parsed.artifact_type,
-        subject: parsed.subject.map(|subject| subject.digest),
-        annotations: parsed.annotations,
-        image_id: parsed.config.map(|config| config.digest),
-        pushed_at: now,
-    }
 }

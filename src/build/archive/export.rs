@@ -5,15 +5,13 @@ use std::io::{self, BufRead, Read as _, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use tar::{EntryType, Header};
+use tar::EntryType;
 
+use super::super::tar_header::{file_mode, header};
 use super::entry_path::parse;
 use super::survey::{Survey, padded, skip};
 use super::{ArchiveError, BuildError, read_error, unreadable};
 use crate::tarball::{Kind, RawEntry, read_entry};
-
-/// The time of all files, as of those exported from git: 1980-01-01T12:00Z, which a zip archive can tell.
-const MTIME: u64 = 315_576_000;
 
 /// Writes the app's files; returns how many were ignored.
 pub(super) fn export(mut tar: impl BufRead, survey: &Survey, out: impl Write) -> Result<u64, BuildError> {
@@ -86,21 +84,6 @@ impl<W: Write> Export<'_, W> {
         self.ignored_files += u64::from(ignored && !is_folder);
         ignored
     }
-}
-
-fn file_mode(executable: bool) -> u32 {
-    if executable { 0o755 } else { 0o644 }
-}
-
-fn header(kind: EntryType, mode: u32, size_bytes: u64) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_size(size_bytes);
-    header.set_mtime(MTIME);
-    header.set_uid(0);
-    header.set_gid(0);
-    header
 }
 
 /// Whoever should read it has gone, or the archive's file can't be read any more.

@@ -5,19 +5,17 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use tar::{EntryType, Header};
+use tar::EntryType;
 use tokio::io::DuplexStream;
 use tokio_util::io::SyncIoBridge;
 
 use super::super::BuildError;
 use super::super::source::PIPE_BYTES;
+use super::super::tar_header::{file_mode, header};
 use super::dockerignore::Dockerignore;
 use super::tree::{Entries, Tree};
 use crate::model::DockerfilePath;
 use crate::tarball::{Kind, RawEntry};
-
-/// The time of all files, as of those exported from git: 1980-01-01T12:00Z, which a zip archive can tell.
-const MTIME: u64 = 315_576_000;
 
 /// Which of the tree's files an image is built from.
 #[derive(Debug)]
@@ -74,21 +72,6 @@ impl Context {
     fn has(&self, path: &[u8]) -> bool {
         path == self.dockerfile.file_name().as_bytes() || path == b".dockerignore" || !self.ignore.excludes(path)
     }
-}
-
-fn file_mode(executable: bool) -> u32 {
-    if executable { 0o755 } else { 0o644 }
-}
-
-fn header(kind: EntryType, mode: u32, size_bytes: u64) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_size(size_bytes);
-    header.set_mtime(MTIME);
-    header.set_uid(0);
-    header.set_gid(0);
-    header
 }
 
 fn to_path(bytes: &[u8]) -> &Path {

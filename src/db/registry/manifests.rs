@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::super::{Connection, DbError, row};
 use super::{Place, at, size};
-use crate::model::{Digest, ManifestType};
+use crate::model::{Digest, ImageManifest, ManifestType};
 
 /// What the database knows of a manifest; its bytes lie in the blob store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,23 @@ pub struct StoredManifest {
     /// The config's digest, by which Docker names an image; none for an index.
     pub image_id: Option<Digest>,
     pub pushed_at: OffsetDateTime,
+}
+
+impl StoredManifest {
+    /// A manifest of this digest and size that comes in now.
+    #[must_use]
+    pub fn new(manifest: &ImageManifest, digest: Digest, size_bytes: u64, now: OffsetDateTime) -> Self {
+        Self {
+            digest,
+            media_type: manifest.media_type,
+            size_bytes,
+            artifact_type: manifest.artifact_type.clone(),
+            subject: manifest.subject.as_ref().map(|subject| subject.digest),
+            annotations: manifest.annotations.clone(),
+            image_id: manifest.config.as_ref().map(|config| config.digest),
+            pushed_at: now,
+        }
+    }
 }
 
 /// Something that a manifest is made of.
