@@ -78,6 +78,25 @@ async fn reach() {
     fixture.environment.stop().await.unwrap();
 }
 
+#[tokio::test]
+async fn what_is_mounted_on_the_host_stays_mounted() {
+    if !inside() {
+        // A mount below a shared one, as the root of a container is below Docker's folder.
+        let script = "mount -t tmpfs none /mnt && mount --make-shared /mnt && mkdir /mnt/below && mount -t tmpfs none /mnt/below";
+        return run_again_in("--mount", script, "engine_network::what_is_mounted_on_the_host_stays_mounted", INSIDE);
+    }
+    let work_dir = tempfile::tempdir().unwrap();
+    let engine = Engine::open(settings(Kind::Sandbox, work_dir.path())).unwrap();
+    let environment = engine.start(Spec { network: true, ..spec() }).await.unwrap();
+    let fixture = Fixture { kind: Kind::Sandbox, engine, environment, work_dir };
+    let mut job = sh("echo connected");
+    job.needs_network = true;
+    assert_eq!(fixture.run(job).await, (Exit::Code(0), "connected\n".to_owned()));
+    fixture.environment.stop().await.unwrap();
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(mounts.lines().any(|mount| mount.split(' ').nth(4) == Some("/mnt/below")), "{mounts}");
+}
+
 /// Answers each question for a name with one address.
 fn answer_names(resolver: &UdpSocket) {
     let mut query = [0; 512];

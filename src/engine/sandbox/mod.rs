@@ -78,7 +78,7 @@ pub(super) struct Sandbox {
     /// What the names of this engine's cgroups start with.
     cgroup_prefix: String,
     nft: PathBuf,
-    slirp4netns: PathBuf,
+    carrier: network::Carrier,
     reserve: Reserve,
 }
 
@@ -96,7 +96,7 @@ impl Sandbox {
             mapping: Mapping::find()?,
             cgroups: Cgroups::find(),
             nft: programs::find("nft", "nftables")?,
-            slirp4netns: programs::find("slirp4netns", "slirp4netns")?,
+            carrier: network::Carrier::find()?,
             reserve: Reserve::default(),
         };
         Helper::start(&sandbox, "probe", &Job::Probe, &[])?.finish(FILES_TIMEOUT)?;

@@ -5,7 +5,7 @@
 //! of the host. It runs beside the environment's first commands; only those that say so wait for it. It ends when
 //! its standard input does: with the environment, and also when the daemon is killed.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{ChildStdout, Stdio};
 use std::time::Duration;
 
@@ -34,6 +34,39 @@ enum State {
     Failed(String),
 }
 
+/// What carries the networks, as it is started on this host.
+#[derive(Debug, Clone)]
+pub(super) struct Carrier {
+    slirp4netns: PathBuf,
+    /// `unshare`, where the daemon is root.
+    unshare: Option<PathBuf>,
+}
+
+impl Carrier {
+    pub(super) fn find() -> Result<Self, EngineError> {
+        let is_root = rustix::process::geteuid().is_root();
+        Ok(Self {
+            slirp4netns: programs::find("slirp4netns", "slirp4netns")?,
+            unshare: is_root.then(|| programs::find("unshare", "util-linux")).transpose()?,
+        })
+    }
+
+    /// The program to run and its first arguments.
+    ///
+    /// Run by root, `slirp4netns` hides the host's folders from itself in a mount namespace that still takes part in the
+    /// host's, but for `/` alone: what it unmounts there, such as the root of a running container below a shared
+    /// `/var/lib/docker`, is then unmounted for everybody. So root starts it where no mount is shared. For an ordinary
+    /// user the kernel sees to that, because the namespace belongs to the sandbox's user namespace.
+    fn command(&self) -> tokio::process::Command {
+        #[expect(clippy::disallowed_methods, reason = "the engine is where processes are started")]
+        let mut command = tokio::process::Command::new(self.unshare.as_ref().unwrap_or(&self.slirp4netns));
+        if self.unshare.is_some() {
+            command.args(["--mount", "--propagation", "private", "--"]).arg(&self.slirp4netns);
+        }
+        command
+    }
+}
+
 /// One environment's network, taken down when this goes.
 #[derive(Debug)]
 pub(super) struct Network {
@@ -43,11 +76,11 @@ pub(super) struct Network {
 
 impl Network {
     /// Connects the namespaces of the helper `pid` once that says on `filtered` that the rules are loaded.
-    pub(super) fn start(slirp4netns: &Path, pid: u32, filtered: ChildStdout) -> Self {
+    pub(super) fn start(carrier: &Carrier, pid: u32, filtered: ChildStdout) -> Self {
         let (sender, state) = watch::channel(State::Starting);
-        let slirp4netns = slirp4netns.to_owned();
+        let carrier = carrier.clone();
         let carrier = tokio::spawn(async move {
-            let failure = carry(&slirp4netns, pid, filtered, &sender).await;
+            let failure = carry(&carrier, pid, filtered, &sender).await;
             tracing::warn!("an environment's network is gone: {failure}");
             sender.send_replace(State::Failed(failure));
         });
@@ -84,15 +117,15 @@ impl Drop for Network {
 }
 
 /// Connects the network and keeps it up for as long as that goes; says why it ended.
-async fn carry(program: &Path, pid: u32, filtered: ChildStdout, state: &watch::Sender<State>) -> String {
+async fn carry(carrier: &Carrier, pid: u32, filtered: ChildStdout, state: &watch::Sender<State>) -> String {
     match wait_for_filter(filtered, FILTER_TIMEOUT).await {
         Ok(line) if line == FILTERED => {}
         Ok(line) => return line,
         Err(error) => return format!("no word of the filter rules: {error}"),
     }
-    match start_slirp(program, pid) {
+    match start_slirp(carrier, pid) {
         Ok(slirp) => attend(slirp, state, CONNECT_TIMEOUT).await,
-        Err(error) => format!("cannot run {}: {error}", program.display()),
+        Err(error) => format!("cannot run {}: {error}", carrier.slirp4netns.display()),
     }
 }
 
@@ -143,9 +176,9 @@ async fn wait_for_filter(filtered: ChildStdout, timeout: Duration) -> std::io::R
     Ok(line.trim_end().to_owned())
 }
 
-fn start_slirp(program: &Path, pid: u32) -> std::io::Result<Child> {
-    #[expect(clippy::disallowed_methods, reason = "the engine is where processes are started")]
-    tokio::process::Command::new(program)
+fn start_slirp(carrier: &Carrier, pid: u32) -> std::io::Result<Child> {
+    carrier
+        .command()
         .args(["--configure", "--mtu=65520", "--disable-host-loopback", "--enable-sandbox", "--enable-seccomp"])
         .args(["--exit-fd=0", "--ready-fd=1", &pid.to_string(), "tap0"])
         .env_clear()

@@ -27,7 +27,7 @@ impl Prepared {
         let filter = rules.clone().map(|rules| Filter { nft: sandbox.nft.clone(), rules });
         let mut helper = Helper::start(sandbox, "environment", &Job::Environment { filter }, &[])?;
         let filtered = helper.take_output().filter(|_| rules.is_some());
-        let network = filtered.map(|filtered| Network::start(&sandbox.slirp4netns, helper.id(), filtered));
+        let network = filtered.map(|filtered| Network::start(&sandbox.carrier, helper.id(), filtered));
         Ok(Self { network, helper, rules })
     }
 
