@@ -107,7 +107,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("db", &["model"]),
     ("docker", &["model"]),
     ("engine", &["model"]),
-    ("fetch", &[]),
+    ("fetch", &["model"]),
     ("git", &["model"]),
     ("store", &["model"]),
     ("tarball", &[]),
