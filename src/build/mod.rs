@@ -40,7 +40,7 @@ pub use detect::Detected;
 pub use dockerfile::{ImagesBuild, Tree, read_heroku_yml};
 pub use env_dir::put_env_dir;
 pub use process_types::discover_process_types;
-pub use remote::{LfsError, RemoteError, RemoteSource, find_remote_ref};
+pub use remote::{LfsError, RemoteError, RemoteSource, find_remote_ref, keep_remote};
 pub use select::select;
 pub use source::{GitSource, Means, Source, put_source};
 

@@ -11,7 +11,7 @@
 //! `dynos` knows those that run, and `app_log` is what they all put out. `setup` makes an app as its app.json says, and
 //! `test_run` runs an app's tests; `manifest` is what both make of app.json.
 //!
-//! `slug_image` makes a release the image that a registry hands out, and `image_blobs` keeps it.
+//! `remote` asks other git servers. `slug_image` makes a release the image that a registry hands out, and `image_blobs` keeps it.
 //!
 //! `addons` makes and removes databases for apps, which are causes of releases too.
 
@@ -30,6 +30,7 @@ mod process;
 mod program;
 mod queue;
 mod recover;
+mod remote;
 mod rendezvous;
 mod request;
 mod run;
@@ -70,6 +71,7 @@ pub use phase::begin_phase;
 pub use process::ProcessFailure;
 pub use queue::Builds;
 pub use recover::recover;
+pub use remote::find_remote_ref;
 pub use rendezvous::RENDEZVOUS_MARK;
 pub use request::Request;
 pub use run::{RunError, RunRequest, attach, run_attached, run_detached};

@@ -123,7 +123,7 @@ fn config(known: &[PublicKey]) -> Config {
         }
     }
     let preferred = Preferred { key: Cow::Owned(kinds), ..Preferred::default() };
-    Config { preferred, inactivity_timeout: Some(2 * SILENCE), ..Config::default() }
+    Config { preferred, ..Config::default() }
 }
 
 fn explain(error: &russh::Error, host: &str) -> FetchError {

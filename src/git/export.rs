@@ -1,8 +1,7 @@
 //! A commit's tree as a tar, and its single files.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -12,7 +11,7 @@ use gix_object::{CommitRefIter, Kind, TreeRefIter};
 use ignore::gitignore::Gitignore;
 use tar::{EntryType, Header};
 
-use super::client::{Brought, MAX_POINTER, parse_pointer};
+use super::client::{Brought, Content};
 use super::objects::{Objects, ReadError};
 use crate::model::CommitId;
 
@@ -178,7 +177,7 @@ impl<W: Write> Export<'_, W> {
         }
         let (size, blob) = self.objects.blob(&entry.id)?.ok_or_else(|| missing("blob", entry.id))?;
         let (size, blob) =
-            if entry.kind == EntryKind::Link { (size, Content::Blob(blob)) } else { content(self.brought, size, blob)? };
+            if entry.kind == EntryKind::Link { (size, Content::Blob(blob)) } else { self.brought.content(size, blob)? };
         self.done.files += 1;
         self.done.bytes += size;
         if self.done.bytes > self.bounds.bytes {
@@ -201,37 +200,6 @@ impl<W: Write> Export<'_, W> {
         }
         Ok(())
     }
-}
-
-/// A file's content: the blob's, or what the blob is a pointer to.
-enum Content<B> {
-    Blob(B),
-    Small(Cursor<Vec<u8>>),
-    Lfs(io::Take<File>),
-}
-
-impl<B: Read> Read for Content<B> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Blob(blob) => blob.read(out),
-            Self::Small(bytes) => bytes.read(out),
-            Self::Lfs(file) => file.read(out),
-        }
-    }
-}
-
-fn content<B: Read>(brought: &Brought, size: u64, mut blob: B) -> Result<(u64, Content<B>), ReadError> {
-    if !brought.has_lfs() || size >= MAX_POINTER {
-        return Ok((size, Content::Blob(blob)));
-    }
-    let mut bytes = Vec::new();
-    blob.read_to_end(&mut bytes)?;
-    if let Some(object) = parse_pointer(&bytes)
-        && let Some(file) = brought.open_lfs(&object)?
-    {
-        return Ok((object.size_bytes, Content::Lfs(file.take(object.size_bytes))));
-    }
-    Ok((size, Content::Small(Cursor::new(bytes))))
 }
 
 fn add_link(tar: &mut tar::Builder<impl Write>, path: &[u8], size: u64, mut blob: impl Read) -> Result<(), ReadError> {

@@ -8,6 +8,7 @@ mod harness;
 mod architecture;
 
 mod git;
+mod git_fetch;
 
 mod engine;
 mod engine_network;

@@ -2,11 +2,10 @@
 
 use super::submodule::{MAX_DEPTH, MAX_SUBMODULES, locate};
 use super::way::converse;
-use super::{RemoteError, lfs};
+use super::{RemoteError, Tell, lfs};
 use crate::fetch;
 use crate::git::{ClientError, Fetched, Repo, Want};
 use crate::model::RemoteCommit;
-use crate::transcript::Transcript;
 
 /// A repository that has a place in the tree.
 struct Part {
@@ -21,7 +20,7 @@ pub(super) async fn fetch(
     repo: &Repo,
     commit: &RemoteCommit,
     bounds: &fetch::Bounds,
-    transcript: &Transcript,
+    tell: &Tell<'_>,
 ) -> Result<Fetched, RemoteError> {
     let mut fetched = Fetched::create(repo)?;
     let mut parts = vec![Part { commit: commit.clone(), path: String::new(), depth: 0 }];
@@ -31,9 +30,9 @@ pub(super) async fn fetch(
             continue;
         }
         if !part.path.is_empty() {
-            transcript.detail(&format!("Submodule {}: {} from {}", part.path, part.commit.id.short(), part.commit.remote.url));
+            tell(&format!("Submodule {}: {} from {}", part.path, part.commit.id.short(), part.commit.remote.url));
         }
-        let more = fetch_part(&mut fetched, &part, bounds, transcript).await.map_err(|error| error.at(&part.path))?;
+        let more = fetch_part(&mut fetched, &part, bounds, tell).await.map_err(|error| error.at(&part.path))?;
         count += more.len();
         if count > MAX_SUBMODULES || (part.depth == MAX_DEPTH && !more.is_empty()) {
             return Err(RemoteError::TooManySubmodules);
@@ -48,12 +47,12 @@ async fn fetch_part(
     fetched: &mut Fetched,
     part: &Part,
     bounds: &fetch::Bounds,
-    transcript: &Transcript,
+    tell: &Tell<'_>,
 ) -> Result<Vec<Part>, RemoteError> {
     let RemoteCommit { remote, id, .. } = &part.commit;
     fetch_commit(fetched, &part.commit, bounds).await?;
     let survey = fetched.survey(id).await?;
-    lfs::fetch(fetched, remote, survey.lfs, bounds, transcript).await?;
+    lfs::fetch(fetched, remote, survey.lfs, bounds, tell).await?;
     let below = |submodule| {
         let commit = locate(remote, submodule).map_err(|error| error.at(&submodule.path))?;
         let path = if part.path.is_empty() { submodule.path.clone() } else { format!("{}/{}", part.path, submodule.path) };

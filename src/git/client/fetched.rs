@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use gix_hash::ObjectId;
 use ignore::gitignore::Gitignore;
@@ -12,6 +12,7 @@ use tokio::io::{AsyncWrite, BufReader};
 use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
 
+use super::brought::Brought;
 use super::budget::Budget;
 use super::connection::{self, Connection, Http};
 use super::session::{self, At, Tip, Trouble};
@@ -26,6 +27,8 @@ use crate::model::{CommitId, RefName};
 
 /// Bytes of a pack on their way to the indexer.
 const PIPE_BYTES: usize = 256 * 1024;
+
+const LFS_DIR: &str = "lfs";
 
 /// How far behind a ref's value a commit is looked for, with a server that gives out nothing but what refs lead to.
 const FALLBACK_DEPTH: usize = 50;
@@ -64,7 +67,7 @@ impl Fetched {
     pub fn create(repo: &Repo) -> io::Result<Self> {
         let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(repo.dir())?;
         fs::create_dir(dir.path().join("pack"))?;
-        fs::create_dir(dir.path().join("lfs"))?;
+        fs::create_dir(dir.path().join(LFS_DIR))?;
         Ok(Self { dir, repo: repo.clone(), commits: HashSet::new(), lfs: HashSet::new() })
     }
 
@@ -115,7 +118,7 @@ impl Fetched {
 
     /// A new file for the bytes of an object that Git LFS keeps. It counts once [`Self::add_lfs`] says that it is whole.
     pub fn lfs_file(&self, object: &LfsObject) -> io::Result<File> {
-        File::create(lfs_path(self.dir.path(), object))
+        File::create(object.path_in(&self.dir.path().join(LFS_DIR)))
     }
 
     /// Notes that an object of Git LFS is there.
@@ -137,11 +140,8 @@ impl Fetched {
         ignore: &Gitignore,
         out: impl AsyncWrite + Unpin,
     ) -> Result<Exported, ReadError> {
-        let brought = Brought {
-            submodules: self.commits.iter().map(object_id).collect(),
-            lfs: self.lfs.clone(),
-            dir: self.dir.path().to_owned(),
-        };
+        let submodules = self.commits.iter().map(object_id).collect();
+        let brought = Brought::new(submodules, self.lfs.clone(), self.dir.path().join(LFS_DIR));
         let bounds = Bounds { bytes: self.repo.limits().source_bytes, files: self.repo.limits().source_files };
         export_objects(self.objects(), brought, commit, ignore, bounds, out).await
     }
@@ -162,34 +162,6 @@ impl Fetched {
     fn pack_dir(&self) -> PathBuf {
         self.dir.path().join("pack")
     }
-}
-
-/// What a tree only refers to, and is there all the same.
-#[derive(Debug, Default)]
-pub(in crate::git) struct Brought {
-    submodules: HashSet<ObjectId>,
-    lfs: HashSet<LfsObject>,
-    dir: PathBuf,
-}
-
-impl Brought {
-    pub(in crate::git) fn has_commit(&self, id: &ObjectId) -> bool {
-        self.submodules.contains(id)
-    }
-
-    /// Whether a file may be a pointer to one that is there.
-    pub(in crate::git) fn has_lfs(&self) -> bool {
-        !self.lfs.is_empty()
-    }
-
-    /// Opens a file of Git LFS, if it is there.
-    pub(in crate::git) fn open_lfs(&self, object: &LfsObject) -> io::Result<Option<File>> {
-        if self.lfs.contains(object) { File::open(lfs_path(&self.dir, object)).map(Some) } else { Ok(None) }
-    }
-}
-
-fn lfs_path(dir: &Path, object: &LfsObject) -> PathBuf {
-    dir.join("lfs").join(object.digest.hex())
 }
 
 fn object_id(commit: &CommitId) -> ObjectId {

@@ -3,9 +3,10 @@
 //! Knows bytes in and bytes out; whoever calls brings the way to the server. In reading order:
 //! - `connection`: the two ways, HTTP and a stream, as gix's protocol wants them; `budget` bounds what a server may say
 //! - `session`: the conversation, on gix-protocol: find a ref, ask for a commit
-//! - `fetched`: what has been brought: packs, and files of Git LFS
+//! - `fetched`: what has been fetched: packs, and files of Git LFS; `brought` is what an export needs of it
 //! - `survey`: what else a commit needs: submodules (`gitmodules`) and files of Git LFS (`pointer`)
 
+mod brought;
 mod budget;
 mod connection;
 mod fetched;
@@ -14,11 +15,10 @@ mod pointer;
 mod session;
 mod survey;
 
+pub(super) use brought::{Brought, Content};
 pub use connection::{Connection, Exchange};
-pub(super) use fetched::Brought;
 pub use fetched::{Fetched, Want, find_ref};
 pub use pointer::LfsObject;
-pub(super) use pointer::{MAX_POINTER, parse_pointer};
 pub use survey::{Submodule, Survey};
 
 use super::IndexError;

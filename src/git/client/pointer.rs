@@ -1,10 +1,12 @@
 //! What Git LFS keeps in a tree in place of a large file.
 //! Source: Git LFS's specification, <https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md>.
 
+use std::path::{Path, PathBuf};
+
 use crate::model::Digest;
 
 /// A pointer is smaller than this.
-pub(in crate::git) const MAX_POINTER: u64 = 1024;
+pub(super) const MAX_POINTER: u64 = 1024;
 
 /// A file that is kept by Git LFS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,8 +15,15 @@ pub struct LfsObject {
     pub size_bytes: u64,
 }
 
+impl LfsObject {
+    /// Where it is in a folder of such files.
+    pub(super) fn path_in(&self, dir: &Path) -> PathBuf {
+        dir.join(self.digest.hex())
+    }
+}
+
 /// Reads a pointer: lines of a key, a space and a value, `version` first; `None` for any other file.
-pub(in crate::git) fn parse_pointer(bytes: &[u8]) -> Option<LfsObject> {
+pub(super) fn parse_pointer(bytes: &[u8]) -> Option<LfsObject> {
     const VERSIONS: [&str; 2] = ["version https://git-lfs.github.com/spec/v1", "version https://hawser.github.com/spec/v1"];
     let mut lines = std::str::from_utf8(bytes).ok()?.lines();
     lines.next().filter(|line| VERSIONS.contains(line))?;

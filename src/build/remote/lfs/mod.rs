@@ -13,13 +13,13 @@ use sha2::{Digest as _, Sha256};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use super::RemoteError;
 use super::error::LfsError;
 use super::way::check_status;
+use super::{RemoteError, Tell};
 use crate::fetch::{self, Ask, Asker, Url};
 use crate::git::{Fetched, LfsObject};
 use crate::model::{Digest, Remote, Secret};
-use crate::transcript::{Transcript, size};
+use crate::transcript::size;
 use access::Access;
 use batch::Link;
 
@@ -35,7 +35,7 @@ pub(super) async fn fetch(
     remote: &Remote,
     wanted: BTreeSet<LfsObject>,
     bounds: &fetch::Bounds,
-    transcript: &Transcript,
+    tell: &Tell<'_>,
 ) -> Result<(), RemoteError> {
     let wanted: Vec<_> = wanted.into_iter().filter(|object| !fetched.has_lfs(object)).collect();
     if wanted.is_empty() {
@@ -48,7 +48,7 @@ pub(super) async fn fetch(
     if bytes > bounds.max_bytes {
         return Err(LfsError::TooLarge { limit: bounds.max_bytes }.into());
     }
-    transcript.detail(&format!("Git LFS: {} files of {}", wanted.len(), size(bytes)));
+    tell(&format!("Git LFS: {} files of {}", wanted.len(), size(bytes)));
     let access = access::find(remote, bounds).await?;
     let asker = Asker::new(bounds);
     // Ends a thread's work when the build is dropped.
