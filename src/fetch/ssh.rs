@@ -117,7 +117,7 @@ fn config(known: &[PublicKey]) -> Config {
         match key.algorithm() {
             // The same key, with the hashes that are still trusted.
             Algorithm::Rsa { .. } => {
-                kinds.extend([HashAlg::Sha512, HashAlg::Sha256].map(|hash| Algorithm::Rsa { hash: Some(hash) }))
+                kinds.extend([HashAlg::Sha512, HashAlg::Sha256].map(|hash| Algorithm::Rsa { hash: Some(hash) }));
             }
             kind => kinds.push(kind),
         }

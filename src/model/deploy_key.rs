@@ -11,7 +11,7 @@ use super::{Invalid, Secret};
 const MAX_BYTES: usize = 64 * 1024;
 
 /// The keys that the large services publish, so that nobody has to look them up. Sources: GitHub's and GitLab's pages "SSH
-/// key fingerprints" and "SSH known_hosts entries".
+/// key fingerprints" and "SSH `known_hosts` entries".
 const PUBLISHED: &str = "\
 github.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl
 gitlab.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAfuCHKVTjquxvt6CM6tdG4SLp1Btn/nOeHHE5UOzRdf
@@ -44,7 +44,7 @@ impl DeployKey {
     }
 }
 
-/// The keys of servers, as in `~/.ssh/known_hosts` (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"). Names of hosts stand in it in
+/// The keys of servers, as in `~/.ssh/known_hosts` (sshd(8), "`SSH_KNOWN_HOSTS` FILE FORMAT"). Names of hosts stand in it in
 /// the clear. Those of github.com and gitlab.com need not be in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KnownHosts(Vec<(String, PublicKey)>);

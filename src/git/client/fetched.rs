@@ -58,6 +58,9 @@ impl Want<'_> {
 pub struct Fetched {
     dir: TempDir,
     repo: Repo,
+    /// Folders of one pack each: what an attempt that failed has left is in another.
+    packs: Vec<PathBuf>,
+    attempts: usize,
     commits: HashSet<CommitId>,
     lfs: HashSet<LfsObject>,
 }
@@ -66,25 +69,28 @@ impl Fetched {
     /// Makes an empty one. What a crash leaves of it goes with the quarantines, see [`Repo::sweep`].
     pub fn create(repo: &Repo) -> io::Result<Self> {
         let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(repo.dir())?;
-        fs::create_dir(dir.path().join("pack"))?;
         fs::create_dir(dir.path().join(LFS_DIR))?;
-        Ok(Self { dir, repo: repo.clone(), commits: HashSet::new(), lfs: HashSet::new() })
+        Ok(Self { dir, repo: repo.clone(), packs: Vec::new(), attempts: 0, commits: HashSet::new(), lfs: HashSet::new() })
     }
 
     /// Fetches a commit and checks its pack as a push's is, save for its history, which stays away.
     ///
     /// Whoever made the connection bounds its waits. Dropping the future ends the work once the connection gives way.
     pub async fn fetch(&mut self, connection: Connection, want: &Want<'_>) -> Result<(), ClientError> {
+        self.attempts += 1;
+        let pack = self.dir.path().join(format!("pack-{}", self.attempts));
+        fs::create_dir(&pack)?;
         let (reader, writer) = tokio::io::duplex(PIPE_BYTES);
         let asked = Asked::new(want);
         let conversation = spawn_blocking(move || asked.fetch(connection, SyncIoBridge::new(writer)));
         let mut reader = BufReader::with_capacity(PIPE_BYTES, reader);
-        let indexed = index_foreign(&mut reader, &self.repo, &self.pack_dir(), want.commit()).await;
+        let indexed = index_foreign(&mut reader, &self.repo, &pack, want.commit()).await;
         // A thread that has more to say finds its pipe broken.
         drop(reader);
         let said = conversation.await.unwrap_or_else(|panic| Err(Trouble::Failed(panic.to_string())));
         match (said, indexed) {
             (Ok(()) | Err(Trouble::Unread), Ok(None)) => {
+                self.packs.push(pack);
                 self.commits.insert(want.commit().clone());
                 Ok(())
             }
@@ -121,9 +127,9 @@ impl Fetched {
         File::create(object.path_in(&self.dir.path().join(LFS_DIR)))
     }
 
-    /// Notes that an object of Git LFS is there.
-    pub fn add_lfs(&mut self, object: LfsObject) {
-        self.lfs.insert(object);
+    /// Notes that objects of Git LFS are there.
+    pub fn add_lfs(&mut self, objects: &[LfsObject]) {
+        self.lfs.extend(objects);
     }
 
     /// Whether an object of Git LFS is there.
@@ -156,11 +162,7 @@ impl Fetched {
     }
 
     fn objects(&self) -> Objects {
-        Objects::in_dirs(vec![self.pack_dir()])
-    }
-
-    fn pack_dir(&self) -> PathBuf {
-        self.dir.path().join("pack")
+        Objects::in_dirs(self.packs.clone())
     }
 }
 

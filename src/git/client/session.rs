@@ -105,15 +105,13 @@ fn may_ask(hello: &Handshake, id: &ObjectId) -> bool {
 }
 
 fn ref_of(transport: &mut impl Transport, hello: &Handshake, name: &RefName) -> Result<ObjectId, Trouble> {
-    let listed = match &hello.refs {
-        Some(refs) => refs.clone(),
-        None => {
-            let mut prefixes = RefPrefixes::new();
-            prefixes.extend([name.as_str().into()]);
-            let agent = ("agent", Some(agent()));
-            let ask = LsRefsCommand::new(Some(prefixes), &hello.capabilities, agent);
-            ask.invoke_blocking(transport, &mut Discard, false).map_err(failed)?
-        }
+    let listed = if let Some(refs) = &hello.refs {
+        refs.clone()
+    } else {
+        let mut prefixes = RefPrefixes::new();
+        prefixes.extend([name.as_str().into()]);
+        let ask = LsRefsCommand::new(Some(prefixes), &hello.capabilities, ("agent", Some(agent())));
+        ask.invoke_blocking(transport, &mut Discard, false).map_err(failed)?
     };
     let found = listed.iter().find(|at| at.unpack().0 == name.as_str());
     found.and_then(object).ok_or(Trouble::NoRef)

@@ -27,7 +27,7 @@ fn pointers_become_files() {
     let list = [(".gitattributes", ATTRIBUTES), ("a.bin", &large_pointer), ("dir/b.bin", &small_pointer), ("readme", "text")];
     let commit = publish(&forge, &list);
     let fetched = fetch(with_token(&url(&forge), TOKEN), &commit);
-    assert!(fetched.log.contains("       Git LFS: 2 files of 2.9M\n"), "{}", fetched.log);
+    assert!(fetched.log.contains("       Git LFS: 2 files of 2.8M\n"), "{}", fetched.log);
     let expected = files(&[(".gitattributes", ATTRIBUTES), ("a.bin", &large), ("dir/b.bin", small), ("readme", "text")]);
     assert!(fetched.files() == expected, "the files differ");
 }

@@ -1,6 +1,7 @@
 //! From git's own HTTP server.
 
 use hoist::build::RemoteError;
+use hoist::deploy::Failure;
 use hoist::fetch::FetchError;
 use hoist::git::ClientError;
 use hoist::model::Limits;
@@ -84,6 +85,19 @@ fn a_token_opens_what_is_private() {
         assert!(matches!(error, RemoteError::Denied(401)), "{error}");
         assert!(!error.is_hoists_fault());
     }
+}
+
+#[test]
+fn words_say_what_to_do() {
+    let forge = Forge::with(Manner { token: Some(TOKEN), ..Manner::default() });
+    let failure = Failure::from(fetch(public(&url(&forge)), NOWHERE).files.unwrap_err());
+    let words = [
+        " !     The source can't be fetched: the server does not let hoist in (it answered 401).",
+        " !     Check the URL, and that the token or deploy key is valid and may read the repository.",
+        "",
+        " !     Push failed",
+    ];
+    assert_eq!(failure.words(&Limits::default(), None), words);
 }
 
 #[test]

@@ -33,7 +33,7 @@ struct Authenticated {
 /// Finds the server: beside the repository over HTTP; over SSH, the repository's server says where.
 pub(super) async fn find(remote: &Remote, bounds: &fetch::Bounds) -> Result<Access, RemoteError> {
     if remote.url.scheme() != RemoteScheme::Ssh {
-        let has_suffix = remote.url.path().trim_end_matches('/').ends_with(".git");
+        let has_suffix = remote.url.path().trim_end_matches('/').strip_suffix(".git").is_some();
         let server = url_below(&remote.url, if has_suffix { "/info/lfs" } else { ".git/info/lfs" })?;
         return Ok(Access { server, authorization: basic(remote) });
     }

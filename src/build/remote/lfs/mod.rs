@@ -59,7 +59,7 @@ pub(super) async fn fetch(
         let worker = Worker { asker: asker.clone(), access: access.clone(), unwanted: unwanted.clone() };
         let working = spawn_blocking(move || worker.bring(files));
         working.await.unwrap_or_else(|panicked| Err(RemoteError::Keep(io::Error::other(panicked))))?;
-        some.iter().for_each(|object| fetched.add_lfs(*object));
+        fetched.add_lfs(some);
     }
     Ok(())
 }
