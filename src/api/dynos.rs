@@ -156,8 +156,8 @@ fn parse_env(env: BTreeMap<String, Value>) -> Result<BTreeMap<String, String>, A
 
 /// The size of the client's terminal, which Heroku's client tells if it has one, and no client without one does.
 fn window_size(env: &BTreeMap<String, String>) -> Option<WindowSize> {
-    let number = |name| env.get(name)?.parse().ok().filter(|number| *number > 0);
-    Some(WindowSize { columns: number("COLUMNS")?, rows: number("LINES")? })
+    let number = |name| env.get(name)?.parse().ok();
+    Some(WindowSize::told(number("COLUMNS")?, number("LINES")?))
 }
 
 fn parse_type(name: Option<&str>) -> Result<ProcessType, ApiError> {

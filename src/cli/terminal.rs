@@ -13,9 +13,7 @@ pub(super) fn size() -> Option<WindowSize> {
         return None;
     }
     let size = tcgetwinsize(stdout()).ok()?;
-    // A terminal that does not know takes the size that terminals always had.
-    let or = |number, default| if number == 0 { default } else { number };
-    Some(WindowSize { columns: or(size.ws_col, 80), rows: or(size.ws_row, 24) })
+    Some(WindowSize::told(size.ws_col, size.ws_row))
 }
 
 /// A terminal that interprets nothing: Ctrl-C is a key like any other. Dropped, it is again as it was.

@@ -149,7 +149,8 @@ impl Store {
 fn touch(path: &Path) -> io::Result<bool> {
     // The owner of a file may do so though it is read-only.
     match rustix::fs::utimensat(rustix::fs::CWD, path, &NOW, rustix::fs::AtFlags::empty()) {
-        Ok(()) => Ok(true),
+        // Between being found and getting its time it may have been put aside and, found old, removed (`remove_old`).
+        Ok(()) => path.try_exists(),
         Err(rustix::io::Errno::NOENT) => Ok(false),
         Err(error) => Err(error.into()),
     }

@@ -1,14 +1,15 @@
 //! A blob that comes in several requests, and across restarts of the daemon.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _};
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::io::{self, IoSlice, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
+use rustix::io::pwritev;
 use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -157,8 +158,8 @@ impl Upload {
     fn append(mut self, pieces: &[Bytes]) -> io::Result<Self> {
         // Gone if writing fails midway: then the file is to be read again.
         let mut progress = self.turn.progress.take().expect("it was read when it was resumed");
+        write_all_at(&self.file, pieces, progress.size_bytes)?;
         for piece in pieces {
-            self.file.write_all_at(piece, progress.size_bytes)?;
             progress.hasher.update(piece);
             progress.size_bytes += piece.len() as u64;
         }
@@ -235,6 +236,23 @@ where
         }
         Ok(Some(piece))
     }
+}
+
+/// Writes the pieces one behind the other, with as few calls as can be: the file system then takes memory for them in large
+/// parts, which costs half of what page by page does.
+fn write_all_at(file: &File, pieces: &[Bytes], mut at: u64) -> io::Result<()> {
+    let mut slices: Vec<_> = pieces.iter().filter(|piece| !piece.is_empty()).map(|piece| IoSlice::new(piece)).collect();
+    let mut left = &mut slices[..];
+    while !left.is_empty() {
+        match rustix::io::retry_on_intr(|| pwritev(file, left, at))? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            count => {
+                at += count as u64;
+                IoSlice::advance_slices(&mut left, count);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Reads what an earlier process has received.

@@ -3,7 +3,6 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::harness::{Daemon, Docker, User, run};
 
@@ -17,9 +16,6 @@ ENV GREETING=$GREETING
 CMD ["/bin/sh", "-c", "busybox mkdir /www; echo $GREETING > /www/index.html; exec busybox httpd -f -p $PORT -h /www"]
 "#;
 
-/// One test at a time builds: two builds of the same layer at once can leave the Engine 20.10 with an empty one.
-static TURN: Mutex<()> = Mutex::new(());
-
 /// A user at a computer with docker and a folder with Dockerfiles.
 struct Desk {
     daemon: Daemon,
@@ -28,7 +24,6 @@ struct Desk {
     folder: tempfile::TempDir,
     /// Where docker keeps the user's logins.
     logins: tempfile::TempDir,
-    _turn: MutexGuard<'static, ()>,
 }
 
 struct Ran {
@@ -41,15 +36,13 @@ impl Desk {
     /// None, with the reason printed, where there can be no docker.
     fn new() -> Option<Self> {
         let docker = Docker::get()?;
-        // A test that has failed leaves nothing that another one reads.
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let daemon = Daemon::start();
         let user = daemon.user("alice@example.com");
         daemon.client(&user, &["apps:create", "shop", "--stack", "container"]);
         let folder = tempfile::tempdir().unwrap();
         std::fs::copy(BUSYBOX, folder.path().join("busybox")).unwrap();
         let logins = tempfile::tempdir().unwrap();
-        let desk = Self { daemon, user, docker, folder, logins, _turn: turn };
+        let desk = Self { daemon, user, docker, folder, logins };
         let login = desk.hoist(&["container:login"]);
         assert!(login.code == Some(0) && login.stdout.contains("Login Succeeded"), "{}", login.all());
         Some(desk)

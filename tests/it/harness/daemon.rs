@@ -13,12 +13,14 @@ use tempfile::TempDir;
 use super::{HOIST, stacks_dir};
 
 const START_TIMEOUT: Duration = Duration::from_mins(1);
+const ANY_PORT: &str = "127.0.0.1:0";
 const CLEARING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running daemon. Dropped, it is killed and its data is gone.
 pub(crate) struct Daemon {
     child: Child,
     dir: TempDir,
+    listen: &'static str,
     pub(crate) http: String,
     pub(crate) ssh: String,
 }
@@ -37,15 +39,22 @@ impl Daemon {
 
     /// Starts a daemon with a `hoist.toml`.
     pub(crate) fn start_with(config: &str) -> Self {
-        let dir = tempfile::Builder::new().prefix("hoist-test-").tempdir().unwrap();
-        std::fs::write(dir.path().join("hoist.toml"), config).unwrap();
-        Self::start_in(dir)
+        Self::start_in(data_dir(config))
+    }
+
+    /// Starts one whose HTTP door is at an address of the test's own.
+    pub(crate) fn start_at(listen: &'static str, config: &str) -> Self {
+        Self::serve(data_dir(config), listen)
     }
 
     /// Starts a daemon over the data that is there already.
     pub(crate) fn start_in(dir: TempDir) -> Self {
-        let (child, http, ssh) = spawn(dir.path());
-        Self { child, dir, http, ssh }
+        Self::serve(dir, ANY_PORT)
+    }
+
+    fn serve(dir: TempDir, listen: &'static str) -> Self {
+        let (child, http, ssh) = spawn(dir.path(), listen);
+        Self { child, dir, listen, http, ssh }
     }
 
     pub(crate) fn data_dir(&self) -> &Path {
@@ -84,7 +93,7 @@ impl Daemon {
 
     /// The next start over the same data.
     pub(crate) fn restart(&mut self) {
-        (self.child, self.http, self.ssh) = spawn(self.dir.path());
+        (self.child, self.http, self.ssh) = spawn(self.dir.path(), self.listen);
     }
 
     /// The most memory that the daemon has had so far, in bytes.
@@ -170,9 +179,16 @@ fn is_cleared(work: &Path) -> bool {
     std::fs::read_dir(work).map_or(true, |folders| folders.flatten().all(|folder| is_empty(&folder.path())))
 }
 
-fn spawn(dir: &Path) -> (Child, String, String) {
+/// A data folder with a `hoist.toml` and nothing else.
+fn data_dir(config: &str) -> TempDir {
+    let dir = tempfile::Builder::new().prefix("hoist-test-").tempdir().unwrap();
+    std::fs::write(dir.path().join("hoist.toml"), config).unwrap();
+    dir
+}
+
+fn spawn(dir: &Path, listen: &str) -> (Child, String, String) {
     let mut child = Command::new(HOIST)
-        .args(["serve", "--http-listen", "127.0.0.1:0", "--ssh-listen", "127.0.0.1:0"])
+        .args(["serve", "--http-listen", listen, "--ssh-listen", ANY_PORT])
         .env_clear()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOIST_DATA_DIR", dir)

@@ -24,6 +24,8 @@ pub(crate) struct Heroku {
     pub(crate) tree: WorkTree,
     /// What `HEROKU_API_KEY` is; without one, the CLI is whoever has logged in.
     pub(crate) key: Option<String>,
+    /// What is set beside everything that the CLI always needs.
+    pub(crate) env: Vec<(String, OsString)>,
     home: TempDir,
     node_modules: PathBuf,
 }
@@ -44,8 +46,13 @@ fn node_modules() -> Option<PathBuf> {
 impl Heroku {
     /// A developer whose work tree has an in-app buildpack of the fixtures at `pack/`. `None` where there is no CLI.
     pub(crate) fn new(config: &str, pack: &str) -> Option<Self> {
+        node_modules()?;
+        Self::at(Daemon::start_with(&format!("app_url = \"https://{{app}}.example.com/\"\n{config}")), pack)
+    }
+
+    /// The same at a daemon that is there.
+    pub(crate) fn at(daemon: Daemon, pack: &str) -> Option<Self> {
         let node_modules = node_modules()?;
-        let daemon = Daemon::start_with(&format!("app_url = \"https://{{app}}.example.com/\"\n{config}"));
         let user = daemon.user("dev@example.com");
         let home = tempfile::tempdir().unwrap();
         // Its first start in a home folder asks to agree to Heroku's terms.
@@ -53,7 +60,7 @@ impl Heroku {
         std::fs::create_dir_all(&cache).unwrap();
         std::fs::write(cache.join("terms-of-service"), "").unwrap();
         let key = Some(user.token.clone());
-        Some(Self { daemon, user, tree: WorkTree::with_pack(pack), key, home, node_modules })
+        Some(Self { daemon, user, tree: WorkTree::with_pack(pack), key, env: Vec::new(), home, node_modules })
     }
 
     /// Runs `heroku` with the arguments of a command line and tells everything it printed.
@@ -134,7 +141,7 @@ impl Heroku {
             ("LANG", "C.UTF-8"),
             ("TZ", "UTC"),
         ];
-        command.envs(fixed);
+        command.envs(fixed).envs(self.env.iter().cloned());
     }
 
     /// Runs a command to its end, and tells it as [`told`] does.

@@ -46,6 +46,13 @@ fn a_command_has_a_terminal_if_its_user_has_one() {
 }
 
 #[test]
+fn a_terminal_that_does_not_know_its_size_is_one_too() {
+    let Some(heroku) = shop("web: ./serve\n") else { return };
+    let screen = heroku.run_in_terminal("stty cols 0 rows 0; heroku run 'tty; stty size'", b"");
+    assert!(screen.contains("/dev/pts/0\n") && screen.contains("24 80\n"), "{screen}");
+}
+
+#[test]
 fn what_runs_is_listed_and_stopped() {
     let Some(heroku) = shop("web: ./serve\nworker: ./work\n") else { return };
     assert_snapshot!(heroku.run("ps"), @"No dynos on shop");
