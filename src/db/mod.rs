@@ -6,7 +6,8 @@
 //! uploaded (`slug_uploads`), what was released (`releases`, `phases`), how it is scaled (`formations`) and promoted
 //! (`pipelines` and its kin), what was run (`dynos`) and put out (`logs`), set up
 //! (`app_setups`) and tested (`test_runs`, `test_cases`), which databases apps use (`addons`, `addon_attachments`).
-//! `events` is what has happened, and `webhooks` with `webhook_deliveries` who is told. `garbage` is what nothing refers to. `cipher` keeps config vars
+//! `connections` are the repositories on forges from which apps are deployed, `deliveries_in` what those forges have told, and
+//! `triggers` what is to be deployed therefore. `events` is what has happened, and `webhooks` with `webhook_deliveries` who is told. `garbage` is what nothing refers to. `cipher` keeps config vars
 //! secret at rest.
 //!
 //! SQLite in WAL mode with `synchronous=FULL`: what `commit` has answered survives a power cut. One writer and
@@ -53,6 +54,10 @@ pub mod test_cases;
 pub mod test_runs;
 pub mod webhook_deliveries;
 pub mod webhooks;
+
+pub mod connections;
+pub mod deliveries_in;
+pub mod triggers;
 
 pub mod garbage;
 

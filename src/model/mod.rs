@@ -22,6 +22,7 @@ mod procfile;
 mod addon;
 mod artifact;
 mod config_vars;
+mod connection;
 mod digest;
 mod dyno_size;
 mod event;
@@ -47,6 +48,10 @@ pub use audit::{Actor, Credential, Deed, Door, Outcome};
 pub use authorization::{Authorization, Origin, mask};
 pub use buildpack::{BuildpackRef, StackName};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
+pub use connection::{
+    BranchName, Cause, CiState, Connected, Connection, ConnectionSecrets, Delivered, FullName, Provider, PullRequest,
+    PullRequestAction, Push, TriggerState,
+};
 pub use digest::Digest;
 pub use dyno_size::DynoSize;
 pub use event::{
@@ -55,9 +60,9 @@ pub use event::{
 pub use git::{CommitId, RefName, is_deploy_branch};
 pub use heroku_yml::{DockerfilePath, HerokuYml, Process, Setup};
 pub use id::{
-    AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BlobUploadId, BuildId, CouplingId,
-    DeliveryId, DynoId, EventId, OciImageId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId, TestRunId,
-    UploadId, WebhookId,
+    AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BlobUploadId, BuildId, ConnectionId,
+    CouplingId, DeliveryId, DynoId, EventId, OciImageId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId,
+    TestRunId, TriggerId, UploadId, WebhookId,
 };
 pub use image::{Descriptor, ImageManifest, ManifestType, Platform, Reference, Repository, Tag};
 pub use knock::{Peer, RequestId, Scheme, without_ids};
