@@ -32,6 +32,7 @@ pub mod release;
 pub mod run;
 pub mod slug;
 pub mod stack;
+pub mod tell;
 
 // Ground: the world, wrapped.
 pub mod db;

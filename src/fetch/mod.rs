@@ -1,10 +1,11 @@
-//! Fetches what strangers name by a URL, or posts to it (`post`), without lending them this host's place in its network.
+//! Fetches what strangers name by a URL, posts to it (`post`) or asks an API there (`ask`), without lending them this host's place in its network.
 //!
 //! Names are resolved here, the addresses checked (`address`), and the connection is made to what was checked: between
 //! the two, a name cannot come to mean something else. That holds for each redirect as well. No proxy is used, as it
 //! would resolve the names itself.
 
 mod address;
+mod ask;
 mod post;
 mod url;
 
@@ -23,6 +24,7 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Body, Error};
 
+pub use ask::{Answer, Ask, Patience, Verb, ask};
 pub use post::{Post, post};
 pub use url::{BadUrl, Url};
 

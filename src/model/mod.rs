@@ -35,7 +35,9 @@ mod secret;
 mod source;
 mod start;
 mod tap;
+mod telling;
 mod test_run;
+mod wait;
 mod webhook;
 mod window_size;
 
@@ -78,7 +80,9 @@ pub use secret::Secret;
 pub use source::{Checksum, SourceBlob, SourceVersion};
 pub use start::{APP_DIR, APP_USER_ID, DEFAULT_VARIABLES, LOAD_PROFILES};
 pub use tap::{TapReader, TestCase};
+pub use telling::{BuildOrigin, Form, Progress, Telling};
 pub use test_run::{TestLog, TestRun, TestRunEnd, TestRunStatus};
+pub use wait::next_attempt;
 pub use webhook::{DeliveryStatus, Level, Webhook};
 pub use window_size::WindowSize;
 
