@@ -51,7 +51,7 @@ pub use authorization::{Authorization, Origin, mask};
 pub use buildpack::{BuildpackRef, StackName};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
 pub use connection::{
-    BranchName, Cause, Connected, Connection, ConnectionSecrets, Delivered, FullName, Provider, PullRequest, PullRequestAction,
+    BranchName, Cause, CiState, Connected, Connection, ConnectionSecrets, Delivered, FullName, Provider, PullRequest, PullRequestAction,
     Push, TriggerState,
 };
 pub use digest::Digest;
