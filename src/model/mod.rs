@@ -51,8 +51,8 @@ pub use authorization::{Authorization, Origin, mask};
 pub use buildpack::{BuildpackRef, StackName};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
 pub use connection::{
-    BranchName, Cause, CiState, Connected, Connection, ConnectionSecrets, Delivered, FullName, Provider, PullRequest, PullRequestAction,
-    Push, TriggerState,
+    BranchName, Cause, CiState, Connected, Connection, ConnectionSecrets, Delivered, FullName, Provider, PullRequest,
+    PullRequestAction, Push, TriggerState,
 };
 pub use digest::Digest;
 pub use dyno_size::DynoSize;
