@@ -23,6 +23,7 @@ mod addon;
 mod artifact;
 mod config_vars;
 mod connection;
+mod deploy_key;
 mod digest;
 mod dyno_size;
 mod event;
@@ -31,6 +32,7 @@ mod limits;
 mod one_line;
 mod pipeline;
 mod release;
+mod remote;
 mod secret;
 mod source;
 mod start;
@@ -54,6 +56,7 @@ pub use connection::{
     BranchName, Cause, CiState, Connected, Connection, ConnectionSecrets, Delivered, FullName, Provider, PullRequest,
     PullRequestAction, Push, TriggerState,
 };
+pub use deploy_key::{DeployKey, KnownHosts};
 pub use digest::Digest;
 pub use dyno_size::DynoSize;
 pub use event::{
@@ -75,6 +78,7 @@ pub use pipeline::{Coupling, Pipeline, PipelineName, Promotion, PromotionOutcome
 pub use procfile::{ProcessType, ProcessTypes, Procfile};
 pub use push_options::PushOptions;
 pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, RollbackRefusal, Slug};
+pub use remote::{Credentials, Remote, RemoteCommit, RemoteScheme, RemoteUrl};
 pub use scope::{Need, Scope, Scopes};
 pub use secret::Secret;
 pub use source::{Checksum, SourceBlob, SourceVersion};

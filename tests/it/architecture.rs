@@ -113,7 +113,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("db", &["model"]),
     ("docker", &["model"]),
     ("engine", &["model"]),
-    ("fetch", &[]),
+    ("fetch", &["model"]),
     ("git", &["model"]),
     ("store", &["model"]),
     ("tarball", &[]),
