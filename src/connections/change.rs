@@ -113,6 +113,18 @@ pub async fn change(db: &Db, app: AppId, by: AccountId, change: Change, now: Off
     Ok(connection)
 }
 
+/// Makes another secret for the deliveries of an app's connection. Returns it, too: it can't be read back later.
+pub async fn change_secret(
+    db: &Db,
+    app: AppId,
+    by: AccountId,
+    now: OffsetDateTime,
+) -> Result<(Connection, Secret), ConnectError> {
+    let secret = new_secret();
+    let with = Change { webhook_secret: Some(secret.clone()), ..Change::default() };
+    Ok((change(db, app, by, with, now).await?, secret))
+}
+
 /// Removes an app's connection, with what was to be deployed over it, and returns it.
 pub async fn disconnect(db: &Db, app: AppId) -> Result<Connection, ConnectError> {
     let mut tx = db.write().await?;

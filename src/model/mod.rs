@@ -11,8 +11,10 @@ mod knock;
 mod permission;
 mod scope;
 
+mod deploy_key;
 mod git;
 mod push_options;
+mod remote;
 
 mod app_json;
 mod buildpack;
@@ -23,7 +25,6 @@ mod addon;
 mod artifact;
 mod config_vars;
 mod connection;
-mod deploy_key;
 mod digest;
 mod dyno_size;
 mod event;
@@ -32,7 +33,6 @@ mod limits;
 mod one_line;
 mod pipeline;
 mod release;
-mod remote;
 mod secret;
 mod source;
 mod start;

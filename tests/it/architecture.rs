@@ -45,6 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "auth",
             "build",
             "config",
+            "connections",
             "ctx",
             "db",
             "deploy",
