@@ -4,9 +4,7 @@ use super::error::ApiError;
 use super::types::{self, ConnectionChange};
 use crate::connections::{Change, NewConnection};
 use crate::ctx::Ctx;
-use crate::model::{
-    Connection, DeployKey, FullName, KnownHosts, Provider, RemoteScheme, RemoteUrl, Secret,
-};
+use crate::model::{Connection, DeployKey, FullName, KnownHosts, Provider, RemoteScheme, RemoteUrl, Secret};
 
 /// More is a mistake; headers have to take both.
 const MAX_SECRET: usize = 4096;
@@ -118,6 +116,7 @@ impl Way<'_> {
 /// A text that is sent as a header.
 fn check_secret(field: &'static str, text: Secret) -> Result<Secret, ApiError> {
     let fits = (1..=MAX_SECRET).contains(&text.expose().len()) && text.expose().chars().all(|c| matches!(c, '!'..='~'));
-    let refuse = || ApiError::InvalidParams(format!("`{field}` must be 1 to {MAX_SECRET} printable ASCII characters without spaces."));
+    let refuse =
+        || ApiError::InvalidParams(format!("`{field}` must be 1 to {MAX_SECRET} printable ASCII characters without spaces."));
     fits.then_some(text).ok_or_else(refuse)
 }

@@ -81,11 +81,7 @@ pub(super) async fn push(
 }
 
 /// `GET /apps/{app}/github/deploys`
-pub(super) async fn deploys(
-    State(ctx): State<Ctx>,
-    at: InApp<See>,
-    range: Range,
-) -> Result<Page<RepositoryDeploy>, ApiError> {
+pub(super) async fn deploys(State(ctx): State<Ctx>, at: InApp<See>, range: Range) -> Result<Page<RepositoryDeploy>, ApiError> {
     let mut db = ctx.db.read().await?;
     let triggers = db::triggers::list_of(&mut db, at.app.id, MOST_DEPLOYS).await?;
     let users = users(&mut db, triggers.iter().map(|trigger| trigger.by)).await?;

@@ -21,6 +21,12 @@ pub(super) fn routes() -> ApiRouter<Ctx> {
             post_with(connections::new_secret, about("Make another secret for the repository's webhook")),
         )
         .api_route("/apps/{app}/github/push", post_with(connections::push, about("Deploy a branch of the app's repository")))
-        .api_route("/apps/{app}/github/deploys", get_with(connections::deploys, about("The newest deploys from the app's repository")))
-        .api_route("/apps/{app}/github/deploys/{deploy}", get_with(connections::deploy_info, about("A deploy from the app's repository")))
+        .api_route(
+            "/apps/{app}/github/deploys",
+            get_with(connections::deploys, about("The newest deploys from the app's repository")),
+        )
+        .api_route(
+            "/apps/{app}/github/deploys/{deploy}",
+            get_with(connections::deploy_info, about("A deploy from the app's repository")),
+        )
 }
