@@ -182,7 +182,9 @@ pub async fn postpone(
 /// if not, the build must not be.
 pub async fn start(db: &mut Connection, id: TriggerId, build: BuildId, at: OffsetDateTime) -> Result<bool, DbError> {
     let started = sqlx::query(
-        "UPDATE triggers SET state = 'done', build_id = ?, reason = NULL, updated_at = ? WHERE id = ? AND state <> 'done'",
+        "UPDATE triggers SET state = 'done', build_id = ?1, reason = NULL, updated_at = ?2,
+           commit_id = COALESCE (commit_id, (SELECT commit_id FROM builds WHERE id = ?1))
+         WHERE id = ?3 AND state <> 'done'",
     )
     .bind(build.to_string())
     .bind(row::millis(at))

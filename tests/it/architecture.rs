@@ -21,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "docker",
             "engine",
             "fetch",
+            "forge",
             "gc",
             "image",
             "launch",

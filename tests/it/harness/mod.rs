@@ -5,6 +5,7 @@
 
 mod daemon;
 mod docker;
+mod forge;
 mod gated;
 mod heroku;
 mod image;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 
 pub(crate) use daemon::{Daemon, User, run};
 pub(crate) use docker::Docker;
+pub(crate) use forge::{Forge, Manner};
 pub(crate) use gated::{Gated, until};
 pub(crate) use heroku::Heroku;
 pub(crate) use image::{Packing, PushedImage, TestImage, basic};
