@@ -59,10 +59,9 @@ impl Hitch {
 /// Goes as far as it can with a trigger, and records how far that is.
 async fn advance(ctx: &Ctx, trigger: &Trigger) -> Result<(), DbError> {
     let hitch = match step(ctx, trigger).await {
-        Ok(()) => return Ok(()),
+        // One that hoist's stop has cut off is taken up by the next start.
+        Ok(()) | Err(Hitch::Stopping) => return Ok(()),
         Err(Hitch::Db(error)) => return Err(error),
-        // The next start takes it up.
-        Err(Hitch::Stopping) => return Ok(()),
         Err(hitch) => hitch,
     };
     let now = ctx.now();
@@ -148,12 +147,11 @@ async fn request(ctx: &Ctx, trigger: &Trigger, connection: &Connection) -> Resul
     let cache = db::apps::cache(&mut db, app.id).await?;
     drop(db);
     let remote = remote_of(ctx, connection, secrets).await?;
-    let commit = match &trigger.commit {
-        Some(commit) => commit.clone(),
-        None => {
-            let asked = build::find_remote_ref(&remote, &trigger.branch.ref_name(), &super::source_means(ctx).bounds).await;
-            asked.map_err(branch_hitch)?
-        }
+    let commit = if let Some(commit) = &trigger.commit {
+        commit.clone()
+    } else {
+        let asked = build::find_remote_ref(&remote, &trigger.branch.ref_name(), &super::source_means(ctx).bounds).await;
+        asked.map_err(branch_hitch)?
     };
     let origin = BuildOrigin { connection: connection.id, commit: commit.clone(), pull_request: None };
     let source = remote_source(ctx, &app, remote, commit, &trigger.branch)?;

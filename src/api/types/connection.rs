@@ -46,7 +46,7 @@ pub struct NewConnection {
     /// A private key for fetching over SSH.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deploy_key: Option<Secret>,
-    /// The keys of the SSH host, as lines of a known_hosts file.
+    /// The keys of the SSH host, as lines of a `known_hosts` file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_hosts: Option<String>,
     /// Default `github`.

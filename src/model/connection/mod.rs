@@ -95,7 +95,7 @@ pub struct Connection {
     pub full_name: FullName,
     /// Where the repository is fetched from, over HTTPS or SSH.
     pub clone_url: String,
-    /// The keys of the SSH host in `clone_url`, as lines of a known_hosts file, where they are not those that hoist knows.
+    /// The keys of the SSH host in `clone_url`, as lines of a `known_hosts` file, where they are not those that hoist knows.
     pub known_hosts: Option<String>,
     /// The branch that is deployed.
     pub branch: Option<BranchName>,
