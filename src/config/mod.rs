@@ -6,6 +6,7 @@ mod addons;
 mod client;
 mod docker;
 mod network;
+mod providers;
 mod webhooks;
 
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ pub use addons::Addons;
 pub use client::{Client, is_ci, terminal_kind};
 pub use docker::{Docker, DockerBuilder, DockerHost, DockerPull};
 pub use network::Network;
+pub use providers::{Forge, GitHub};
 pub use webhooks::{History, Webhooks};
 
 /// Which engine runs builds; see [`crate::engine::Kind`].
@@ -102,6 +104,11 @@ pub struct File {
     pub history: History,
     /// `[addons]`: the servers on which apps get databases.
     pub addons: Addons,
+    /// `[github]`, `[gitlab]`, `[gitea]`, `[forgejo]`: whose repositories may be connected to apps. Default: nobody's.
+    pub github: Option<GitHub>,
+    pub gitlab: Option<Forge>,
+    pub gitea: Option<Forge>,
+    pub forgejo: Option<Forge>,
     /// `[limits]`: see [`Limits`].
     pub limits: Limits,
 }
@@ -132,6 +139,10 @@ pub struct Config {
     pub webhooks: Webhooks,
     pub history: History,
     pub addons: Addons,
+    pub github: Option<GitHub>,
+    pub gitlab: Option<Forge>,
+    pub gitea: Option<Forge>,
+    pub forgejo: Option<Forge>,
     pub limits: Limits,
 }
 
@@ -169,6 +180,10 @@ impl Config {
             webhooks: file.webhooks,
             history: file.history,
             addons: file.addons.or_environment(),
+            github: file.github,
+            gitlab: file.gitlab,
+            gitea: file.gitea,
+            forgejo: file.forgejo,
             limits: file.limits,
             data_dir,
         })

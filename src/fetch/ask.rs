@@ -1,117 +1,86 @@
-//! Asks HTTP servers that a stranger named, and hands out what they answer as it comes.
+//! Asks an HTTP API, and reads its answer whole.
 
-use std::io::{self, Read};
+use std::net::IpAddr;
+use std::time::Duration;
 
-use ureq::http::header::{CONTENT_TYPE, LOCATION};
-use ureq::http::{HeaderName, Response};
-use ureq::{Agent, Body, BodyReader};
+use tokio::task::spawn_blocking;
+use ureq::{Agent, Body, Error, http};
 
-use super::{Bounds, FetchError, MAX_REDIRECTS, Url, agent, why};
-use crate::model::Secret;
+use super::{FetchError, Url, agent, why};
 
-/// What is asked.
-#[derive(Debug)]
-pub struct Ask<'a> {
-    pub url: &'a Url,
-    /// Names, and values that are fit for a header.
-    pub headers: &'a [(&'a str, &'a str)],
-    /// The header `Authorization`, for the URL's own server: one that it redirects to does not get it.
-    pub authorization: Option<&'a Secret>,
-    /// What is posted; without it, the question is a GET. Only a GET follows redirects.
-    pub body: Option<&'a [u8]>,
+/// What is done with the address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verb {
+    Get,
+    Post(Vec<u8>),
+    Put(Vec<u8>),
+    Patch(Vec<u8>),
 }
 
-/// What a server answers.
+/// A question.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    pub url: Url,
+    pub verb: Verb,
+    /// Names, and values that are fit for a header.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// What is said to it.
+#[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
-    /// Whose answer it is, after all redirects.
-    pub url: Url,
-    /// Without parameters; empty when the server does not say.
-    pub content_type: String,
-    body: BodyReader<'static>,
-    most_bytes: u64,
-    left_bytes: u64,
+    pub body: Vec<u8>,
 }
 
-/// Asks within bounds, and blocks for it. Connections are kept for the next question.
+/// How far an answer is waited for.
 #[derive(Debug, Clone)]
-pub struct Asker {
-    agent: Agent,
-    max_bytes: u64,
+pub struct Patience {
+    /// Networks that may be reached although they are private.
+    pub allow_networks: Vec<(IpAddr, u8)>,
+    /// Of the answer.
+    pub max_bytes: u64,
+    /// For all of it.
+    pub time: Duration,
 }
 
-impl Asker {
-    /// All questions together may take the time of `bounds`, each answer be as large as it says.
-    #[must_use]
-    pub fn new(bounds: &Bounds) -> Self {
-        Self { agent: agent(&bounds.allow_networks, bounds.time), max_bytes: bounds.max_bytes }
-    }
+/// Asks. Redirects are not followed: what comes with the question is meant for this address alone.
+///
+/// Dropping the future does not take back what is under way; it ends with its time.
+pub async fn ask(ask: Ask, patience: Patience) -> Result<Answer, FetchError> {
+    let asking = spawn_blocking(move || ask_blocking(&ask, &patience));
+    asking.await.unwrap_or_else(|panicked| Err(FetchError::Failed(panicked.to_string())))
+}
 
-    /// Asks, and returns the answer, whatever its status, once it begins.
-    pub fn ask(&self, ask: &Ask<'_>) -> Result<Answer, FetchError> {
-        let mut url = ask.url.clone();
-        for _ in 0..=MAX_REDIRECTS {
-            let response = self.send(ask, &url).map_err(|error| why(&error, &url))?;
-            let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-            match location.filter(|_| response.status().is_redirection() && ask.body.is_none()) {
-                Some(location) => url = url.join(location).ok_or(FetchError::Redirects)?,
-                None => return Ok(self.answer(response, url)),
-            }
-        }
-        Err(FetchError::Redirects)
-    }
-
-    fn send(&self, ask: &Ask<'_>, url: &Url) -> Result<Response<Body>, ureq::Error> {
-        let authorization =
-            ask.authorization.filter(|_| url.is_same_server(ask.url)).map(|secret| ("authorization", secret.expose()));
-        let headers = ask.headers.iter().copied().chain(authorization);
-        // Each redirect is looked at above, where it is known whose the credentials are.
-        match ask.body {
-            None => {
-                let mut request = self.agent.get(url.as_str()).config().max_redirects(0).build();
-                for (name, value) in headers {
-                    request = request.header(name, value);
-                }
-                request.call()
-            }
-            Some(body) => {
-                let mut request = self.agent.post(url.as_str()).config().max_redirects(0).build();
-                for (name, value) in headers {
-                    request = request.header(name, value);
-                }
-                request.send(body)
-            }
-        }
-    }
-
-    fn answer(&self, response: Response<Body>, url: Url) -> Answer {
-        let text = |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let content_type = text(CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let status = response.status().as_u16();
-        let body = response.into_body().into_with_config().limit(u64::MAX).reader();
-        Answer { status, url, content_type, body, most_bytes: self.max_bytes, left_bytes: self.max_bytes }
+fn ask_blocking(ask: &Ask, patience: &Patience) -> Result<Answer, FetchError> {
+    let agent = agent(&patience.allow_networks, patience.time);
+    let response = send(&agent, ask).map_err(|error| why(&error, &ask.url))?;
+    let status = response.status().as_u16();
+    let body = response.into_body().into_with_config().limit(patience.max_bytes).read_to_vec();
+    match body {
+        Ok(body) => Ok(Answer { status, body }),
+        Err(Error::BodyExceedsLimit(_)) => Err(FetchError::TooLarge(patience.max_bytes)),
+        Err(error) => Err(why(&error, &ask.url)),
     }
 }
 
-impl Answer {
-    /// What is wrong with an answer that broke off, in the words of this module.
-    #[must_use]
-    pub fn explain(&self, error: io::Error) -> FetchError {
-        match error.downcast::<FetchError>() {
-            Ok(error) => error,
-            Err(error) => why(&ureq::Error::from(error), &self.url),
+fn send(agent: &Agent, ask: &Ask) -> Result<http::Response<Body>, Error> {
+    let url = ask.url.as_str();
+    let (request, body) = match &ask.verb {
+        Verb::Get => {
+            let mut request = agent.get(url).config().max_redirects(0).build();
+            for (name, value) in &ask.headers {
+                request = request.header(*name, value);
+            }
+            return request.call();
         }
+        Verb::Post(body) => (agent.post(url), body),
+        Verb::Put(body) => (agent.put(url), body),
+        Verb::Patch(body) => (agent.patch(url), body),
+    };
+    let mut request = request.config().max_redirects(0).build();
+    for (name, value) in &ask.headers {
+        request = request.header(*name, value);
     }
-}
-
-impl Read for Answer {
-    /// Fails as soon as the answer is larger than it may be.
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let read = self.body.read(bytes)?;
-        self.left_bytes = match self.left_bytes.checked_sub(read as u64) {
-            Some(left) => left,
-            None => return Err(io::Error::other(FetchError::TooLarge(self.most_bytes))),
-        };
-        Ok(read)
-    }
+    request.send(body.as_slice())
 }

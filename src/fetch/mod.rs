@@ -1,5 +1,5 @@
-//! Fetches what strangers name by a URL, posts to it (`post`), asks it several things and reads the answers as they come
-//! (`ask`), or runs a command there (`ssh`), without lending them this host's place in its network.
+//! Fetches what strangers name by a URL, posts to it (`post`), asks an API there (`ask`), asks several things and reads the
+//! answers as they come (`asker`), or runs a command there (`ssh`), without lending them this host's place in its network.
 //!
 //! Names are resolved here, the addresses checked (`address`), and the connection is made to what was checked: between
 //! the two, a name cannot come to mean something else. That holds for each redirect as well. No proxy is used, as it
@@ -7,6 +7,7 @@
 
 mod address;
 mod ask;
+mod asker;
 mod post;
 mod ssh;
 mod url;
@@ -26,7 +27,8 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Body, Error};
 
-pub use ask::{Answer, Ask, Asker};
+pub use ask::{Answer, Ask, Patience, Verb, ask};
+pub use asker::{Asker, Question, Reply};
 pub use post::{Post, post};
 pub use ssh::{RemoteCommand, run_remotely};
 pub use url::{BadUrl, Url};

@@ -131,3 +131,11 @@ id!(
     /// Identifies one attempt of a delivery.
     AttemptId
 );
+id!(
+    /// Identifies a connection to a repository on a forge.
+    ConnectionId
+);
+id!(
+    /// Identifies a deploy from such a repository.
+    TriggerId
+);

@@ -11,8 +11,10 @@ mod knock;
 mod permission;
 mod scope;
 
+mod deploy_key;
 mod git;
 mod push_options;
+mod remote;
 
 mod app_json;
 mod buildpack;
@@ -22,7 +24,7 @@ mod procfile;
 mod addon;
 mod artifact;
 mod config_vars;
-mod deploy_key;
+mod connection;
 mod digest;
 mod dyno_size;
 mod event;
@@ -31,12 +33,13 @@ mod limits;
 mod one_line;
 mod pipeline;
 mod release;
-mod remote;
 mod secret;
 mod source;
 mod start;
 mod tap;
+mod telling;
 mod test_run;
+mod wait;
 mod webhook;
 mod window_size;
 
@@ -49,6 +52,10 @@ pub use audit::{Actor, Credential, Deed, Door, Outcome};
 pub use authorization::{Authorization, Origin, mask};
 pub use buildpack::{BuildpackRef, StackName};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
+pub use connection::{
+    BranchName, Cause, CiState, Connected, Connection, ConnectionSecrets, Delivered, FullName, Provider, PullRequest,
+    PullRequestAction, Push, TriggerState,
+};
 pub use deploy_key::{DeployKey, KnownHosts};
 pub use digest::Digest;
 pub use dyno_size::DynoSize;
@@ -58,9 +65,9 @@ pub use event::{
 pub use git::{CommitId, RefName, is_deploy_branch};
 pub use heroku_yml::{DockerfilePath, HerokuYml, Process, Setup};
 pub use id::{
-    AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BlobUploadId, BuildId, CouplingId,
-    DeliveryId, DynoId, EventId, OciImageId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId, TestRunId,
-    UploadId, WebhookId,
+    AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BlobUploadId, BuildId, ConnectionId,
+    CouplingId, DeliveryId, DynoId, EventId, OciImageId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId,
+    TestRunId, TriggerId, UploadId, WebhookId,
 };
 pub use image::{Descriptor, ImageManifest, ManifestType, Platform, Reference, Repository, Tag};
 pub use knock::{Peer, RequestId, Scheme, without_ids};
@@ -77,7 +84,9 @@ pub use secret::Secret;
 pub use source::{Checksum, SourceBlob, SourceVersion};
 pub use start::{APP_DIR, APP_USER_ID, DEFAULT_VARIABLES, LOAD_PROFILES};
 pub use tap::{TapReader, TestCase};
+pub use telling::{BuildOrigin, Form, Progress, Telling};
 pub use test_run::{TestLog, TestRun, TestRunEnd, TestRunStatus};
+pub use wait::next_attempt;
 pub use webhook::{DeliveryStatus, Level, Webhook};
 pub use window_size::WindowSize;
 

@@ -8,9 +8,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::addons;
 use crate::config::{self, Config};
+use crate::ctx::Ctx;
 use crate::docker;
 use crate::engine;
-use crate::model::Secret;
+use crate::fetch::Patience;
+use crate::model::{Provider, Secret};
+use crate::tell;
 
 /// What the configuration says of the engine, which is to keep its files in `work_dir`.
 pub fn engine_settings(config: &Config, work_dir: &Path) -> anyhow::Result<engine::Settings> {
@@ -58,6 +61,29 @@ pub fn addon_settings(config: &Config) -> addons::Settings {
     addons::Settings {
         postgresql: server(&given.postgresql_url, &given.postgresql_public_address),
         redis: server(&given.redis_url, &given.redis_public_address),
+    }
+}
+
+/// What the configuration says of GitHub and its kin.
+#[must_use]
+pub fn provider_settings(config: &Config) -> tell::Settings {
+    let forge = |provider, section: &Option<config::Forge>| section.as_ref().map(|section| (provider, section.api_url.clone()));
+    let github = config.github.as_ref();
+    let api_urls = [
+        github.map(|section| (Provider::GitHub, section.api_url.clone())),
+        forge(Provider::GitLab, &config.gitlab),
+        forge(Provider::Gitea, &config.gitea),
+        forge(Provider::Forgejo, &config.forgejo),
+    ];
+    tell::Settings {
+        api_urls: api_urls.into_iter().flatten().collect(),
+        github_app: github.and_then(|section| section.app_id.zip(section.private_key.clone())),
+        patience: Patience {
+            allow_networks: allowed_networks(config),
+            max_bytes: tell::ANSWER_BYTES,
+            time: config.webhooks.attempt_time,
+        },
+        now: Ctx::now_utc,
     }
 }
 

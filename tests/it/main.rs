@@ -32,6 +32,7 @@ mod cli_advice;
 mod cli_json;
 mod completion;
 mod conditions;
+mod connections;
 mod container_cli;
 mod container_docker;
 mod contract;

@@ -10,6 +10,7 @@ mod app_setup;
 mod audit;
 mod build;
 mod buildpack;
+mod connection;
 mod dyno;
 mod formation;
 mod ledger;
@@ -41,6 +42,7 @@ pub use app_setup::{AppSetup, NewAppSetup, Postdeploy, SetupApp, SetupBuild, Set
 pub use audit::{AuditEvent, AuditOutcome, AuditRequest};
 pub use build::{Build, NewBuild, NewBuildpack, NewSourceBlob, Source, SourceBlob, SourceUrls};
 pub use buildpack::{Buildpack, BuildpackInstallation, BuildpackUpdate, BuildpackUpdates, RegisteredBuildpack};
+pub use connection::{Connection, ConnectionChange, NewConnection, NewRepositoryDeploy, RepositoryDeploy};
 pub use dyno::{Dyno, NewDyno, ReleaseRef};
 pub use formation::{DynoSize, Formation, FormationUpdate, FormationUpdates, NameOrId};
 pub use ledger::{Block, Broken, FileChanges, KeyChanges, NewBlock, ReleaseDiff, Side, Verification};

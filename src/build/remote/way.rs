@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_util::io::SyncIoBridge;
 
 use super::RemoteError;
-use crate::fetch::{self, Answer, Ask, Asker, FetchError, Url, run_remotely};
+use crate::fetch::{self, Asker, FetchError, Question, Reply, Url, run_remotely};
 use crate::git::{ClientError, Connection, Exchange};
 use crate::model::{Credentials, Remote, RemoteScheme, RemoteUrl, Secret};
 
@@ -123,7 +123,7 @@ impl Carrier {
             None
         };
         let authorization = self.authorization.as_ref().filter(|_| url.is_same_server(&self.own));
-        let answer = self.asker.ask(&Ask { url: &url, headers: &headers, authorization, body })?;
+        let answer = self.asker.ask(&Question { url: &url, headers: &headers, authorization, body })?;
         check_status(answer.status)?;
         if answer.content_type != exchange.content_type() {
             let is = answer.content_type.escape_debug().take(100).collect::<String>();
@@ -150,7 +150,7 @@ pub(super) fn check_status(status: u16) -> Result<(), RemoteError> {
 
 /// An answer that is being heard.
 struct Heard {
-    answer: Answer,
+    answer: Reply,
     trouble: Arc<Trouble>,
 }
 

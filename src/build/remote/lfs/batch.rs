@@ -10,7 +10,7 @@ use super::super::error::LfsError;
 use super::super::way::check_status;
 use super::Access;
 use crate::build::RemoteError;
-use crate::fetch::{Ask, Asker, Url};
+use crate::fetch::{Asker, Question, Url};
 use crate::git::LfsObject;
 
 const MEDIA_TYPE: &str = "application/vnd.git-lfs+json";
@@ -67,7 +67,7 @@ pub(super) fn ask(
     let question = json!({"operation": "download", "transfers": ["basic"], "hash_algo": "sha256", "objects": list}).to_string();
     let headers = [("accept", MEDIA_TYPE), ("content-type", MEDIA_TYPE)];
     let authorization = access.authorization.as_ref();
-    let answer = asker.ask(&Ask { url: &url, headers: &headers, authorization, body: Some(question.as_bytes()) })?;
+    let answer = asker.ask(&Question { url: &url, headers: &headers, authorization, body: Some(question.as_bytes()) })?;
     check_status(answer.status)?;
     parse_answer(answer.take(MAX_ANSWER))
 }

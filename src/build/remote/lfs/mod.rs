@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::LfsError;
 use super::way::check_status;
 use super::{RemoteError, Tell};
-use crate::fetch::{self, Ask, Asker, Url};
+use crate::fetch::{self, Asker, Question, Url};
 use crate::git::{Fetched, LfsObject};
 use crate::model::{Digest, Remote, Secret};
 use crate::transcript::size;
@@ -86,7 +86,7 @@ impl Worker {
         let url: Url = link.href.parse()?;
         let headers: Vec<_> = link.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let authorization = self.authorization_for(&url, link);
-        let mut answer = self.asker.ask(&Ask { url: &url, headers: &headers, authorization, body: None })?;
+        let mut answer = self.asker.ask(&Question { url: &url, headers: &headers, authorization, body: None })?;
         check_status(answer.status).map_err(|error| missing(object, &error.to_string()))?;
         let (mut hasher, mut piece, mut left) = (Sha256::new(), vec![0; PIECE_BYTES], object.size_bytes);
         loop {
