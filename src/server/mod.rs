@@ -4,7 +4,7 @@ mod lock;
 mod settings;
 mod upkeep;
 
-pub use settings::{addon_settings, docker_settings, engine_settings, provider_settings};
+pub use settings::{addon_settings, docker_settings, engine_settings, provider_settings, teller};
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -184,26 +184,6 @@ async fn launch_webhooks(ctx: Ctx) {
     };
     let ctx = &ctx;
     launch::launch(launcher, |occasion| async move { api::notification(ctx, &occasion).await }).await;
-}
-
-/// What tells the repositories that builds came from what has become of them. It takes the same pains as for webhooks.
-fn teller(ctx: &Ctx) -> tell::Teller {
-    let (config, webhooks) = (&ctx.config, &ctx.config.webhooks);
-    tell::Teller {
-        db: ctx.db.clone(),
-        providers: ctx.providers.clone(),
-        pace: tell::Pace {
-            concurrent: webhooks.concurrent,
-            first_wait: webhooks.first_wait,
-            give_up_after: webhooks.give_up_after,
-            keep: config.history.event_age,
-        },
-        public_url: config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http_listen)),
-        app_url: config.app_url.clone(),
-        now: Ctx::now_utc,
-        stopping: ctx.stopping.clone(),
-        killing: ctx.killing.clone(),
-    }
 }
 
 /// Everything that the HTTP door answers.

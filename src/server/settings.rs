@@ -87,6 +87,27 @@ pub fn provider_settings(config: &Config) -> tell::Settings {
     }
 }
 
+/// What tells the repositories that builds came from what has become of them. It takes the same pains as for webhooks.
+#[must_use]
+pub fn teller(ctx: &Ctx) -> tell::Teller {
+    let (config, webhooks) = (&ctx.config, &ctx.config.webhooks);
+    tell::Teller {
+        db: ctx.db.clone(),
+        providers: ctx.providers.clone(),
+        pace: tell::Pace {
+            concurrent: webhooks.concurrent,
+            first_wait: webhooks.first_wait,
+            give_up_after: webhooks.give_up_after,
+            keep: config.history.event_age,
+        },
+        public_url: config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http_listen)),
+        app_url: config.app_url.clone(),
+        now: Ctx::now_utc,
+        stopping: ctx.stopping.clone(),
+        killing: ctx.killing.clone(),
+    }
+}
+
 /// The private networks that may be reached.
 pub(super) fn allowed_networks(config: &Config) -> Vec<(IpAddr, u8)> {
     config.network.allow.iter().map(|network| (network.address, network.bits)).collect()

@@ -49,6 +49,7 @@ mod registry;
 mod slug_images;
 mod slug_images_engines;
 mod stacks_api;
+mod tell;
 
 mod apps;
 mod container_release;

@@ -1,10 +1,11 @@
 //! What the tests share: a daemon of their own (`daemon`), a user's work tree and git (`work_tree`), builds that wait
 //! for the test (`gated`), the real Heroku CLI (`heroku`), images (`image`), a terminal (`terminal`), the release's processes
-//! run in the run stack (`slug`), a receiver of webhooks (`receiver`), the servers of add-ons (`servers`), a Docker Engine
+//! run in the run stack (`slug`), a receiver of webhooks (`receiver`), a stand-in for GitHub and its kin (`forge`), the servers of add-ons (`servers`), a Docker Engine
 //! (`docker`), and whole transcripts made comparable (`normalise`).
 
 mod daemon;
 mod docker;
+mod forge;
 mod gated;
 mod heroku;
 mod image;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 
 pub(crate) use daemon::{Daemon, User, run};
 pub(crate) use docker::Docker;
+pub(crate) use forge::Forge;
 pub(crate) use gated::{Gated, until};
 pub(crate) use heroku::Heroku;
 pub(crate) use image::{Packing, PushedImage, TestImage, basic};
