@@ -67,10 +67,14 @@ pub struct PullRequest {
     pub commit: CommitId,
     /// Where it comes from: a fork if this is another repository than the one that tells. None when the fork is gone.
     pub from: Option<FullName>,
+    /// The forge's own number of that repository, which stays when it is renamed.
+    pub from_id: Option<u64>,
     /// Where it is to be merged into.
     pub base: BranchName,
     /// The forge's name for whoever opened it.
     pub author: String,
+    /// When it was like this, in Unix seconds: deliveries may overtake each other.
+    pub updated_at: i64,
 }
 
 /// What has happened to a pull request.
