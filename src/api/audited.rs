@@ -26,6 +26,7 @@ const VALUES: &[(&str, &[&str])] = &[
     ("/apps/{app}/collaborators", &["user", "permissions"]),
     ("/apps/{app}/collaborators/{user}", &["permissions"]),
     ("/apps/{app}/formation/{type}", &["docker_image", "quantity", "size"]),
+    ("/apps/{app}/notifications", &["kind"]),
     ("/apps/{app}/oci-images", &["digest"]),
     ("/apps/{app}/releases", &["oci_image", "release", "slug"]),
     ("/oauth/authorizations", &["scope", "expires_in"]),

@@ -13,7 +13,8 @@
 //!
 //! `slug_image` makes a release the image that a registry hands out, and `image_blobs` keeps it.
 //!
-//! `addons` makes and removes databases for apps, which are causes of releases too.
+//! `addons` makes and removes databases for apps, which are causes of releases too. `notify` runs the commands that somebody
+//! wants to be run in each release.
 
 mod addons;
 mod app_log;
@@ -25,6 +26,7 @@ mod failure;
 mod image_blobs;
 mod image_tags;
 mod manifest;
+mod notify;
 mod phase;
 mod process;
 mod program;
@@ -66,6 +68,7 @@ pub use dynos::{Dyno, DynoEnd, Dynos};
 pub use failure::Failure;
 pub use image_blobs::open_image_blob;
 pub use image_tags::{release_tags, resolve_image_tag};
+pub use notify::run_hook;
 pub use phase::begin_phase;
 pub use process::ProcessFailure;
 pub use queue::Builds;

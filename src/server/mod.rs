@@ -85,7 +85,7 @@ impl Server {
         ctx.tasks.spawn(http::run(http, tls, routes(&ctx), ctx.clone()));
         ctx.tasks.spawn(ssh::run(ssh, keys, ctx.clone()));
         ctx.tasks.spawn(launch_webhooks(ctx.clone()));
-        ctx.tasks.spawn(tell::tell(teller(&ctx)));
+        ctx.tasks.spawn(tell_back(ctx.clone()));
         upkeep::start(&ctx);
         info!(http = %server.http, ssh = %server.ssh, data_dir = %ctx.config.data_dir.display(), "hoist has started");
         Ok(server)
@@ -185,6 +185,12 @@ async fn launch_webhooks(ctx: Ctx) {
     };
     let ctx = &ctx;
     launch::launch(launcher, |occasion| async move { api::notification(ctx, &occasion).await }).await;
+}
+
+/// Tells others what has become of builds and releases. Where a command is run is the spine's to say.
+async fn tell_back(ctx: Ctx) {
+    let ctx = &ctx;
+    tell::tell(teller(ctx), |hook| async move { deploy::run_hook(ctx, hook).await.map_err(Into::into) }).await;
 }
 
 /// Everything that the HTTP door answers.

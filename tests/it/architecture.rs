@@ -57,6 +57,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "slug",
             "stack",
             "store",
+            "tell",
             "telemetry",
         ],
     ),

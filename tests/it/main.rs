@@ -40,6 +40,7 @@ mod gc;
 mod heroku;
 mod ledger;
 mod meanwhile;
+mod notifications;
 mod openapi;
 mod pipeline_rights;
 mod pipeline_transfers;

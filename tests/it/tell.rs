@@ -65,7 +65,7 @@ impl Shop {
 
     /// Tells what is to be told, until the handle is aborted.
     fn tell(&self) -> tokio::task::JoinHandle<()> {
-        tokio::spawn(tell(teller(&self.world.ctx)))
+        tokio::spawn(tell(teller(&self.world.ctx), async |_| Ok(())))
     }
 
     fn origin(&self, pull_request: Option<u64>) -> BuildOrigin {

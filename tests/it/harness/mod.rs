@@ -1,6 +1,6 @@
 //! What the tests share: a daemon of their own (`daemon`), a user's work tree and git (`work_tree`), builds that wait
 //! for the test (`gated`), the real Heroku CLI (`heroku`), images (`image`), a terminal (`terminal`), the release's processes
-//! run in the run stack (`slug`), a receiver of webhooks (`receiver`), a stand-in for GitHub and its kin (`forge`), the servers of add-ons (`servers`), a Docker Engine
+//! run in the run stack (`slug`), a receiver of webhooks (`receiver`), a stand-in for GitHub and its kin (`forge`), a mail server (`mail_server`), the servers of add-ons (`servers`), a Docker Engine
 //! (`docker`), and whole transcripts made comparable (`normalise`).
 
 mod daemon;
@@ -9,6 +9,7 @@ mod forge;
 mod gated;
 mod heroku;
 mod image;
+mod mail_server;
 mod namespaces;
 mod normalise;
 mod receiver;
@@ -25,6 +26,7 @@ pub(crate) use forge::Forge;
 pub(crate) use gated::{Gated, until};
 pub(crate) use heroku::Heroku;
 pub(crate) use image::{Packing, PushedImage, TestImage, basic};
+pub(crate) use mail_server::MailServer;
 pub(crate) use namespaces::run_again_in;
 pub(crate) use normalise::normalise;
 pub(crate) use receiver::Receiver;
