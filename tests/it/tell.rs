@@ -277,7 +277,7 @@ async fn who_is_killed_before_it_is_recorded_tells_again_and_changes_nothing() {
 
 /// Until nothing is to be told any more.
 async fn until_quiet(shop: &Shop) {
-    while !db::tellings::open(&mut *shop.world.ctx.db.read().await.unwrap()).await.unwrap().is_empty() {
+    while !db::tellings::open(&mut shop.world.ctx.db.read().await.unwrap()).await.unwrap().is_empty() {
         tokio::task::yield_now().await;
     }
 }

@@ -148,7 +148,7 @@ impl Told {
         let number = parts.last().and_then(|last| last.parse::<u64>().ok());
         let first = |all: Value| if page == 1 { all } else { json!([]) };
         match (method, parts.as_slice()) {
-            ("POST", [.., "deployments", _, "statuses"]) | ("POST", [.., "statuses", _]) => (201, json!({ "id": 1 })),
+            ("POST", [.., "deployments", _, "statuses"] | [.., "statuses", _]) => (201, json!({ "id": 1 })),
             ("GET", [.., "deployments"]) => (200, first(json!(self.deployments))),
             ("POST", [.., "deployments"]) => {
                 let mut deployment = body.clone();
