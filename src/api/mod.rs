@@ -47,6 +47,7 @@ mod keys;
 mod ledger;
 mod log_sessions;
 mod log_stream;
+mod notifications;
 mod oauth_authorizations;
 mod oci_images;
 mod pipeline_config_vars;

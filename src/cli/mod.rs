@@ -33,6 +33,7 @@ mod github;
 mod keys;
 mod ledger;
 mod logs;
+mod notifications;
 mod pipelines;
 mod pipelines_promote;
 mod pipelines_transfer;
@@ -129,6 +130,8 @@ enum Command {
     #[command(flatten)]
     Logs(logs::Logs),
     #[command(flatten)]
+    Notifications(notifications::Notifications),
+    #[command(flatten)]
     Pipelines(pipelines::Pipelines),
     #[command(flatten)]
     Ps(ps::Ps),
@@ -182,6 +185,7 @@ impl Command {
             Self::Keys(command) => command.run(),
             Self::Ledger(command) => command.run(),
             Self::Logs(command) => command.run(),
+            Self::Notifications(command) => command.run(),
             Self::Pipelines(command) => command.run(),
             Self::Ps(command) => command.run(),
             Self::Releases(command) => command.run(),
@@ -210,7 +214,7 @@ mod tests {
     /// These do something and say no more than that it is done.
     const ACTIONS: &str = "serve login logout access:add access:update access:remove addons:attach addons:detach \
         addons:destroy addons:rename addons:rotate apps:destroy authorizations:revoke builds:cancel builds:cache:purge \
-        ci:config:unset config:unset keys:add keys:remove pipelines:create pipelines:add pipelines:update pipelines:remove \
+        ci:config:unset config:unset keys:add keys:remove notifications:remove pipelines:create pipelines:add pipelines:update pipelines:remove \
         pipelines:rename pipelines:transfer pipelines:destroy ps:restart ps:stop releases:rollback releases:retry \
         releases:block run stack:set container:login container:logout container:push container:pull container:run \
         container:release container:rm github:disconnect github:update webhooks:update webhooks:remove";

@@ -7,6 +7,7 @@ mod client;
 mod docker;
 mod network;
 mod providers;
+mod smtp;
 mod webhooks;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ pub use client::{Client, is_ci, terminal_kind};
 pub use docker::{Docker, DockerBuilder, DockerHost, DockerPull};
 pub use network::Network;
 pub use providers::{Forge, GitHub};
+pub use smtp::{Smtp, SmtpSecurity};
 pub use webhooks::{History, Webhooks};
 
 /// Which engine runs builds; see [`crate::engine::Kind`].
@@ -109,6 +111,8 @@ pub struct File {
     pub gitlab: Option<Forge>,
     pub gitea: Option<Forge>,
     pub forgejo: Option<Forge>,
+    /// `[smtp]`: what sends e-mail. Default: nothing does.
+    pub smtp: Option<Smtp>,
     /// `[limits]`: see [`Limits`].
     pub limits: Limits,
 }
@@ -143,6 +147,7 @@ pub struct Config {
     pub gitlab: Option<Forge>,
     pub gitea: Option<Forge>,
     pub forgejo: Option<Forge>,
+    pub smtp: Option<Smtp>,
     pub limits: Limits,
 }
 
@@ -184,6 +189,7 @@ impl Config {
             gitlab: file.gitlab,
             gitea: file.gitea,
             forgejo: file.forgejo,
+            smtp: file.smtp.map(Smtp::or_environment),
             limits: file.limits,
             data_dir,
         })

@@ -8,7 +8,8 @@ use time::OffsetDateTime;
 use super::events::NewEvent;
 use super::{Connection, DbError, row, tellings};
 use crate::model::{
-    AppId, BuildId, BuildOrigin, BuildStatus, Change, Facts, Form, Progress, ReleaseId, ReleaseStatus, ReleaseVersion, Telling,
+    AppId, BuildId, BuildOrigin, BuildStatus, BuildTelling, Change, Facts, Form, Progress, ReleaseId, ReleaseStatus,
+    ReleaseVersion, Telling,
 };
 
 /// Notes where a build that was just recorded came from, and has it told that the build is under way. To be called in the
@@ -71,7 +72,7 @@ async fn tell(
     at: OffsetDateTime,
 ) -> Result<(), DbError> {
     for &form in forms {
-        tellings::insert(db, &format!("builds of {app}"), &Telling { build, form, progress }, at).await?;
+        tellings::insert(db, &format!("builds of {app}"), &Telling::Build(BuildTelling { build, form, progress }), at).await?;
     }
     Ok(())
 }

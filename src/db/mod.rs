@@ -8,7 +8,8 @@
 //! (`app_setups`) and tested (`test_runs`, `test_cases`), which databases apps use (`addons`, `addon_attachments`).
 //! `connections` are the repositories on forges from which apps are deployed, `deliveries_in` what those forges have told, and
 //! `triggers` what is to be deployed therefore. `events` is what has happened, and `webhooks` with `webhook_deliveries` who is
-//! told; `tellings` is what is told elsewhere, and `build_origins` which builds came from a forge.
+//! told; `tellings` is what is told elsewhere, `notifications` who asked for that of releases, and `build_origins` which builds
+//! came from a forge.
 //! `garbage` is what nothing refers to. `cipher` keeps config vars
 //! secret at rest.
 //!
@@ -53,6 +54,7 @@ pub mod addon_attachments;
 pub mod addons;
 pub mod app_setups;
 pub mod events;
+pub mod notifications;
 pub mod tellings;
 pub mod test_cases;
 pub mod test_runs;

@@ -15,7 +15,8 @@
 //!
 //! `trigger` takes up what was told of repositories that apps are connected to.
 //!
-//! `addons` makes and removes databases for apps, which are causes of releases too.
+//! `addons` makes and removes databases for apps, which are causes of releases too. `notify` runs the commands that somebody
+//! wants to be run in each release.
 
 mod addons;
 mod app_log;
@@ -27,6 +28,7 @@ mod failure;
 mod image_blobs;
 mod image_tags;
 mod manifest;
+mod notify;
 mod phase;
 mod process;
 mod program;
@@ -70,6 +72,7 @@ pub use dynos::{Dyno, DynoEnd, Dynos};
 pub use failure::Failure;
 pub use image_blobs::open_image_blob;
 pub use image_tags::{release_tags, resolve_image_tag};
+pub use notify::run_hook;
 pub use phase::begin_phase;
 pub use process::ProcessFailure;
 pub use queue::Builds;

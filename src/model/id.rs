@@ -132,6 +132,10 @@ id!(
     AttemptId
 );
 id!(
+    /// Identifies who is told of an app's releases.
+    NotificationId
+);
+id!(
     /// Identifies a connection to a repository on a forge.
     ConnectionId
 );

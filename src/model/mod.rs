@@ -30,6 +30,7 @@ mod dyno_size;
 mod event;
 mod image;
 mod limits;
+mod notification;
 mod one_line;
 mod pipeline;
 mod release;
@@ -66,12 +67,13 @@ pub use git::{CommitId, RefName, is_deploy_branch};
 pub use heroku_yml::{DockerfilePath, HerokuYml, Process, Setup};
 pub use id::{
     AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BlobUploadId, BuildId, ConnectionId,
-    CouplingId, DeliveryId, DynoId, EventId, OciImageId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId,
-    TestRunId, TriggerId, UploadId, WebhookId,
+    CouplingId, DeliveryId, DynoId, EventId, NotificationId, OciImageId, PipelineId, PromotionId, PromotionTargetId, ReleaseId,
+    SlugId, SourceId, TestRunId, TriggerId, UploadId, WebhookId,
 };
 pub use image::{Descriptor, ImageManifest, ManifestType, Platform, Reference, Repository, Tag};
 pub use knock::{Peer, RequestId, Scheme, without_ids};
 pub use limits::Limits;
+pub use notification::{Notification, Recipient};
 pub use one_line::OneLine;
 pub use permission::{Action, Permission, Permissions};
 pub use pipeline::{Coupling, Pipeline, PipelineName, Promotion, PromotionOutcome, PromotionTarget, Stage};
@@ -84,7 +86,7 @@ pub use secret::Secret;
 pub use source::{Checksum, SourceBlob, SourceVersion};
 pub use start::{APP_DIR, APP_USER_ID, DEFAULT_VARIABLES, LOAD_PROFILES};
 pub use tap::{TapReader, TestCase};
-pub use telling::{BuildOrigin, Form, Progress, Telling};
+pub use telling::{BuildOrigin, BuildTelling, Form, Progress, ReleaseTelling, Telling};
 pub use test_run::{TestLog, TestRun, TestRunEnd, TestRunStatus};
 pub use wait::next_attempt;
 pub use webhook::{DeliveryStatus, Level, Webhook};

@@ -1,8 +1,8 @@
-//! What is told back to the repository that a build came from.
+//! What is told outside: to the repository that a build came from, and to who asked to be notified of releases.
 
 use serde::{Deserialize, Serialize};
 
-use super::{BuildId, CommitId, ConnectionId, ReleaseVersion};
+use super::{BuildId, CommitId, ConnectionId, NotificationId, ReleaseId, ReleaseStatus, ReleaseVersion};
 
 /// Where a build came from, and is told of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,10 +15,26 @@ pub struct BuildOrigin {
 
 /// Something that is to be told, once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Telling {
+#[serde(rename_all = "kebab-case")]
+pub enum Telling {
+    Build(BuildTelling),
+    Release(ReleaseTelling),
+}
+
+/// To a repository, what has become of a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildTelling {
     pub build: BuildId,
     pub form: Form,
     pub progress: Progress,
+}
+
+/// To who asked for it, how a release has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseTelling {
+    pub notification: NotificationId,
+    pub release: ReleaseId,
+    pub status: ReleaseStatus,
 }
 
 /// As what it is told.
@@ -83,11 +99,12 @@ mod tests {
     fn each_fact_has_a_key_of_its_own() {
         let build = BuildId::new();
         let keys = [Progress::Building, Progress::Deployed(ReleaseVersion(1)), Progress::Deployed(ReleaseVersion(2))]
-            .map(|progress| Telling { build, form: Form::Status, progress }.key());
+            .map(|progress| Telling::Build(BuildTelling { build, form: Form::Status, progress }).key());
         assert!(keys[0] != keys[1] && keys[1] != keys[2]);
         let read: Telling = serde_json::from_str(&keys[2]).unwrap();
-        assert_eq!((read.key(), read.progress.words()), (keys[2].clone(), "Deployed v2".into()));
-        let other = Telling { form: Form::Comment, ..read };
-        assert_ne!(other.key(), keys[2]);
+        assert_eq!(read.key(), keys[2]);
+        let comment = BuildTelling { build, form: Form::Comment, progress: Progress::Deployed(ReleaseVersion(2)) };
+        assert_eq!(comment.progress.words(), "Deployed v2");
+        assert_ne!(Telling::Build(comment).key(), keys[2]);
     }
 }

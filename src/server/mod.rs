@@ -4,7 +4,7 @@ mod lock;
 mod settings;
 mod upkeep;
 
-pub use settings::{addon_settings, docker_settings, engine_settings, provider_settings};
+pub use settings::{addon_settings, docker_settings, engine_settings, provider_settings, teller};
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -86,7 +86,7 @@ impl Server {
         ctx.tasks.spawn(ssh::run(ssh, keys, ctx.clone()));
         ctx.tasks.spawn(launch_webhooks(ctx.clone()));
         ctx.tasks.spawn(deploy::deploy_triggers(ctx.clone()));
-        ctx.tasks.spawn(tell::tell(teller(&ctx)));
+        ctx.tasks.spawn(tell_back(ctx.clone()));
         upkeep::start(&ctx);
         info!(http = %server.http, ssh = %server.ssh, data_dir = %ctx.config.data_dir.display(), "hoist has started");
         Ok(server)
@@ -188,24 +188,10 @@ async fn launch_webhooks(ctx: Ctx) {
     launch::launch(launcher, |occasion| async move { api::notification(ctx, &occasion).await }).await;
 }
 
-/// What tells the repositories that builds came from what has become of them. It takes the same pains as for webhooks.
-fn teller(ctx: &Ctx) -> tell::Teller {
-    let (config, webhooks) = (&ctx.config, &ctx.config.webhooks);
-    tell::Teller {
-        db: ctx.db.clone(),
-        providers: ctx.providers.clone(),
-        pace: tell::Pace {
-            concurrent: webhooks.concurrent,
-            first_wait: webhooks.first_wait,
-            give_up_after: webhooks.give_up_after,
-            keep: config.history.event_age,
-        },
-        public_url: config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http_listen)),
-        app_url: config.app_url.clone(),
-        now: Ctx::now_utc,
-        stopping: ctx.stopping.clone(),
-        killing: ctx.killing.clone(),
-    }
+/// Tells others what has become of builds and releases. Where a command is run is the spine's to say.
+async fn tell_back(ctx: Ctx) {
+    let ctx = &ctx;
+    tell::tell(teller(ctx), |hook| async move { deploy::run_hook(ctx, hook).await.map_err(Into::into) }).await;
 }
 
 /// Everything that the HTTP door answers.

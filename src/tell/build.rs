@@ -2,7 +2,7 @@
 
 use super::{Place, TellError, Teller, ci, comment, gitea, github, gitlab};
 use crate::db::{self, DbError};
-use crate::model::{App, BuildId, CommitId, Form, Progress, Provider, Telling};
+use crate::model::{App, BuildId, BuildTelling, CommitId, Form, Progress, Provider};
 
 /// How a commit stands, in the words that all providers have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl News {
 }
 
 /// Tells one thing. Whoever is told twice is told the same; a connection that is gone is told nothing.
-pub(super) async fn tell_build(teller: &Teller, telling: &Telling) -> Result<(), TellError> {
+pub(super) async fn tell_build(teller: &Teller, telling: &BuildTelling) -> Result<(), TellError> {
     let Some((app, place, news)) = find(teller, telling).await? else { return Ok(()) };
     if telling.form == Form::Deployment && place.provider != Provider::GitHub {
         // The others make deployments of their own pipelines only.
@@ -69,7 +69,7 @@ pub(super) async fn tell_build(teller: &Teller, telling: &Telling) -> Result<(),
     }
 }
 
-async fn find(teller: &Teller, telling: &Telling) -> Result<Option<(App, Place, News)>, DbError> {
+async fn find(teller: &Teller, telling: &BuildTelling) -> Result<Option<(App, Place, News)>, DbError> {
     let mut db = teller.db.read().await?;
     let Some((app, origin)) = db::build_origins::get(&mut db, telling.build).await? else { return Ok(None) };
     let app = db::apps::get(&mut db, app).await?;

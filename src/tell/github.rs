@@ -109,6 +109,8 @@ pub(super) async fn set_status(api: &Api<'_>, repository: &FullName, news: &News
 pub(super) async fn set_deployment(api: &Api<'_>, repository: &FullName, news: &News) -> Result<(), TellError> {
     let id = match find_deployment(api, repository, news).await? {
         Some(id) => id,
+        // Nobody was told that it was there.
+        None if news.progress == Progress::Destroyed => return Ok(()),
         None => make_deployment(api, repository, news).await?,
     };
     let state = match (news.progress, news.state()) {

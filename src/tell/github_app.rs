@@ -33,6 +33,8 @@ const REMAINS: Duration = Duration::minutes(10);
 /// Why a private key can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
+    #[error("the section [github] of hoist.toml names app_id or private_key alone: a GitHub App takes both")]
+    Half,
     #[error("the private key {path} can't be read")]
     Read { path: PathBuf, source: pem::Error },
     #[error("the private key {path} is not an RSA key: GitHub makes one for the App, as a PEM file")]

@@ -15,7 +15,7 @@ const IS_ALREADY: &str = "Cannot transition status";
 
 /// `GET /projects/{project}/repository/commits/{commit}/statuses`: the last one of each name.
 #[derive(Debug, Deserialize)]
-struct Status {
+struct CommitStatus {
     name: String,
     status: String,
     #[serde(default)]
@@ -30,11 +30,11 @@ pub(super) fn project(repository: &FullName) -> String {
 /// What its jobs and other statuses say of a commit.
 pub(super) async fn ci_state(api: &Api<'_>, repository: &FullName, commit: &CommitId) -> Result<CiState, TellError> {
     let path = format!("{}/repository/commits/{commit}/statuses?per_page={PAGE}", project(repository));
-    let statuses = api.pages(&path, PAGE, |page: Vec<Status>| page).await?;
+    let statuses = api.pages(&path, PAGE, |page: Vec<CommitStatus>| page).await?;
     Ok(ci::together(statuses.iter().map(|status| (status.name.as_str(), of_status(status)))))
 }
 
-fn of_status(status: &Status) -> Check {
+fn of_status(status: &CommitStatus) -> Check {
     match status.status.as_str() {
         "success" | "skipped" => Check::Passed,
         // A job that somebody may start holds up nobody; nor does one that may fail.
@@ -67,7 +67,8 @@ mod tests {
 
     #[test]
     fn words_of_gitlab() {
-        let check = |status: &str, allow_failure| of_status(&Status { name: "x".into(), status: status.into(), allow_failure });
+        let check =
+            |status: &str, allow_failure| of_status(&CommitStatus { name: "x".into(), status: status.into(), allow_failure });
         for (status, expected) in [
             ("success", Check::Passed),
             ("skipped", Check::Passed),

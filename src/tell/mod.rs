@@ -1,9 +1,11 @@
-//! Telling back: what has become of a build, told to the repository that its commit came from.
+//! Telling back: what has become of a build, told to the repository that its commit came from; and of a release, told to who
+//! asked for it.
 //!
 //! `providers` is GitHub and its kin as hoist knows them, each by its HTTP API: `github`, `gitlab`, and `gitea` for itself
 //! and Forgejo; `api` asks, `github_app` is as whom hoist asks GitHub. `ci` is what others say of a commit. What is to be told
 //! are rows that were written with what happened ([`crate::db::tellings`]); `worker` takes them from there, `build` tells one,
-//! and `comment` is what pull requests hear.
+//! and `comment` is what pull requests hear. Who asked to be notified of releases (`notifications`) is told by `release`, and by
+//! `email`.
 //!
 //! Everything is told at least once: the daemon may be killed between a provider's answer and its record, and tells it again
 //! then, which changes nothing there. What is told of one app is told in order.
@@ -12,11 +14,14 @@ mod api;
 mod build;
 mod ci;
 mod comment;
+mod email;
 mod gitea;
 mod github;
 mod github_app;
 mod gitlab;
+mod notifications;
 mod providers;
+mod release;
 mod worker;
 
 use crate::db::DbError;
@@ -24,8 +29,11 @@ use crate::fetch::{BadUrl, FetchError};
 use crate::model::{Connection, ConnectionSecrets, FullName, Provider, Secret};
 
 pub use api::ANSWER_BYTES;
+pub use email::{MailError, MailSecurity, MailServer};
 pub use github_app::KeyError;
+pub use notifications::{NotificationError, add_notification, remove_notification};
 pub use providers::{Providers, Settings};
+pub use release::Hook;
 pub use worker::{Pace, Teller, tell};
 
 /// A repository at a provider, and what lets hoist in.
@@ -65,16 +73,27 @@ pub enum TellError {
     Refused { what: String, status: u16, message: String },
     #[error("{what} was answered with what can't be understood: {why}")]
     Strange { what: String, why: String },
+    #[error("there is no mail server any more: name it in the section [smtp] of hoist.toml")]
+    NoMailServer,
+    #[error(transparent)]
+    Mail(MailError),
+    #[error("the command could not be run")]
+    Run(#[source] RunError),
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
+/// Why a command was not begun.
+pub type RunError = Box<dyn std::error::Error + Send + Sync>;
+
 impl TellError {
     /// Whether asking again could not help: the provider knows no such commit, or won't have what is told.
     fn is_final(&self) -> bool {
-        matches!(
-            self,
-            Self::NotConfigured(_) | Self::NoHost(..) | Self::Url(..) | Self::Refused { status: 400 | 404 | 409 | 410 | 422, .. }
-        )
+        match self {
+            Self::NotConfigured(_) | Self::NoToken(_) | Self::NoHost(..) | Self::Url(..) | Self::NoMailServer => true,
+            Self::Refused { status, .. } => matches!(status, 400 | 404 | 409 | 410 | 422),
+            Self::Mail(error) => error.is_final(),
+            _ => false,
+        }
     }
 }

@@ -20,7 +20,7 @@ pub struct Settings {
     /// Those that may be asked, and where the API is if that is said.
     pub api_urls: Vec<(Provider, Option<String>)>,
     /// The App as which GitHub is asked, and the file of its private key.
-    pub github_app: Option<(u64, PathBuf)>,
+    pub github_app: (Option<u64>, Option<PathBuf>),
     /// For one answer.
     pub patience: Patience,
     /// The clock.
@@ -40,7 +40,11 @@ struct Known {
 impl Providers {
     /// Reads the GitHub App's key, if there is one. Asks nobody yet.
     pub fn open(settings: Settings) -> Result<Self, KeyError> {
-        let github_app = settings.github_app.as_ref().map(|(id, key)| GitHubApp::open(*id, key)).transpose()?;
+        let github_app = match &settings.github_app {
+            (Some(id), Some(key)) => Some(GitHubApp::open(*id, key)?),
+            (None, None) => None,
+            _ => return Err(KeyError::Half),
+        };
         Ok(Self(Arc::new(Known { settings, github_app })))
     }
 
@@ -140,7 +144,13 @@ mod tests {
         let patience = Patience { allow_networks: Vec::new(), max_bytes: 1, time: Duration::from_secs(1) };
         let api_urls = vec![(Provider::GitHub, github.map(str::to_owned)), (Provider::GitLab, None), (Provider::Gitea, None)];
         let now = || OffsetDateTime::UNIX_EPOCH;
-        Providers::open(Settings { api_urls, github_app: None, patience, now }).unwrap()
+        Providers::open(Settings { api_urls, github_app: (None, None), patience, now }).unwrap()
+    }
+
+    #[test]
+    fn half_a_github_app_is_refused() {
+        let settings = Settings { github_app: (Some(1), None), ..providers(None).0.settings.clone() };
+        assert!(matches!(Providers::open(settings), Err(KeyError::Half)));
     }
 
     #[test]

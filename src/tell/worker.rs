@@ -1,6 +1,7 @@
 //! Drains the outbox: tells what is due, until the daemon stops. Made as [`crate::launch`]'s worker is.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -12,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::build::tell_build;
-use super::{Providers, TellError};
+use super::release::{Hook, tell_release};
+use super::{MailServer, Providers, RunError, TellError};
 use crate::db::tellings::{Open, Outcome};
 use crate::db::{self, Db, DbError};
-use crate::model::next_attempt;
+use crate::model::{Telling, next_attempt};
 
 /// How often old rows are forgotten; also the longest sleep.
 const PRUNE_INTERVAL: Duration = Duration::from_hours(1);
@@ -29,6 +31,8 @@ const ERROR_WAIT: Duration = Duration::from_secs(5);
 pub struct Pace {
     /// At once.
     pub concurrent: usize,
+    /// For one attempt.
+    pub attempt_time: Duration,
     /// Wait after the first failed attempt.
     pub first_wait: Duration,
     /// How old something may become that is not told yet.
@@ -42,6 +46,10 @@ pub struct Pace {
 pub struct Teller {
     pub db: Db,
     pub providers: Providers,
+    /// What sends e-mail.
+    pub mail: Option<MailServer>,
+    /// Networks that may be reached although they are private.
+    pub allow_networks: Vec<(IpAddr, u8)>,
     pub pace: Pace,
     /// Where users reach hoist, without a slash at its end.
     pub public_url: String,
@@ -55,9 +63,13 @@ pub struct Teller {
     pub killing: CancellationToken,
 }
 
-/// Tells until it is stopped. A panic stops it for a moment only: what was under way is told again.
-pub async fn tell(teller: Teller) {
-    while AssertUnwindSafe(drain(&teller)).catch_unwind().await.is_err() {
+/// Tells until it is stopped; `run` begins a command. A panic stops it for a moment only: what was under way is told again.
+pub async fn tell<R, F>(teller: Teller, run: R)
+where
+    R: Fn(Hook) -> F,
+    F: Future<Output = Result<(), RunError>>,
+{
+    while AssertUnwindSafe(drain(&teller, &run)).catch_unwind().await.is_err() {
         // What it said stands in the log already.
         tracing::error!("telling back panicked; it goes on");
         teller.stopping.run_until_cancelled(sleep(ERROR_WAIT)).await;
@@ -65,7 +77,11 @@ pub async fn tell(teller: Teller) {
 }
 
 /// Woken by each commit, by the end of an attempt and when the next one is due, and by nothing else.
-async fn drain(teller: &Teller) {
+async fn drain<R, F>(teller: &Teller, run: &R)
+where
+    R: Fn(Hook) -> F,
+    F: Future<Output = Result<(), RunError>>,
+{
     let mut commits = teller.db.commits();
     let mut under_way = FuturesUnordered::new();
     let mut busy = HashSet::new();
@@ -79,7 +95,7 @@ async fn drain(teller: &Teller) {
         let (due, next) = teller.due(&busy).await;
         for open in due {
             busy.insert(open.lane.clone());
-            under_way.push(teller.attempt(open));
+            under_way.push(teller.attempt(open, run));
         }
         tokio::select! {
             () = teller.stopping.cancelled() => {}
@@ -107,6 +123,8 @@ impl Teller {
         let (mut due, later): (Vec<_>, Vec<_>) =
             open.into_iter().filter(|open| !busy.contains(&open.lane)).partition(|open| open.next_attempt_at <= now);
         let next = later.first().map(|open| (open.next_attempt_at - now).unsigned_abs());
+        // Who hangs holds a place for the whole of an attempt's time: those who did not fail yet come first.
+        due.sort_by_key(|open| open.attempts > 0);
         due.truncate(self.pace.concurrent.saturating_sub(busy.len()));
         (due, next.unwrap_or(PRUNE_INTERVAL))
     }
@@ -116,8 +134,18 @@ impl Teller {
     }
 
     /// Makes one attempt and records it.
-    async fn attempt(&self, open: Open) -> String {
-        let told = AssertUnwindSafe(tell_build(self, &open.telling)).catch_unwind().await;
+    async fn attempt<R, F>(&self, open: Open, run: R) -> String
+    where
+        R: Fn(Hook) -> F,
+        F: Future<Output = Result<(), RunError>>,
+    {
+        let telling = async {
+            match &open.telling {
+                Telling::Build(telling) => tell_build(self, telling).await,
+                Telling::Release(telling) => tell_release(self, telling, run).await,
+            }
+        };
+        let told = AssertUnwindSafe(telling).catch_unwind().await;
         let outcome = match told {
             Ok(Ok(())) => Outcome::Told,
             Ok(Err(error)) => self.failed(&open, &error),
@@ -132,18 +160,15 @@ impl Teller {
     }
 
     fn failed(&self, open: &Open, error: &TellError) -> Outcome {
-        let again = if error.is_final() { None } else { self.again(open) };
         let why: &dyn std::error::Error = error;
-        match again {
-            Some(again) => {
-                tracing::warn!(telling.number = open.number, lane = open.lane, error = why, "telling failed; it is tried again");
-                again
-            }
-            None => {
-                tracing::warn!(telling.number = open.number, lane = open.lane, error = why, "telling failed; it is given up");
-                Outcome::GivenUp(error.to_string())
-            }
+        let (number, lane) = (open.number, &open.lane);
+        let again = self.again(open).filter(|_| !error.is_final());
+        if again.is_some() {
+            tracing::warn!(telling.number = number, lane, error = why, "telling failed; it is tried again");
+        } else {
+            tracing::warn!(telling.number = number, lane, error = why, "telling failed; it is given up");
         }
+        again.unwrap_or_else(|| Outcome::GivenUp(error.to_string()))
     }
 
     /// When there is another attempt after one that has failed.

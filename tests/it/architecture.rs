@@ -59,6 +59,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "slug",
             "stack",
             "store",
+            "tell",
             "telemetry",
         ],
     ),

@@ -42,6 +42,7 @@ mod gc;
 mod heroku;
 mod ledger;
 mod meanwhile;
+mod notifications;
 mod openapi;
 mod pipeline_rights;
 mod pipeline_transfers;
@@ -51,6 +52,7 @@ mod registry;
 mod slug_images;
 mod slug_images_engines;
 mod stacks_api;
+mod tell;
 
 mod apps;
 mod container_release;

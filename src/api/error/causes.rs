@@ -17,6 +17,7 @@ use crate::pipelines::PipelineError;
 use crate::release::{AddonError, BlockError, ConfigError, CreateError, PromoteError, UploadError};
 use crate::slug::ReceiveError;
 use crate::stack::StackError;
+use crate::tell::NotificationError;
 
 fn stopping() -> ApiError {
     ApiError::Unavailable("hoist is being stopped. Try again in a minute.".into())
@@ -200,6 +201,18 @@ impl From<WebhookError> for ApiError {
                 Self::InvalidParams(format!("An app can have at most {most} webhooks. Remove one with webhooks:remove first."))
             }
             WebhookError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotificationError> for ApiError {
+    fn from(error: NotificationError) -> Self {
+        match error {
+            NotificationError::TooMany(most) => Self::InvalidParams(format!(
+                "An app can have at most {most} notifications. Remove one with notifications:remove first."
+            )),
+            NotificationError::Address(invalid) => invalid.into(),
+            NotificationError::Db(error) => error.into(),
         }
     }
 }

@@ -15,6 +15,7 @@ mod dyno;
 mod formation;
 mod ledger;
 mod log_session;
+mod notification;
 mod oauth;
 mod oci_image;
 mod pipeline;
@@ -47,6 +48,7 @@ pub use dyno::{Dyno, NewDyno, ReleaseRef};
 pub use formation::{DynoSize, Formation, FormationUpdate, FormationUpdates, NameOrId};
 pub use ledger::{Block, Broken, FileChanges, KeyChanges, NewBlock, ReleaseDiff, Side, Verification};
 pub use log_session::{LogSession, NewLogSession};
+pub use notification::{NewNotification, Notification};
 pub use oauth::{AccessToken, AuthorizationChange, AuthorizedUser, NewOauthAuthorization, OauthAuthorization, Seconds};
 pub use oci_image::{NewOciImage, OciImage, OciProcessType};
 pub use pipeline::{
