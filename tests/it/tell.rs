@@ -350,6 +350,7 @@ async fn an_accepted_build_says_where_it_came_from() {
         buildpacks: Vec::new(),
         cache: None,
         origin: Some(shop.origin(None)),
+        trigger: None,
     };
     // There is no stack: the build fails at once.
     deploy::submit(ctx, request).await.unwrap().ended().await;

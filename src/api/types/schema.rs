@@ -8,8 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::Timestamp;
 use crate::model::{
     AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BuildId, BuildpackRef, ConfigKey,
-    ConfigVars, ConnectionId, CouplingId, DeliveryId, DynoId, EventId, NotificationId, OciImageId, PipelineId, ProcessType, PromotionId,
-    PromotionTargetId, ReleaseId, Secret, SlugId, TestRunId, TriggerId, WebhookId,
+    ConfigVars, ConnectionId, CouplingId, DeliveryId, DynoId, EventId, NotificationId, OciImageId, PipelineId, ProcessType,
+    PromotionId, PromotionTargetId, ReleaseId, Secret, SlugId, TestRunId, TriggerId, WebhookId,
 };
 
 macro_rules! text {
