@@ -252,7 +252,7 @@ mod tests {
 
         let mut reader = db.read().await.unwrap();
         let name = "octocat/hello-world".parse().unwrap();
-        assert_eq!(by_repository(&mut reader, Provider::GitHub, &name).await.unwrap(), [connection.clone()]);
+        assert_eq!(by_repository(&mut reader, Provider::GitHub, &name).await.unwrap(), std::slice::from_ref(&connection));
         assert_eq!(by_repository(&mut reader, Provider::Gitea, &name).await.unwrap(), []);
         let read = super::secrets(&mut reader, db.cipher(), connection.id).await.unwrap().unwrap();
         assert_eq!((read.webhook_secret, read.token, read.deploy_key), (secrets.webhook_secret, secrets.token, None));

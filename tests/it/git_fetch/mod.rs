@@ -139,13 +139,12 @@ async fn files_in(environment: &Environment) -> Files {
     for entry in tar::Archive::new(tar.as_slice()).entries().unwrap() {
         let mut entry = entry.unwrap();
         let path = entry.path().unwrap().display().to_string();
-        let content = match entry.link_name().unwrap() {
-            Some(target) => format!("-> {}", target.display()),
-            None => {
-                let mut content = String::new();
-                entry.read_to_string(&mut content).unwrap();
-                content
-            }
+        let content = if let Some(target) = entry.link_name().unwrap() {
+            format!("-> {}", target.display())
+        } else {
+            let mut content = String::new();
+            entry.read_to_string(&mut content).unwrap();
+            content
         };
         if !entry.header().entry_type().is_dir() {
             files.insert(path.trim_start_matches("./").to_owned(), content);

@@ -14,7 +14,8 @@ const TOKEN: &str = "ghs_sesame";
 /// A repository of three commits, of which the first has a large file.
 fn published(forge: &Forge) -> [String; 3] {
     let tree = WorkTree::new();
-    let noise: String = (0..40_000_u64).map(|n| format!("{:x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    let noise: Vec<_> = (0..40_000_u64).map(|n| format!("{:x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    let noise = noise.concat();
     tree.write("large", &noise);
     let first = tree.commit("first");
     std::fs::remove_file(tree.path().join("large")).unwrap();

@@ -20,7 +20,7 @@ fn library(forge: &Forge, name: &str) -> (WorkTree, String) {
 fn add(tree: &WorkTree, path: &str, commit: &str, url: Option<&str>) -> String {
     let mut gitmodules = std::fs::read_to_string(tree.path().join(".gitmodules")).unwrap_or_default();
     if let Some(url) = url {
-        gitmodules += &format!("[submodule \"{path}\"]\n\tpath = {path}\n\turl = {url}\n");
+        gitmodules.extend(["[submodule \"", path, "\"]\n\tpath = ", path, "\n\turl = ", url, "\n"]);
     }
     tree.write(".gitmodules", &gitmodules);
     tree.git(&["add", ".gitmodules"]);
