@@ -3,18 +3,19 @@
 STACKS = $(CURDIR)/.hoist/stacks
 export HOIST_STACKS_DIR = $(STACKS)
 export HOIST_HEROKU_CLI_DIR = $(CURDIR)/.hoist/heroku-cli
+export HOIST_WEBHOOK_EXAMPLES_DIR = $(CURDIR)/.hoist/webhook-examples
 export HOIST_KUBERNETES_VALIDATE_DIR = $(CURDIR)/.hoist/kubernetes-validate
 export HOIST_ORAS_DIR = $(CURDIR)/.hoist/oras
 # Where rustup puts cargo, also when this very make has just installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: demo test test-fast bench check deps stack heroku-cli oras kubernetes-validate
+.PHONY: demo test test-fast bench check deps stack heroku-cli webhook-examples oras kubernetes-validate
 
 demo: deps
 	cargo build --release --locked
 	scripts/demo
 
-test: deps stack heroku-cli oras kubernetes-validate
+test: deps stack heroku-cli webhook-examples oras kubernetes-validate
 	tests/buildpacks/run
 	cargo test --locked
 
@@ -42,6 +43,10 @@ stack: deps
 # The real Heroku CLI, which the tests drive; from npm once, kept in .hoist/.
 heroku-cli: deps
 	scripts/install-heroku-cli $(HOIST_HEROKU_CLI_DIR)
+
+# What GitHub delivers, for the tests; likewise from npm.
+webhook-examples: heroku-cli
+	scripts/install-webhook-examples $(HOIST_WEBHOOK_EXAMPLES_DIR)
 
 # What Kubernetes takes, for the tests; from PyPI once, kept in .hoist/.
 kubernetes-validate: deps

@@ -19,6 +19,7 @@ use crate::image::Roots;
 use crate::image::of_slug::SigningKey;
 use crate::model::AppId;
 use crate::store::Store;
+use crate::tell::Providers;
 
 /// Everything that outlives a connection. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub struct Ctx {
     pub rates: Rates,
     /// The servers of add-ons.
     pub addons: Addons,
+    /// GitHub and its kin.
+    pub providers: Providers,
     /// The builds that run and wait.
     pub builds: Builds,
     /// The release commands and one-off commands that run and wait.

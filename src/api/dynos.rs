@@ -127,7 +127,7 @@ fn stop_runs(ctx: &Ctx, at: &InApp<Operate>, is_meant: impl Fn(&Dyno) -> bool) -
     Headed::warning(Accepted(json!({})), NOT_RUN_HERE)
 }
 
-fn parse_command(command: String) -> Result<String, ApiError> {
+pub(super) fn parse_command(command: String) -> Result<String, ApiError> {
     let wrong = |why: &str| Err(ApiError::InvalidParams(why.into()));
     match command.as_str() {
         text if text.trim().is_empty() => wrong("The command is empty."),

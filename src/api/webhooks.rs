@@ -89,7 +89,7 @@ pub(super) async fn destroy(
     Ok(Json(describe(&at.app, &webhook.ok_or(ApiError::NotFound("webhook"))?)))
 }
 
-fn parse_url(text: &str) -> Result<Url, ApiError> {
+pub(super) fn parse_url(text: &str) -> Result<Url, ApiError> {
     text.parse().map_err(|error| ApiError::InvalidParams(format!("The url can't be used: {error}.")))
 }
 

@@ -1,6 +1,6 @@
 //! From a source tree to a built app in an environment: Heroku's classic buildpack contract (conventions 3.5 to 3.7).
 //!
-//! In the order of a build: `source` and `archive` (the tree, less what `.slugignore` names), `env_dir` (config vars as files),
+//! In the order of a build: `source`, `archive` and `remote` (the tree, less what `.slugignore` names), `env_dir` (config vars as files),
 //! `cache` (what the last good build left), `select` and `detect` (which buildpacks), `compile`, and
 //! `process_types`. `script` runs one script of a buildpack; `builtin` holds the buildpacks that come with hoist.
 //!
@@ -14,6 +14,7 @@ mod detect;
 mod dockerfile;
 mod env_dir;
 mod process_types;
+mod remote;
 mod script;
 mod select;
 mod silence;
@@ -39,6 +40,7 @@ pub use detect::Detected;
 pub use dockerfile::{ImagesBuild, Tree, read_heroku_yml};
 pub use env_dir::put_env_dir;
 pub use process_types::discover_process_types;
+pub use remote::{LfsError, RemoteError, RemoteSource, find_remote_ref, keep_remote};
 pub use select::select;
 pub use source::{GitSource, Means, Source, put_source};
 
@@ -94,7 +96,8 @@ impl Build<'_> {
     }
 }
 
-/// Why a build ended without an app. All but the last two, and what a Docker Engine fails in, are the pusher's to mend.
+/// Why a build ended without an app. All but the last two, and what a Docker Engine fails in, are the pusher's to mend, or
+/// another git server's.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     #[error("the source can't be exported: {0}")]
@@ -103,6 +106,8 @@ pub enum BuildError {
     Archive(#[from] ArchiveError),
     #[error("the source can't be fetched: {0}")]
     Fetch(FetchError),
+    #[error("the commit can't be fetched: {0}")]
+    Remote(#[from] RemoteError),
     #[error("the app has git submodules: {}", .0.join(", "))]
     Submodules(Vec<String>),
     #[error(".slugignore can't be read: {0}")]

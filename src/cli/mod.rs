@@ -29,9 +29,11 @@ mod ci_config;
 mod completion;
 mod config;
 mod container;
+mod github;
 mod keys;
 mod ledger;
 mod logs;
+mod notifications;
 mod pipelines;
 mod pipelines_promote;
 mod pipelines_transfer;
@@ -120,11 +122,15 @@ enum Command {
     #[command(flatten)]
     Container(container::Container),
     #[command(flatten)]
+    GitHub(github::GitHub),
+    #[command(flatten)]
     Keys(keys::Keys),
     #[command(flatten)]
     Ledger(ledger::Ledger),
     #[command(flatten)]
     Logs(logs::Logs),
+    #[command(flatten)]
+    Notifications(notifications::Notifications),
     #[command(flatten)]
     Pipelines(pipelines::Pipelines),
     #[command(flatten)]
@@ -175,9 +181,11 @@ impl Command {
             Self::Completion(command) => command.run(),
             Self::Config(command) => command.run(),
             Self::Container(command) => command.run(),
+            Self::GitHub(command) => command.run(),
             Self::Keys(command) => command.run(),
             Self::Ledger(command) => command.run(),
             Self::Logs(command) => command.run(),
+            Self::Notifications(command) => command.run(),
             Self::Pipelines(command) => command.run(),
             Self::Ps(command) => command.run(),
             Self::Releases(command) => command.run(),
@@ -206,10 +214,10 @@ mod tests {
     /// These do something and say no more than that it is done.
     const ACTIONS: &str = "serve login logout access:add access:update access:remove addons:attach addons:detach \
         addons:destroy addons:rename addons:rotate apps:destroy authorizations:revoke builds:cancel builds:cache:purge \
-        ci:config:unset config:unset keys:add keys:remove pipelines:create pipelines:add pipelines:update pipelines:remove \
+        ci:config:unset config:unset keys:add keys:remove notifications:remove pipelines:create pipelines:add pipelines:update pipelines:remove \
         pipelines:rename pipelines:transfer pipelines:destroy ps:restart ps:stop releases:rollback releases:retry \
         releases:block run stack:set container:login container:logout container:push container:pull container:run \
-        container:release container:rm webhooks:update webhooks:remove";
+        container:release container:rm github:disconnect github:update webhooks:update webhooks:remove";
     /// These print a text that is taken as it is: a log, a token, a script.
     const TEXTS: &str = "gc builds:output releases:output releases:compose releases:kube releases:export releases:sbom \
         releases:provenance releases:signing-key logs auth:token user:add completion";

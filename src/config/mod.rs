@@ -6,6 +6,8 @@ mod addons;
 mod client;
 mod docker;
 mod network;
+mod providers;
+mod smtp;
 mod webhooks;
 
 use std::net::SocketAddr;
@@ -19,6 +21,8 @@ pub use addons::Addons;
 pub use client::{Client, is_ci, terminal_kind};
 pub use docker::{Docker, DockerBuilder, DockerHost, DockerPull};
 pub use network::Network;
+pub use providers::{Forge, GitHub};
+pub use smtp::{Smtp, SmtpSecurity};
 pub use webhooks::{History, Webhooks};
 
 /// Which engine runs builds; see [`crate::engine::Kind`].
@@ -102,6 +106,13 @@ pub struct File {
     pub history: History,
     /// `[addons]`: the servers on which apps get databases.
     pub addons: Addons,
+    /// `[github]`, `[gitlab]`, `[gitea]`, `[forgejo]`: whose repositories may be connected to apps. Default: nobody's.
+    pub github: Option<GitHub>,
+    pub gitlab: Option<Forge>,
+    pub gitea: Option<Forge>,
+    pub forgejo: Option<Forge>,
+    /// `[smtp]`: what sends e-mail. Default: nothing does.
+    pub smtp: Option<Smtp>,
     /// `[limits]`: see [`Limits`].
     pub limits: Limits,
 }
@@ -132,6 +143,11 @@ pub struct Config {
     pub webhooks: Webhooks,
     pub history: History,
     pub addons: Addons,
+    pub github: Option<GitHub>,
+    pub gitlab: Option<Forge>,
+    pub gitea: Option<Forge>,
+    pub forgejo: Option<Forge>,
+    pub smtp: Option<Smtp>,
     pub limits: Limits,
 }
 
@@ -169,6 +185,11 @@ impl Config {
             webhooks: file.webhooks,
             history: file.history,
             addons: file.addons.or_environment(),
+            github: file.github,
+            gitlab: file.gitlab,
+            gitea: file.gitea,
+            forgejo: file.forgejo,
+            smtp: file.smtp.map(Smtp::or_environment),
             limits: file.limits,
             data_dir,
         })

@@ -10,8 +10,8 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Network {
-    /// Private networks that builds, sources given by URL and webhooks may reach all the same, as `"10.1.0.0/16"`. Default:
-    /// none.
+    /// Private networks that builds, sources given by URL, fetches from git servers, webhooks, notifications and what asks GitHub
+    /// and its kin may reach all the same, as `"10.1.0.0/16"`. Default: none.
     pub allow: Vec<Cidr>,
     /// CA bundle given to builds. Default: the host's own (`/etc/ssl/certs/ca-certificates.crt` and its likes).
     pub ca_bundle: Option<PathBuf>,

@@ -3,8 +3,8 @@
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
-use super::{Connection, DbError, events, packs, releases, row, webhook_deliveries};
-use crate::model::{AccountId, App, AppFacts, AppId, AppName, Change, Digest, Facts, StackName};
+use super::{Connection, DbError, connections, events, notifications, packs, releases, row, webhook_deliveries};
+use crate::model::{AccountId, App, AppFacts, AppId, AppName, Change, Connected, Digest, Facts, StackName};
 
 /// The ids of the living apps that the account `?1` owns or collaborates on, as a subquery. Each half has an index, so that
 /// no other apps are read.
@@ -40,7 +40,8 @@ pub async fn by_id(db: &mut Connection, id: AppId) -> Result<Option<App>, DbErro
     row.as_ref().map(app).transpose()
 }
 
-/// Marks an app as destroyed; its name is free from then on. Its webhooks hear of it, once.
+/// Marks an app as destroyed; its name is free from then on, and its connection to a repository is gone. Its webhooks hear
+/// of it, once.
 pub async fn destroy(db: &mut Connection, id: AppId, by: AccountId, at: OffsetDateTime) -> Result<(), DbError> {
     let destroyed = sqlx::query("UPDATE apps SET destroyed_at = ? WHERE id = ? AND destroyed_at IS NULL")
         .bind(row::millis(at))
@@ -50,6 +51,8 @@ pub async fn destroy(db: &mut Connection, id: AppId, by: AccountId, at: OffsetDa
     if destroyed.rows_affected() == 0 {
         return Ok(());
     }
+    connections::delete_of(db, Connected::App(id)).await?;
+    notifications::delete_of(db, id).await?;
     record(db, id, Change::Destroy, by, None, at).await?;
     webhook_deliveries::hasten(db, id, at).await
 }

@@ -6,7 +6,7 @@
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
-use super::{Connection, DbError, Window, row, webhook_deliveries};
+use super::{Connection, DbError, Window, build_origins, notifications, row, webhook_deliveries};
 use crate::model::{AccountId, AppId, Change, Event, EventId, Facts};
 
 /// Something that is happening to an app.
@@ -20,8 +20,8 @@ pub struct NewEvent {
     pub at: OffsetDateTime,
 }
 
-/// Records an event, and a delivery of it to each of the app's webhooks that ask for it. To be called in the transaction of
-/// the change itself: there is neither without the other then.
+/// Records an event, a delivery of it to each of the app's webhooks that ask for it, and what it tells the repository that a
+/// build came from and who asked to be notified. To be called in the transaction of the change itself: there is neither without the other then.
 pub(super) async fn record(db: &mut Connection, new: &NewEvent) -> Result<(), DbError> {
     let facts = serde_json::to_string(&new.facts).expect("facts are JSON");
     let row = sqlx::query(
@@ -37,7 +37,9 @@ pub(super) async fn record(db: &mut Connection, new: &NewEvent) -> Result<(), Db
     .fetch_one(&mut *db)
     .await?;
     let number = row::number(&row, "number")?;
-    webhook_deliveries::insert(db, new.app, number, new.facts.entity(new.action), new.at).await
+    webhook_deliveries::insert(db, new.app, number, new.facts.entity(new.action), new.at).await?;
+    build_origins::record(db, new).await?;
+    notifications::record(db, new).await
 }
 
 /// Finds an event of an app.

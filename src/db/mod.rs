@@ -6,7 +6,11 @@
 //! uploaded (`slug_uploads`), what was released (`releases`, `phases`), how it is scaled (`formations`) and promoted
 //! (`pipelines` and its kin), what was run (`dynos`) and put out (`logs`), set up
 //! (`app_setups`) and tested (`test_runs`, `test_cases`), which databases apps use (`addons`, `addon_attachments`).
-//! `events` is what has happened, and `webhooks` with `webhook_deliveries` who is told. `garbage` is what nothing refers to. `cipher` keeps config vars
+//! `connections` are the repositories on forges from which apps are deployed, `deliveries_in` what those forges have told, and
+//! `triggers` what is to be deployed therefore. `events` is what has happened, and `webhooks` with `webhook_deliveries` who is
+//! told; `tellings` is what is told elsewhere, `notifications` who asked for that of releases, and `build_origins` which builds
+//! came from a forge.
+//! `garbage` is what nothing refers to. `cipher` keeps config vars
 //! secret at rest.
 //!
 //! SQLite in WAL mode with `synchronous=FULL`: what `commit` has answered survives a power cut. One writer and
@@ -27,6 +31,7 @@ pub mod refs;
 pub mod registry;
 
 pub mod artifacts;
+pub mod build_origins;
 pub mod build_sources;
 pub mod builds;
 pub mod formations;
@@ -49,10 +54,16 @@ pub mod addon_attachments;
 pub mod addons;
 pub mod app_setups;
 pub mod events;
+pub mod notifications;
+pub mod tellings;
 pub mod test_cases;
 pub mod test_runs;
 pub mod webhook_deliveries;
 pub mod webhooks;
+
+pub mod connections;
+pub mod deliveries_in;
+pub mod triggers;
 
 pub mod garbage;
 

@@ -4,8 +4,8 @@ use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
 use super::apps::VISIBLE;
-use super::{Connection, DbError, row};
-use crate::model::{AccountId, Pipeline, PipelineId, PipelineName};
+use super::{Connection, DbError, connections, row};
+use crate::model::{AccountId, Connected, Pipeline, PipelineId, PipelineName};
 
 /// Adds a pipeline. Fails with [`DbError::is_taken`] when its owner has one of this name.
 pub async fn insert(db: &mut Connection, pipeline: &Pipeline) -> Result<(), DbError> {
@@ -61,6 +61,7 @@ pub async fn set_owner(
 /// Marks a pipeline as destroyed and lets its apps go.
 pub async fn destroy(db: &mut Connection, id: PipelineId, at: OffsetDateTime) -> Result<(), DbError> {
     sqlx::query("DELETE FROM pipeline_couplings WHERE pipeline_id = ?").bind(id.to_string()).execute(&mut *db).await?;
+    connections::delete_of(db, Connected::Pipeline(id)).await?;
     sqlx::query("UPDATE pipelines SET destroyed_at = ? WHERE id = ?")
         .bind(row::millis(at))
         .bind(id.to_string())

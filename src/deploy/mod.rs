@@ -11,9 +11,12 @@
 //! `dynos` knows those that run, and `app_log` is what they all put out. `setup` makes an app as its app.json says, and
 //! `test_run` runs an app's tests; `manifest` is what both make of app.json.
 //!
-//! `slug_image` makes a release the image that a registry hands out, and `image_blobs` keeps it.
+//! `remote` asks other git servers. `slug_image` makes a release the image that a registry hands out, and `image_blobs` keeps it.
 //!
-//! `addons` makes and removes databases for apps, which are causes of releases too.
+//! `trigger` takes up what was told of repositories that apps are connected to.
+//!
+//! `addons` makes and removes databases for apps, which are causes of releases too. `notify` runs the commands that somebody
+//! wants to be run in each release.
 
 mod addons;
 mod app_log;
@@ -25,11 +28,13 @@ mod failure;
 mod image_blobs;
 mod image_tags;
 mod manifest;
+mod notify;
 mod phase;
 mod process;
 mod program;
 mod queue;
 mod recover;
+mod remote;
 mod rendezvous;
 mod request;
 mod run;
@@ -38,6 +43,7 @@ mod site;
 mod slug_image;
 mod submit;
 mod test_run;
+mod trigger;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -66,10 +72,12 @@ pub use dynos::{Dyno, DynoEnd, Dynos};
 pub use failure::Failure;
 pub use image_blobs::open_image_blob;
 pub use image_tags::{release_tags, resolve_image_tag};
+pub use notify::run_hook;
 pub use phase::begin_phase;
 pub use process::ProcessFailure;
 pub use queue::Builds;
 pub use recover::recover;
+pub use remote::find_remote_ref;
 pub use rendezvous::RENDEZVOUS_MARK;
 pub use request::Request;
 pub use run::{RunError, RunRequest, attach, run_attached, run_detached};
@@ -77,6 +85,7 @@ pub use setup::{SetupError, SetupRequest, submit_setup};
 pub use slug_image::SlugImageError;
 pub use submit::{End, Ticket, submit};
 pub use test_run::{TestRunError, TestRunRequest, TestRuns, cancel_test_run, submit_test_run};
+pub use trigger::deploy_triggers;
 
 /// For a source that is fetched; it is part of the build's own time.
 const FETCH_TIME: Duration = Duration::from_mins(5);

@@ -182,7 +182,8 @@ async fn deploy(
     buildpacks: Vec<BuildpackRef>,
 ) -> Result<(), SetupFailure> {
     let (app, by, options) = (app.clone(), by.clone(), PushOptions::default());
-    let request = Request { app, by, source, options, refs: Vec::new(), pack: None, buildpacks, cache: None };
+    let request =
+        Request { app, by, source, options, refs: Vec::new(), pack: None, buildpacks, cache: None, origin: None, trigger: None };
     let mut ticket = submit(ctx, request).await?;
     let mut tx = ctx.db.write().await?;
     db::app_setups::set_build(&mut tx, id, ticket.build).await?;

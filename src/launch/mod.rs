@@ -1,15 +1,14 @@
 //! Webhooks: apps' events on their way to whoever asked for them.
 //!
 //! `webhooks` adds and changes one. The events and their deliveries are rows that were written with what happened
-//! ([`crate::db::events`]); `worker` takes them from there, `hook` makes one attempt, `wait` says when the next one is;
-//! `prune` forgets what is old.
+//! ([`crate::db::events`]); `worker` takes them from there, `hook` makes one attempt; `prune` forgets
+//! what is old.
 //!
 //! Each delivery is made at least once: the daemon may be killed between a receiver's answer and its record, and tries again
 //! then, under the same delivery's id. Deliveries to one webhook are made one after the other, in the order of their events.
 
 mod hook;
 mod prune;
-mod wait;
 mod worker;
 
 mod webhooks;

@@ -12,11 +12,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::prune::prune;
-use super::wait::next_attempt;
 use super::{Occasion, RenderError, Settings, hook};
 use crate::db::webhook_deliveries::{Attempt, Open};
 use crate::db::{self, Db, DbError};
-use crate::model::{Level, WebhookId};
+use crate::model::{Level, WebhookId, next_attempt};
 
 /// How often old events are forgotten; also the longest sleep.
 const PRUNE_INTERVAL: Duration = Duration::from_hours(1);

@@ -131,3 +131,15 @@ id!(
     /// Identifies one attempt of a delivery.
     AttemptId
 );
+id!(
+    /// Identifies who is told of an app's releases.
+    NotificationId
+);
+id!(
+    /// Identifies a connection to a repository on a forge.
+    ConnectionId
+);
+id!(
+    /// Identifies a deploy from such a repository.
+    TriggerId
+);

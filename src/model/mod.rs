@@ -11,8 +11,10 @@ mod knock;
 mod permission;
 mod scope;
 
+mod deploy_key;
 mod git;
 mod push_options;
+mod remote;
 
 mod app_json;
 mod buildpack;
@@ -22,11 +24,13 @@ mod procfile;
 mod addon;
 mod artifact;
 mod config_vars;
+mod connection;
 mod digest;
 mod dyno_size;
 mod event;
 mod image;
 mod limits;
+mod notification;
 mod one_line;
 mod pipeline;
 mod release;
@@ -34,7 +38,9 @@ mod secret;
 mod source;
 mod start;
 mod tap;
+mod telling;
 mod test_run;
+mod wait;
 mod webhook;
 mod window_size;
 
@@ -47,6 +53,11 @@ pub use audit::{Actor, Credential, Deed, Door, Outcome};
 pub use authorization::{Authorization, Origin, mask};
 pub use buildpack::{BuildpackRef, StackName};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
+pub use connection::{
+    BranchName, Cause, CiState, Connected, Connection, ConnectionSecrets, Delivered, FullName, Provider, PullRequest,
+    PullRequestAction, Push, TriggerState,
+};
+pub use deploy_key::{DeployKey, KnownHosts};
 pub use digest::Digest;
 pub use dyno_size::DynoSize;
 pub use event::{
@@ -55,25 +66,29 @@ pub use event::{
 pub use git::{CommitId, RefName, is_deploy_branch};
 pub use heroku_yml::{DockerfilePath, HerokuYml, Process, Setup};
 pub use id::{
-    AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BlobUploadId, BuildId, CouplingId,
-    DeliveryId, DynoId, EventId, OciImageId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId, TestRunId,
-    UploadId, WebhookId,
+    AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BlobUploadId, BuildId, ConnectionId,
+    CouplingId, DeliveryId, DynoId, EventId, NotificationId, OciImageId, PipelineId, PromotionId, PromotionTargetId, ReleaseId,
+    SlugId, SourceId, TestRunId, TriggerId, UploadId, WebhookId,
 };
 pub use image::{Descriptor, ImageManifest, ManifestType, Platform, Reference, Repository, Tag};
 pub use knock::{Peer, RequestId, Scheme, without_ids};
 pub use limits::Limits;
+pub use notification::{Notification, Recipient};
 pub use one_line::OneLine;
 pub use permission::{Action, Permission, Permissions};
 pub use pipeline::{Coupling, Pipeline, PipelineName, Promotion, PromotionOutcome, PromotionTarget, Stage};
 pub use procfile::{ProcessType, ProcessTypes, Procfile};
 pub use push_options::PushOptions;
 pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, RollbackRefusal, Slug};
+pub use remote::{Credentials, Remote, RemoteCommit, RemoteScheme, RemoteUrl};
 pub use scope::{Need, Scope, Scopes};
 pub use secret::Secret;
 pub use source::{Checksum, SourceBlob, SourceVersion};
 pub use start::{APP_DIR, APP_USER_ID, DEFAULT_VARIABLES, LOAD_PROFILES};
 pub use tap::{TapReader, TestCase};
+pub use telling::{BuildOrigin, BuildTelling, Form, Progress, ReleaseTelling, Telling};
 pub use test_run::{TestLog, TestRun, TestRunEnd, TestRunStatus};
+pub use wait::next_attempt;
 pub use webhook::{DeliveryStatus, Level, Webhook};
 pub use window_size::WindowSize;
 

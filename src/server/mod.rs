@@ -4,7 +4,7 @@ mod lock;
 mod settings;
 mod upkeep;
 
-pub use settings::{addon_settings, docker_settings, engine_settings};
+pub use settings::{addon_settings, docker_settings, engine_settings, provider_settings, teller};
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -29,12 +29,14 @@ use crate::db::Db;
 use crate::deploy::{self, Builds, Dynos, TestRuns};
 use crate::docker::Docker;
 use crate::engine::Engine;
+use crate::forge;
 use crate::image::Roots;
 use crate::image::of_slug::SigningKey;
 use crate::launch;
 use crate::registry;
 use crate::store::Store;
 use crate::telemetry;
+use crate::tell::{self, Providers};
 use crate::transport::listener::Listener;
 use crate::transport::ssh::HostKeys;
 use crate::transport::{health, http, signing_key, smart_http, ssh, tls};
@@ -83,6 +85,8 @@ impl Server {
         ctx.tasks.spawn(http::run(http, tls, routes(&ctx), ctx.clone()));
         ctx.tasks.spawn(ssh::run(ssh, keys, ctx.clone()));
         ctx.tasks.spawn(launch_webhooks(ctx.clone()));
+        ctx.tasks.spawn(deploy::deploy_triggers(ctx.clone()));
+        ctx.tasks.spawn(tell_back(ctx.clone()));
         upkeep::start(&ctx);
         info!(http = %server.http, ssh = %server.ssh, data_dir = %ctx.config.data_dir.display(), "hoist has started");
         Ok(server)
@@ -137,6 +141,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
     let docker = Docker::new(docker_settings(&config));
     let roots = Roots::open(config.data_dir.join("images"), engine.clone(), store.clone(), &config.limits).await?;
     let addons = Addons::open(addon_settings(&config))?;
+    let providers = Providers::open(provider_settings(&config))?;
     let builds = Builds::new(config.limits.concurrent_builds, config.limits.queued_builds_per_app);
     let dynos = Dynos::new(config.limits.concurrent_builds, config.limits.concurrent_runs);
     Ok(Ctx {
@@ -149,6 +154,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
         docker,
         roots,
         addons,
+        providers,
         helper,
         stopping: CancellationToken::new(),
         killing: CancellationToken::new(),
@@ -182,13 +188,20 @@ async fn launch_webhooks(ctx: Ctx) {
     launch::launch(launcher, |occasion| async move { api::notification(ctx, &occasion).await }).await;
 }
 
+/// Tells others what has become of builds and releases. Where a command is run is the spine's to say.
+async fn tell_back(ctx: Ctx) {
+    let ctx = &ctx;
+    tell::tell(teller(ctx), |hook| async move { deploy::run_hook(ctx, hook).await.map_err(Into::into) }).await;
+}
+
 /// Everything that the HTTP door answers.
 fn routes(ctx: &Ctx) -> Router {
     let routes = api::router(ctx.clone())
         .merge(smart_http::routes(ctx.clone()))
         .merge(health::routes(ctx.clone()))
         .merge(signing_key::routes(ctx.clone()))
-        .merge(registry::routes(ctx.clone()));
+        .merge(registry::routes(ctx.clone()))
+        .merge(forge::routes(ctx.clone()));
     api::with_method_override(routes)
 }
 

@@ -2,15 +2,19 @@
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::addons;
 use crate::config::{self, Config};
+use crate::ctx::Ctx;
 use crate::docker;
 use crate::engine;
-use crate::model::Secret;
+use crate::fetch::Patience;
+use crate::model::{Provider, Secret};
+use crate::tell;
 
 /// What the configuration says of the engine, which is to keep its files in `work_dir`.
 pub fn engine_settings(config: &Config, work_dir: &Path) -> anyhow::Result<engine::Settings> {
@@ -58,6 +62,68 @@ pub fn addon_settings(config: &Config) -> addons::Settings {
     addons::Settings {
         postgresql: server(&given.postgresql_url, &given.postgresql_public_address),
         redis: server(&given.redis_url, &given.redis_public_address),
+    }
+}
+
+/// What the configuration says of GitHub and its kin.
+#[must_use]
+pub fn provider_settings(config: &Config) -> tell::Settings {
+    let forge = |provider, section: &Option<config::Forge>| section.as_ref().map(|section| (provider, section.api_url.clone()));
+    let github = config.github.as_ref();
+    let api_urls = [
+        github.map(|section| (Provider::GitHub, section.api_url.clone())),
+        forge(Provider::GitLab, &config.gitlab),
+        forge(Provider::Gitea, &config.gitea),
+        forge(Provider::Forgejo, &config.forgejo),
+    ];
+    tell::Settings {
+        api_urls: api_urls.into_iter().flatten().collect(),
+        github_app: github.map(|section| (section.app_id, section.private_key.clone())).unwrap_or_default(),
+        patience: Patience {
+            allow_networks: allowed_networks(config),
+            max_bytes: tell::ANSWER_BYTES,
+            time: config.webhooks.attempt_time,
+        },
+        now: Ctx::now_utc,
+    }
+}
+
+/// What tells the repositories that builds came from what has become of them. It takes the same pains as for webhooks.
+#[must_use]
+pub fn teller(ctx: &Ctx) -> tell::Teller {
+    let (config, webhooks) = (&ctx.config, &ctx.config.webhooks);
+    tell::Teller {
+        db: ctx.db.clone(),
+        providers: ctx.providers.clone(),
+        mail: config.smtp.as_ref().map(|smtp| mail_server(smtp, webhooks.attempt_time)),
+        allow_networks: allowed_networks(config),
+        pace: tell::Pace {
+            concurrent: webhooks.concurrent,
+            attempt_time: webhooks.attempt_time,
+            first_wait: webhooks.first_wait,
+            give_up_after: webhooks.give_up_after,
+            keep: config.history.event_age,
+        },
+        public_url: config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http_listen)),
+        app_url: config.app_url.clone(),
+        now: Ctx::now_utc,
+        stopping: ctx.stopping.clone(),
+        killing: ctx.killing.clone(),
+    }
+}
+
+fn mail_server(smtp: &config::Smtp, time: Duration) -> tell::MailServer {
+    tell::MailServer {
+        host: smtp.host.clone(),
+        port: smtp.port,
+        security: match smtp.security {
+            Some(config::SmtpSecurity::Tls) | None => tell::MailSecurity::Tls,
+            Some(config::SmtpSecurity::StartTls) => tell::MailSecurity::StartTls,
+            Some(config::SmtpSecurity::None) => tell::MailSecurity::None,
+        },
+        login: smtp.user.clone().zip(smtp.password.clone()),
+        from: smtp.from.clone(),
+        time,
     }
 }
 

@@ -132,6 +132,8 @@ impl Pusher<'_> {
             cache: cache.filter(|_| !options.clear_cache),
             options,
             buildpacks,
+            origin: None,
+            trigger: None,
         })
     }
 

@@ -17,8 +17,9 @@ use hoist::engine::{Engine, Kind, Settings};
 use hoist::image::Roots;
 use hoist::image::of_slug::SigningKey;
 use hoist::model::{Account, Limits, Secret};
-use hoist::server::{addon_settings, docker_settings};
+use hoist::server::{addon_settings, docker_settings, provider_settings};
 use hoist::store::Store;
+use hoist::tell::Providers;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -79,6 +80,7 @@ impl World {
             roots: Roots::open(images, engine.clone(), store.clone(), &config.limits).await.unwrap(),
             rates: Rates::new(&config.limits),
             addons: Addons::open(addon_settings(&config)).unwrap(),
+            providers: Providers::open(provider_settings(&config)).unwrap(),
             builds: Builds::new(1, 1),
             dynos: Dynos::new(1, 2),
             test_runs: TestRuns::default(),

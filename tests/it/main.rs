@@ -8,6 +8,7 @@ mod harness;
 mod architecture;
 
 mod git;
+mod git_fetch;
 
 mod engine;
 mod engine_network;
@@ -31,6 +32,7 @@ mod cli_advice;
 mod cli_json;
 mod completion;
 mod conditions;
+mod connections;
 mod container_cli;
 mod container_docker;
 mod contract;
@@ -40,6 +42,7 @@ mod gc;
 mod heroku;
 mod ledger;
 mod meanwhile;
+mod notifications;
 mod openapi;
 mod pipeline_rights;
 mod pipeline_transfers;
@@ -49,6 +52,7 @@ mod registry;
 mod slug_images;
 mod slug_images_engines;
 mod stacks_api;
+mod tell;
 
 mod apps;
 mod container_release;

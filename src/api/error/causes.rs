@@ -7,6 +7,7 @@ use super::ApiError;
 use crate::addons::ProviderError;
 use crate::apps::AppError;
 use crate::auth::{AccessError, AuthError};
+use crate::connections::ConnectError;
 use crate::db::DbError;
 use crate::deploy::{AddonFailure, ArchiveError, Failure, RunError, SetupError, TestRunError};
 use crate::image::UnusableImage;
@@ -16,6 +17,7 @@ use crate::pipelines::PipelineError;
 use crate::release::{AddonError, BlockError, ConfigError, CreateError, PromoteError, UploadError};
 use crate::slug::ReceiveError;
 use crate::stack::StackError;
+use crate::tell::NotificationError;
 
 fn stopping() -> ApiError {
     ApiError::Unavailable("hoist is being stopped. Try again in a minute.".into())
@@ -36,6 +38,19 @@ impl From<DbError> for ApiError {
 impl From<ArchiveError> for ApiError {
     fn from(error: ArchiveError) -> Self {
         Self::Internal(Box::new(error))
+    }
+}
+
+impl From<ConnectError> for ApiError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Connected(repo) => {
+                Self::Conflict(format!("The app is connected to {repo} already: disconnect it first (hoist github:disconnect)."))
+            }
+            ConnectError::NotConnected => Self::NotFound("connection to a repository"),
+            ConnectError::NoBranch => Self::InvalidParams("`branch` is missing: say which one is to be deployed.".into()),
+            ConnectError::Db(error) => error.into(),
+        }
     }
 }
 
@@ -186,6 +201,18 @@ impl From<WebhookError> for ApiError {
                 Self::InvalidParams(format!("An app can have at most {most} webhooks. Remove one with webhooks:remove first."))
             }
             WebhookError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotificationError> for ApiError {
+    fn from(error: NotificationError) -> Self {
+        match error {
+            NotificationError::TooMany(most) => Self::InvalidParams(format!(
+                "An app can have at most {most} notifications. Remove one with notifications:remove first."
+            )),
+            NotificationError::Address(invalid) => invalid.into(),
+            NotificationError::Db(error) => error.into(),
         }
     }
 }

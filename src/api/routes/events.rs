@@ -1,15 +1,26 @@
-//! What happens to apps: their webhooks, and their logs.
+//! What happens to apps: their webhooks, their notifications and their logs.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, post_with};
+use aide::axum::routing::{delete_with, get_with, post_with};
 
 use super::about;
-use crate::api::{log_sessions, webhook_deliveries, webhooks};
+use crate::api::{log_sessions, notifications, webhook_deliveries, webhooks};
 use crate::ctx::Ctx;
 
 pub(super) fn routes() -> ApiRouter<Ctx> {
     ApiRouter::new()
         .api_route("/apps/{app}/log-sessions", post_with(log_sessions::create, about("Ask for the app's log")))
+        .api_route(
+            "/apps/{app}/notifications",
+            get_with(notifications::list, about("Who is told of the app's releases")).post_with(
+                notifications::create,
+                about("Tell a URL or an address of the app's releases, or run a command in each"),
+            ),
+        )
+        .api_route(
+            "/apps/{app}/notifications/{notification}",
+            delete_with(notifications::destroy, about("Tell somebody no more")),
+        )
         .api_route(
             "/apps/{app}/webhook-deliveries",
             get_with(webhook_deliveries::list, about("What is told to the app's webhooks")),

@@ -5,6 +5,7 @@ mod addons;
 mod apps;
 mod builds;
 mod ci;
+mod connections;
 mod dynos;
 mod events;
 mod pipelines;
@@ -42,6 +43,7 @@ pub fn router(ctx: Ctx) -> Router {
         .merge(ci::routes())
         .merge(events::routes())
         .merge(setups::routes())
+        .merge(connections::routes())
         .finish_api_with(&mut api, fails_with_an_error);
     finish(&mut api);
     let api = Arc::new(api);

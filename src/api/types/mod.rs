@@ -10,10 +10,12 @@ mod app_setup;
 mod audit;
 mod build;
 mod buildpack;
+mod connection;
 mod dyno;
 mod formation;
 mod ledger;
 mod log_session;
+mod notification;
 mod oauth;
 mod oci_image;
 mod pipeline;
@@ -41,10 +43,12 @@ pub use app_setup::{AppSetup, NewAppSetup, Postdeploy, SetupApp, SetupBuild, Set
 pub use audit::{AuditEvent, AuditOutcome, AuditRequest};
 pub use build::{Build, NewBuild, NewBuildpack, NewSourceBlob, Source, SourceBlob, SourceUrls};
 pub use buildpack::{Buildpack, BuildpackInstallation, BuildpackUpdate, BuildpackUpdates, RegisteredBuildpack};
+pub use connection::{Connection, ConnectionChange, NewConnection, NewRepositoryDeploy, RepositoryDeploy};
 pub use dyno::{Dyno, NewDyno, ReleaseRef};
 pub use formation::{DynoSize, Formation, FormationUpdate, FormationUpdates, NameOrId};
 pub use ledger::{Block, Broken, FileChanges, KeyChanges, NewBlock, ReleaseDiff, Side, Verification};
 pub use log_session::{LogSession, NewLogSession};
+pub use notification::{NewNotification, Notification};
 pub use oauth::{AccessToken, AuthorizationChange, AuthorizedUser, NewOauthAuthorization, OauthAuthorization, Seconds};
 pub use oci_image::{NewOciImage, OciImage, OciProcessType};
 pub use pipeline::{

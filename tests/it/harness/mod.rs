@@ -1,13 +1,17 @@
 //! What the tests share: a daemon of their own (`daemon`), a user's work tree and git (`work_tree`), builds that wait
 //! for the test (`gated`), the real Heroku CLI (`heroku`), images (`image`), a terminal (`terminal`), the release's processes
-//! run in the run stack (`slug`), a receiver of webhooks (`receiver`), the servers of add-ons (`servers`), a Docker Engine
+//! run in the run stack (`slug`), git servers such as GitHub's (`forge`) and what stands in for their APIs (`forge_api`), a
+//! receiver of webhooks (`receiver`), a mail server (`mail_server`), the servers of add-ons (`servers`), a Docker Engine
 //! (`docker`), and whole transcripts made comparable (`normalise`).
 
 mod daemon;
 mod docker;
+mod forge;
+mod forge_api;
 mod gated;
 mod heroku;
 mod image;
+mod mail_server;
 mod namespaces;
 mod normalise;
 mod receiver;
@@ -20,9 +24,12 @@ use std::path::PathBuf;
 
 pub(crate) use daemon::{Daemon, User, run};
 pub(crate) use docker::Docker;
+pub(crate) use forge::{Forge, Manner};
+pub(crate) use forge_api::ForgeApi;
 pub(crate) use gated::{Gated, until};
 pub(crate) use heroku::Heroku;
 pub(crate) use image::{Packing, PushedImage, TestImage, basic};
+pub(crate) use mail_server::MailServer;
 pub(crate) use namespaces::run_again_in;
 pub(crate) use normalise::normalise;
 pub(crate) use receiver::Receiver;

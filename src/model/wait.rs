@@ -1,4 +1,4 @@
-//! When a failed delivery is attempted again.
+//! When something that failed elsewhere is attempted again.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ const LONGEST: Duration = Duration::from_hours(3);
 /// When the attempt after `attempts` failed ones is made: after a wait that doubles, and at the latest, one last time, at
 /// `deadline`; `None` when that is over. `chance` (0 to 255) spreads the waits by a quarter to both sides, so that what a
 /// receiver has missed does not come back to it all at once.
-pub(super) fn next_attempt(
+#[must_use]
+pub fn next_attempt(
     attempts: u32,
     first_wait: Duration,
     chance: u8,

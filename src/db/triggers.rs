@@ -1,0 +1,264 @@
+//! What is to be deployed from repositories on forges, until a build has been accepted for it or there will be none.
+
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+use time::OffsetDateTime;
+
+use super::{Connection, DbError, row};
+use crate::model::{AccountId, AppId, BranchName, BuildId, Cause, CommitId, ConnectionId, Push, TriggerId, TriggerState};
+
+/// A deploy from a repository.
+#[derive(Debug, Clone)]
+pub struct Trigger {
+    /// The order in which deploys were asked for, of all apps together.
+    pub number: i64,
+    pub id: TriggerId,
+    pub connection: ConnectionId,
+    pub app: AppId,
+    pub by: AccountId,
+    pub cause: Cause,
+    pub branch: BranchName,
+    /// None as long as the forge has not been asked where the branch stands.
+    pub commit: Option<CommitId>,
+    pub state: TriggerState,
+    pub build: Option<BuildId>,
+    /// Why there is no build, or not yet.
+    pub reason: Option<String>,
+    /// How often it was tried in its present state.
+    pub attempts: u32,
+    pub next_attempt_at: OffsetDateTime,
+    pub created_at: OffsetDateTime,
+    pub updated_at: OffsetDateTime,
+}
+
+/// A deploy that is wanted.
+#[derive(Debug, Clone)]
+pub struct NewTrigger {
+    pub id: TriggerId,
+    pub connection: ConnectionId,
+    pub app: AppId,
+    pub by: AccountId,
+    pub cause: Cause,
+    pub branch: BranchName,
+    pub commit: Option<CommitId>,
+    /// Of a push: where the branch stood.
+    pub before: Option<CommitId>,
+    /// Of a push: when it was pushed, in Unix seconds.
+    pub pushed_at: Option<i64>,
+    pub state: TriggerState,
+    pub at: OffsetDateTime,
+}
+
+/// Records a deploy that is wanted.
+pub async fn insert(db: &mut Connection, new: &NewTrigger) -> Result<(), DbError> {
+    let at = row::millis(new.at);
+    sqlx::query(
+        "INSERT INTO triggers (id, connection_id, app_id, account_id, cause, branch, commit_id, before_id, pushed_at, state,
+           next_attempt_at, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(new.id.to_string())
+    .bind(new.connection.to_string())
+    .bind(new.app.to_string())
+    .bind(new.by.to_string())
+    .bind(new.cause.as_str())
+    .bind(new.branch.as_str())
+    .bind(new.commit.as_ref().map(CommitId::as_str))
+    .bind(new.before.as_ref().map(CommitId::as_str))
+    .bind(new.pushed_at)
+    .bind(new.state.as_str())
+    .bind(at)
+    .bind(at)
+    .bind(at)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Finds a deploy of an app.
+pub async fn get(db: &mut Connection, app: AppId, id: TriggerId) -> Result<Option<Trigger>, DbError> {
+    let query = sqlx::query("SELECT * FROM triggers WHERE app_id = ? AND id = ?").bind(app.to_string()).bind(id.to_string());
+    query.fetch_optional(db).await?.as_ref().map(trigger).transpose()
+}
+
+/// Finds the deploy that a build came of.
+pub async fn by_build(db: &mut Connection, build: BuildId) -> Result<Option<Trigger>, DbError> {
+    let query = sqlx::query("SELECT * FROM triggers WHERE build_id = ? ORDER BY number LIMIT 1").bind(build.to_string());
+    query.fetch_optional(db).await?.as_ref().map(trigger).transpose()
+}
+
+/// Lists an app's newest deploys, newest first.
+pub async fn list_of(db: &mut Connection, app: AppId, most: u32) -> Result<Vec<Trigger>, DbError> {
+    let query = sqlx::query("SELECT * FROM triggers WHERE app_id = ? ORDER BY number DESC LIMIT ?");
+    query.bind(app.to_string()).bind(most).fetch_all(db).await?.iter().map(trigger).collect()
+}
+
+/// Lists the deploys of all apps that are not done, in the order in which they were asked for.
+pub async fn open(db: &mut Connection) -> Result<Vec<Trigger>, DbError> {
+    let rows = sqlx::query("SELECT * FROM triggers WHERE state <> 'done' ORDER BY number").fetch_all(db).await?;
+    rows.iter().map(trigger).collect()
+}
+
+/// Tells whether the newest push to this branch that is known is this very push: the same may be told twice under two ids, by
+/// a repository's webhook and by an app of the forge.
+pub async fn is_newest_push(db: &mut Connection, connection: ConnectionId, push: &Push) -> Result<bool, DbError> {
+    let row = sqlx::query(
+        "SELECT 1 FROM (SELECT commit_id, before_id FROM triggers WHERE connection_id = ? AND branch = ? AND cause = 'push'
+           ORDER BY number DESC LIMIT 1)
+         WHERE commit_id = ? AND before_id IS ?",
+    )
+    .bind(connection.to_string())
+    .bind(push.branch.as_str())
+    .bind(push.after.as_str())
+    .bind(push.before.as_ref().map(CommitId::as_str));
+    Ok(row.fetch_optional(db).await?.is_some())
+}
+
+/// Tells whether a later push to the same branch is known already, because deliveries may overtake each other: one that says it
+/// was made later, or one that began where this one ended. The latter says nothing of a push that follows the newest one
+/// known: a branch may be pushed back to where it was.
+pub async fn is_overtaken(db: &mut Connection, connection: ConnectionId, push: &Push) -> Result<bool, DbError> {
+    let row = sqlx::query(
+        "WITH pushes AS (SELECT * FROM triggers WHERE connection_id = ?1 AND branch = ?2 AND cause = 'push')
+         SELECT 1 FROM pushes WHERE pushed_at > ?3
+           OR (before_id = ?4 AND COALESCE (pushed_at = ?3, TRUE)
+             AND ?5 IS NOT (SELECT commit_id FROM pushes ORDER BY number DESC LIMIT 1))
+         LIMIT 1",
+    )
+    .bind(connection.to_string())
+    .bind(push.branch.as_str())
+    .bind(push.pushed_at)
+    .bind(push.after.as_str())
+    .bind(push.before.as_ref().map(CommitId::as_str));
+    Ok(row.fetch_optional(db).await?.is_some())
+}
+
+/// Tells whether a build has been accepted for a deploy of the same app that was asked for later.
+pub async fn is_superseded(db: &mut Connection, trigger: &Trigger) -> Result<bool, DbError> {
+    let row = sqlx::query("SELECT 1 FROM triggers WHERE app_id = ? AND number > ? AND build_id IS NOT NULL LIMIT 1")
+        .bind(trigger.app.to_string())
+        .bind(trigger.number);
+    Ok(row.fetch_optional(db).await?.is_some())
+}
+
+/// The commit is green: it is to be built now.
+pub async fn set_ready(db: &mut Connection, id: TriggerId, at: OffsetDateTime) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE triggers SET state = 'ready', attempts = 0, reason = NULL, next_attempt_at = ?, updated_at = ?
+         WHERE id = ? AND state = 'waiting_for_ci'",
+    )
+    .bind(row::millis(at))
+    .bind(row::millis(at))
+    .bind(id.to_string())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// It is tried again later, for a reason; at once, if it has been hastened since it was read.
+pub async fn postpone(
+    db: &mut Connection,
+    trigger: &Trigger,
+    reason: &str,
+    next: OffsetDateTime,
+    at: OffsetDateTime,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE triggers SET attempts = attempts + 1, reason = ?, updated_at = ?,
+           next_attempt_at = CASE WHEN next_attempt_at = ? THEN ? ELSE next_attempt_at END
+         WHERE id = ? AND state <> 'done'",
+    )
+    .bind(reason)
+    .bind(row::millis(at))
+    .bind(row::millis(trigger.next_attempt_at))
+    .bind(row::millis(next))
+    .bind(trigger.id.to_string())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A build has been accepted for it: to be called in the transaction that accepts the build. Tells whether it was still open;
+/// if not, the build must not be.
+pub async fn start(db: &mut Connection, id: TriggerId, build: BuildId, at: OffsetDateTime) -> Result<bool, DbError> {
+    let started = sqlx::query(
+        "UPDATE triggers SET state = 'done', build_id = ?1, reason = NULL, updated_at = ?2,
+           commit_id = COALESCE (commit_id, (SELECT commit_id FROM builds WHERE id = ?1))
+         WHERE id = ?3 AND state <> 'done'",
+    )
+    .bind(build.to_string())
+    .bind(row::millis(at))
+    .bind(id.to_string())
+    .execute(db)
+    .await?;
+    Ok(started.rows_affected() > 0)
+}
+
+/// There will be no build, for a reason.
+pub async fn give_up(db: &mut Connection, id: TriggerId, reason: &str, at: OffsetDateTime) -> Result<(), DbError> {
+    sqlx::query("UPDATE triggers SET state = 'done', reason = ?, updated_at = ? WHERE id = ? AND state <> 'done'")
+        .bind(reason)
+        .bind(row::millis(at))
+        .bind(id.to_string())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The same for every open deploy of a branch; returns how many there were.
+pub async fn give_up_branch(
+    db: &mut Connection,
+    connection: ConnectionId,
+    branch: &BranchName,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<u64, DbError> {
+    let ended = sqlx::query(
+        "UPDATE triggers SET state = 'done', reason = ?, updated_at = ? WHERE connection_id = ? AND branch = ? AND state <> 'done'",
+    )
+    .bind(reason)
+    .bind(row::millis(at))
+    .bind(connection.to_string())
+    .bind(branch.as_str())
+    .execute(db)
+    .await?;
+    Ok(ended.rows_affected())
+}
+
+/// Has the forge asked again at once about the commit that deploys wait for; returns how many there were.
+pub async fn hasten(
+    db: &mut Connection,
+    connection: ConnectionId,
+    commit: &CommitId,
+    at: OffsetDateTime,
+) -> Result<u64, DbError> {
+    let hastened = sqlx::query(
+        "UPDATE triggers SET next_attempt_at = ? WHERE connection_id = ? AND commit_id = ? AND state = 'waiting_for_ci'",
+    )
+    .bind(row::millis(at))
+    .bind(connection.to_string())
+    .bind(commit.as_str())
+    .execute(db)
+    .await?;
+    Ok(hastened.rows_affected())
+}
+
+fn trigger(row: &SqliteRow) -> Result<Trigger, DbError> {
+    Ok(Trigger {
+        number: row::number(row, "number")?,
+        id: row::text(row, "id")?,
+        connection: row::text(row, "connection_id")?,
+        app: row::text(row, "app_id")?,
+        by: row::text(row, "account_id")?,
+        cause: row::text(row, "cause")?,
+        branch: row::text(row, "branch")?,
+        commit: row::optional(row, "commit_id")?,
+        state: row::text(row, "state")?,
+        build: row::optional(row, "build_id")?,
+        reason: row.try_get("reason")?,
+        attempts: row::number(row, "attempts")?,
+        next_attempt_at: row::time(row, "next_attempt_at")?,
+        created_at: row::time(row, "created_at")?,
+        updated_at: row::time(row, "updated_at")?,
+    })
+}

@@ -1,0 +1,62 @@
+//! What a tree only refers to, and is there all the same: for the export.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+use std::path::PathBuf;
+
+use gix_hash::ObjectId;
+
+use super::pointer::{LfsObject, MAX_POINTER, parse_pointer};
+
+/// Commits of submodules, and files of Git LFS.
+#[derive(Debug, Default)]
+pub(in crate::git) struct Brought {
+    submodules: HashSet<ObjectId>,
+    lfs: HashSet<LfsObject>,
+    lfs_dir: PathBuf,
+}
+
+impl Brought {
+    pub(super) fn new(submodules: HashSet<ObjectId>, lfs: HashSet<LfsObject>, lfs_dir: PathBuf) -> Self {
+        Self { submodules, lfs, lfs_dir }
+    }
+
+    pub(in crate::git) fn has_commit(&self, id: &ObjectId) -> bool {
+        self.submodules.contains(id)
+    }
+
+    /// A file's size and content: the blob's, or what the blob is a pointer to.
+    pub(in crate::git) fn content<B: Read>(&self, size: u64, mut blob: B) -> io::Result<(u64, Content<B>)> {
+        if self.lfs.is_empty() || size >= MAX_POINTER {
+            return Ok((size, Content::Blob(blob)));
+        }
+        let mut bytes = Vec::new();
+        blob.read_to_end(&mut bytes)?;
+        match parse_pointer(&bytes).filter(|object| self.lfs.contains(object)) {
+            Some(object) => {
+                let file = File::open(object.path_in(&self.lfs_dir))?;
+                Ok((object.size_bytes, Content::Lfs(file.take(object.size_bytes))))
+            }
+            None => Ok((size, Content::Small(Cursor::new(bytes)))),
+        }
+    }
+}
+
+/// A file's content.
+pub(in crate::git) enum Content<B> {
+    Blob(B),
+    /// Of a blob that was read because it might have been a pointer.
+    Small(Cursor<Vec<u8>>),
+    Lfs(io::Take<File>),
+}
+
+impl<B: Read> Read for Content<B> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Blob(blob) => blob.read(out),
+            Self::Small(bytes) => bytes.read(out),
+            Self::Lfs(file) => file.read(out),
+        }
+    }
+}
