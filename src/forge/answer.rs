@@ -68,7 +68,7 @@ impl Refusal {
             Self::NotProved => (
                 "forbidden",
                 "No app here is connected to this repository with this secret. `hoist github:connect` prints the secret once; \
-                 `hoist github:update --new-secret` makes another one."
+                 `hoist github:secret` makes another one."
                     .into(),
             ),
             Self::TooLarge(limit) => ("request_too_large", format!("The payload is larger than {limit} bytes.")),
