@@ -1,6 +1,5 @@
 //! Connecting an app to a repository, changing that, and asking for a deploy of a branch.
 
-use ring::rand::{SecureRandom as _, SystemRandom};
 use time::OffsetDateTime;
 
 use crate::db::triggers::NewTrigger;
@@ -61,7 +60,7 @@ pub async fn connect(
     new: NewConnection,
     now: OffsetDateTime,
 ) -> Result<(Connection, Secret), ConnectError> {
-    let webhook_secret = new.webhook_secret.unwrap_or_else(new_secret);
+    let webhook_secret = new.webhook_secret.unwrap_or_else(Secret::random);
     let connection = Connection {
         id: ConnectionId::new(),
         of: Connected::App(app.id),
@@ -120,7 +119,7 @@ pub async fn change_secret(
     by: AccountId,
     now: OffsetDateTime,
 ) -> Result<(Connection, Secret), ConnectError> {
-    let secret = new_secret();
+    let secret = Secret::random();
     let with = Change { webhook_secret: Some(secret.clone()), ..Change::default() };
     Ok((change(db, app, by, with, now).await?, secret))
 }
@@ -166,10 +165,4 @@ pub async fn deploy_branch(
 
 fn check(connection: &Connection) -> Result<(), ConnectError> {
     if connection.auto_deploy && connection.branch.is_none() { Err(ConnectError::NoBranch) } else { Ok(()) }
-}
-
-fn new_secret() -> Secret {
-    let mut bytes = [0; 32];
-    SystemRandom::new().fill(&mut bytes).expect("the kernel gives random bytes");
-    Secret::new(hex::encode(bytes))
 }

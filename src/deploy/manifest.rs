@@ -1,10 +1,8 @@
 //! What setups and test runs make of an app.json.
 
-use ring::rand::{SecureRandom as _, SystemRandom};
-
 use crate::build::{self, ArchiveSource, BuildError, Means};
 use crate::ctx::Ctx;
-use crate::model::{AppJson, Invalid, Secret, StackName};
+use crate::model::{AppJson, Invalid, StackName};
 use crate::stack::{self, StackError};
 
 /// Reads an archive's app.json, if it has one. The outer error is that the archive can't be read.
@@ -26,11 +24,4 @@ pub(super) fn stack(ctx: &Ctx, app_json: &AppJson) -> Result<Option<StackName>, 
         // A damaged one is told of by whoever starts from it.
         _ => Ok(Some(name.clone())),
     }
-}
-
-/// What `"generator": "secret"` asks for: 64 hex digits, as at Heroku.
-pub(super) fn secret() -> Secret {
-    let mut bytes = [0; 32];
-    SystemRandom::new().fill(&mut bytes).expect("the kernel gives random bytes");
-    Secret::new(hex::encode(bytes))
 }

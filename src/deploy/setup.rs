@@ -119,7 +119,7 @@ async fn set_up(ctx: &Ctx, id: AppSetupId, app: App, request: SetupRequest) -> R
     let means = source_means(ctx);
     let source = build::keep_archive(request.source.clone(), &means).await?;
     let (app_json, wanted) = files::read(&source, &means, request.stack.as_ref()).await?;
-    let config = wanted.config(&request.env, manifest::secret).map_err(SetupFailure::manifest)?;
+    let config = wanted.config(&request.env, Secret::random).map_err(SetupFailure::manifest)?;
     let addons = addons::check(ctx, &wanted.addons)?;
     let app = choose_stack(ctx, app, &request, &app_json).await?;
     let buildpacks = if request.buildpacks.is_empty() { wanted.buildpacks.clone() } else { request.buildpacks.clone() };

@@ -1,6 +1,5 @@
 //! Adding, changing and removing an app's webhooks.
 
-use ring::rand::{SecureRandom as _, SystemRandom};
 use time::OffsetDateTime;
 
 use crate::db::webhooks::Credentials;
@@ -47,7 +46,7 @@ pub async fn add_webhook(
     most: usize,
     now: OffsetDateTime,
 ) -> Result<(Webhook, Secret), WebhookError> {
-    let secret = new.secret.unwrap_or_else(new_secret);
+    let secret = new.secret.unwrap_or_else(Secret::random);
     let webhook = Webhook {
         id: WebhookId::new(),
         app: app.id,
@@ -103,10 +102,4 @@ pub async fn remove_webhook(db: &Db, app: &App, id: WebhookId) -> Result<Option<
         tx.commit().await?;
     }
     Ok(webhook)
-}
-
-fn new_secret() -> Secret {
-    let mut bytes = [0; 32];
-    SystemRandom::new().fill(&mut bytes).expect("the kernel gives random bytes");
-    Secret::new(hex::encode(bytes))
 }

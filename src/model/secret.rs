@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 /// A secret text: its `Debug` form hides it; `expose` is the one way to it.
@@ -16,6 +17,15 @@ impl Secret {
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
+    }
+
+    /// A new one, of 256 random bits in hex: what signs a webhook, and what app.json's
+    /// `"generator": "secret"` asks for, as at Heroku.
+    #[must_use]
+    pub fn random() -> Self {
+        let mut bytes = [0; 32];
+        SystemRandom::new().fill(&mut bytes).expect("the kernel gives random bytes");
+        Self(hex::encode(bytes))
     }
 
     /// The text itself. Every call is a place to look at in a review.

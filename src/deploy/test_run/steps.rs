@@ -66,7 +66,7 @@ async fn prepare(ctx: &Ctx, run: &TestRun, source: ArchiveSource) -> Result<Prep
     let app_json = manifest::read(&source, &means).await??.unwrap_or_default();
     let wanted = app_json.manifest(EnvironmentName::Test);
     let given = given_config(ctx, run).await.map_err(Failure::from)?;
-    let config = wanted.config(&given.0, manifest::secret).map_err(TestFailure::Manifest)?;
+    let config = wanted.config(&given.0, Secret::random).map_err(TestFailure::Manifest)?;
     let stack = manifest::stack(ctx, &app_json)?.unwrap_or_else(|| ctx.config.default_stack.clone());
     Ok(Prepared { source, wanted, stack, config: ConfigVars(config) })
 }
