@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::api::{Api, bearer};
 use super::github_app::{GitHubApp, KeyError};
 use super::{Place, TellError, gitea, github, gitlab};
-use crate::fetch::Patience;
+use crate::fetch::Bounds;
 use crate::model::{CiState, CommitId, FullName, Provider, Secret};
 
 /// The API of github.com.
@@ -22,7 +22,7 @@ pub struct Settings {
     /// The App as which GitHub is asked, and the file of its private key.
     pub github_app: (Option<u64>, Option<PathBuf>),
     /// For one answer.
-    pub patience: Patience,
+    pub bounds: Bounds,
     /// The clock.
     pub now: fn() -> OffsetDateTime,
 }
@@ -85,12 +85,11 @@ impl Providers {
     /// The API of a repository, asked with what opens the repository; with a public one's, that may be nothing.
     async fn api(&self, place: &Place) -> Result<Api<'_>, TellError> {
         let (api, token) = (self.bare_api(self.url(place)?), self.token(place).await?);
-        let headers = match place.provider {
-            Provider::GitHub => token.as_ref().map_or_else(github::anonymous_headers, github::headers),
-            Provider::GitLab => token.iter().map(bearer).collect(),
-            Provider::Gitea | Provider::Forgejo => gitea::headers(token.as_ref()),
-        };
-        Ok(Api { headers, ..api })
+        Ok(match place.provider {
+            Provider::GitHub => Api { headers: github::HEADERS, authorization: token.as_ref().map(bearer), ..api },
+            Provider::GitLab => Api { authorization: token.as_ref().map(bearer), ..api },
+            Provider::Gitea | Provider::Forgejo => Api { authorization: token.as_ref().map(gitea::authorization), ..api },
+        })
     }
 
     /// The same for who is to write: that takes a token.
@@ -102,7 +101,7 @@ impl Providers {
     }
 
     fn bare_api(&self, url: String) -> Api<'_> {
-        Api { url, patience: &self.0.settings.patience, headers: Vec::new() }
+        Api { url, bounds: &self.0.settings.bounds, headers: &[], authorization: None }
     }
 
     /// Where the API is: as configured, or beside the repository. So nobody's token is sent to another than who made it.
@@ -141,10 +140,10 @@ mod tests {
     use super::*;
 
     fn providers(github: Option<&str>) -> Providers {
-        let patience = Patience { allow_networks: Vec::new(), max_bytes: 1, time: Duration::from_secs(1) };
+        let bounds = Bounds { allow_networks: Vec::new(), max_bytes: 1, time: Duration::from_secs(1) };
         let api_urls = vec![(Provider::GitHub, github.map(str::to_owned)), (Provider::GitLab, None), (Provider::Gitea, None)];
         let now = || OffsetDateTime::UNIX_EPOCH;
-        Providers::open(Settings { api_urls, github_app: (None, None), patience, now }).unwrap()
+        Providers::open(Settings { api_urls, github_app: (None, None), bounds, now }).unwrap()
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::LfsError;
 use super::way::check_status;
 use super::{RemoteError, Tell};
-use crate::fetch::{self, Asker, Question, Url};
+use crate::fetch::{self, Asker, Question, Url, Verb};
 use crate::git::{Fetched, LfsObject};
 use crate::model::{Digest, Remote, Secret};
 use crate::transcript::size;
@@ -77,16 +77,15 @@ impl Worker {
         let mut links = batch::ask(&self.asker, &self.access, &objects)?;
         for (object, file) in files {
             let link = links.remove(&object.digest.hex()).ok_or_else(|| missing(&object, "it does not say where it is"))?;
-            self.download(&object, &link?, file)?;
+            self.download(&object, link?, file)?;
         }
         Ok(())
     }
 
-    fn download(&self, object: &LfsObject, link: &Link, mut file: File) -> Result<(), RemoteError> {
+    fn download(&self, object: &LfsObject, link: Link, mut file: File) -> Result<(), RemoteError> {
         let url: Url = link.href.parse()?;
-        let headers: Vec<_> = link.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let authorization = self.authorization_for(&url, link);
-        let mut answer = self.asker.ask(&Question { url: &url, headers: &headers, authorization, body: None })?;
+        let authorization = self.authorization_for(&url, &link).cloned();
+        let mut answer = self.asker.begin(&Question { url, verb: Verb::Get, headers: link.headers, authorization })?;
         check_status(answer.status).map_err(|error| missing(object, &error.to_string()))?;
         let (mut hasher, mut piece, mut left) = (Sha256::new(), vec![0; PIECE_BYTES], object.size_bytes);
         loop {
