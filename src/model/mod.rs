@@ -57,7 +57,7 @@ pub use connection::{
     BranchName, Cause, CiState, Connected, Connection, ConnectionSecrets, Delivered, FullName, Provider, PullRequest,
     PullRequestAction, Push, TriggerState,
 };
-pub use deploy_key::{DeployKey, KnownHosts};
+pub use deploy_key::{DeployKey, KnownHosts, generate_deploy_key, public_deploy_key};
 pub use digest::Digest;
 pub use dyno_size::DynoSize;
 pub use event::{
