@@ -15,7 +15,7 @@ use crate::git::{ClientError, Connection, Exchange};
 use crate::model::{Credentials, Remote, RemoteScheme, RemoteUrl, Secret};
 
 /// For what a command at the other end says once its output has ended.
-const END_TIME: Duration = Duration::from_secs(5);
+pub(super) const END_TIME: Duration = Duration::from_secs(5);
 
 /// Has `talk` talk to the server.
 pub(super) async fn converse<T>(

@@ -29,15 +29,23 @@ const MAX_FILES: usize = 10_000;
 const BATCH: usize = 100;
 const PIECE_BYTES: usize = 256 * 1024;
 
+/// What a commit wants.
+pub(super) struct Wanted {
+    pub objects: BTreeSet<LfsObject>,
+    /// What its `.lfsconfig` says of where that is.
+    pub url: Option<String>,
+}
+
 /// Downloads what is not there yet. All files together may be as large as the bounds say.
 pub(super) async fn fetch(
     fetched: &mut Fetched,
     remote: &Remote,
-    wanted: BTreeSet<LfsObject>,
+    wanted: Wanted,
     bounds: &fetch::Bounds,
     tell: &Tell<'_>,
 ) -> Result<(), RemoteError> {
-    let wanted: Vec<_> = wanted.into_iter().filter(|object| !fetched.has_lfs(object)).collect();
+    let Wanted { objects, url } = wanted;
+    let wanted: Vec<_> = objects.into_iter().filter(|object| !fetched.has_lfs(object)).collect();
     if wanted.is_empty() {
         return Ok(());
     }
@@ -49,7 +57,7 @@ pub(super) async fn fetch(
         return Err(LfsError::TooLarge { limit: bounds.max_bytes }.into());
     }
     tell(&format!("Git LFS: {} files of {}", wanted.len(), size(bytes)));
-    let access = access::find(remote, bounds).await?;
+    let access = access::find(remote, url.as_deref(), bounds).await?;
     let asker = Asker::new(bounds);
     // Ends a thread's work when the build is dropped.
     let unwanted = CancellationToken::new();
