@@ -19,6 +19,8 @@ pub struct NewConnection {
     pub branch: Option<BranchName>,
     pub auto_deploy: bool,
     pub wait_for_ci: bool,
+    /// Whether it was shown that the repository may be read by whoever connects it.
+    pub is_proved: bool,
     /// Made if there is none.
     pub webhook_secret: Option<Secret>,
     pub token: Option<Secret>,
@@ -33,6 +35,9 @@ pub struct Change {
     pub branch: Option<BranchName>,
     pub auto_deploy: Option<bool>,
     pub wait_for_ci: Option<bool>,
+    /// The connection whose repository may be read by whoever changes it, as was shown. Another one may have come in its place
+    /// meanwhile.
+    pub proved: Option<ConnectionId>,
     pub webhook_secret: Option<Secret>,
     pub token: Option<Option<Secret>>,
     pub deploy_key: Option<Option<Secret>>,
@@ -72,6 +77,7 @@ pub async fn connect(
         branch: new.branch,
         auto_deploy: new.auto_deploy,
         wait_for_ci: new.wait_for_ci,
+        is_proved: new.is_proved,
         created_at: now,
         updated_at: now,
     };
@@ -103,6 +109,7 @@ pub async fn change(db: &Db, app: AppId, by: AccountId, change: Change, now: Off
         branch: change.branch.or(before.branch),
         auto_deploy: change.auto_deploy.unwrap_or(before.auto_deploy),
         wait_for_ci: change.wait_for_ci.unwrap_or(before.wait_for_ci),
+        is_proved: before.is_proved || change.proved == Some(before.id),
         updated_at: now,
         ..before
     };
@@ -122,6 +129,17 @@ pub async fn change_secret(
     let secret = Secret::random();
     let with = Change { webhook_secret: Some(secret.clone()), ..Change::default() };
     Ok((change(db, app, by, with, now).await?, secret))
+}
+
+/// Has the GitHub App act for an app's connection without a proof: its administrator answers for it. Returns the connection.
+pub async fn allow(db: &Db, app: AppId, now: OffsetDateTime) -> Result<Connection, ConnectError> {
+    let mut tx = db.write().await?;
+    let before = db::connections::of_app(&mut tx, app).await?.ok_or(ConnectError::NotConnected)?;
+    let secrets = db::connections::secrets(&mut tx, db.cipher(), before.id).await?.ok_or(ConnectError::NotConnected)?;
+    let connection = Connection { is_proved: true, updated_at: now, ..before };
+    db::connections::update(&mut tx, db.cipher(), &connection, &secrets).await?;
+    tx.commit().await.map_err(DbError::from)?;
+    Ok(connection)
 }
 
 /// Removes an app's connection, with what was to be deployed over it, and returns it.

@@ -4,5 +4,5 @@
 mod change;
 mod hear;
 
-pub use change::{Change, ConnectError, NewConnection, change, change_secret, connect, deploy_branch, disconnect};
+pub use change::{Change, ConnectError, NewConnection, allow, change, change_secret, connect, deploy_branch, disconnect};
 pub use hear::{Heard, Rights, hear};

@@ -22,8 +22,8 @@ pub async fn insert(
     };
     sqlx::query(
         "INSERT INTO connections (id, app_id, pipeline_id, account_id, provider, full_name, clone_url, known_hosts, branch,
-           auto_deploy, wait_for_ci, webhook_secret, token, deploy_key, created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+           auto_deploy, wait_for_ci, is_proved, webhook_secret, token, deploy_key, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(connection.id.to_string())
     .bind(app)
@@ -36,6 +36,7 @@ pub async fn insert(
     .bind(connection.branch.as_ref().map(ToString::to_string))
     .bind(connection.auto_deploy)
     .bind(connection.wait_for_ci)
+    .bind(connection.is_proved)
     .bind(sealed.webhook_secret)
     .bind(sealed.token)
     .bind(sealed.deploy_key)
@@ -56,7 +57,7 @@ pub async fn update(
     let sealed = Sealed::new(cipher, connection.id, secrets);
     sqlx::query(
         "UPDATE connections SET account_id = ?, clone_url = ?, known_hosts = ?, branch = ?, auto_deploy = ?, wait_for_ci = ?,
-           webhook_secret = ?, token = ?, deploy_key = ?, updated_at = ? WHERE id = ?",
+           is_proved = ?, webhook_secret = ?, token = ?, deploy_key = ?, updated_at = ? WHERE id = ?",
     )
     .bind(connection.by.to_string())
     .bind(&connection.clone_url)
@@ -64,6 +65,7 @@ pub async fn update(
     .bind(connection.branch.as_ref().map(ToString::to_string))
     .bind(connection.auto_deploy)
     .bind(connection.wait_for_ci)
+    .bind(connection.is_proved)
     .bind(sealed.webhook_secret)
     .bind(sealed.token)
     .bind(sealed.deploy_key)
@@ -191,6 +193,7 @@ fn connection(row: &SqliteRow) -> Result<Connection, DbError> {
         branch: row::optional(row, "branch")?,
         auto_deploy: row.try_get("auto_deploy")?,
         wait_for_ci: row.try_get("wait_for_ci")?,
+        is_proved: row.try_get("is_proved")?,
         created_at: row::time(row, "created_at")?,
         updated_at: row::time(row, "updated_at")?,
     })
@@ -234,6 +237,7 @@ mod tests {
             branch: Some("main".parse().unwrap()),
             auto_deploy: true,
             wait_for_ci: false,
+            is_proved: false,
             created_at: AT,
             updated_at: AT,
         };
@@ -272,7 +276,7 @@ mod tests {
         insert(&mut tx, db.cipher(), &connection, &secrets).await.unwrap();
         let (second, _) = connection_of(&app);
         assert!(insert(&mut tx, db.cipher(), &second, &secrets).await.unwrap_err().is_taken());
-        let changed = Connection { branch: Some("next".parse().unwrap()), auto_deploy: false, ..connection };
+        let changed = Connection { branch: Some("next".parse().unwrap()), auto_deploy: false, is_proved: true, ..connection };
         update(&mut tx, db.cipher(), &changed, &secrets).await.unwrap();
         assert_eq!(of_app(&mut tx, app.id).await.unwrap(), Some(changed));
         db::apps::destroy(&mut tx, app.id, app.owner, AT).await.unwrap();

@@ -69,8 +69,8 @@ impl Delivery {
         parsing.await.unwrap_or_else(|panicked| Err(Refusal::Broken(panicked)))
     }
 
-    /// Leaves those of the candidates with whose secret this is signed; all of them if it is with the GitHub App's. Refused if
-    /// it is with neither.
+    /// Leaves those of the candidates with whose secret this is signed; if it is with the GitHub App's, those that were proved,
+    /// as the App hears of repositories that not everybody here may know of. Refused if it is with neither.
     pub(super) async fn prove(
         self: &Arc<Self>,
         candidates: Vec<Candidate>,
@@ -79,7 +79,10 @@ impl Delivery {
         let delivery = Arc::clone(self);
         let proving = spawn_blocking(move || {
             let is_the_apps = app_secret.is_some_and(|secret| signature::is_signed(&delivery, &secret));
-            let proved = candidates.into_iter().filter(|(_, secret)| is_the_apps || signature::is_signed(&delivery, secret));
+            let is_for = |(connection, secret): &Candidate| {
+                (is_the_apps && connection.is_proved) || signature::is_signed(&delivery, secret)
+            };
+            let proved = candidates.into_iter().filter(is_for);
             let proved: Vec<_> = proved.map(|(connection, _)| connection).collect();
             if proved.is_empty() && !is_the_apps { Err(Refusal::NotProved) } else { Ok(proved) }
         });

@@ -67,8 +67,8 @@ async fn receive(door: &Door, provider: Provider, request: Request) -> Result<An
     Ok(Answer(heard))
 }
 
-/// The connections that a delivery is proved for: those to its repositories whose own secret it is signed with; all of them,
-/// if it is signed with the GitHub App's, because then GitHub itself says so.
+/// The connections that a delivery is proved for: those to its repositories whose own secret it is signed with; or those that the
+/// GitHub App acts for, if it is signed with the App's, because then GitHub itself says so.
 async fn prove(ctx: &Ctx, delivery: &Arc<Delivery>, told: &Told) -> Result<Vec<Connection>, Refusal> {
     let mut candidates = Vec::new();
     let mut db = ctx.db.read().await?;

@@ -54,6 +54,12 @@ struct NewStatus<'a> {
     context: &'a str,
 }
 
+/// Fails where the code can't be read with the API's token: that takes "contents", and shows nothing but a branch's name. It is
+/// an empty list in a repository without code.
+pub(super) async fn check_readable(api: &Api<'_>, repository: &FullName) -> Result<(), TellError> {
+    api.get::<IgnoredAny>(&format!("/repos/{repository}/branches?per_page=1")).await.map(drop)
+}
+
 /// What its statuses and check runs say of a commit.
 pub(super) async fn ci_state(api: &Api<'_>, repository: &FullName, commit: &CommitId) -> Result<CiState, TellError> {
     let path = format!("/repos/{repository}/commits/{commit}");

@@ -45,14 +45,16 @@ pub struct Place {
     pub clone_url: String,
     /// The connection's own token, which is asked with before the GitHub App's.
     pub token: Option<Secret>,
+    /// Whether the GitHub App may act there, for whoever made the connection.
+    pub is_proved: bool,
 }
 
 impl Place {
     /// The repository of a connection.
     #[must_use]
     pub fn new(connection: Connection, secrets: ConnectionSecrets) -> Self {
-        let Connection { provider, full_name, clone_url, .. } = connection;
-        Self { provider, full_name, clone_url, token: secrets.token }
+        let Connection { provider, full_name, clone_url, is_proved, .. } = connection;
+        Self { provider, full_name, clone_url, token: secrets.token, is_proved }
     }
 }
 
@@ -61,7 +63,10 @@ impl Place {
 pub enum TellError {
     #[error("hoist.toml has no section [{0}]")]
     NotConfigured(Provider),
-    #[error("there is no token for {0}: give the connection one, or name a GitHub App in [github]")]
+    #[error(
+        "there is no token for {0}: give the connection one (hoist github:update --token-file FILE); where hoist is a GitHub App, \
+         show that you may read the repository (--proof-file FILE)"
+    )]
     NoToken(FullName),
     #[error("{0} does not say where the API is: set api_url in the section [{1}]")]
     NoHost(String, Provider),

@@ -113,3 +113,23 @@ fn what_was_heard_is_deployed_after_a_crash() {
     until(|| site.statuses().len() == 2 && !site.statuses().contains(&"pending".to_owned()));
     assert_eq!(site.statuses().len(), 2, "one build for each push, whether it was cut off or not");
 }
+
+#[test]
+fn a_key_that_hoist_has_made_opens_a_repository_over_ssh() {
+    let (daemon, forge, tree) = (Daemon::start_with(CONFIG), Forge::start(), WorkTree::with_pack("null"));
+    let user = daemon.user("alice@example.com");
+    daemon.client(&user, &["apps:create", "shop"]);
+    daemon.client(&user, &["buildpacks:set", "./pack", "--app", "shop"]);
+    forge.publish("octo/shop", &tree);
+    let known_hosts = daemon.data_dir().join("known_hosts");
+    std::fs::write(&known_hosts, forge.known_hosts("host_key")).unwrap();
+    let (url, known_hosts) = (forge.ssh_url("octo/shop"), known_hosts.to_str().unwrap().to_owned());
+    let connect = ["github:connect", "octo/shop", "--provider", "gitea", "--clone-url", &url, "--branch", "main"];
+    let with = ["--new-deploy-key", "--known-hosts", &known_hosts, "--app", "shop"];
+    let said = daemon.client(&user, &[&connect[..], &with].concat());
+    let (_, key) = said.split_once("=== Deploy key for octo/shop\n\n").unwrap_or_else(|| panic!("{said}"));
+    forge.authorize(key.trim());
+    daemon.client(&user, &["github:deploy", "--app", "shop"]);
+    let deployed = daemon.releases(&user, "shop").into_iter().filter(|(_, what)| what.starts_with("Deploy")).count();
+    assert_eq!(deployed, 1);
+}

@@ -48,6 +48,8 @@ pub(crate) struct Told {
     pub(crate) statuses: Vec<Value>,
     pub(crate) check_runs: Vec<Value>,
     pub(crate) deployments: Vec<Value>,
+    /// Tokens, and the repository whose code each may read.
+    pub(crate) readers: Vec<(&'static str, &'static str)>,
     /// Their numbers and texts.
     pub(crate) comments: Vec<(u64, String)>,
 }
@@ -131,10 +133,15 @@ async fn answer(State(kept): State<Arc<Kept>>, request: Request) -> Response {
     let path = parts.uri.path().to_owned();
     let query = parts.uri.query().unwrap_or_default();
     let page = query.split('&').find_map(|pair| pair.strip_prefix("page=")).map_or(1, |page| page.parse().unwrap());
+    let token = parts.headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     let (status, said) = {
         let mut told = kept.state.lock().unwrap();
         let refusal = if parts.method == "GET" { None } else { told.refusals.pop_front() };
-        refusal.unwrap_or_else(|| told.answer(parts.method.as_str(), &path, page, &body))
+        if path.ends_with("/branches") {
+            told.branches(&path, token)
+        } else {
+            refusal.unwrap_or_else(|| told.answer(parts.method.as_str(), &path, page, &body))
+        }
     };
     kept.show.send(Asked { headers: parts.headers, line, body }).ok();
     kept.answers.acquire().await.unwrap().forget();
@@ -142,6 +149,12 @@ async fn answer(State(kept): State<Arc<Kept>>, request: Request) -> Response {
 }
 
 impl Told {
+    /// The branches of a repository, of which there are none, for whoever may read it; others are told that there is no such.
+    fn branches(&self, path: &str, token: Option<&str>) -> (u16, Value) {
+        let may = |(one, repo): &(&str, &str)| token == Some(one) && path == format!("/repos/{repo}/branches");
+        if self.readers.iter().any(may) { (200, json!([])) } else { (404, json!({ "message": "Not Found" })) }
+    }
+
     /// Does what is asked. What is listed has all its entries on the first page, but for statuses and check runs.
     fn answer(&mut self, method: &str, path: &str, page: usize, body: &Value) -> (u16, Value) {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
