@@ -44,7 +44,7 @@ mod wait;
 mod webhook;
 mod window_size;
 
-pub use account::{Account, Email};
+pub use account::{Account, Email, MailDomain};
 pub use addon::{Addon, AddonName, AddonState, AttachedAddon, Attachment, AttachmentName, Plan, Service};
 pub use app::{App, AppName};
 pub use app_json::{AddonRef, AppJson, ConfigVarSpec, EnvironmentName, FormationSpec, Manifest, Scripts};

@@ -123,6 +123,7 @@ fn mail_server(smtp: &config::Smtp, time: Duration) -> tell::MailServer {
         },
         login: smtp.user.clone().zip(smtp.password.clone()),
         from: smtp.from.clone(),
+        allow: smtp.allow.clone(),
         time,
     }
 }

@@ -26,12 +26,12 @@ mod worker;
 
 use crate::db::DbError;
 use crate::fetch::{BadUrl, FetchError};
-use crate::model::{Connection, ConnectionSecrets, FullName, Provider, Secret};
+use crate::model::{Connection, ConnectionSecrets, Email, FullName, Provider, Secret};
 
 pub use api::ANSWER_BYTES;
 pub use email::{MailError, MailSecurity, MailServer};
 pub use github_app::KeyError;
-pub use notifications::{NotificationError, add_notification, remove_notification};
+pub use notifications::{NotificationBounds, NotificationError, add_notification, remove_notification};
 pub use providers::{Providers, Settings};
 pub use release::Hook;
 pub use worker::{Pace, Teller, tell};
@@ -80,6 +80,8 @@ pub enum TellError {
     Strange { what: String, why: String },
     #[error("there is no mail server any more: name it in the section [smtp] of hoist.toml")]
     NoMailServer,
+    #[error("{0} does not work on the app any more")]
+    Stranger(Email),
     #[error(transparent)]
     Mail(MailError),
     #[error("the command could not be run")]
@@ -95,7 +97,12 @@ impl TellError {
     /// Whether asking again could not help: the provider knows no such commit, or won't have what is told.
     fn is_final(&self) -> bool {
         match self {
-            Self::NotConfigured(_) | Self::NoToken(_) | Self::NoHost(..) | Self::Url(..) | Self::NoMailServer => true,
+            Self::NotConfigured(_)
+            | Self::NoToken(_)
+            | Self::NoHost(..)
+            | Self::Url(..)
+            | Self::NoMailServer
+            | Self::Stranger(_) => true,
             Self::Refused { status, .. } => matches!(status, 400 | 404 | 409 | 410 | 422),
             Self::Mail(error) => error.is_final(),
             _ => false,

@@ -212,6 +212,10 @@ impl From<NotificationError> for ApiError {
                 "An app can have at most {most} notifications. Remove one with notifications:remove first."
             )),
             NotificationError::Address(invalid) => invalid.into(),
+            NotificationError::Stranger(email) => Self::InvalidParams(format!(
+                "hoist writes to those who work on the app, and {email} does not: give them access first (hoist access:add {email} \
+                 -p view), or ask whoever runs hoist to allow all of their domain, in the section [smtp] of hoist.toml."
+            )),
             NotificationError::Db(error) => error.into(),
         }
     }
