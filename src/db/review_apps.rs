@@ -48,7 +48,7 @@ pub async fn of_app(db: &mut Connection, app: AppId) -> Result<Option<ReviewApp>
 
 /// Lists a pipeline's review apps that have not been deleted, oldest first.
 pub async fn of_pipeline(db: &mut Connection, pipeline: PipelineId) -> Result<Vec<ReviewApp>, DbError> {
-    let sql = "SELECT * FROM review_apps WHERE pipeline_id = ? AND status <> 'deleted' ORDER BY created_at, id";
+    let sql = "SELECT * FROM review_apps WHERE pipeline_id = ? AND status <> 'deleted' ORDER BY created_at, rowid";
     sqlx::query(sql).bind(pipeline.to_string()).fetch_all(db).await?.iter().map(review_app).collect()
 }
 
@@ -61,7 +61,8 @@ pub async fn living(
 ) -> Result<Option<ReviewApp>, DbError> {
     let sql = "SELECT * FROM review_apps WHERE pipeline_id = ? AND branch = ? AND COALESCE (fork, '') = ?
         AND status NOT IN ('deleting', 'deleted')";
-    let query = sqlx::query(sql).bind(pipeline.to_string()).bind(branch.as_str()).bind(fork.map(ToString::to_string).unwrap_or_default());
+    let query =
+        sqlx::query(sql).bind(pipeline.to_string()).bind(branch.as_str()).bind(fork.map(ToString::to_string).unwrap_or_default());
     query.fetch_optional(db).await?.as_ref().map(review_app).transpose()
 }
 
@@ -127,16 +128,14 @@ async fn set_source(db: &mut Connection, id: ReviewAppId, source: &ReviewSource)
         ReviewSource::Repository(commit) => (commit.as_ref(), None, None, None),
         ReviewSource::Archive { url, digest, version } => (None, Some(url), digest.as_ref(), version.as_ref()),
     };
-    sqlx::query(
-        "UPDATE review_apps SET commit_id = ?, archive_url = ?, archive_digest = ?, archive_version = ? WHERE id = ?",
-    )
-    .bind(commit.map(CommitId::as_str))
-    .bind(url)
-    .bind(digest.map(ToString::to_string))
-    .bind(version.map(ToString::to_string))
-    .bind(id.to_string())
-    .execute(db)
-    .await?;
+    sqlx::query("UPDATE review_apps SET commit_id = ?, archive_url = ?, archive_digest = ?, archive_version = ? WHERE id = ?")
+        .bind(commit.map(CommitId::as_str))
+        .bind(url)
+        .bind(digest.map(ToString::to_string))
+        .bind(version.map(ToString::to_string))
+        .bind(id.to_string())
+        .execute(db)
+        .await?;
     Ok(())
 }
 
@@ -191,8 +190,9 @@ pub async fn deployed(
     commit: Option<&CommitId>,
     at: OffsetDateTime,
 ) -> Result<(), DbError> {
-    let query =
-        sqlx::query("UPDATE review_apps SET message = ?, deployed_commit = ?, updated_at = ? WHERE id = ? AND status = 'created'");
+    let query = sqlx::query(
+        "UPDATE review_apps SET message = ?, deployed_commit = ?, updated_at = ? WHERE id = ? AND status = 'created'",
+    );
     let query = query.bind(message).bind(commit.map(CommitId::as_str)).bind(row::millis(at)).bind(id.to_string());
     query.execute(&mut *db).await?;
     settle(db, id, at).await

@@ -9,7 +9,8 @@
 //! `phase` carries out what an appended release still needs, whatever caused it; `run` runs one-off commands, and
 //! `rendezvous` is where a client attaches to one; `process` is what both have in common, one command of a release, and `program` which;
 //! `dynos` knows those that run, and `app_log` is what they all put out. `setup` makes an app as its app.json says, and
-//! `test_run` runs an app's tests; `manifest` is what both make of app.json.
+//! `test_run` runs an app's tests; `manifest` is what both make of app.json. `review_apps` makes, updates and takes away those of
+//! pipelines.
 //!
 //! `slug_image` makes a release the image that a registry hands out, and `image_blobs` keeps it.
 //!
@@ -32,6 +33,7 @@ mod queue;
 mod recover;
 mod rendezvous;
 mod request;
+mod review_apps;
 mod run;
 mod setup;
 mod site;

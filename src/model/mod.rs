@@ -31,6 +31,7 @@ mod limits;
 mod one_line;
 mod pipeline;
 mod release;
+mod review_app;
 mod secret;
 mod source;
 mod start;
@@ -51,8 +52,8 @@ pub use authorization::{Authorization, Origin, mask};
 pub use buildpack::{BuildpackRef, StackName};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
 pub use connection::{
-    BranchName, Cause, Connected, Connection, ConnectionSecrets, Delivered, FullName, Provider, PullRequest, PullRequestAction,
-    Push, TriggerState,
+    BranchName, Cause, CiState, Connected, Connection, ConnectionSecrets, Delivered, FullName, Provider, PullRequest,
+    PullRequestAction, Push, TriggerState,
 };
 pub use digest::Digest;
 pub use dyno_size::DynoSize;
@@ -63,8 +64,8 @@ pub use git::{CommitId, RefName, is_deploy_branch};
 pub use heroku_yml::{DockerfilePath, HerokuYml, Process, Setup};
 pub use id::{
     AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BlobUploadId, BuildId, ConnectionId,
-    CouplingId, DeliveryId, DynoId, EventId, OciImageId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, SlugId, SourceId,
-    TestRunId, TriggerId, UploadId, WebhookId,
+    CouplingId, DeliveryId, DynoId, EventId, OciImageId, PipelineId, PromotionId, PromotionTargetId, ReleaseId, ReviewAppId,
+    SlugId, SourceId, TestRunId, TriggerId, UploadId, WebhookId,
 };
 pub use image::{Descriptor, ImageManifest, ManifestType, Platform, Reference, Repository, Tag};
 pub use knock::{Peer, RequestId, Scheme, without_ids};
@@ -75,6 +76,9 @@ pub use pipeline::{Coupling, Pipeline, PipelineName, Promotion, PromotionOutcome
 pub use procfile::{ProcessType, ProcessTypes, Procfile};
 pub use push_options::PushOptions;
 pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, RollbackRefusal, Slug};
+pub use review_app::{
+    BaseName, Fork, Forks, ReviewApp, ReviewAppConfig, ReviewAppStatus, ReviewSource, StaleDays, review_app_name,
+};
 pub use scope::{Need, Scope, Scopes};
 pub use secret::Secret;
 pub use source::{Checksum, SourceBlob, SourceVersion};

@@ -181,9 +181,8 @@ pub async fn take_up_push(
 ) -> Result<(), DbError> {
     let there = db::review_apps::living(tx, pipeline, branch, None).await?;
     let source = ReviewSource::Repository(Some(commit.clone()));
-    let is_followed = |one: &ReviewApp| {
-        one.pull_request.is_none() && matches!(one.source, ReviewSource::Repository(_)) && one.source != source
-    };
+    let is_followed =
+        |one: &ReviewApp| one.pull_request.is_none() && matches!(one.source, ReviewSource::Repository(_)) && one.source != source;
     match there.filter(is_followed) {
         Some(review_app) => db::review_apps::want(tx, review_app.id, &source, now).await,
         None => Ok(()),

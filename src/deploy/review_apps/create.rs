@@ -12,8 +12,8 @@ use crate::build::{self, ArchiveSource};
 use crate::ctx::Ctx;
 use crate::db::{self, Connection, DbError};
 use crate::model::{
-    App, AppName, ConfigKey, Coupling, CouplingId, EnvironmentName, Forks, Permissions, Pipeline, ReviewApp,
-    ReviewAppConfig, Secret, Stage, review_app_name,
+    App, AppName, ConfigKey, Coupling, CouplingId, EnvironmentName, Forks, Permissions, Pipeline, ReviewApp, ReviewAppConfig,
+    Secret, Stage, review_app_name,
 };
 
 /// Sets the app up, in place of what an earlier attempt has left.
@@ -35,9 +35,16 @@ pub(super) async fn create(ctx: &Ctx, review_app: &ReviewApp) -> Result<(), Halt
     let predestroy = predestroy(ctx, &source).await?;
     let name = new_name(config.as_ref(), &pipeline, review_app);
     let env = environment(ctx, review_app, config.as_ref(), &name).await?;
-    let environment = EnvironmentName::Review;
-    let request =
-        SetupRequest { by: owner, name: Some(name), stack: None, source, env, buildpacks: Vec::new(), environment };
+    let request = SetupRequest {
+        by: owner,
+        name: Some(name),
+        stack: None,
+        source,
+        env,
+        buildpacks: Vec::new(),
+        environment: EnvironmentName::Review,
+        origin: fetched.origin,
+    };
     let mut tx = ctx.db.write().await?;
     let new = setup::record_new(&mut tx, ctx, &request).await?;
     place(&mut tx, ctx, review_app, &new.app).await?;

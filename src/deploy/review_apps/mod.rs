@@ -119,8 +119,7 @@ async fn carry_on_or_say(ctx: &Ctx, review_app: ReviewApp) {
         Err(halt) => record(ctx, review_app, halt).await,
     };
     if let Err(error) = recorded {
-        let error: &dyn std::error::Error = &error;
-        tracing::error!(review_app.id = %id, error, "a review app could not be carried on; it is tried again");
+        tracing::error!(review_app.id = %id, %error, "a review app could not be carried on; it is tried again");
         sleep(ERROR_WAIT).await;
     }
 }
@@ -165,9 +164,7 @@ async fn give_up(
         (ReviewAppStatus::Created, crate::model::ReviewSource::Repository(commit)) => {
             db::review_apps::deployed(tx, review_app.id, Some(message), commit.as_ref(), now).await
         }
-        (ReviewAppStatus::Deleting, _) => {
-            db::review_apps::put_off(tx, review_app, message, Some(now + LONGEST_WAIT)).await
-        }
+        (ReviewAppStatus::Deleting, _) => db::review_apps::put_off(tx, review_app, message, Some(now + LONGEST_WAIT)).await,
         _ => db::review_apps::fail(tx, review_app.id, message, now).await,
     }
 }
@@ -199,7 +196,10 @@ impl From<Failure> for Halt {
         match &failure {
             Failure::Stopped | Failure::QueueFull(_) => Self::Again(failure.to_string()),
             _ if failure.is_hoists_fault() => {
-                tracing::error!(error = &failure as &dyn std::error::Error, "a review app's code can't be had, for hoist's own reasons");
+                tracing::error!(
+                    error = &failure as &dyn std::error::Error,
+                    "a review app's code can't be had, for hoist's own reasons"
+                );
                 Self::Again(format!("{failure} (hoist's fault, not yours)"))
             }
             _ => Self::Failed(failure.to_string()),

@@ -181,6 +181,17 @@ impl FromStr for TriggerState {
     }
 }
 
+/// What the commit statuses and check runs of a commit say together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CiState {
+    /// One of them has not ended.
+    Pending,
+    /// All of them have succeeded.
+    Green,
+    /// One of them has failed.
+    Red,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
