@@ -12,6 +12,7 @@ pub mod telemetry;
 // Doors: who knocks.
 pub mod api;
 pub mod cli;
+pub mod forge;
 pub mod registry;
 pub mod transport;
 
@@ -24,6 +25,7 @@ pub mod apps;
 pub mod audit;
 pub mod auth;
 pub mod build;
+pub mod connections;
 pub mod gc;
 pub mod image;
 pub mod launch;

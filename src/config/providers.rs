@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::model::Secret;
+
 /// `[github]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -14,6 +16,8 @@ pub struct GitHub {
     pub app_id: Option<u64>,
     /// PEM file of that App's private key. Default: none.
     pub private_key: Option<PathBuf>,
+    /// What that App's webhook is signed with. Default: none; only repositories' own webhooks are heard then.
+    pub webhook_secret: Option<Secret>,
 }
 
 /// `[gitlab]`, `[gitea]` or `[forgejo]`.

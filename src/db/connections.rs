@@ -3,6 +3,7 @@
 
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use time::OffsetDateTime;
 
 use super::{Cipher, DbError, row};
 use crate::model::{AppId, Connected, Connection, ConnectionId, ConnectionSecrets, FullName, PipelineId, Provider, Secret};
@@ -71,6 +72,19 @@ pub async fn update(
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Has pushes not deployed any more if nothing of the connection's own lets hoist in; returns how many connections that are.
+pub async fn stop_without_secrets(db: &mut super::Connection, id: ConnectionId, at: OffsetDateTime) -> Result<u64, DbError> {
+    let stopped = sqlx::query(
+        "UPDATE connections SET auto_deploy = FALSE, updated_at = ?
+         WHERE id = ? AND auto_deploy AND token IS NULL AND deploy_key IS NULL",
+    )
+    .bind(row::millis(at))
+    .bind(id.to_string())
+    .execute(db)
+    .await?;
+    Ok(stopped.rows_affected())
 }
 
 /// Removes the connection of an app or a pipeline, with what was told and what was to be deployed over it.
@@ -184,8 +198,6 @@ fn connection(row: &SqliteRow) -> Result<Connection, DbError> {
 
 #[cfg(test)]
 mod tests {
-    use time::OffsetDateTime;
-
     use super::*;
     use crate::db::{self, Db};
     use crate::model::App;

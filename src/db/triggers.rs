@@ -114,17 +114,22 @@ pub async fn is_newest_push(db: &mut Connection, connection: ConnectionId, push:
     Ok(row.fetch_optional(db).await?.is_some())
 }
 
-/// Tells whether a later push to the same branch is known already: one that began where this one ended, or that says it was
-/// made later. Deliveries may overtake each other.
+/// Tells whether a later push to the same branch is known already, because deliveries may overtake each other: one that says it
+/// was made later, or one that began where this one ended. The latter says nothing of a push that follows the newest one
+/// known: a branch may be pushed back to where it was.
 pub async fn is_overtaken(db: &mut Connection, connection: ConnectionId, push: &Push) -> Result<bool, DbError> {
     let row = sqlx::query(
-        "SELECT 1 FROM triggers WHERE connection_id = ? AND branch = ? AND cause = 'push' AND (before_id = ? OR pushed_at > ?)
+        "WITH pushes AS (SELECT * FROM triggers WHERE connection_id = ?1 AND branch = ?2 AND cause = 'push')
+         SELECT 1 FROM pushes WHERE pushed_at > ?3
+           OR (before_id = ?4 AND COALESCE (pushed_at = ?3, TRUE)
+             AND ?5 IS NOT (SELECT commit_id FROM pushes ORDER BY number DESC LIMIT 1))
          LIMIT 1",
     )
     .bind(connection.to_string())
     .bind(push.branch.as_str())
+    .bind(push.pushed_at)
     .bind(push.after.as_str())
-    .bind(push.pushed_at);
+    .bind(push.before.as_ref().map(CommitId::as_str));
     Ok(row.fetch_optional(db).await?.is_some())
 }
 

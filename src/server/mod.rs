@@ -29,6 +29,7 @@ use crate::db::Db;
 use crate::deploy::{self, Builds, Dynos, TestRuns};
 use crate::docker::Docker;
 use crate::engine::Engine;
+use crate::forge;
 use crate::image::Roots;
 use crate::image::of_slug::SigningKey;
 use crate::launch;
@@ -212,7 +213,8 @@ fn routes(ctx: &Ctx) -> Router {
         .merge(smart_http::routes(ctx.clone()))
         .merge(health::routes(ctx.clone()))
         .merge(signing_key::routes(ctx.clone()))
-        .merge(registry::routes(ctx.clone()));
+        .merge(registry::routes(ctx.clone()))
+        .merge(forge::routes(ctx.clone()));
     api::with_method_override(routes)
 }
 

@@ -61,6 +61,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("cli", &["api", "audit", "auth", "config", "db", "engine", "gc", "image", "model", "server", "stack", "store"]),
+    ("forge", &["auth", "config", "connections", "ctx", "db", "model"]),
     ("registry", &["audit", "auth", "config", "ctx", "db", "deploy", "image", "model", "store", "telemetry"]),
     (
         "transport",
@@ -98,6 +99,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("audit", &["db", "model"]),
     ("auth", &["db", "model"]),
     ("build", &["docker", "engine", "fetch", "git", "model", "store", "tarball", "transcript"]),
+    ("connections", &["db", "model"]),
     ("gc", &["db", "model", "store"]),
     ("image", &["db", "engine", "model", "store", "tarball"]),
     ("launch", &["db", "fetch", "model"]),

@@ -1,0 +1,156 @@
+//! A request of a forge, taken apart.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Bytes, to_bytes};
+use axum::extract::Request;
+use axum::http::{HeaderMap, header};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::answer::Refusal;
+use super::{Candidate, gitlab, hub, signature};
+use crate::model::{Connection, Delivered, FullName, Provider, Secret};
+
+/// The largest delivery, in bytes: GitHub's own limit.
+const MAX_BYTES: usize = 25 * 1024 * 1024;
+/// For all of a delivery to arrive. Forges give up after ten seconds.
+const READ_TIME: Duration = Duration::from_secs(10);
+/// The longest id of a delivery.
+const MAX_ID: usize = 200;
+
+/// What a forge has sent. Nothing in it is believed yet.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    pub(super) provider: Provider,
+    /// The forge's own id of it.
+    pub(super) id: String,
+    /// The forge's word for what has happened.
+    pub(super) event: String,
+    pub(super) headers: HeaderMap,
+    /// As it came.
+    pub(super) body: Bytes,
+    /// The JSON in it: all of it, or what stands in a form's `payload`.
+    pub(super) json: Bytes,
+}
+
+/// What a delivery says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    /// Which repositories it is about.
+    pub(super) repositories: Vec<FullName>,
+    pub(super) delivered: Delivered,
+}
+
+impl Delivery {
+    /// Reads a request to its end.
+    pub(super) async fn read(provider: Provider, request: Request) -> Result<Self, Refusal> {
+        let (parts, body) = request.into_parts();
+        let (id, event) = names(provider, &parts.headers)?;
+        let too_large = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        if too_large.is_some_and(|bytes| bytes > MAX_BYTES) {
+            return Err(Refusal::TooLarge(MAX_BYTES));
+        }
+        // The one thing that can go wrong beside the limit is that the forge goes away.
+        let read = timeout(READ_TIME, to_bytes(body, MAX_BYTES)).await.map_err(|_| Refusal::Slow)?;
+        let body = read.map_err(|_| Refusal::TooLarge(MAX_BYTES))?;
+        let json = if is_form(&parts.headers) { payload_of_form(&body)? } else { body.clone() };
+        Ok(Self { provider, id, event, headers: parts.headers, body, json })
+    }
+
+    /// Reads what it says, away from the threads that serve others.
+    pub(super) async fn parse(self: &Arc<Self>) -> Result<Told, Refusal> {
+        let delivery = Arc::clone(self);
+        let parsing = spawn_blocking(move || match delivery.provider {
+            Provider::GitLab => gitlab::parse(&delivery.event, &delivery.json),
+            Provider::GitHub | Provider::Gitea | Provider::Forgejo => hub::parse(&delivery.event, &delivery.json),
+        });
+        parsing.await.unwrap_or_else(|panicked| Err(Refusal::Broken(panicked)))
+    }
+
+    /// Leaves those of the candidates with whose secret this is signed; all of them if it is with the GitHub App's. Refused if
+    /// it is with neither.
+    pub(super) async fn prove(
+        self: &Arc<Self>,
+        candidates: Vec<Candidate>,
+        app_secret: Option<Secret>,
+    ) -> Result<Vec<Connection>, Refusal> {
+        let delivery = Arc::clone(self);
+        let proving = spawn_blocking(move || {
+            let is_the_apps = app_secret.is_some_and(|secret| signature::is_signed(&delivery, &secret));
+            let proved = candidates.into_iter().filter(|(_, secret)| is_the_apps || signature::is_signed(&delivery, secret));
+            let proved: Vec<_> = proved.map(|(connection, _)| connection).collect();
+            if proved.is_empty() && !is_the_apps { Err(Refusal::NotProved) } else { Ok(proved) }
+        });
+        proving.await.unwrap_or_else(|panicked| Err(Refusal::Broken(panicked)))
+    }
+}
+
+/// The id of the delivery and the forge's word for what has happened, by the headers of each forge.
+fn names(provider: Provider, headers: &HeaderMap) -> Result<(String, String), Refusal> {
+    let (ids, event): (&[&'static str], _) = match provider {
+        Provider::GitHub => (&["x-github-delivery"], "x-github-event"),
+        // The first is the delivery's own and stays when it is repeated; the second is the event's, of GitLab before 17.4.
+        Provider::GitLab => (&["idempotency-key", "x-gitlab-event-uuid"], "x-gitlab-event"),
+        Provider::Gitea => (&["x-gitea-delivery"], "x-gitea-event"),
+        Provider::Forgejo => (&["x-forgejo-delivery", "x-gitea-delivery"], "x-forgejo-event"),
+    };
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| text.len() <= MAX_ID);
+    let id = ids.iter().find_map(|name| text(name)).filter(|id| !id.is_empty()).ok_or(Refusal::NoHeader(ids[0]))?;
+    Ok((id.to_owned(), text(event).ok_or(Refusal::NoHeader(event))?.to_owned()))
+}
+
+/// Whether the forge was told to send a form: GitHub does so unless told otherwise.
+fn is_form(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+}
+
+fn payload_of_form(body: &[u8]) -> Result<Bytes, Refusal> {
+    let payload = url::form_urlencoded::parse(body).find(|(name, _)| name == "payload");
+    let (_, payload) = payload.ok_or_else(|| Refusal::Malformed("the form has no `payload`".into()))?;
+    Ok(payload.into_owned().into_bytes().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    async fn read(content_type: &str, body: impl Into<Body>) -> Result<Delivery, Refusal> {
+        let request = Request::post("/github/webhook").header("x-github-delivery", "d1").header("x-github-event", "ping");
+        Delivery::read(Provider::GitHub, request.header("content-type", content_type).body(body.into()).unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn json_comes_as_it_is_or_in_a_form() {
+        assert_eq!(read("application/json", "{}").await.unwrap().json, "{}");
+        let form = read("application/x-www-form-urlencoded; charset=utf-8", "x=1&payload=%7B%22a%22%3A+1%7D").await.unwrap();
+        assert_eq!((form.json.as_ref(), form.body.len()), (b"{\"a\": 1}".as_slice(), 31));
+        assert!(matches!(read("application/x-www-form-urlencoded", "x=1").await, Err(Refusal::Malformed(_))));
+    }
+
+    #[tokio::test]
+    async fn what_is_too_large_is_not_kept() {
+        assert!(matches!(read("application/json", vec![b' '; MAX_BYTES + 1]).await, Err(Refusal::TooLarge(MAX_BYTES))));
+        assert!(read("application/json", vec![b' '; MAX_BYTES]).await.is_ok());
+    }
+
+    #[test]
+    fn each_forge_has_headers_of_its_own() {
+        let of = |provider, headers: &[(&'static str, &'static str)]| {
+            let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+            names(provider, &headers).ok()
+        };
+        let pair = |id: &str, event: &str| Some((id.to_owned(), event.to_owned()));
+        let gitlab = [("idempotency-key", "i1"), ("x-gitlab-event-uuid", "e1"), ("x-gitlab-event", "Push Hook")];
+        assert_eq!(of(Provider::GitLab, &gitlab), pair("i1", "Push Hook"));
+        assert_eq!(of(Provider::GitLab, &gitlab[1..]), pair("e1", "Push Hook"));
+        let forgejo = [("x-forgejo-event", "push"), ("x-forgejo-delivery", "f1"), ("x-github-delivery", "f1")];
+        assert_eq!(of(Provider::Forgejo, &forgejo), pair("f1", "push"));
+        assert_eq!(of(Provider::GitHub, &forgejo), None, "another forge's event");
+        assert_eq!(of(Provider::Gitea, &[("x-gitea-event", "push")]), None, "no id");
+    }
+}

@@ -1,0 +1,113 @@
+//! What forges tell: `POST /github/webhook`, `/gitlab/webhook`, `/gitea/webhook`, `/forgejo/webhook`.
+//!
+//! In reading order: `delivery` takes a request apart, `signature` proves it, `hub` reads what GitHub, Gitea and Forgejo tell and
+//! `gitlab` what GitLab does, both into [`crate::model::Delivered`]; `answer` is what the forge hears. What is to be done is
+//! taken down by [`crate::connections::hear`], and done by the spine: no forge waits for it.
+//!
+//! Nothing in a delivery is believed before it is proved with the secret of a connection to the repository that it names. A
+//! repository that nothing is connected to is answered like one whose secret is wrong.
+
+mod answer;
+mod delivery;
+mod gitlab;
+mod hub;
+mod signature;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::routing::post;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use self::answer::{Answer, Refusal};
+use self::delivery::{Delivery, Told};
+use crate::auth::{self, AccessError};
+use crate::connections::{Heard, Rights, hear};
+use crate::ctx::Ctx;
+use crate::db::{self, DbError};
+use crate::model::{Action, Connected, Connection, Provider, Secret};
+
+/// How many deliveries are read and proved at once: each may be as large as GitHub makes them.
+const AT_ONCE: usize = 8;
+/// How long a delivery waits for its place. Forges give up after ten seconds.
+const PLACE_TIME: Duration = Duration::from_secs(5);
+
+/// What the handlers share.
+#[derive(Clone)]
+struct Door {
+    ctx: Ctx,
+    places: Arc<Semaphore>,
+}
+
+/// The routes.
+pub fn routes(ctx: Ctx) -> Router {
+    let door = Door { ctx, places: Arc::new(Semaphore::new(AT_ONCE)) };
+    let add = |router: Router<Door>, provider: Provider| {
+        let receive = move |State(door): State<Door>, request: Request| async move { receive(&door, provider, request).await };
+        router.route(&format!("/{provider}/webhook"), post(receive))
+    };
+    Provider::ALL.into_iter().fold(Router::new(), add).with_state(door)
+}
+
+async fn receive(door: &Door, provider: Provider, request: Request) -> Result<Answer, Refusal> {
+    let ctx = &door.ctx;
+    if !ctx.providers.knows(provider) {
+        return Err(Refusal::NotConfigured(provider));
+    }
+    let _place = timeout(PLACE_TIME, door.places.acquire()).await.map_err(|_| Refusal::Busy)?;
+    let delivery = Arc::new(Delivery::read(provider, request).await?);
+    let told = delivery.parse().await?;
+    let mut heard = Vec::new();
+    for connection in &prove(ctx, &delivery, &told).await? {
+        heard.push(take_down(ctx, connection, &delivery, &told).await?);
+    }
+    Ok(Answer(heard))
+}
+
+/// The connections that a delivery is proved for: those to its repositories whose own secret it is signed with; all of them,
+/// if it is signed with the GitHub App's, because then GitHub itself says so.
+async fn prove(ctx: &Ctx, delivery: &Arc<Delivery>, told: &Told) -> Result<Vec<Connection>, Refusal> {
+    let mut candidates = Vec::new();
+    let mut db = ctx.db.read().await?;
+    for repository in &told.repositories {
+        for connection in db::connections::by_repository(&mut db, delivery.provider, repository).await? {
+            if let Some(secrets) = db::connections::secrets(&mut db, ctx.db.cipher(), connection.id).await? {
+                candidates.push((connection, secrets.webhook_secret));
+            }
+        }
+    }
+    drop(db);
+    let app_secret = ctx.config.github.as_ref().and_then(|github| github.webhook_secret.clone());
+    let app_secret = app_secret.filter(|_| delivery.provider == Provider::GitHub);
+    delivery.prove(candidates, app_secret).await
+}
+
+async fn take_down(ctx: &Ctx, connection: &Connection, delivery: &Delivery, told: &Told) -> Result<Heard, Refusal> {
+    let rights = rights(ctx, connection).await?;
+    let heard = hear(&ctx.db, connection, &delivery.id, &told.delivered, rights, ctx.now()).await?;
+    tracing::info!(
+        connection.id = %connection.id,
+        delivery = %delivery.id,
+        "{} told of {}: {}",
+        delivery.provider.title(),
+        told.delivered.as_str(),
+        heard.words()
+    );
+    Ok(heard)
+}
+
+/// What the account in whose name the connection's builds are made may do now.
+async fn rights(ctx: &Ctx, connection: &Connection) -> Result<Rights, DbError> {
+    let Connected::App(app) = connection.of else { return Ok(Rights::MayNot) };
+    match auth::open_app(&ctx.db, connection.by, &app.to_string(), Action::Deploy).await {
+        Ok(_) => Ok(Rights::MayDeploy),
+        Err(AccessError::NoSuchApp | AccessError::Denied(_)) => Ok(Rights::MayNot),
+        Err(AccessError::Db(error)) => Err(error),
+    }
+}
+
+/// A connection and the secret that its deliveries are signed with.
+type Candidate = (Connection, Secret);
