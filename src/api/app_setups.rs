@@ -67,7 +67,7 @@ async fn may_see(ctx: &Ctx, account: &Account, setup: &AppSetup) -> Result<bool,
 }
 
 /// What is null is as if it were not there.
-fn parse_env(env: BTreeMap<String, Value>) -> Result<BTreeMap<ConfigKey, Secret>, ApiError> {
+pub(super) fn parse_env(env: BTreeMap<String, Value>) -> Result<BTreeMap<ConfigKey, Secret>, ApiError> {
     let changes = env.into_iter().map(config_vars::change).collect::<Result<Vec<_>, ApiError>>()?;
     Ok(changes.into_iter().filter_map(|(key, value)| Some((key, value?))).collect())
 }

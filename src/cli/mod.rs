@@ -40,6 +40,7 @@ mod release_image;
 mod releases;
 mod releases_compose;
 mod releases_kube;
+mod review_apps;
 mod run;
 mod setup;
 mod stack;
@@ -134,6 +135,8 @@ enum Command {
     #[command(flatten)]
     ReleaseImage(release_image::ReleaseImage),
     #[command(flatten)]
+    ReviewApps(review_apps::ReviewApps),
+    #[command(flatten)]
     Run(run::Run),
     #[command(flatten)]
     Setup(setup::Setup),
@@ -182,6 +185,7 @@ impl Command {
             Self::Ps(command) => command.run(),
             Self::Releases(command) => command.run(),
             Self::ReleaseImage(command) => command.run(),
+            Self::ReviewApps(command) => command.run(),
             Self::Run(command) => command.run(),
             Self::Setup(command) => command.run(),
             Self::Stack(command) => command.run(),
@@ -208,7 +212,7 @@ mod tests {
         addons:destroy addons:rename addons:rotate apps:destroy authorizations:revoke builds:cancel builds:cache:purge \
         ci:config:unset config:unset keys:add keys:remove pipelines:create pipelines:add pipelines:update pipelines:remove \
         pipelines:rename pipelines:transfer pipelines:destroy ps:restart ps:stop releases:rollback releases:retry \
-        releases:block run stack:set container:login container:logout container:push container:pull container:run \
+        releases:block reviewapps:disable reviewapps:delete run stack:set container:login container:logout container:push container:pull container:run \
         container:release container:rm webhooks:update webhooks:remove";
     /// These print a text that is taken as it is: a log, a token, a script.
     const TEXTS: &str = "gc builds:output releases:output releases:compose releases:kube releases:export releases:sbom \

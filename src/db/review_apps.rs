@@ -13,11 +13,10 @@ use crate::model::{
 };
 
 /// Records a review app that is to be made. Fails with [`DbError::is_taken`] when its branch has one.
-pub async fn insert(db: &mut Connection, cipher: &Cipher, new: &ReviewApp, environment: &ConfigVars) -> Result<(), DbError> {
-    let plain = serde_json::to_vec(environment).expect("a map of texts is JSON");
+pub async fn insert(db: &mut Connection, new: &ReviewApp) -> Result<(), DbError> {
     sqlx::query(
-        "INSERT INTO review_apps (id, pipeline_id, account_id, branch, pull_request, fork, status, wait_for_ci, environment,
-           deployed_at, next_attempt_at, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?10, ?10)",
+        "INSERT INTO review_apps (id, pipeline_id, account_id, branch, pull_request, fork, status, wait_for_ci,
+           deployed_at, next_attempt_at, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?9, ?9)",
     )
     .bind(new.id.to_string())
     .bind(new.pipeline.to_string())
@@ -27,7 +26,6 @@ pub async fn insert(db: &mut Connection, cipher: &Cipher, new: &ReviewApp, envir
     .bind(new.fork.as_ref().map(ToString::to_string))
     .bind(new.status.as_str())
     .bind(new.wait_for_ci)
-    .bind(cipher.seal(&context(new.id), &plain))
     .bind(row::millis(new.created_at))
     .execute(&mut *db)
     .await?;
@@ -79,12 +77,25 @@ pub async fn has_had(db: &mut Connection, pipeline: PipelineId, number: u64) -> 
     Ok(query.bind(pipeline.to_string()).bind(row::signed(number)).fetch_optional(db).await?.is_some())
 }
 
-/// Decrypts the config vars that were asked for with a review app.
+/// Keeps the config vars that were asked for with a review app.
+pub async fn set_environment(
+    db: &mut Connection,
+    cipher: &Cipher,
+    id: ReviewAppId,
+    environment: &ConfigVars,
+) -> Result<(), DbError> {
+    let plain = serde_json::to_vec(environment).expect("a map of texts is JSON");
+    let query = sqlx::query("UPDATE review_apps SET environment = ? WHERE id = ?").bind(cipher.seal(&context(id), &plain));
+    query.bind(id.to_string()).execute(db).await?;
+    Ok(())
+}
+
+/// Decrypts them; none if there are none.
 pub async fn environment(db: &mut Connection, cipher: &Cipher, id: ReviewAppId) -> Result<ConfigVars, DbError> {
     let row = sqlx::query("SELECT environment FROM review_apps WHERE id = ?").bind(id.to_string()).fetch_one(db).await?;
+    let Some(sealed) = row.try_get::<Option<Vec<u8>>, _>("environment")? else { return Ok(ConfigVars::default()) };
     let bad = |why: String| DbError::Corrupt { what: "review app's config vars", why };
-    let plain = cipher.open_sealed(&context(id), row.try_get("environment")?);
-    let plain = plain.ok_or_else(|| bad("they can't be opened with this key".into()))?;
+    let plain = cipher.open_sealed(&context(id), &sealed).ok_or_else(|| bad("they can't be opened with this key".into()))?;
     serde_json::from_slice(&plain).map_err(|error| bad(error.to_string()))
 }
 

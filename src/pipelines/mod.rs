@@ -14,8 +14,7 @@ use crate::model::{
 };
 
 pub use review_apps::{
-    NewReviewApp, change_review_apps, delete_review_app, disable_review_apps, enable_review_apps, take_up_ci,
-    take_up_pull_request, take_up_push, want_review_app,
+    NewReviewApp, change_review_apps, delete_review_app, disable_review_apps, enable_review_apps, want_review_app,
 };
 
 /// Why a pipeline could not be changed.

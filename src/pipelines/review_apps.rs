@@ -1,15 +1,15 @@
-//! What is wanted of a pipeline's review apps: by its users, and by the pull requests of its repository. What is wanted is
-//! recorded here and carried out by the spine.
+//! What is wanted of a pipeline's review apps by its users; what its repository's pull requests want, `connections` takes up.
+//! It is recorded here and carried out by the spine.
 
 use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
 use super::PipelineError;
-use crate::db::{self, Connection, Db, DbError};
+use crate::db::{self, Db, DbError};
 use crate::model::{
-    Account, BranchName, CommitId, ConfigKey, ConfigVars, Connected, Connection as Repository, Fork, Forks, Invalid, Pipeline,
-    PipelineId, PullRequest, PullRequestAction, ReviewApp, ReviewAppConfig, ReviewAppId, ReviewSource, Secret,
+    Account, BranchName, ConfigKey, ConfigVars, Fork, Invalid, Pipeline, PipelineId, ReviewApp, ReviewAppConfig, ReviewAppId,
+    ReviewSource, Secret,
 };
 
 /// A review app that somebody asks for.
@@ -75,11 +75,11 @@ pub async fn want_review_app(
         by: by.id,
         ..ReviewApp::new(&config, new.branch, new.source, at)
     };
-    let environment = ConfigVars(new.environment);
-    db::review_apps::insert(&mut tx, db.cipher(), &review_app, &environment).await.map_err(|error| {
+    db::review_apps::insert(&mut tx, &review_app).await.map_err(|error| {
         let taken = || Invalid(format!("The branch {} has a review app already.", review_app.branch));
         if error.is_taken() { PipelineError::from(taken()) } else { error.into() }
     })?;
+    db::review_apps::set_environment(&mut tx, db.cipher(), review_app.id, &ConfigVars(new.environment)).await?;
     tx.commit().await.map_err(DbError::from)?;
     Ok(review_app)
 }
@@ -90,114 +90,3 @@ pub async fn delete_review_app(db: &Db, id: ReviewAppId, at: OffsetDateTime) -> 
     db::review_apps::begin_deletion(&mut tx, id, at).await?;
     Ok(tx.commit().await?)
 }
-
-/// Takes up what has happened to a pull request of a pipeline's repository, in the transaction that remembers that it was
-/// told. Says what is done about it, in words for people.
-///
-/// What happened earlier, by the forge's own clock, than what is known already is passed over: the order in which it is told
-/// does not matter.
-pub async fn take_up_pull_request(
-    tx: &mut Connection,
-    db: &Db,
-    repository: &Repository,
-    pull_request: &PullRequest,
-    now: OffsetDateTime,
-) -> Result<&'static str, DbError> {
-    let happened_at = OffsetDateTime::from_unix_timestamp(pull_request.updated_at).unwrap_or(now);
-    let Connected::Pipeline(pipeline) = repository.of else { return Ok("nothing: no pipeline has review apps of it") };
-    let number = pull_request.number;
-    let is_news = match pull_request.action {
-        PullRequestAction::Reopened => db::review_apps::note_open(tx, pipeline, number, happened_at).await?,
-        PullRequestAction::Closed => db::review_apps::note_closed(tx, pipeline, number, happened_at).await?,
-        PullRequestAction::Opened | PullRequestAction::Updated => {
-            db::review_apps::note_news(tx, pipeline, number, happened_at).await?
-        }
-        PullRequestAction::Other => return Ok("nothing: review apps do not depend on it"),
-    };
-    if !is_news {
-        return Ok("nothing: something later is known of the pull request");
-    }
-    let there = db::review_apps::of_pull_request(tx, pipeline, number).await?;
-    match (pull_request.action, there) {
-        (PullRequestAction::Closed, Some(review_app)) => {
-            db::review_apps::begin_deletion(tx, review_app.id, now).await?;
-            Ok("its review app is destroyed")
-        }
-        (PullRequestAction::Closed, None) => Ok("nothing: it has no review app"),
-        (_, Some(review_app)) => {
-            let source = ReviewSource::Repository(Some(pull_request.commit.clone()));
-            if review_app.source == source {
-                return Ok("nothing: its review app has this commit");
-            }
-            db::review_apps::want(tx, review_app.id, &source, now).await?;
-            Ok("its review app is updated")
-        }
-        (action, None) => open_review_app(tx, db, (repository, pipeline), (pull_request, action), now).await,
-    }
-}
-
-/// Makes a review app of a pull request that has none, if it is to have one by itself.
-async fn open_review_app(
-    tx: &mut Connection,
-    db: &Db,
-    (repository, pipeline): (&Repository, PipelineId),
-    (pull_request, action): (&PullRequest, PullRequestAction),
-    now: OffsetDateTime,
-) -> Result<&'static str, DbError> {
-    let config = db::review_app_configs::get(tx, pipeline).await?;
-    let Some(config) = config.filter(|config| config.automatic) else {
-        return Ok("nothing: review apps are not made automatically");
-    };
-    // One that somebody has deleted does not come back with the next push. That of its opening may be told too late.
-    if action == PullRequestAction::Updated && db::review_apps::has_had(tx, pipeline, pull_request.number).await? {
-        return Ok("nothing: its review app was deleted");
-    }
-    let Some(from) = &pull_request.from else { return Ok("nothing: its repository is gone") };
-    let fork = (*from != repository.full_name).then(|| Fork::of(pull_request, from));
-    if fork.is_some() && config.forks == Forks::Refused {
-        return Ok("nothing: forks get no review apps");
-    }
-    let source = ReviewSource::Repository(Some(pull_request.commit.clone()));
-    let review_app = ReviewApp {
-        pull_request: Some(pull_request.number),
-        fork,
-        ..ReviewApp::new(&config, pull_request.branch.clone(), source, now)
-    };
-    if db::review_apps::living(tx, pipeline, &review_app.branch, review_app.fork.as_ref()).await?.is_some() {
-        return Ok("nothing: its branch has a review app already");
-    }
-    db::review_apps::insert(tx, db.cipher(), &review_app, &ConfigVars::default()).await?;
-    Ok("a review app is made")
-}
-
-/// Takes up a push to a branch of a pipeline's repository, as [`take_up_pull_request`] does: for review apps that somebody has
-/// asked for without a pull request.
-pub async fn take_up_push(
-    tx: &mut Connection,
-    pipeline: PipelineId,
-    branch: &BranchName,
-    commit: &CommitId,
-    now: OffsetDateTime,
-) -> Result<(), DbError> {
-    let there = db::review_apps::living(tx, pipeline, branch, None).await?;
-    let source = ReviewSource::Repository(Some(commit.clone()));
-    let is_followed =
-        |one: &ReviewApp| one.pull_request.is_none() && matches!(one.source, ReviewSource::Repository(_)) && one.source != source;
-    match there.filter(is_followed) {
-        Some(review_app) => db::review_apps::want(tx, review_app.id, &source, now).await,
-        None => Ok(()),
-    }
-}
-
-/// Has the review apps look again that wait for CI to end on a commit.
-pub async fn take_up_ci(
-    tx: &mut Connection,
-    pipeline: PipelineId,
-    commit: &CommitId,
-    now: OffsetDateTime,
-) -> Result<(), DbError> {
-    db::review_apps::wake(tx, pipeline, commit, now).await
-}
-
-#[cfg(test)]
-mod tests;

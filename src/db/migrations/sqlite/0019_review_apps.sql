@@ -34,7 +34,7 @@ CREATE TABLE review_apps (
     deployed_at     INTEGER NOT NULL,
     wait_for_ci     INTEGER NOT NULL,
     -- Encrypted: config vars that were asked for with it.
-    environment     BLOB NOT NULL,
+    environment     BLOB,
     -- While it is pending: of an earlier attempt, and to be destroyed first.
     app_id          TEXT REFERENCES apps (id),
     setup_id        TEXT REFERENCES app_setups (id),

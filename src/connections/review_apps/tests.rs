@@ -1,7 +1,11 @@
 use time::Duration;
 
 use super::*;
-use crate::model::{ConnectionId, ConnectionSecrets, Provider, StaleDays};
+use crate::db::Db;
+use crate::model::{
+    Account, App, AppId, AppSetupId, ConfigVars, Connected, ConnectionId, ConnectionSecrets, Pipeline, Provider, Push,
+    ReviewAppConfig, Secret, StaleDays,
+};
 
 const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -19,7 +23,11 @@ async fn world(change: impl FnOnce(&mut ReviewAppConfig)) -> World {
     let mut tx = db.write().await.unwrap();
     let owner = db::accounts::insert(&mut tx, &"a@example.com".parse().unwrap(), AT).await.unwrap();
     tx.commit().await.unwrap();
-    let pipeline = super::super::create(&db, &owner, "pipe".parse().unwrap(), AT).await.unwrap();
+    let (id, name) = (PipelineId::new(), "pipe".parse().unwrap());
+    let pipeline = Pipeline { id, name, owner: owner.id, created_at: AT, updated_at: AT };
+    let mut tx = db.write().await.unwrap();
+    db::pipelines::insert(&mut tx, &pipeline).await.unwrap();
+    tx.commit().await.unwrap();
     let repository = Repository {
         id: ConnectionId::new(),
         of: Connected::Pipeline(pipeline.id),
@@ -51,7 +59,9 @@ async fn world(change: impl FnOnce(&mut ReviewAppConfig)) -> World {
         updated_at: AT,
     };
     change(&mut config);
-    enable_review_apps(&db, &config).await.unwrap();
+    let mut tx = db.write().await.unwrap();
+    db::review_app_configs::insert(&mut tx, &config).await.unwrap();
+    tx.commit().await.unwrap();
     World { _dir: dir, db, repository, pipeline, owner }
 }
 
@@ -74,7 +84,7 @@ impl World {
             updated_at: second,
         };
         let mut tx = self.db.write().await.unwrap();
-        let said = take_up_pull_request(&mut tx, &self.db, &self.repository, &pull_request, AT).await.unwrap();
+        let said = take_up(&mut tx, (&self.repository, self.pipeline.id), &Delivered::PullRequest(pull_request), AT).await.unwrap();
         tx.commit().await.unwrap();
         said
     }
@@ -100,8 +110,8 @@ impl World {
     async fn settle(&self, failure: Option<&str>, digit: char) {
         let mut tx = self.db.write().await.unwrap();
         let one = db::review_apps::of_pull_request(&mut tx, self.pipeline.id, 7).await.unwrap().unwrap();
-        let app = crate::model::App {
-            id: crate::model::AppId::new(),
+        let app = App {
+            id: AppId::new(),
             name: format!("app-{}", uuid::Uuid::new_v4().simple())[..20].parse().unwrap(),
             owner: self.owner.id,
             stack: "debian-12".parse().unwrap(),
@@ -109,7 +119,7 @@ impl World {
             updated_at: AT,
         };
         db::apps::insert(&mut tx, &app).await.unwrap();
-        let setup = crate::model::AppSetupId::new();
+        let setup = AppSetupId::new();
         db::app_setups::insert(&mut tx, setup, app.id, self.owner.id, AT).await.unwrap();
         assert!(db::review_apps::begin(&mut tx, one.id, (app.id, setup, Some(&commit(digit))), AT).await.unwrap());
         db::review_apps::created(&mut tx, one.id, failure, AT).await.unwrap();
@@ -171,8 +181,8 @@ async fn what_was_deleted_by_hand_stays_away_until_the_pull_request_is_opened_ag
     let mut db = world.db.read().await.unwrap();
     let one = db::review_apps::of_pull_request(&mut db, world.pipeline.id, 7).await.unwrap().unwrap();
     drop(db);
-    delete_review_app(&world.db, one.id, AT).await.unwrap();
     let mut tx = world.db.write().await.unwrap();
+    assert!(db::review_apps::begin_deletion(&mut tx, one.id, AT).await.unwrap());
     db::review_apps::deleted(&mut tx, one.id, AT).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(world.tell(Updated, 'b', 2).await, "nothing: its review app was deleted");
@@ -205,20 +215,20 @@ async fn what_is_not_deployed_for_days_is_stale() {
 #[tokio::test]
 async fn a_branch_somebody_asked_for_follows_its_pushes() {
     let world = world(|_| ()).await;
-    let new = |environment| NewReviewApp {
-        branch: "fix".parse().unwrap(),
-        pull_request: None,
-        fork: None,
-        source: ReviewSource::Repository(None),
-        environment,
-    };
-    let environment = BTreeMap::from([("KEY".parse().unwrap(), Secret::new("tell nobody"))]);
-    let made = want_review_app(&world.db, &world.pipeline, &world.owner, new(environment.clone()), AT).await.unwrap();
-    let twice = want_review_app(&world.db, &world.pipeline, &world.owner, new(BTreeMap::new()), AT).await;
-    assert_eq!(twice.unwrap_err().to_string(), "The branch fix has a review app already.");
     let mut tx = world.db.write().await.unwrap();
-    assert_eq!(db::review_apps::environment(&mut tx, world.db.cipher(), made.id).await.unwrap().0, environment);
-    take_up_push(&mut tx, world.pipeline.id, &made.branch, &commit('b'), AT).await.unwrap();
+    let config = db::review_app_configs::get(&mut tx, world.pipeline.id).await.unwrap().unwrap();
+    let made = ReviewApp::new(&config, "fix".parse().unwrap(), ReviewSource::Repository(None), AT);
+    db::review_apps::insert(&mut tx, &made).await.unwrap();
+    let twice = ReviewApp::new(&config, "fix".parse().unwrap(), ReviewSource::Repository(None), AT);
+    assert!(db::review_apps::insert(&mut tx, &twice).await.unwrap_err().is_taken());
+    let push = Push { branch: "fix".parse().unwrap(), before: None, after: commit('b'), pushed_at: None };
+    let of = (&world.repository, world.pipeline.id);
+    let said = take_up(&mut tx, of, &Delivered::Push(push.clone()), AT).await.unwrap();
+    let again = take_up(&mut tx, of, &Delivered::Push(push), AT).await.unwrap();
+    assert_eq!((said, again), ("its review app is updated", "nothing: no review app follows the branch"));
     let wanted = db::review_apps::get(&mut tx, made.id).await.unwrap().unwrap().source;
     assert_eq!(wanted, ReviewSource::Repository(Some(commit('b'))));
+    let environment = ConfigVars([("KEY".parse().unwrap(), Secret::new("tell nobody"))].into());
+    db::review_apps::set_environment(&mut tx, world.db.cipher(), made.id, &environment).await.unwrap();
+    assert_eq!(db::review_apps::environment(&mut tx, world.db.cipher(), made.id).await.unwrap(), environment);
 }
