@@ -11,9 +11,7 @@ use super::types::{self, RepoRef, ReviewAppConfigChange};
 use super::{pipeline_rights, pipelines as api_pipelines};
 use crate::ctx::Ctx;
 use crate::db;
-use crate::model::{
-    Account, Action, BaseName, Connection as Repository, Forks, FullName, Pipeline, ReviewAppConfig, StaleDays,
-};
+use crate::model::{Account, Action, BaseName, Connection as Repository, Forks, FullName, Pipeline, ReviewAppConfig, StaleDays};
 use crate::pipelines;
 
 /// `GET /pipelines/{pipeline}/review-app-config`
@@ -135,10 +133,14 @@ fn connected(pipeline: &Pipeline, repository: Option<Repository>, name: Option<&
             pipeline.name
         )));
     };
-    let name: FullName = name.ok_or_else(|| ApiError::InvalidParams("`repo` is missing: name it as OWNER/NAME.".into()))?.parse()?;
+    let name: FullName =
+        name.ok_or_else(|| ApiError::InvalidParams("`repo` is missing: name it as OWNER/NAME.".into()))?.parse()?;
     if name != repository.full_name {
         let connected = &repository.full_name;
-        return Err(ApiError::InvalidParams(format!("The pipeline {} is connected to {connected}, not to {name}.", pipeline.name)));
+        return Err(ApiError::InvalidParams(format!(
+            "The pipeline {} is connected to {connected}, not to {name}.",
+            pipeline.name
+        )));
     }
     Ok(repository)
 }

@@ -10,9 +10,7 @@ use super::error::CliError;
 use super::output::{self, Action, print, print_json};
 use super::pipelines::find;
 use super::target::{app_path, encode};
-use crate::api::types::{
-    App, NewReviewApp, NewSourceBlob, PipelineRepo, ReviewApp, ReviewAppConfig, ReviewAppConfigChange,
-};
+use crate::api::types::{App, NewReviewApp, NewSourceBlob, PipelineRepo, ReviewApp, ReviewAppConfig, ReviewAppConfigChange};
 
 /// Between two questions about a review app.
 const PAUSE: Duration = Duration::from_secs(1);

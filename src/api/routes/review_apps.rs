@@ -14,7 +14,10 @@ pub(super) fn routes() -> ApiRouter<Ctx> {
             get_with(pipeline_repo::feature, about("Whether pipelines' repositories are known here: they are")),
         )
         .api_route("/apps/{app}/review-app", get_with(review_apps::of_app, about("The review app that the app is")))
-        .api_route("/pipelines/{pipeline}/repo", get_with(pipeline_repo::info, about("The repository that the pipeline is connected to")))
+        .api_route(
+            "/pipelines/{pipeline}/repo",
+            get_with(pipeline_repo::info, about("The repository that the pipeline is connected to")),
+        )
         .api_route(
             "/pipelines/{pipeline}/review-app-config",
             get_with(review_app_config::info, about("What the pipeline's review apps are like"))

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{IdRef, NewSourceBlob, Never, Timestamp, present};
+use super::{IdRef, Never, NewSourceBlob, Timestamp, present};
 use crate::model::{AccountId, AppId, AppSetupId, PipelineId, ReviewAppId};
 
 /// `GET /review-apps/REVIEW_APP`.

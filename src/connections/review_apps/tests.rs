@@ -84,7 +84,8 @@ impl World {
             updated_at: second,
         };
         let mut tx = self.db.write().await.unwrap();
-        let said = take_up(&mut tx, (&self.repository, self.pipeline.id), &Delivered::PullRequest(pull_request), AT).await.unwrap();
+        let said =
+            take_up(&mut tx, (&self.repository, self.pipeline.id), &Delivered::PullRequest(pull_request), AT).await.unwrap();
         tx.commit().await.unwrap();
         said
     }
