@@ -26,6 +26,8 @@ const VALUES: &[(&str, &[&str])] = &[
     ("/apps/{app}/collaborators", &["user", "permissions"]),
     ("/apps/{app}/collaborators/{user}", &["permissions"]),
     ("/apps/{app}/formation/{type}", &["docker_image", "quantity", "size"]),
+    ("/apps/{app}/github", &["repo", "provider", "branch", "auto_deploy", "wait_for_ci"]),
+    ("/apps/{app}/github/push", &["branch"]),
     ("/apps/{app}/oci-images", &["digest"]),
     ("/apps/{app}/releases", &["oci_image", "release", "slug"]),
     ("/oauth/authorizations", &["scope", "expires_in"]),

@@ -61,8 +61,18 @@ pub(super) async fn create(
     drop(db);
     let (app, source) = (at.app.clone(), Source::Archive(ArchiveSource { origin, blob }));
     let options = PushOptions::default();
-    let request =
-        Request { app, by: at.by.clone(), source, options, refs: Vec::new(), pack: None, buildpacks, cache, origin: None };
+    let request = Request {
+        app,
+        by: at.by.clone(),
+        source,
+        options,
+        refs: Vec::new(),
+        pack: None,
+        buildpacks,
+        cache,
+        origin: None,
+        trigger: None,
+    };
     let ticket = deploy::submit(&ctx, request).await?;
     let build = find(&ctx, &at.app, &ticket.build.to_string()).await?;
     Ok(Created(answer(&ctx, &at, &build).await?.0))

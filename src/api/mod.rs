@@ -35,6 +35,8 @@ mod buildpacks;
 mod builds;
 mod collaborators;
 mod config_vars;
+mod connection_fields;
+mod connections;
 mod domains;
 mod dyno_sizes;
 mod dynos;

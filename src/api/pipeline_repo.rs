@@ -5,13 +5,17 @@ use axum::extract::State;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::answer::{Created, Headed};
+use super::connection_fields::check_new;
+use super::connections::with_secret;
 use super::error::ApiError;
-use super::extract::{Caller, Named};
-use super::pipelines as api_pipelines;
-use super::types::{self, AccountFeature, IdRef, Timestamp, stable_id};
+use super::extract::{Body, Caller, Named, Names};
+use super::types::{self, AccountFeature, IdRef, RepoBranch, RepoCommit, Timestamp, stable_id};
+use super::{pipeline_rights, pipelines as api_pipelines};
+use crate::connections::connect;
 use crate::ctx::Ctx;
-use crate::db;
-use crate::model::{Connection as Repository, PipelineId};
+use crate::model::{Action, BranchName, Connected, Connection as Repository, PipelineId};
+use crate::{db, deploy};
 
 /// What the Heroku CLI asks for before it looks for a pipeline's repository here rather than at a service of Heroku's own.
 pub(super) const FEATURE: &str = "dashboard-repositories-api";
@@ -26,6 +30,46 @@ pub(super) async fn info(
     let pipeline = api_pipelines::find(&mut db, &account, &pipeline).await?;
     let repository = db::connections::of_pipeline(&mut db, pipeline.id).await?.ok_or(ApiError::NotFound("repo"))?;
     Ok(Json(describe(&repository, pipeline.id)))
+}
+
+/// `POST /pipelines/{pipeline}/repo`: connects it. The answer's header has the webhook's secret, which is not shown again.
+pub(super) async fn create(
+    State(ctx): State<Ctx>,
+    Caller(account): Caller,
+    Named(pipeline): Named,
+    Body(new): Body<types::NewConnection>,
+) -> Result<Headed<Created<types::PipelineRepo>>, ApiError> {
+    let pipeline = pipeline_rights::open(&ctx, &account, &pipeline, Action::Configure).await?;
+    let new = check_new(&ctx, new)?;
+    let (repository, secret) = connect(&ctx.db, Connected::Pipeline(pipeline.id), account.id, new, ctx.now()).await?;
+    Ok(with_secret(Created(describe(&repository, pipeline.id)), &secret))
+}
+
+/// `DELETE /pipelines/{pipeline}/repo`: disconnects it. Its review apps stay.
+pub(super) async fn destroy(
+    State(ctx): State<Ctx>,
+    Caller(account): Caller,
+    Named(pipeline): Named,
+) -> Result<Json<types::PipelineRepo>, ApiError> {
+    let pipeline = pipeline_rights::open(&ctx, &account, &pipeline, Action::Configure).await?;
+    let mut tx = ctx.db.write().await?;
+    let repository = db::connections::of_pipeline(&mut tx, pipeline.id).await?.ok_or(ApiError::NotFound("repo"))?;
+    db::connections::delete_of(&mut tx, repository.of).await?;
+    tx.commit().await.map_err(db::DbError::from)?;
+    Ok(Json(describe(&repository, pipeline.id)))
+}
+
+/// `GET /pipelines/{pipeline}/repo/branches/{branch}`, as it is at the forge now.
+pub(super) async fn branch(
+    State(ctx): State<Ctx>,
+    Caller(account): Caller,
+    Names([pipeline, branch]): Names<2>,
+) -> Result<Json<RepoBranch>, ApiError> {
+    let missing = || ApiError::NotFound("branch");
+    let branch: BranchName = branch.parse().map_err(|_| missing())?;
+    let pipeline = pipeline_rights::open(&ctx, &account, &pipeline, Action::Deploy).await?;
+    let commit = deploy::find_branch(&ctx, pipeline.id, &branch).await?.ok_or_else(missing)?;
+    Ok(Json(RepoBranch { commit: RepoCommit { sha: commit.to_string() }, name: branch.to_string() }))
 }
 
 /// `GET /account/features/dashboard-repositories-api`: it is on.

@@ -7,7 +7,7 @@ use axum::http::{Method, Uri};
 use super::permit::Signer;
 use crate::config::Config;
 use crate::ctx::Ctx;
-use crate::model::{AppName, BuildId, DynoId, ReleaseId, SlugId, SourceId, TestLog, TestRunId, UploadId};
+use crate::model::{AppName, BuildId, DynoId, Provider, ReleaseId, SlugId, SourceId, TestLog, TestRunId, UploadId};
 
 /// Where this installation is reached from outside, by its configuration.
 #[derive(Debug, Clone)]
@@ -57,6 +57,11 @@ impl Urls {
     /// Where the app answers; empty (never null: the Heroku CLI takes its text apart) when the configuration is silent.
     pub(super) fn web(&self, app: &AppName) -> String {
         self.app_url.as_ref().map(|url| url.replace("{app}", app.as_str())).unwrap_or_default()
+    }
+
+    /// What a forge tells of its repositories.
+    pub(super) fn webhook(&self, provider: Provider) -> String {
+        format!("{}/{provider}/webhook", self.base())
     }
 
     /// A build's log.

@@ -1,8 +1,10 @@
 //! From a source tree to a built app in an environment: Heroku's classic buildpack contract (conventions 3.5 to 3.7).
 //!
-//! In the order of a build: `source` and `archive` (the tree, less what `.slugignore` names), `env_dir` (config vars as files),
+//! In the order of a build: `source`, `archive` and `remote` (the tree, less what `.slugignore` names), `env_dir` (config vars as files),
 //! `cache` (what the last good build left), `select` and `detect` (which buildpacks), `compile`, and
 //! `process_types`. `script` runs one script of a buildpack; `builtin` holds the buildpacks that come with hoist.
+//!
+//! `keep_commit` makes an archive of another server's commit.
 //!
 //! `dockerfile` is the other road: from a source tree to images, as heroku.yml says. `silence` is on both.
 
@@ -13,7 +15,9 @@ mod compile;
 mod detect;
 mod dockerfile;
 mod env_dir;
+mod keep_commit;
 mod process_types;
+mod remote;
 mod script;
 mod select;
 mod silence;
@@ -38,7 +42,9 @@ pub use compile::{Compiled, compile, test_command, test_compile};
 pub use detect::Detected;
 pub use dockerfile::{ImagesBuild, Tree, read_heroku_yml};
 pub use env_dir::put_env_dir;
+pub use keep_commit::keep_commit;
 pub use process_types::discover_process_types;
+pub use remote::{LfsError, RemoteError, RemoteSource, find_remote_ref};
 pub use select::select;
 pub use source::{GitSource, Means, Source, put_source};
 
@@ -94,7 +100,8 @@ impl Build<'_> {
     }
 }
 
-/// Why a build ended without an app. All but the last two, and what a Docker Engine fails in, are the pusher's to mend.
+/// Why a build ended without an app. All but the last two, and what a Docker Engine fails in, are the pusher's to mend, or
+/// another git server's.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     #[error("the source can't be exported: {0}")]
@@ -103,6 +110,8 @@ pub enum BuildError {
     Archive(#[from] ArchiveError),
     #[error("the source can't be fetched: {0}")]
     Fetch(FetchError),
+    #[error("the commit can't be fetched: {0}")]
+    Remote(#[from] RemoteError),
     #[error("the app has git submodules: {}", .0.join(", "))]
     Submodules(Vec<String>),
     #[error(".slugignore can't be read: {0}")]

@@ -6,9 +6,10 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use tokio::io::DuplexStream;
 
 use super::archive::{ArchiveSource, export_archive};
+use super::remote::{RemoteSource, export_remote};
 use super::{Build, BuildError};
 use crate::fetch;
-use crate::git::{Quarantine, Repo};
+use crate::git::{Exported, Quarantine, ReadError, Repo};
 use crate::model::{CommitId, SourceBlob, SourceVersion};
 use crate::store::Store;
 use crate::transcript::Transcript;
@@ -22,6 +23,7 @@ pub(super) const PIPE_BYTES: usize = 256 * 1024;
 #[derive(Debug, Clone)]
 pub enum Source {
     Git(GitSource),
+    Remote(RemoteSource),
     Archive(ArchiveSource),
 }
 
@@ -48,6 +50,7 @@ impl Source {
     pub fn commit(&self) -> Option<CommitId> {
         match self {
             Self::Git(git) => Some(git.commit.clone()),
+            Self::Remote(remote) => Some(remote.commit.id.clone()),
             Self::Archive(archive) => archive.blob.version.as_ref()?.commit(),
         }
     }
@@ -57,6 +60,7 @@ impl Source {
     pub fn version(&self) -> Option<&str> {
         match self {
             Self::Git(git) => Some(git.commit.as_str()),
+            Self::Remote(remote) => Some(remote.commit.id.as_str()),
             Self::Archive(archive) => archive.blob.version.as_ref().map(SourceVersion::as_str),
         }
     }
@@ -66,7 +70,7 @@ impl Source {
     pub fn quarantine(&self) -> Option<&Quarantine> {
         match self {
             Self::Git(git) => git.quarantine.as_deref(),
-            Self::Archive(_) => None,
+            Self::Remote(_) | Self::Archive(_) => None,
         }
     }
 
@@ -74,7 +78,7 @@ impl Source {
     #[must_use]
     pub fn blob(&self) -> Option<&SourceBlob> {
         match self {
-            Self::Git(_) => None,
+            Self::Git(_) | Self::Remote(_) => None,
             Self::Archive(archive) => Some(&archive.blob),
         }
     }
@@ -108,6 +112,7 @@ pub(super) async fn export_source(
 ) -> Result<u64, BuildError> {
     match source {
         Source::Git(git) => export_commit(git, leave_out, put).await,
+        Source::Remote(remote) => export_remote(remote, means, transcript, leave_out, put).await,
         Source::Archive(archive) => export_archive(archive, means, transcript, leave_out, put).await,
     }
 }
@@ -122,10 +127,19 @@ async fn export_commit(
         LeaveOut::Slugignored => source.repo.read_file(quarantine, &source.commit, ".slugignore", MAX_SLUGIGNORE).await?,
         LeaveOut::Nothing => None,
     };
-    let ignore = slugignore.as_deref().map_or_else(|| Ok(Gitignore::empty()), parse_slugignore)?;
+    let export = async |ignore: &Gitignore, writer| source.repo.export(quarantine, &source.commit, ignore, writer).await;
+    export_tree(slugignore.as_deref(), export, put).await
+}
+
+/// Has `put` take what `export` writes, without what is ignored.
+pub(super) async fn export_tree(
+    slugignore: Option<&[u8]>,
+    export: impl AsyncFnOnce(&Gitignore, DuplexStream) -> Result<Exported, ReadError>,
+    put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
+) -> Result<u64, BuildError> {
+    let ignore = slugignore.map_or_else(|| Ok(Gitignore::empty()), parse_slugignore)?;
     let (writer, reader) = tokio::io::duplex(PIPE_BYTES);
-    let export = source.repo.export(quarantine, &source.commit, &ignore, writer);
-    let (exported, put) = tokio::join!(export, put(reader));
+    let (exported, put) = tokio::join!(export(&ignore, writer), put(reader));
     let exported = exported?;
     put?;
     if !exported.submodules.is_empty() {

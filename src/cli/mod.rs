@@ -29,6 +29,7 @@ mod ci_config;
 mod completion;
 mod config;
 mod container;
+mod github;
 mod keys;
 mod ledger;
 mod logs;
@@ -121,6 +122,8 @@ enum Command {
     #[command(flatten)]
     Container(container::Container),
     #[command(flatten)]
+    GitHub(github::GitHub),
+    #[command(flatten)]
     Keys(keys::Keys),
     #[command(flatten)]
     Ledger(ledger::Ledger),
@@ -178,6 +181,7 @@ impl Command {
             Self::Completion(command) => command.run(),
             Self::Config(command) => command.run(),
             Self::Container(command) => command.run(),
+            Self::GitHub(command) => command.run(),
             Self::Keys(command) => command.run(),
             Self::Ledger(command) => command.run(),
             Self::Logs(command) => command.run(),
@@ -213,7 +217,7 @@ mod tests {
         ci:config:unset config:unset keys:add keys:remove pipelines:create pipelines:add pipelines:update pipelines:remove \
         pipelines:rename pipelines:transfer pipelines:destroy ps:restart ps:stop releases:rollback releases:retry \
         releases:block reviewapps:disable reviewapps:delete run stack:set container:login container:logout container:push container:pull container:run \
-        container:release container:rm webhooks:update webhooks:remove";
+        container:release container:rm github:disconnect github:update webhooks:update webhooks:remove";
     /// These print a text that is taken as it is: a log, a token, a script.
     const TEXTS: &str = "gc builds:output releases:output releases:compose releases:kube releases:export releases:sbom \
         releases:provenance releases:signing-key logs auth:token user:add completion";

@@ -140,7 +140,7 @@ fn last(attempt: Option<WebhookAttempt>) -> (String, String) {
 }
 
 /// A time as the API writes it.
-fn text(at: &Timestamp) -> Result<String, CliError> {
+pub(super) fn text(at: &Timestamp) -> Result<String, CliError> {
     let json = serde_json::to_value(at).map_err(anyhow::Error::from)?;
     Ok(json.as_str().unwrap_or_default().to_owned())
 }

@@ -6,5 +6,5 @@ mod change;
 mod hear;
 mod review_apps;
 
-pub use change::{Change, ConnectError, NewConnection, change, connect, deploy_branch, disconnect};
+pub use change::{Change, ConnectError, NewConnection, change, change_secret, connect, deploy_branch, disconnect};
 pub use hear::{Heard, Rights, hear};

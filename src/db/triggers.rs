@@ -155,21 +155,24 @@ pub async fn set_ready(db: &mut Connection, id: TriggerId, at: OffsetDateTime) -
     Ok(())
 }
 
-/// It is tried again later, for a reason.
+/// It is tried again later, for a reason; at once, if it has been hastened since it was read.
 pub async fn postpone(
     db: &mut Connection,
-    id: TriggerId,
+    trigger: &Trigger,
     reason: &str,
     next: OffsetDateTime,
     at: OffsetDateTime,
 ) -> Result<(), DbError> {
     sqlx::query(
-        "UPDATE triggers SET attempts = attempts + 1, reason = ?, next_attempt_at = ?, updated_at = ? WHERE id = ? AND state <> 'done'",
+        "UPDATE triggers SET attempts = attempts + 1, reason = ?, updated_at = ?,
+           next_attempt_at = CASE WHEN next_attempt_at = ? THEN ? ELSE next_attempt_at END
+         WHERE id = ? AND state <> 'done'",
     )
     .bind(reason)
-    .bind(row::millis(next))
     .bind(row::millis(at))
-    .bind(id.to_string())
+    .bind(row::millis(trigger.next_attempt_at))
+    .bind(row::millis(next))
+    .bind(trigger.id.to_string())
     .execute(db)
     .await?;
     Ok(())

@@ -75,6 +75,7 @@ impl Failure {
     pub fn is_hoists_fault(&self) -> bool {
         match self {
             Self::Build(BuildError::Export(error)) => !error.is_pushers_fault(),
+            Self::Build(BuildError::Remote(error)) => error.is_hoists_fault(),
             Self::Build(BuildError::Docker { error, .. }) | Self::Docker(error) => !matches!(error, DockerError::Step(_)),
             Self::Keep(error) => !matches!(error, KeepError::TooLarge { .. }),
             Self::Build(error) => matches!(error, BuildError::Engine(_) | BuildError::Io { .. }),
@@ -256,6 +257,7 @@ fn build_words(error: &BuildError, limits: &Limits) -> Vec<String> {
         | BuildError::SourceTime => image::build_words(error, limits),
         BuildError::Archive(error) => source::archive_words(error, limits),
         BuildError::Fetch(error) => source::fetch_words(error, limits),
+        BuildError::Remote(error) => source::remote_words(error),
         BuildError::Submodules(paths) => vec![
             "!\tPush rejected, submodule install failed".into(),
             warning(&format!("This app has git submodules ({}), which hoist does not fetch.", paths.join(", "))),

@@ -14,6 +14,8 @@
 //!
 //! `slug_image` makes a release the image that a registry hands out, and `image_blobs` keeps it.
 //!
+//! `trigger` takes up what was told of repositories that apps are connected to.
+//!
 //! `addons` makes and removes databases for apps, which are causes of releases too.
 
 mod addons;
@@ -40,6 +42,7 @@ mod site;
 mod slug_image;
 mod submit;
 mod test_run;
+mod trigger;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -74,11 +77,13 @@ pub use queue::Builds;
 pub use recover::recover;
 pub use rendezvous::RENDEZVOUS_MARK;
 pub use request::Request;
+pub use review_apps::find_branch;
 pub use run::{RunError, RunRequest, attach, run_attached, run_detached};
 pub use setup::{SetupError, SetupRequest, submit_setup};
 pub use slug_image::SlugImageError;
 pub use submit::{End, Ticket, submit};
 pub use test_run::{TestRunError, TestRunRequest, TestRuns, cancel_test_run, submit_test_run};
+pub use trigger::deploy_triggers;
 
 /// For a source that is fetched; it is part of the build's own time.
 const FETCH_TIME: Duration = Duration::from_mins(5);

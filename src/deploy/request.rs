@@ -1,7 +1,7 @@
 //! What a door asks for.
 
 use crate::build::Source;
-use crate::model::{Account, App, BuildOrigin, BuildpackRef, Digest, PushOptions};
+use crate::model::{Account, App, BuildOrigin, BuildpackRef, Digest, PushOptions, TriggerId};
 use crate::release::{Pack, RefMove};
 
 /// A build to be made and released.
@@ -21,4 +21,6 @@ pub struct Request {
     pub cache: Option<Digest>,
     /// The connected repository that the source came from, which is told what becomes of the build.
     pub origin: Option<BuildOrigin>,
+    /// What asked for it, if it was not somebody who waits. It is done as soon as the build is recorded.
+    pub trigger: Option<TriggerId>,
 }

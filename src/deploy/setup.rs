@@ -200,7 +200,8 @@ async fn deploy(
     buildpacks: Vec<BuildpackRef>,
 ) -> Result<(), SetupFailure> {
     let (app, by, options, origin) = (app.clone(), asked.by.clone(), PushOptions::default(), asked.origin.clone());
-    let request = Request { app, by, source, options, refs: Vec::new(), pack: None, buildpacks, cache: None, origin };
+    let request =
+        Request { app, by, source, options, refs: Vec::new(), pack: None, buildpacks, cache: None, origin, trigger: None };
     let mut ticket = submit(ctx, request).await?;
     let mut tx = ctx.db.write().await?;
     db::app_setups::set_build(&mut tx, id, ticket.build).await?;

@@ -128,6 +128,12 @@ async fn accept(ctx: &Ctx, request: &Request, entry: &Arc<Entry>) -> Result<Turn
     if let Some(origin) = &request.origin {
         db::build_origins::insert(&mut tx, app.id, entry.id, origin, ctx.now()).await?;
     }
+    if let Some(trigger) = request.trigger
+        && !db::triggers::start(&mut tx, trigger, entry.id, ctx.now()).await?
+    {
+        // Whoever wanted it does not any more: the connection or the branch has just gone.
+        return Err(Failure::Cancelled);
+    }
     let turn = ctx.builds.enter(entry).ok_or(Failure::QueueFull(ctx.config.limits.queued_builds_per_app))?;
     if let Err(error) = tx.commit().await {
         ctx.builds.leave(entry);

@@ -1,4 +1,5 @@
-//! Fetches what strangers name by a URL, posts to it (`post`) or asks an API there (`ask`), without lending them this host's place in its network.
+//! Fetches what strangers name by a URL, posts to it (`post`), asks an API there (`ask`), asks several things and reads the
+//! answers as they come (`asker`), or runs a command there (`ssh`), without lending them this host's place in its network.
 //!
 //! Names are resolved here, the addresses checked (`address`), and the connection is made to what was checked: between
 //! the two, a name cannot come to mean something else. That holds for each redirect as well. No proxy is used, as it
@@ -6,7 +7,9 @@
 
 mod address;
 mod ask;
+mod asker;
 mod post;
+mod ssh;
 mod url;
 
 use std::fs::File;
@@ -25,7 +28,9 @@ use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Body, Error};
 
 pub use ask::{Answer, Ask, Patience, Verb, ask};
+pub use asker::{Asker, Question, Reply};
 pub use post::{Post, post};
+pub use ssh::{RemoteCommand, run_remotely};
 pub use url::{BadUrl, Url};
 
 const MAX_REDIRECTS: u32 = 5;
@@ -61,6 +66,10 @@ pub enum FetchError {
     TooLarge(u64),
     #[error("it took too long")]
     TimedOut,
+    #[error("{0} did not show a key that is known to be its own")]
+    UnknownHost(String),
+    #[error("the server does not know the key")]
+    Login,
     #[error("{0}")]
     Failed(String),
     #[error("what was fetched can't be kept")]

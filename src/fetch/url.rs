@@ -34,6 +34,20 @@ impl Url {
         &self.text
     }
 
+    /// Where a redirect leads; `None` when it is no such URL.
+    #[must_use]
+    pub(super) fn join(&self, location: &str) -> Option<Self> {
+        let base = ::url::Url::parse(&self.text).ok()?;
+        base.join(location).ok()?.as_str().parse().ok()
+    }
+
+    /// Whether both name the same server, spoken to in the same way.
+    #[must_use]
+    pub fn is_same_server(&self, other: &Self) -> bool {
+        let origin = |url: &Self| ::url::Url::parse(&url.text).ok().map(|url| url.origin());
+        origin(self).is_some_and(|own| own.is_tuple() && Some(own) == origin(other))
+    }
+
     /// The host alone, for logs.
     #[must_use]
     pub fn host(&self) -> &str {
@@ -83,5 +97,16 @@ mod tests {
         }
         assert_eq!("https://me:secret@h/x".parse::<Url>(), Err(BadUrl::User));
         assert_eq!(format!("https://h/{}", "x".repeat(9000)).parse::<Url>(), Err(BadUrl::TooLong));
+    }
+
+    #[test]
+    fn redirects_lead_from_where_they_are_and_servers_are_told_apart() {
+        let url = |text: &str| text.parse::<Url>().unwrap();
+        let from = url("https://h/a/b?x");
+        assert_eq!(from.join("/c?y"), Some(url("https://h/c?y")));
+        assert_eq!(from.join("http://i/c"), Some(url("http://i/c")));
+        assert_eq!(from.join("file:///etc/passwd").or(from.join("https://me:secret@h/")), None);
+        assert!(from.is_same_server(&url("https://h:443/c")));
+        assert!(["http://h/a", "https://h:444/a", "https://i/a"].iter().all(|other| !from.is_same_server(&url(other))));
     }
 }

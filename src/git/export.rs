@@ -1,7 +1,8 @@
 //! A commit's tree as a tar, and its single files.
 
 use std::ffi::OsStr;
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Cursor, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use gix_object::{CommitRefIter, Kind, TreeRefIter};
 use ignore::gitignore::Gitignore;
 use tar::{EntryType, Header};
 
+use super::client::{Brought, MAX_POINTER, parse_pointer};
 use super::objects::{Objects, ReadError};
 use crate::model::CommitId;
 
@@ -38,13 +40,14 @@ pub struct Exported {
     pub bytes: u64,
     /// Files that were left out because they are ignored.
     pub ignored_files: u64,
-    /// Paths of submodules, whose folders are empty.
+    /// Paths of submodules that have not been fetched, whose folders are empty.
     pub submodules: Vec<String>,
 }
 
 /// See [`super::Repo::export`].
 pub(super) fn export(
     objects: &mut Objects,
+    brought: &Brought,
     commit: &CommitId,
     ignore: &Gitignore,
     bounds: &Bounds,
@@ -52,7 +55,8 @@ pub(super) fn export(
 ) -> Result<Exported, ReadError> {
     let root = tree_of(objects, commit)?;
     let root = read_tree(objects, root)?;
-    let mut export = Export { objects, ignore, bounds, tar: tar::Builder::new(out), done: Exported::default(), entries: 0 };
+    let tar = tar::Builder::new(out);
+    let mut export = Export { objects, brought, ignore, bounds, tar, done: Exported::default(), entries: 0 };
     // Trees may be nested deeper than a stack is long.
     let mut open = vec![Level { path_bytes: 0, ignored: false, rest: root.into_iter() }];
     let mut path = Vec::new();
@@ -67,6 +71,11 @@ pub(super) fn export(
         if entry.kind == EntryKind::Tree {
             export.add_folder(&path, ignored)?;
             let rest = read_tree(export.objects, entry.id)?.into_iter();
+            open.push(Level { path_bytes: path.len(), ignored, rest });
+        } else if entry.kind == EntryKind::Commit && brought.has_commit(&entry.id) {
+            export.add_folder(&path, ignored)?;
+            let tree = tree_of_commit(export.objects, entry.id)?;
+            let rest = read_tree(export.objects, tree)?.into_iter();
             open.push(Level { path_bytes: path.len(), ignored, rest });
         } else {
             export.add(&path, &entry, ignored)?;
@@ -109,7 +118,7 @@ pub(super) fn read_file(
 /// See [`super::Repo::commit_subject`].
 pub(super) fn commit_subject(objects: &mut Objects, commit: &CommitId) -> Result<String, ReadError> {
     const MAX_CHARS: usize = 200;
-    let bytes = read_commit(objects, commit)?;
+    let bytes = read_commit(objects, object_id(commit))?;
     // The message begins after the first empty line; it may lack, and so may the line's end.
     let message = bytes.windows(2).position(|pair| pair == b"\n\n").map_or(&[][..], |end| &bytes[end + 2..]);
     let line = message.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -124,14 +133,15 @@ struct Level {
 }
 
 /// An entry of a tree.
-struct Entry {
-    name: Vec<u8>,
-    kind: EntryKind,
-    id: ObjectId,
+pub(super) struct Entry {
+    pub name: Vec<u8>,
+    pub kind: EntryKind,
+    pub id: ObjectId,
 }
 
 struct Export<'a, W: Write> {
     objects: &'a mut Objects,
+    brought: &'a Brought,
     ignore: &'a Gitignore,
     bounds: &'a Bounds,
     tar: tar::Builder<W>,
@@ -167,6 +177,8 @@ impl<W: Write> Export<'_, W> {
             return Ok(());
         }
         let (size, blob) = self.objects.blob(&entry.id)?.ok_or_else(|| missing("blob", entry.id))?;
+        let (size, blob) =
+            if entry.kind == EntryKind::Link { (size, Content::Blob(blob)) } else { content(self.brought, size, blob)? };
         self.done.files += 1;
         self.done.bytes += size;
         if self.done.bytes > self.bounds.bytes {
@@ -189,6 +201,37 @@ impl<W: Write> Export<'_, W> {
         }
         Ok(())
     }
+}
+
+/// A file's content: the blob's, or what the blob is a pointer to.
+enum Content<B> {
+    Blob(B),
+    Small(Cursor<Vec<u8>>),
+    Lfs(io::Take<File>),
+}
+
+impl<B: Read> Read for Content<B> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Blob(blob) => blob.read(out),
+            Self::Small(bytes) => bytes.read(out),
+            Self::Lfs(file) => file.read(out),
+        }
+    }
+}
+
+fn content<B: Read>(brought: &Brought, size: u64, mut blob: B) -> Result<(u64, Content<B>), ReadError> {
+    if !brought.has_lfs() || size >= MAX_POINTER {
+        return Ok((size, Content::Blob(blob)));
+    }
+    let mut bytes = Vec::new();
+    blob.read_to_end(&mut bytes)?;
+    if let Some(object) = parse_pointer(&bytes)
+        && let Some(file) = brought.open_lfs(&object)?
+    {
+        return Ok((object.size_bytes, Content::Lfs(file.take(object.size_bytes))));
+    }
+    Ok((size, Content::Small(Cursor::new(bytes))))
 }
 
 fn add_link(tar: &mut tar::Builder<impl Write>, path: &[u8], size: u64, mut blob: impl Read) -> Result<(), ReadError> {
@@ -237,13 +280,20 @@ fn to_path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
 }
 
-fn tree_of(objects: &mut Objects, commit: &CommitId) -> Result<ObjectId, ReadError> {
+pub(super) fn tree_of(objects: &mut Objects, commit: &CommitId) -> Result<ObjectId, ReadError> {
+    tree_of_commit(objects, object_id(commit))
+}
+
+fn tree_of_commit(objects: &mut Objects, commit: ObjectId) -> Result<ObjectId, ReadError> {
     let bytes = read_commit(objects, commit)?;
     CommitRefIter::from_bytes(&bytes, Hash::Sha1).tree_id().map_err(|error| ReadError::Store(io::Error::other(error.to_string())))
 }
 
-fn read_commit(objects: &mut Objects, commit: &CommitId) -> Result<Vec<u8>, ReadError> {
-    let id = ObjectId::from_hex(commit.as_str().as_bytes()).expect("a CommitId is an object id");
+fn object_id(commit: &CommitId) -> ObjectId {
+    ObjectId::from_hex(commit.as_str().as_bytes()).expect("a CommitId is an object id")
+}
+
+fn read_commit(objects: &mut Objects, id: ObjectId) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
     match objects.find(&id, &mut bytes)? {
         Some(Kind::Commit) => Ok(bytes),
@@ -251,7 +301,7 @@ fn read_commit(objects: &mut Objects, commit: &CommitId) -> Result<Vec<u8>, Read
     }
 }
 
-fn read_tree(objects: &mut Objects, id: ObjectId) -> Result<Vec<Entry>, ReadError> {
+pub(super) fn read_tree(objects: &mut Objects, id: ObjectId) -> Result<Vec<Entry>, ReadError> {
     let mut bytes = Vec::new();
     if objects.find(&id, &mut bytes)? != Some(Kind::Tree) {
         return Err(missing("tree", id));

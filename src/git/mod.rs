@@ -1,4 +1,4 @@
-//! The git server: receives pushes and keeps an app's objects. Native, on gix's plumbing; runs no git.
+//! Git: receives pushes, keeps an app's objects, fetches from other servers. Native, on gix's plumbing; runs no git.
 //!
 //! Refs are not here. They live in the database beside the ledger, come in as values and are moved by the caller
 //! (the `decide` of [`receive_pack()`]). Here are packs only: no loose objects, no ref files, no locks.
@@ -9,6 +9,7 @@
 //!   `request` (reading), `progress` (side-band 2 and keep-alives) and `report` (the end)
 //! - `repo`, `quarantine`: an app's packs, and one that is not among them yet; `objects` and `export` read them
 //! - `index`: the helper process that turns a stranger's pack into a checked and indexed one
+//! - `client`: the other direction: brings a commit of another server's repository
 //!
 //! gix breaks its API often: nothing of it shows in this module's public face.
 
@@ -29,7 +30,10 @@ mod repo;
 
 mod index;
 
+mod client;
+
 pub use advertise::{Greeting, advertise, advertisement};
+pub use client::{ClientError, Connection, Exchange, Fetched, LfsObject, Submodule, Survey, Want, find_ref};
 pub use commands::RefUpdate;
 pub use export::Exported;
 pub use index::{IndexError, helper_main};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-/// Quarantines are folders of this prefix in the repository's.
+/// Quarantines are folders of this prefix in the repository's; so is what is fetched.
 pub(super) const PREFIX: &str = "incoming-";
 
 /// The name of a pack, without extension: `pack-` and the checksum of its content.

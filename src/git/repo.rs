@@ -10,6 +10,7 @@ use tokio::io::AsyncWrite;
 use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
 
+use super::client::Brought;
 use super::export::{self, Bounds, Exported};
 use super::objects::{Objects, ReadError};
 use super::quarantine::{PREFIX, Quarantine};
@@ -61,24 +62,10 @@ impl Repo {
         quarantine: Option<&Quarantine>,
         commit: &CommitId,
         ignore: &Gitignore,
-        mut out: impl AsyncWrite + Unpin,
+        out: impl AsyncWrite + Unpin,
     ) -> Result<Exported, ReadError> {
-        let (mut objects, commit, ignore) = (self.objects(quarantine), commit.clone(), ignore.clone());
         let bounds = Bounds { bytes: self.0.limits.source_bytes, files: self.0.limits.source_files };
-        // Either end of a duplex sees the other one dropped, which a simplex does not show.
-        let (mut reader, writer) = tokio::io::duplex(PIPE_BYTES);
-        let export = spawn_blocking(move || {
-            let mut out = io::BufWriter::with_capacity(64 * 1024, SyncIoBridge::new(writer));
-            let exported = export::export(&mut objects, &commit, &ignore, &bounds, &mut out)?;
-            out.into_inner().map_err(|error| ReadError::Output(error.into_error()))?.shutdown().map_err(ReadError::Output)?;
-            Ok(exported)
-        });
-        let copied = tokio::io::copy(&mut reader, &mut out).await;
-        // Without a reader the thread finds its pipe broken.
-        drop(reader);
-        let exported = export.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?;
-        copied.map_err(ReadError::Output)?;
-        exported
+        export_objects(self.objects(quarantine), Brought::default(), commit, ignore, bounds, out).await
     }
 
     /// Reads one file of a commit, such as the `Procfile`; `None` when there is no regular file at this path.
@@ -126,4 +113,30 @@ impl Repo {
 /// Where a repository's packs are.
 pub(super) fn pack_dir(repo: &Path) -> PathBuf {
     repo.join("objects/pack")
+}
+
+/// Has a thread export a commit, and copies what it gives to `out`.
+pub(super) async fn export_objects(
+    mut objects: Objects,
+    brought: Brought,
+    commit: &CommitId,
+    ignore: &Gitignore,
+    bounds: Bounds,
+    mut out: impl AsyncWrite + Unpin,
+) -> Result<Exported, ReadError> {
+    let (commit, ignore) = (commit.clone(), ignore.clone());
+    // Either end of a duplex sees the other one dropped, which a simplex does not show.
+    let (mut reader, writer) = tokio::io::duplex(PIPE_BYTES);
+    let export = spawn_blocking(move || {
+        let mut out = io::BufWriter::with_capacity(64 * 1024, SyncIoBridge::new(writer));
+        let exported = export::export(&mut objects, &brought, &commit, &ignore, &bounds, &mut out)?;
+        out.into_inner().map_err(|error| ReadError::Output(error.into_error()))?.shutdown().map_err(ReadError::Output)?;
+        Ok(exported)
+    });
+    let copied = tokio::io::copy(&mut reader, &mut out).await;
+    // Without a reader the thread finds its pipe broken.
+    drop(reader);
+    let exported = export.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?;
+    copied.map_err(ReadError::Output)?;
+    exported
 }

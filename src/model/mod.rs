@@ -11,8 +11,10 @@ mod knock;
 mod permission;
 mod scope;
 
+mod deploy_key;
 mod git;
 mod push_options;
+mod remote;
 
 mod app_json;
 mod buildpack;
@@ -55,6 +57,7 @@ pub use connection::{
     BranchName, Cause, CiState, Connected, Connection, ConnectionSecrets, Delivered, FullName, Provider, PullRequest,
     PullRequestAction, Push, TriggerState,
 };
+pub use deploy_key::{DeployKey, KnownHosts};
 pub use digest::Digest;
 pub use dyno_size::DynoSize;
 pub use event::{
@@ -76,6 +79,7 @@ pub use pipeline::{Coupling, Pipeline, PipelineName, Promotion, PromotionOutcome
 pub use procfile::{ProcessType, ProcessTypes, Procfile};
 pub use push_options::PushOptions;
 pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, RollbackRefusal, Slug};
+pub use remote::{Credentials, Remote, RemoteCommit, RemoteScheme, RemoteUrl};
 pub use review_app::{
     BaseName, Fork, Forks, ReviewApp, ReviewAppConfig, ReviewAppStatus, ReviewSource, StaleDays, review_app_name,
 };

@@ -85,6 +85,7 @@ impl Server {
         ctx.tasks.spawn(http::run(http, tls, routes(&ctx), ctx.clone()));
         ctx.tasks.spawn(ssh::run(ssh, keys, ctx.clone()));
         ctx.tasks.spawn(launch_webhooks(ctx.clone()));
+        ctx.tasks.spawn(deploy::deploy_triggers(ctx.clone()));
         ctx.tasks.spawn(tell::tell(teller(&ctx)));
         upkeep::start(&ctx);
         info!(http = %server.http, ssh = %server.ssh, data_dir = %ctx.config.data_dir.display(), "hoist has started");

@@ -133,6 +133,7 @@ impl Pusher<'_> {
             options,
             buildpacks,
             origin: None,
+            trigger: None,
         })
     }
 

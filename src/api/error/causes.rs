@@ -7,6 +7,7 @@ use super::ApiError;
 use crate::addons::ProviderError;
 use crate::apps::AppError;
 use crate::auth::{AccessError, AuthError};
+use crate::connections::ConnectError;
 use crate::db::DbError;
 use crate::deploy::{AddonFailure, ArchiveError, Failure, RunError, SetupError, TestRunError};
 use crate::image::UnusableImage;
@@ -36,6 +37,19 @@ impl From<DbError> for ApiError {
 impl From<ArchiveError> for ApiError {
     fn from(error: ArchiveError) -> Self {
         Self::Internal(Box::new(error))
+    }
+}
+
+impl From<ConnectError> for ApiError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Connected(repo) => {
+                Self::Conflict(format!("The app is connected to {repo} already: disconnect it first (hoist github:disconnect)."))
+            }
+            ConnectError::NotConnected => Self::NotFound("connection to a repository"),
+            ConnectError::NoBranch => Self::InvalidParams("`branch` is missing: say which one is to be deployed.".into()),
+            ConnectError::Db(error) => error.into(),
+        }
     }
 }
 

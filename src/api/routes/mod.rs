@@ -5,6 +5,7 @@ mod addons;
 mod apps;
 mod builds;
 mod ci;
+mod connections;
 mod dynos;
 mod events;
 mod pipelines;
@@ -44,6 +45,7 @@ pub fn router(ctx: Ctx) -> Router {
         .merge(events::routes())
         .merge(review_apps::routes())
         .merge(setups::routes())
+        .merge(connections::routes())
         .finish_api_with(&mut api, fails_with_an_error);
     finish(&mut api);
     let api = Arc::new(api);

@@ -16,7 +16,13 @@ pub(super) fn routes() -> ApiRouter<Ctx> {
         .api_route("/apps/{app}/review-app", get_with(review_apps::of_app, about("The review app that the app is")))
         .api_route(
             "/pipelines/{pipeline}/repo",
-            get_with(pipeline_repo::info, about("The repository that the pipeline is connected to")),
+            get_with(pipeline_repo::info, about("The repository that the pipeline is connected to"))
+                .post_with(pipeline_repo::create, about("Connect the pipeline to a repository"))
+                .delete_with(pipeline_repo::destroy, about("Disconnect the pipeline from its repository; its review apps stay")),
+        )
+        .api_route(
+            "/pipelines/{pipeline}/repo/branches/{branch}",
+            get_with(pipeline_repo::branch, about("Where a branch of the pipeline's repository stands")),
         )
         .api_route(
             "/pipelines/{pipeline}/review-app-config",

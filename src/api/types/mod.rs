@@ -10,6 +10,7 @@ mod app_setup;
 mod audit;
 mod build;
 mod buildpack;
+mod connection;
 mod dyno;
 mod formation;
 mod ledger;
@@ -42,6 +43,7 @@ pub use app_setup::{AppSetup, NewAppSetup, Postdeploy, SetupApp, SetupBuild, Set
 pub use audit::{AuditEvent, AuditOutcome, AuditRequest};
 pub use build::{Build, NewBuild, NewBuildpack, NewSourceBlob, Source, SourceBlob, SourceUrls};
 pub use buildpack::{Buildpack, BuildpackInstallation, BuildpackUpdate, BuildpackUpdates, RegisteredBuildpack};
+pub use connection::{Connection, ConnectionChange, NewConnection, NewRepositoryDeploy, RepositoryDeploy};
 pub use dyno::{Dyno, NewDyno, ReleaseRef};
 pub use formation::{DynoSize, Formation, FormationUpdate, FormationUpdates, NameOrId};
 pub use ledger::{Block, Broken, FileChanges, KeyChanges, NewBlock, ReleaseDiff, Side, Verification};
@@ -56,7 +58,8 @@ pub use pipeline::{
 pub use place::{Domain, Provider, Region};
 pub use release::{Artifact, Blob, NewRelease, NewSlug, Release, Slug};
 pub use review_app::{
-    AccountFeature, ForkRepo, NewReviewApp, PipelineRepo, RepoRef, ReviewApp, ReviewAppConfig, ReviewAppConfigChange,
+    AccountFeature, ForkRepo, NewReviewApp, PipelineRepo, RepoBranch, RepoCommit, RepoRef, ReviewApp, ReviewAppConfig,
+    ReviewAppConfigChange,
 };
 pub use test_run::{NewTestRun, TestCase, TestNode, TestRun, TestRunChange};
 pub use timestamp::Timestamp;

@@ -113,6 +113,19 @@ pub struct PipelineRepo {
     pub updated_at: Timestamp,
 }
 
+/// `GET /pipelines/PIPELINE/repo/branches/BRANCH`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RepoBranch {
+    pub commit: RepoCommit,
+    pub name: String,
+}
+
+/// Where a branch stands.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RepoCommit {
+    pub sha: String,
+}
+
 /// `GET /account/features/FEATURE`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct AccountFeature {

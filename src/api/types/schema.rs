@@ -8,8 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::Timestamp;
 use crate::model::{
     AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BuildId, BuildpackRef, ConfigKey,
-    ConfigVars, CouplingId, DeliveryId, DynoId, EventId, OciImageId, PipelineId, ProcessType, PromotionId, PromotionTargetId,
-    ReleaseId, ReviewAppId, Secret, SlugId, TestRunId, WebhookId,
+    ConfigVars, ConnectionId, CouplingId, DeliveryId, DynoId, EventId, OciImageId, PipelineId, ProcessType, PromotionId,
+    PromotionTargetId, ReleaseId, ReviewAppId, Secret, SlugId, TestRunId, TriggerId, WebhookId,
 };
 
 macro_rules! text {
@@ -31,7 +31,7 @@ macro_rules! text {
 }
 
 text!({"type": "string", "format": "date-time"}: Timestamp);
-text!({"type": "string", "format": "uuid"}: AddonId, AttachmentId, AttemptId, DeliveryId, EventId, WebhookId, AccountId, AppId, AppSetupId, TestRunId, AuthorizationId, BuildId, CouplingId, DynoId, OciImageId, PipelineId, PromotionId,
+text!({"type": "string", "format": "uuid"}: AddonId, AttachmentId, AttemptId, DeliveryId, EventId, WebhookId, AccountId, AppId, AppSetupId, TestRunId, AuthorizationId, BuildId, ConnectionId, CouplingId, TriggerId, DynoId, OciImageId, PipelineId, PromotionId,
     PromotionTargetId, ReleaseId, ReviewAppId, SlugId);
 text!({"type": "string"}: BuildpackRef, ConfigKey, ProcessType, Secret);
 

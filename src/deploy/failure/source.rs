@@ -1,7 +1,8 @@
-//! The words for archives that can't be built.
+//! The words for archives that can't be built, and commits that can't be fetched.
 
-use crate::build::ArchiveError;
+use crate::build::{ArchiveError, LfsError, RemoteError};
 use crate::fetch::FetchError;
+use crate::git::ClientError;
 use crate::model::Limits;
 use crate::transcript::{size, warning};
 
@@ -40,6 +41,32 @@ pub(super) fn fetch_words(error: &FetchError, limits: &Limits) -> Vec<String> {
         FetchError::TooLarge(_) => return archive_words(&ArchiveError::TooLarge { limit: limits.source_bytes }, limits),
         FetchError::Status(401 | 403 | 404) => "Check that the URL needs no login and has not expired.",
         _ => "Check the URL, then try again.",
+    };
+    vec![warning(&format!("The source can't be fetched: {error}.")), warning(what_to_do)]
+}
+
+/// The words for a commit that can't be fetched from another git server.
+pub(super) fn remote_words(error: &RemoteError) -> Vec<String> {
+    let what_to_do = match error {
+        RemoteError::Submodule { error, .. } if matches!(**error, RemoteError::NoRepository | RemoteError::Denied(_)) => {
+            "Give hoist a token that may read the submodule as well; credentials go to their own server only."
+        }
+        RemoteError::Denied(_) | RemoteError::NoRepository | RemoteError::Unreached(FetchError::Login) => {
+            "Check the URL, and that the token or deploy key is valid and may read the repository."
+        }
+        RemoteError::Unreached(FetchError::UnknownHost(_)) => {
+            "Compare the host's key with what its owner publishes, then set it as the connection's known hosts."
+        }
+        RemoteError::Unreached(FetchError::Private(_)) => "Ask whoever runs hoist to allow this network.",
+        RemoteError::NeedsKey(_) => "Use an https:// URL, or set a deploy key.",
+        RemoteError::Git(ClientError::Unadvertised(_) | ClientError::NoRef(_)) => "Push the commit again, or deploy a newer one.",
+        RemoteError::Git(ClientError::Pack(_)) | RemoteError::Lfs(LfsError::TooMany { .. } | LfsError::TooLarge { .. }) => {
+            "Mend the repository, or ask whoever runs hoist for a higher limit."
+        }
+        RemoteError::NoSubmoduleUrl | RemoteError::BadSubmoduleUrl(_) | RemoteError::TooManySubmodules => {
+            "Mend .gitmodules, commit, and push again."
+        }
+        _ => "Try again; if it stays so, ask whoever runs that server.",
     };
     vec![warning(&format!("The source can't be fetched: {error}.")), warning(what_to_do)]
 }

@@ -9,6 +9,8 @@ mod destroy;
 mod source;
 mod update;
 
+pub use source::find_branch;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use tokio::time::{Instant, sleep};
 use super::addons::AddonFailure;
 use super::failure::Failure;
 use super::run::RunError;
+use super::trigger::Hitch;
 use crate::build::BuildError;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
@@ -43,6 +46,11 @@ enum Halt {
     Failed(String),
     /// It is tried again, a while later.
     Again(String),
+    /// It waits for CI: looked at again after a while, or when the forge tells of it.
+    Ci {
+        why: &'static str,
+        look_after: Option<Duration>,
+    },
     Db(DbError),
 }
 
@@ -138,6 +146,11 @@ async fn carry_on(ctx: &Ctx, review_app: &ReviewApp) -> Result<(), Halt> {
 async fn record(ctx: &Ctx, review_app: ReviewApp, halt: Halt) -> Result<(), DbError> {
     let again = match halt {
         Halt::Db(error) => return Err(error),
+        Halt::Ci { why, look_after } => {
+            let mut tx = ctx.db.write().await?;
+            db::review_apps::put_off(&mut tx, &review_app, why, look_after.map(|wait| ctx.now() + wait)).await?;
+            return Ok(tx.commit().await?);
+        }
         Halt::Again(message) if review_app.attempts + 1 < MOST_ATTEMPTS => Some(message),
         Halt::Again(message) | Halt::Failed(message) => {
             let mut tx = ctx.db.write().await?;
@@ -210,6 +223,16 @@ impl From<Failure> for Halt {
 impl From<BuildError> for Halt {
     fn from(error: BuildError) -> Self {
         Failure::from(error).into()
+    }
+}
+
+impl From<Hitch> for Halt {
+    fn from(hitch: Hitch) -> Self {
+        match hitch {
+            Hitch::Db(error) => error.into(),
+            Hitch::Final(why) => Self::Failed(why),
+            hitch @ (Hitch::Later { .. } | Hitch::Stopping) => Self::Again(hitch.to_string()),
+        }
     }
 }
 

@@ -26,7 +26,8 @@ pub(super) async fn update(ctx: &Ctx, review_app: &ReviewApp) -> Result<(), Halt
     let cache = db::apps::cache(&mut db, app.id).await?;
     drop(db);
     let (source, options) = (Source::Archive(archive), PushOptions::default());
-    let request = Request { app, by, source, options, refs: Vec::new(), pack: None, buildpacks, cache, origin: fetched.origin };
+    let origin = fetched.origin;
+    let request = Request { app, by, source, options, refs: Vec::new(), pack: None, buildpacks, cache, origin, trigger: None };
     let mut ticket = submit(ctx, request).await?;
     let message = match &*ticket.ended().await {
         End::Released(..) => None,

@@ -6,6 +6,7 @@
 use gix_hash::ObjectId;
 use gix_object::Kind;
 
+use super::wire::History;
 use super::{Error, Flaw, Found};
 use crate::git::objects::Objects;
 
@@ -70,7 +71,10 @@ impl Links {
     }
 
     /// Looks for every link's end, first among the objects of the pack (sorted), then in the repository.
-    pub(super) fn check(mut self, found: &[Found], main: &mut Objects) -> Result<(), Error> {
+    pub(super) fn check(mut self, found: &[Found], main: &mut Objects, history: History) -> Result<(), Error> {
+        if history == History::Shallow {
+            self.list.retain(|link| link.kind != Kind::Commit);
+        }
         self.weed();
         let mut found = found.iter().peekable();
         for link in self.list {

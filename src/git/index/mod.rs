@@ -33,7 +33,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::objects::Objects;
 pub use spawn::IndexError;
-pub(super) use spawn::{Indexed, index};
+pub(super) use spawn::{Indexed, index, index_foreign};
 pub(super) use wire::Tip;
 use wire::{Order, Verdict};
 
@@ -117,7 +117,7 @@ fn run(input: impl Read) -> Result<Verdict, Error> {
     }
     let (mut found, links) = resolve::resolve(&mut pack, &path, &file, &mut main, &order)?;
     found.sort_unstable();
-    links.check(&found, &mut main)?;
+    links.check(&found, &mut main, order.history)?;
     let tips = judge_tips(&order.tips, &found, &mut main)?;
 
     let name = format!("pack-{}", pack.checksum);

@@ -1,6 +1,7 @@
 //! The daemon's side: starts the helper, feeds it the pack, waits for its verdict.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWr
 use tokio::process::{Child, ChildStdout};
 use tokio::time::timeout;
 
-use super::wire::{Order, Tip, Verdict};
+use super::wire::{History, Order, Tip, Verdict};
 use crate::git::progress::Progress;
 use crate::git::quarantine::{PackName, Quarantine, Stats};
 use crate::git::repo::Repo;
@@ -67,24 +68,54 @@ pub(crate) async fn index(
     progress: Option<&Progress>,
 ) -> Result<Indexed, IndexError> {
     let mut quarantine = Quarantine::create(repo.dir())?;
+    let order = Order { verbose: progress.is_some(), ..order(repo, repo.pack_dir(), quarantine.pack_dir(), tips) };
+    let (stats, tips) = run(&order, input, repo, progress).await?;
+    let quarantine = stats.map(|stats| {
+        quarantine.fill(stats);
+        quarantine
+    });
+    Ok(Indexed { quarantine, tips })
+}
+
+/// Reads the pack of another server's commit, without its history, into a folder of packs. Returns why the commit cannot be
+/// used, if so.
+pub(crate) async fn index_foreign(
+    input: &mut (impl AsyncBufRead + Unpin),
+    repo: &Repo,
+    dir: &Path,
+    commit: &CommitId,
+) -> Result<Option<String>, IndexError> {
+    let tip = Tip { id: commit.to_string(), branch: true };
+    let order = Order { history: History::Shallow, ..order(repo, dir.to_owned(), dir.to_owned(), vec![tip]) };
+    let (_, mut tips) = run(&order, input, repo, None).await?;
+    Ok(tips.pop().flatten())
+}
+
+fn order(repo: &Repo, main: PathBuf, incoming: PathBuf, tips: Vec<Tip>) -> Order {
     let limits = repo.limits();
-    let order = Order {
-        main: repo.pack_dir(),
-        incoming: quarantine.pack_dir(),
+    Order {
+        main,
+        incoming,
         tips,
         pack_bytes: limits.pack_bytes,
         pack_objects: limits.pack_objects,
         blob_bytes: limits.blob_bytes,
-        verbose: progress.is_some(),
-    };
+        verbose: false,
+        history: History::Whole,
+    }
+}
+
+/// Has the helper carry out an order; returns what the pack holds, unless it is empty, and what is wrong with each tip.
+async fn run(
+    order: &Order,
+    input: &mut (impl AsyncBufRead + Unpin),
+    repo: &Repo,
+    progress: Option<&Progress>,
+) -> Result<(Option<Stats>, Vec<Option<String>>), IndexError> {
     let mut helper = start(repo)?;
-    match converse(&mut helper, &order, input, limits.idle_time, progress).await? {
+    match converse(&mut helper, order, input, repo.limits().idle_time, progress).await? {
         Some(Verdict::Accepted { objects, bytes, pack, tips }) => {
-            let quarantine = pack.map(|name| {
-                quarantine.fill(Stats { objects, bytes, pack: PackName::new(name) });
-                quarantine
-            });
-            Ok(Indexed { quarantine, tips })
+            Ok((pack.map(|name| Stats { objects, bytes, pack: PackName::new(name) }), tips))
         }
         Some(Verdict::Refused { reason }) => Err(IndexError::Refused(reason)),
         Some(Verdict::Failed { what }) => Err(IndexError::Failed(what)),
@@ -226,6 +257,7 @@ mod tests {
             pack_objects: 0,
             blob_bytes: 0,
             verbose: false,
+            history: History::Whole,
         };
         let times = (Duration::from_mins(1), Duration::from_millis(10));
         let fed = feed(stdin, &order, &mut &[0; 4096][..], times.0, times.1).await;

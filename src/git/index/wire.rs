@@ -23,6 +23,16 @@ pub(super) struct Order {
     pub blob_bytes: u64,
     /// Whether to report progress.
     pub verbose: bool,
+    pub history: History,
+}
+
+/// Which commits have to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum History {
+    /// The parents of each commit.
+    Whole,
+    /// None but those that come: the pack is a shallow one.
+    Shallow,
 }
 
 /// A ref's new value.

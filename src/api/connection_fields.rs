@@ -1,0 +1,122 @@
+//! The fields of a connection to a repository, checked.
+
+use super::error::ApiError;
+use super::types::{self, ConnectionChange};
+use crate::connections::{Change, NewConnection};
+use crate::ctx::Ctx;
+use crate::model::{Connection, DeployKey, FullName, KnownHosts, Provider, RemoteScheme, RemoteUrl, Secret};
+
+/// More is a mistake; headers have to take both.
+const MAX_SECRET: usize = 4096;
+
+pub(super) fn check_new(ctx: &Ctx, new: types::NewConnection) -> Result<NewConnection, ApiError> {
+    let provider: Provider = new.provider.as_deref().unwrap_or("github").parse()?;
+    if !ctx.providers.knows(provider) {
+        return Err(ApiError::InvalidParams(format!(
+            "This hoist is not to be connected to {}. Ask its administrator for a section [{provider}] in hoist.toml.",
+            provider.title()
+        )));
+    }
+    let full_name = parse_full_name(provider, &new.repo)?;
+    let clone_url = match new.clone_url {
+        Some(url) => url,
+        None => usual_clone_url(provider, &full_name, new.deploy_key.as_ref())?,
+    };
+    let way = Way { clone_url: &clone_url, token: new.token.as_ref(), deploy_key: new.deploy_key.as_ref() };
+    way.check(new.known_hosts.as_deref())?;
+    Ok(NewConnection {
+        provider,
+        full_name,
+        known_hosts: new.known_hosts,
+        branch: new.branch.as_deref().map(str::parse).transpose()?,
+        auto_deploy: new.auto_deploy.unwrap_or(false),
+        wait_for_ci: new.wait_for_ci.unwrap_or(false),
+        webhook_secret: new.webhook_secret.map(|secret| check_secret("webhook_secret", secret)).transpose()?,
+        token: new.token,
+        deploy_key: new.deploy_key,
+        clone_url,
+    })
+}
+
+/// Of what is changed, only what is new can be wrong; of the old secrets nothing is known here.
+pub(super) fn check_change(before: &Connection, change: ConnectionChange) -> Result<Change, ApiError> {
+    let clone_url = change.clone_url.as_deref().unwrap_or(&before.clone_url);
+    let token = change.token.as_ref().and_then(Option::as_ref);
+    let deploy_key = change.deploy_key.as_ref().and_then(Option::as_ref);
+    let known_hosts = change.known_hosts.as_ref().map_or(before.known_hosts.as_deref(), Option::as_deref);
+    Way { clone_url, token, deploy_key }.check(known_hosts)?;
+    Ok(Change {
+        clone_url: change.clone_url,
+        known_hosts: change.known_hosts,
+        branch: change.branch.as_deref().map(str::parse).transpose()?,
+        auto_deploy: change.auto_deploy,
+        wait_for_ci: change.wait_for_ci,
+        webhook_secret: change.webhook_secret.map(|secret| check_secret("webhook_secret", secret)).transpose()?,
+        token: change.token,
+        deploy_key: change.deploy_key,
+    })
+}
+
+/// Only GitLab's groups nest.
+fn parse_full_name(provider: Provider, text: &str) -> Result<FullName, ApiError> {
+    let full_name: FullName = text.parse()?;
+    if provider != Provider::GitLab && full_name.as_str().split('/').count() != 2 {
+        return Err(ApiError::InvalidParams(format!("`{full_name}` has too many parts: name the repository as OWNER/NAME.")));
+    }
+    Ok(full_name)
+}
+
+fn usual_clone_url(provider: Provider, full_name: &FullName, deploy_key: Option<&Secret>) -> Result<String, ApiError> {
+    let missing = || {
+        let title = provider.title();
+        ApiError::InvalidParams(format!("`clone_url` is missing: there are many servers of {title}, so say where to fetch from."))
+    };
+    let host = provider.usual_host().ok_or_else(missing)?;
+    Ok(match deploy_key {
+        Some(_) => format!("git@{host}:{full_name}.git"),
+        None => format!("https://{host}/{full_name}.git"),
+    })
+}
+
+/// How hoist gets at a repository.
+struct Way<'a> {
+    clone_url: &'a str,
+    token: Option<&'a Secret>,
+    deploy_key: Option<&'a Secret>,
+}
+
+impl Way<'_> {
+    fn check(&self, known_hosts: Option<&str>) -> Result<(), ApiError> {
+        let url: RemoteUrl = self.clone_url.parse()?;
+        let known_hosts: KnownHosts = known_hosts.unwrap_or_default().parse()?;
+        if let Some(token) = self.token {
+            check_secret("token", token.clone())?;
+        }
+        let is_ssh = url.scheme() == RemoteScheme::Ssh;
+        if is_ssh && known_hosts.keys_of(url.host(), url.port()).is_empty() {
+            let host = url.host();
+            return Err(ApiError::InvalidParams(format!(
+                "hoist does not know the SSH keys of {host}: give `known_hosts`, as printed by `ssh-keyscan {host}` and compared \
+                 with what its administrator says."
+            )));
+        }
+        match self.deploy_key {
+            Some(_) if !is_ssh => Err(ApiError::InvalidParams(
+                "A deploy key is of use over SSH only: give a `clone_url` such as git@HOST:OWNER/NAME.git, or a `token`.".into(),
+            )),
+            Some(key) => {
+                DeployKey::new(key.clone(), known_hosts)?;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// A text that is sent as a header.
+fn check_secret(field: &'static str, text: Secret) -> Result<Secret, ApiError> {
+    let fits = (1..=MAX_SECRET).contains(&text.expose().len()) && text.expose().chars().all(|c| matches!(c, '!'..='~'));
+    let refuse =
+        || ApiError::InvalidParams(format!("`{field}` must be 1 to {MAX_SECRET} printable ASCII characters without spaces."));
+    fits.then_some(text).ok_or_else(refuse)
+}

@@ -1,0 +1,57 @@
+//! A commit of another git server's repository as a build's source: fetched when its build's turn comes, with its
+//! submodules and the files that Git LFS keeps.
+//!
+//! `way` is how a server is reached and asked; `tree` brings a commit and everything that its tree refers to; `submodule` says
+//! where submodules are and who may know what there; `lfs` brings large files. `error` is what can be wrong with all that.
+
+mod error;
+mod lfs;
+mod submodule;
+mod tree;
+mod way;
+
+use ignore::gitignore::Gitignore;
+use tokio::io::DuplexStream;
+use tokio::time::timeout;
+
+use super::BuildError;
+use super::source::{LeaveOut, MAX_SLUGIGNORE, Means, export_tree};
+use crate::fetch;
+use crate::git::{Repo, find_ref};
+use crate::model::{CommitId, RefName, Remote, RemoteCommit};
+use crate::transcript::Transcript;
+pub use error::{LfsError, RemoteError};
+
+/// A commit to be fetched and built.
+#[derive(Debug, Clone)]
+pub struct RemoteSource {
+    pub commit: RemoteCommit,
+    /// The app's repository: what is fetched stays beside its packs until the build has ended, and never becomes part of it.
+    pub repo: Repo,
+}
+
+/// Asks a git server which commit a ref leads to.
+pub async fn find_remote_ref(remote: &Remote, name: &RefName, bounds: &fetch::Bounds) -> Result<CommitId, RemoteError> {
+    let asking = way::converse(remote, bounds, async |connection| find_ref(connection, name).await);
+    timeout(bounds.time, asking).await.unwrap_or(Err(RemoteError::TooSlow))
+}
+
+/// Has `put` take the commit's tree as a tar; returns how many files were left out.
+pub(super) async fn export_remote(
+    source: &RemoteSource,
+    means: &Means<'_>,
+    transcript: &Transcript,
+    leave_out: LeaveOut,
+    put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
+) -> Result<u64, BuildError> {
+    let RemoteSource { commit: RemoteCommit { id, remote, .. }, repo } = source;
+    transcript.section(&format!("Fetching {} from {}", id.short(), remote.url));
+    let fetching = tree::fetch(repo, &source.commit, &means.bounds, transcript);
+    let fetched = timeout(means.bounds.time, fetching).await.unwrap_or(Err(RemoteError::TooSlow))?;
+    let slugignore = match leave_out {
+        LeaveOut::Slugignored => fetched.read_file(id, ".slugignore", MAX_SLUGIGNORE).await?,
+        LeaveOut::Nothing => None,
+    };
+    let export = async |ignore: &Gitignore, writer| fetched.export(id, ignore, writer).await;
+    export_tree(slugignore.as_deref(), export, put).await
+}

@@ -1,0 +1,253 @@
+//! What has been brought of another server's repository: a commit, its submodules, its files of Git LFS.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use gix_hash::ObjectId;
+use ignore::gitignore::Gitignore;
+use tempfile::TempDir;
+use tokio::io::{AsyncWrite, BufReader};
+use tokio::task::spawn_blocking;
+use tokio_util::io::SyncIoBridge;
+
+use super::budget::Budget;
+use super::connection::{self, Connection, Http};
+use super::session::{self, At, Tip, Trouble};
+use super::survey::survey;
+use super::{ClientError, LfsObject, Survey};
+use crate::git::export::{Bounds, Exported, read_file};
+use crate::git::index::{IndexError, index_foreign};
+use crate::git::objects::{Objects, ReadError};
+use crate::git::quarantine::PREFIX;
+use crate::git::repo::{Repo, export_objects};
+use crate::model::{CommitId, RefName};
+
+/// Bytes of a pack on their way to the indexer.
+const PIPE_BYTES: usize = 256 * 1024;
+
+/// How far behind a ref's value a commit is looked for, with a server that gives out nothing but what refs lead to.
+const FALLBACK_DEPTH: usize = 50;
+
+/// What is to be fetched.
+#[derive(Debug, Clone)]
+pub enum Want<'a> {
+    /// A commit alone.
+    Commit(&'a CommitId),
+    /// A commit among the newest of a ref: for servers that don't give it out by its id.
+    On(&'a CommitId, &'a RefName),
+}
+
+impl Want<'_> {
+    fn commit(&self) -> &CommitId {
+        match self {
+            Self::Commit(commit) | Self::On(commit, _) => commit,
+        }
+    }
+}
+
+/// Commits of other servers' repositories, in a folder of an app's repository that is removed on drop.
+///
+/// They never become part of that repository: they have come without their history, and its every link must lead
+/// somewhere.
+#[derive(Debug)]
+pub struct Fetched {
+    dir: TempDir,
+    repo: Repo,
+    commits: HashSet<CommitId>,
+    lfs: HashSet<LfsObject>,
+}
+
+impl Fetched {
+    /// Makes an empty one. What a crash leaves of it goes with the quarantines, see [`Repo::sweep`].
+    pub fn create(repo: &Repo) -> io::Result<Self> {
+        let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(repo.dir())?;
+        fs::create_dir(dir.path().join("pack"))?;
+        fs::create_dir(dir.path().join("lfs"))?;
+        Ok(Self { dir, repo: repo.clone(), commits: HashSet::new(), lfs: HashSet::new() })
+    }
+
+    /// Fetches a commit and checks its pack as a push's is, save for its history, which stays away.
+    ///
+    /// Whoever made the connection bounds its waits. Dropping the future ends the work once the connection gives way.
+    pub async fn fetch(&mut self, connection: Connection, want: &Want<'_>) -> Result<(), ClientError> {
+        let (reader, writer) = tokio::io::duplex(PIPE_BYTES);
+        let asked = Asked::new(want);
+        let conversation = spawn_blocking(move || asked.fetch(connection, SyncIoBridge::new(writer)));
+        let mut reader = BufReader::with_capacity(PIPE_BYTES, reader);
+        let indexed = index_foreign(&mut reader, &self.repo, &self.pack_dir(), want.commit()).await;
+        // A thread that has more to say finds its pipe broken.
+        drop(reader);
+        let said = conversation.await.unwrap_or_else(|panic| Err(Trouble::Failed(panic.to_string())));
+        match (said, indexed) {
+            (Ok(()) | Err(Trouble::Unread), Ok(None)) => {
+                self.commits.insert(want.commit().clone());
+                Ok(())
+            }
+            (Ok(()) | Err(Trouble::Unread), Ok(Some(_))) => Err(match want {
+                Want::Commit(commit) => ClientError::OtherObjects((*commit).clone()),
+                Want::On(commit, _) => ClientError::Unadvertised((*commit).clone()),
+            }),
+            (Ok(()) | Err(Trouble::Unread), Err(IndexError::Io(error))) => Err(ClientError::Io(error)),
+            (Ok(()) | Err(Trouble::Unread), Err(error)) => Err(ClientError::Pack(error)),
+            (Err(trouble), _) => Err(explain(trouble, want)),
+        }
+    }
+
+    /// Whether a commit has been fetched.
+    #[must_use]
+    pub fn has(&self, commit: &CommitId) -> bool {
+        self.commits.contains(commit)
+    }
+
+    /// What else a fetched commit needs.
+    pub async fn survey(&self, commit: &CommitId) -> Result<Survey, ReadError> {
+        let (commit, max_files) = (commit.clone(), self.repo.limits().source_files);
+        self.read(move |objects| survey(objects, &commit, max_files)).await
+    }
+
+    /// Reads one file of a fetched commit; `None` when there is no regular file at this path.
+    pub async fn read_file(&self, commit: &CommitId, path: &str, max_bytes: u64) -> Result<Option<Vec<u8>>, ReadError> {
+        let (commit, path) = (commit.clone(), path.to_owned());
+        self.read(move |objects| read_file(objects, &commit, &path, max_bytes)).await
+    }
+
+    /// A new file for the bytes of an object that Git LFS keeps. It counts once [`Self::add_lfs`] says that it is whole.
+    pub fn lfs_file(&self, object: &LfsObject) -> io::Result<File> {
+        File::create(lfs_path(self.dir.path(), object))
+    }
+
+    /// Notes that an object of Git LFS is there.
+    pub fn add_lfs(&mut self, object: LfsObject) {
+        self.lfs.insert(object);
+    }
+
+    /// Whether an object of Git LFS is there.
+    #[must_use]
+    pub fn has_lfs(&self, object: &LfsObject) -> bool {
+        self.lfs.contains(object)
+    }
+
+    /// Writes a commit's tree to `out` as [`Repo::export`] does, with the trees of submodules in their folders and the files
+    /// of Git LFS in the place of their pointers, as far as they have been fetched.
+    pub async fn export(
+        &self,
+        commit: &CommitId,
+        ignore: &Gitignore,
+        out: impl AsyncWrite + Unpin,
+    ) -> Result<Exported, ReadError> {
+        let brought = Brought {
+            submodules: self.commits.iter().map(object_id).collect(),
+            lfs: self.lfs.clone(),
+            dir: self.dir.path().to_owned(),
+        };
+        let bounds = Bounds { bytes: self.repo.limits().source_bytes, files: self.repo.limits().source_files };
+        export_objects(self.objects(), brought, commit, ignore, bounds, out).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut Objects) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let mut objects = self.objects();
+        let reading = spawn_blocking(move || read(&mut objects));
+        reading.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?
+    }
+
+    fn objects(&self) -> Objects {
+        Objects::in_dirs(vec![self.pack_dir()])
+    }
+
+    fn pack_dir(&self) -> PathBuf {
+        self.dir.path().join("pack")
+    }
+}
+
+/// What a tree only refers to, and is there all the same.
+#[derive(Debug, Default)]
+pub(in crate::git) struct Brought {
+    submodules: HashSet<ObjectId>,
+    lfs: HashSet<LfsObject>,
+    dir: PathBuf,
+}
+
+impl Brought {
+    pub(in crate::git) fn has_commit(&self, id: &ObjectId) -> bool {
+        self.submodules.contains(id)
+    }
+
+    /// Whether a file may be a pointer to one that is there.
+    pub(in crate::git) fn has_lfs(&self) -> bool {
+        !self.lfs.is_empty()
+    }
+
+    /// Opens a file of Git LFS, if it is there.
+    pub(in crate::git) fn open_lfs(&self, object: &LfsObject) -> io::Result<Option<File>> {
+        if self.lfs.contains(object) { File::open(lfs_path(&self.dir, object)).map(Some) } else { Ok(None) }
+    }
+}
+
+fn lfs_path(dir: &Path, object: &LfsObject) -> PathBuf {
+    dir.join("lfs").join(object.digest.hex())
+}
+
+fn object_id(commit: &CommitId) -> ObjectId {
+    ObjectId::from_hex(commit.as_str().as_bytes()).expect("a CommitId is an object id")
+}
+
+/// What a thread is to ask for.
+struct Asked {
+    id: ObjectId,
+    on: Option<RefName>,
+}
+
+impl Asked {
+    fn new(want: &Want<'_>) -> Self {
+        let on = if let Want::On(_, name) = want { Some((*name).clone()) } else { None };
+        Self { id: object_id(want.commit()), on }
+    }
+
+    fn fetch(&self, connection: Connection, mut out: impl io::Write) -> Result<(), Trouble> {
+        let tip = match &self.on {
+            Some(name) => Tip { at: At::Ref(name), depth: FALLBACK_DEPTH },
+            None => Tip { at: At::Commit(&self.id), depth: 1 },
+        };
+        let budget = Budget::new();
+        match connection {
+            Connection::Http(carrier) => session::fetch_pack(Http::new(carrier, budget.clone()), tip, &budget, &mut out),
+            Connection::Stream { input, output } => {
+                session::fetch_pack(connection::stream(input, output, &budget), tip, &budget, &mut out)
+            }
+        }
+    }
+}
+
+/// Asks a server which commit a ref leads to.
+pub async fn find_ref(connection: Connection, name: &RefName) -> Result<CommitId, ClientError> {
+    let asked = name.clone();
+    let asking = spawn_blocking(move || {
+        let budget = Budget::new();
+        match connection {
+            Connection::Http(carrier) => session::find_ref(Http::new(carrier, budget), &asked),
+            Connection::Stream { input, output } => session::find_ref(connection::stream(input, output, &budget), &asked),
+        }
+    });
+    match asking.await.unwrap_or_else(|panic| Err(Trouble::Failed(panic.to_string()))) {
+        Ok(id) => Ok(id.to_string().parse().expect("an object id in hex")),
+        Err(Trouble::NoRef | Trouble::Unadvertised | Trouble::Unread) => Err(ClientError::NoRef(name.clone())),
+        Err(Trouble::ObjectFormat(format)) => Err(ClientError::ObjectFormat(format)),
+        Err(Trouble::Refused(words)) => Err(ClientError::Refused(words)),
+        Err(Trouble::Failed(why)) => Err(ClientError::Protocol(why)),
+    }
+}
+
+fn explain(trouble: Trouble, want: &Want<'_>) -> ClientError {
+    match (trouble, want) {
+        (Trouble::NoRef, Want::On(_, name)) => ClientError::NoRef((*name).clone()),
+        (Trouble::Unadvertised | Trouble::NoRef | Trouble::Unread, want) => ClientError::Unadvertised(want.commit().clone()),
+        (Trouble::ObjectFormat(format), _) => ClientError::ObjectFormat(format),
+        (Trouble::Refused(words), _) => ClientError::Refused(words),
+        (Trouble::Failed(why), _) => ClientError::Protocol(why),
+    }
+}

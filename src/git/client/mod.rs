@@ -1,0 +1,48 @@
+//! The git client: brings one commit of another server's repository here, without its history.
+//!
+//! Knows bytes in and bytes out; whoever calls brings the way to the server. In reading order:
+//! - `connection`: the two ways, HTTP and a stream, as gix's protocol wants them; `budget` bounds what a server may say
+//! - `session`: the conversation, on gix-protocol: find a ref, ask for a commit
+//! - `fetched`: what has been brought: packs, and files of Git LFS
+//! - `survey`: what else a commit needs: submodules (`gitmodules`) and files of Git LFS (`pointer`)
+
+mod budget;
+mod connection;
+mod fetched;
+mod gitmodules;
+mod pointer;
+mod session;
+mod survey;
+
+pub use connection::{Connection, Exchange};
+pub(super) use fetched::Brought;
+pub use fetched::{Fetched, Want, find_ref};
+pub use pointer::LfsObject;
+pub(super) use pointer::{MAX_POINTER, parse_pointer};
+pub use survey::{Submodule, Survey};
+
+use super::IndexError;
+use crate::model::{CommitId, RefName};
+
+/// Why a commit could not be brought. Only the last is hoist's fault, and of the pack's some.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No ref leads to the commit, and this server gives out nothing else.
+    #[error("the server does not give out commit {0}: no ref leads to it any more")]
+    Unadvertised(CommitId),
+    #[error("the server has no {0}")]
+    NoRef(RefName),
+    /// Its own words.
+    #[error("the server refuses: {0}")]
+    Refused(String),
+    #[error("the server is no git server: {0}")]
+    Protocol(String),
+    #[error("the repository is of object format '{0}'; only sha1 is fetched")]
+    ObjectFormat(String),
+    #[error("the server has sent something else than commit {0}")]
+    OtherObjects(CommitId),
+    #[error("{0}")]
+    Pack(#[source] IndexError),
+    #[error("what was fetched can't be kept")]
+    Io(#[from] std::io::Error),
+}
