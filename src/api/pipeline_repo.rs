@@ -11,6 +11,7 @@ use super::connections::with_secret;
 use super::error::ApiError;
 use super::extract::{Body, Caller, Named, Names};
 use super::types::{self, AccountFeature, IdRef, RepoBranch, RepoCommit, Timestamp, stable_id};
+use super::urls::Urls;
 use super::{pipeline_rights, pipelines as api_pipelines};
 use crate::connections::connect;
 use crate::ctx::Ctx;
@@ -29,7 +30,7 @@ pub(super) async fn info(
     let mut db = ctx.db.read().await?;
     let pipeline = api_pipelines::find(&mut db, &account, &pipeline).await?;
     let repository = db::connections::of_pipeline(&mut db, pipeline.id).await?.ok_or(ApiError::NotFound("repo"))?;
-    Ok(Json(describe(&repository, pipeline.id)))
+    Ok(Json(describe(&ctx, &repository, pipeline.id)))
 }
 
 /// `POST /pipelines/{pipeline}/repo`: connects it. The answer's header has the webhook's secret, which is not shown again.
@@ -42,7 +43,7 @@ pub(super) async fn create(
     let pipeline = pipeline_rights::open(&ctx, &account, &pipeline, Action::Configure).await?;
     let new = check_new(&ctx, new)?;
     let (repository, secret) = connect(&ctx.db, Connected::Pipeline(pipeline.id), account.id, new, ctx.now()).await?;
-    Ok(with_secret(Created(describe(&repository, pipeline.id)), &secret))
+    Ok(with_secret(Created(describe(&ctx, &repository, pipeline.id)), &secret))
 }
 
 /// `DELETE /pipelines/{pipeline}/repo`: disconnects it. Its review apps stay.
@@ -56,7 +57,7 @@ pub(super) async fn destroy(
     let repository = db::connections::of_pipeline(&mut tx, pipeline.id).await?.ok_or(ApiError::NotFound("repo"))?;
     db::connections::delete_of(&mut tx, repository.of).await?;
     tx.commit().await.map_err(db::DbError::from)?;
-    Ok(Json(describe(&repository, pipeline.id)))
+    Ok(Json(describe(&ctx, &repository, pipeline.id)))
 }
 
 /// `GET /pipelines/{pipeline}/repo/branches/{branch}`, as it is at the forge now.
@@ -90,7 +91,7 @@ pub(super) async fn feature(_: Caller) -> Json<AccountFeature> {
     })
 }
 
-fn describe(repository: &Repository, pipeline: PipelineId) -> types::PipelineRepo {
+fn describe(ctx: &Ctx, repository: &Repository, pipeline: PipelineId) -> types::PipelineRepo {
     types::PipelineRepo {
         clone_url: repository.clone_url.clone(),
         created_at: Timestamp(repository.created_at),
@@ -99,6 +100,7 @@ fn describe(repository: &Repository, pipeline: PipelineId) -> types::PipelineRep
         pipeline: IdRef { id: pipeline },
         provider: repository.provider.to_string(),
         updated_at: Timestamp(repository.updated_at),
+        webhook_url: Urls::new(ctx).webhook(repository.provider),
     }
 }
 

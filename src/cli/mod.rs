@@ -34,6 +34,7 @@ mod keys;
 mod ledger;
 mod logs;
 mod pipelines;
+mod pipelines_connect;
 mod pipelines_promote;
 mod pipelines_transfer;
 mod ps;

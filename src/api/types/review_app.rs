@@ -111,6 +111,8 @@ pub struct PipelineRepo {
     /// `github`, `gitlab`, `gitea` or `forgejo`.
     pub provider: String,
     pub updated_at: Timestamp,
+    /// What the provider has to be told for the repository's webhook.
+    pub webhook_url: String,
 }
 
 /// `GET /pipelines/PIPELINE/repo/branches/BRANCH`.
