@@ -99,15 +99,14 @@ pub async fn environment(db: &mut Connection, cipher: &Cipher, id: ReviewAppId) 
     serde_json::from_slice(&plain).map_err(|error| bad(error.to_string()))
 }
 
-/// Lists those with which something is to be done, and when. One that comes after another of its branch waits until that
+/// Lists those with which something is to be done, the first one first. One that comes after another of its branch waits until that
 /// has gone.
-pub async fn open(db: &mut Connection) -> Result<Vec<(ReviewApp, OffsetDateTime)>, DbError> {
+pub async fn open(db: &mut Connection) -> Result<Vec<ReviewApp>, DbError> {
     let sql = "SELECT * FROM review_apps AS one WHERE next_attempt_at IS NOT NULL AND NOT (status = 'pending' AND EXISTS (
             SELECT 1 FROM review_apps AS other WHERE other.pipeline_id = one.pipeline_id AND other.branch = one.branch
               AND COALESCE (other.fork, '') = COALESCE (one.fork, '') AND other.status = 'deleting'))
         ORDER BY next_attempt_at, created_at";
-    let rows = sqlx::query(sql).fetch_all(db).await?;
-    rows.iter().map(|row| Ok((review_app(row)?, row::time(row, "next_attempt_at")?))).collect()
+    sqlx::query(sql).fetch_all(db).await?.iter().map(review_app).collect()
 }
 
 /// Wants another source: it is deployed, or the app is set up anew if that has failed.
@@ -230,25 +229,27 @@ pub async fn set_predestroy(db: &mut Connection, id: ReviewAppId, command: Optio
     Ok(())
 }
 
-/// Puts off what is to be done with a review app of which still the same is wanted, and says why.
+/// Puts off what is to be done with a review app, unless it was changed or woken meanwhile, and says why.
 pub async fn put_off(
     db: &mut Connection,
     review_app: &ReviewApp,
     message: &str,
-    next_attempt_at: Option<OffsetDateTime>,
+    next_attempt_at: OffsetDateTime,
 ) -> Result<(), DbError> {
     sqlx::query(
-        "UPDATE review_apps SET message = ?, attempts = ?, next_attempt_at = ? WHERE id = ? AND status = ? AND commit_id IS ?",
+        "UPDATE review_apps SET message = ?, attempts = ?, next_attempt_at = ?
+         WHERE id = ? AND status = ? AND commit_id IS ? AND next_attempt_at IS ?",
     )
     .bind(message)
     .bind(review_app.attempts)
-    .bind(next_attempt_at.map(row::millis))
+    .bind(row::millis(next_attempt_at))
     .bind(review_app.id.to_string())
     .bind(review_app.status.as_str())
     .bind(match &review_app.source {
         ReviewSource::Repository(commit) => commit.as_ref().map(CommitId::as_str),
         ReviewSource::Archive { .. } => None,
     })
+    .bind(review_app.next_attempt_at.map(row::millis))
     .execute(db)
     .await?;
     Ok(())
@@ -327,38 +328,6 @@ pub(super) async fn let_go(db: &mut Connection, pipeline: PipelineId, at: Offset
     Ok(())
 }
 
-/// Notes that a pull request was opened (again), and when; `false` when something later is known already.
-pub async fn note_open(db: &mut Connection, pipeline: PipelineId, number: u64, at: OffsetDateTime) -> Result<bool, DbError> {
-    note(db, "TRUE", (pipeline, number), at).await
-}
-
-/// The same of one that was closed.
-pub async fn note_closed(db: &mut Connection, pipeline: PipelineId, number: u64, at: OffsetDateTime) -> Result<bool, DbError> {
-    note(db, "FALSE", (pipeline, number), at).await
-}
-
-/// The same of one with which something else has happened, which is open unless it is known to be closed; `false` then.
-pub async fn note_news(db: &mut Connection, pipeline: PipelineId, number: u64, at: OffsetDateTime) -> Result<bool, DbError> {
-    let query = sqlx::query("SELECT 1 FROM pull_requests WHERE pipeline_id = ? AND number = ? AND NOT is_open");
-    let closed = query.bind(pipeline.to_string()).bind(row::signed(number)).fetch_optional(&mut *db).await?;
-    if closed.is_some() { Ok(false) } else { note_open(db, pipeline, number, at).await }
-}
-
-async fn note(
-    db: &mut Connection,
-    is_open: &'static str,
-    (pipeline, number): (PipelineId, u64),
-    at: OffsetDateTime,
-) -> Result<bool, DbError> {
-    let sql = format!(
-        "INSERT INTO pull_requests (pipeline_id, number, is_open, happened_at) VALUES (?1, ?2, {is_open}, ?3)
-         ON CONFLICT (pipeline_id, number) DO UPDATE SET is_open = {is_open}, happened_at = ?3 WHERE happened_at <= ?3"
-    );
-    let query = sqlx::query(sqlx::AssertSqlSafe(sql));
-    let query = query.bind(pipeline.to_string()).bind(row::signed(number)).bind(row::millis(at));
-    Ok(query.execute(db).await?.rows_affected() > 0)
-}
-
 /// Binds what is sealed to its row.
 fn context(id: ReviewAppId) -> String {
     format!("review app {id}")
@@ -391,6 +360,7 @@ fn review_app(row: &SqliteRow) -> Result<ReviewApp, DbError> {
         message: row.try_get("message")?,
         error_status: row.try_get("error_status")?,
         attempts: row::number(row, "attempts")?,
+        next_attempt_at: row::optional_time(row, "next_attempt_at")?,
         created_at: row::time(row, "created_at")?,
         updated_at: row::time(row, "updated_at")?,
     })
