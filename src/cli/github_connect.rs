@@ -24,8 +24,11 @@ pub(super) struct Connect {
     /// github, gitlab, gitea or forgejo
     #[arg(long, default_value = "github")]
     provider: String,
+    /// Branch to deploy
+    #[arg(short, long)]
+    branch: Option<String>,
     #[command(flatten)]
-    settings: Settings,
+    way: Way,
     /// Deploy each push to the branch
     #[arg(long, requires = "branch")]
     auto_deploy: bool,
@@ -36,12 +39,9 @@ pub(super) struct Connect {
     shown: Shown,
 }
 
-/// What can be given and changed alike.
+/// How hoist gets at a repository.
 #[derive(Debug, Args)]
-struct Settings {
-    /// Branch to deploy
-    #[arg(short, long)]
-    branch: Option<String>,
+pub(super) struct Way {
     /// Where to fetch from, if not from github.com or gitlab.com
     #[arg(long, value_name = "URL")]
     clone_url: Option<String>,
@@ -57,7 +57,7 @@ struct Settings {
     deploy_key: Option<PathBuf>,
     /// Have hoist make a key for fetching over SSH, and show its public half for the repository's settings
     #[arg(long, conflicts_with_all = ["deploy_key", "token_file"])]
-    new_deploy_key: bool,
+    pub(super) new_deploy_key: bool,
     /// File with the keys of the SSH host, as ssh-keyscan prints them
     #[arg(long, value_name = "FILE")]
     known_hosts: Option<PathBuf>,
@@ -65,8 +65,11 @@ struct Settings {
 
 #[derive(Debug, Args)]
 pub(super) struct Update {
+    /// Branch to deploy
+    #[arg(short, long)]
+    branch: Option<String>,
     #[command(flatten)]
-    settings: Settings,
+    way: Way,
     /// Whether to deploy each push to the branch
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set)]
     auto_deploy: Option<bool>,
@@ -87,20 +90,13 @@ struct WithSecret {
 
 pub(super) fn connect(client: &Client, args: Connect) -> Result<(), CliError> {
     let app = args.shown.target.app()?;
-    let settings = args.settings;
     let new = NewConnection {
         auto_deploy: Some(args.auto_deploy),
-        branch: settings.branch,
-        clone_url: settings.clone_url,
-        deploy_key: settings.deploy_key.as_deref().map(read_secret_lines).transpose()?,
-        known_hosts: settings.known_hosts.as_deref().map(read_text).transpose()?,
-        new_deploy_key: settings.new_deploy_key.then_some(true),
-        proof: settings.proof_file.as_deref().map(read_token).transpose()?,
+        branch: args.branch,
         provider: Some(args.provider),
         repo: args.repo,
-        token: settings.token_file.as_deref().map(read_token).transpose()?,
         wait_for_ci: Some(args.wait_for_ci),
-        webhook_secret: None,
+        ..args.way.read()?
     };
     let action = Action::start(&format!("Connecting {app} to {}", new.repo));
     let (connection, secret): (Connection, _) = client.post_for_header(&path(&app), &new, SECRET_HEADER)?;
@@ -108,23 +104,24 @@ pub(super) fn connect(client: &Client, args: Connect) -> Result<(), CliError> {
     if connection.credentials.is_none() {
         output::warn("hoist has no credentials for this repository: it can be fetched only if it is public");
     }
-    let key = new_key(&connection).filter(|_| settings.new_deploy_key && !args.shown.json);
+    let key = new_key(&connection.repo, connection.deploy_public_key.as_deref())
+        .filter(|_| args.way.new_deploy_key && !args.shown.json);
     show_secret(connection, secret, args.shown.json)?;
     key.map_or(Ok(()), |key| print(&format!("\n{key}")))
 }
 
 pub(super) fn update(client: &Client, args: Update) -> Result<(), CliError> {
     let app = args.target.app()?;
-    let settings = args.settings;
+    let way = args.way.read()?;
     let change = ConnectionChange {
         auto_deploy: args.auto_deploy,
-        branch: settings.branch,
-        clone_url: settings.clone_url,
-        deploy_key: settings.deploy_key.as_deref().map(read_secret_lines).transpose()?.map(Some),
-        known_hosts: settings.known_hosts.as_deref().map(read_text).transpose()?.map(Some),
-        new_deploy_key: settings.new_deploy_key.then_some(true),
-        proof: settings.proof_file.as_deref().map(read_token).transpose()?,
-        token: settings.token_file.as_deref().map(read_token).transpose()?.map(Some),
+        branch: args.branch,
+        clone_url: way.clone_url,
+        deploy_key: way.deploy_key.map(Some),
+        known_hosts: way.known_hosts.map(Some),
+        new_deploy_key: way.new_deploy_key,
+        proof: way.proof,
+        token: way.token.map(Some),
         wait_for_ci: args.wait_for_ci,
         webhook_secret: None,
     };
@@ -132,13 +129,13 @@ pub(super) fn update(client: &Client, args: Update) -> Result<(), CliError> {
     let connection: Connection = client.patch(&path(&app), &change)?;
     action.done();
     // No other change has anything to be told to the provider.
-    new_key(&connection).filter(|_| settings.new_deploy_key).map_or(Ok(()), |key| print(&key))
+    let key = new_key(&connection.repo, connection.deploy_public_key.as_deref());
+    key.filter(|_| args.way.new_deploy_key).map_or(Ok(()), |key| print(&key))
 }
 
 /// What the provider has to be told of a deploy key.
-fn new_key(connection: &Connection) -> Option<String> {
-    let key = connection.deploy_public_key.as_ref()?;
-    Some(format!("{}{key}\n", output::header(&format!("Deploy key for {}", connection.repo))))
+pub(super) fn new_key(repo: &str, public_key: Option<&str>) -> Option<String> {
+    public_key.map(|key| format!("{}{key}\n", output::header(&format!("Deploy key for {repo}"))))
 }
 
 pub(super) fn new_secret(client: &Client, args: &Shown) -> Result<(), CliError> {
@@ -161,16 +158,27 @@ fn show_secret(connection: Connection, webhook_secret: Option<String>, json: boo
     print(&(output::header(&format!("Webhook for {}", connection.repo)) + &fields))
 }
 
-pub(super) fn read_text(file: &Path) -> Result<String, CliError> {
+impl Way {
+    /// The fields of a connection that say so, with what is in the files.
+    pub(super) fn read(&self) -> Result<NewConnection, CliError> {
+        Ok(NewConnection {
+            clone_url: self.clone_url.clone(),
+            // A key's last line must end.
+            deploy_key: self.deploy_key.as_deref().map(read).transpose()?.map(Secret::new),
+            known_hosts: self.known_hosts.as_deref().map(read).transpose()?,
+            new_deploy_key: self.new_deploy_key.then_some(true),
+            proof: self.proof_file.as_deref().map(read_token).transpose()?,
+            token: self.token_file.as_deref().map(read_token).transpose()?,
+            ..NewConnection::default()
+        })
+    }
+}
+
+fn read(file: &Path) -> Result<String, CliError> {
     let read = if file == Path::new("-") { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(file) };
     read.map_err(|error| CliError::User(format!("can't read {}: {error}", file.display())))
 }
 
-/// A key's last line must end.
-pub(super) fn read_secret_lines(file: &Path) -> Result<Secret, CliError> {
-    read_text(file).map(Secret::new)
-}
-
-pub(super) fn read_token(file: &Path) -> Result<Secret, CliError> {
-    read_text(file).map(|text| Secret::new(text.trim()))
+fn read_token(file: &Path) -> Result<Secret, CliError> {
+    read(file).map(|text| Secret::new(text.trim()))
 }

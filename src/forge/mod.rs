@@ -101,7 +101,15 @@ async fn take_down(ctx: &Ctx, connection: &Connection, delivery: &Delivery, told
 
 /// What the account in whose name the connection's builds are made may do now.
 async fn rights(ctx: &Ctx, connection: &Connection) -> Result<Rights, DbError> {
-    let Connected::App(app) = connection.of else { return Ok(Rights::MayNot) };
+    let app = match connection.of {
+        Connected::App(app) => app,
+        Connected::Pipeline(pipeline) => {
+            let pipeline = db::pipelines::get(&mut *ctx.db.read().await?, pipeline).await?;
+            let Some(pipeline) = pipeline else { return Ok(Rights::MayNot) };
+            let may = auth::may_in_pipeline(&ctx.db, connection.by, &pipeline, Action::Deploy).await?;
+            return Ok(if may { Rights::MayDeploy } else { Rights::MayNot });
+        }
+    };
     match auth::open_app(&ctx.db, connection.by, &app.to_string(), Action::Deploy).await {
         Ok(_) => Ok(Rights::MayDeploy),
         Err(AccessError::NoSuchApp | AccessError::Denied(_)) => Ok(Rights::MayNot),

@@ -79,6 +79,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "apps",
             "addons",
+            "auth",
             "build",
             "config",
             "ctx",

@@ -143,7 +143,7 @@ async fn who_may_no_longer_deploy_does_not() {
     at.github("1", "push", "shop-hush", &push("octo/shop", A, B)).await;
     assert_eq!(at.commits().await, [B]);
     at.world.delete(&at.alice, "/apps/shop/collaborators/bob@example.com").await;
-    let not_allowed = ["is not deployed: who connected the app may no longer deploy it"];
+    let not_allowed = ["is not deployed: whoever connected the repository may no longer deploy here"];
     assert_eq!(at.github("2", "push", "shop-hush", &push("octo/shop", B, C)).await.outcomes(), not_allowed);
 }
 
