@@ -5,8 +5,8 @@ use time::OffsetDateTime;
 use crate::db::triggers::NewTrigger;
 use crate::db::{self, Db, DbError};
 use crate::model::{
-    AccountId, AppId, BranchName, Cause, Connected, Connection, ConnectionId, ConnectionSecrets, FullName, Provider, Secret,
-    TriggerId, TriggerState,
+    AccountId, AppId, BranchName, Cause, Connected, Connection, ConnectionId, ConnectionSecrets, FullName, Invalid, Provider,
+    RemoteScheme, RemoteUrl, Secret, TriggerId, TriggerState,
 };
 
 /// A connection that is wanted.
@@ -53,6 +53,11 @@ pub enum ConnectError {
     /// Nothing says which of the pushes are meant.
     #[error("there is no branch to deploy")]
     NoBranch,
+    /// Whoever moves a connection must not learn the token in it.
+    #[error("the token was given for another server than {0}")]
+    OtherServer(String),
+    #[error(transparent)]
+    Url(#[from] Invalid),
     #[error(transparent)]
     Db(#[from] DbError),
 }
@@ -101,6 +106,7 @@ pub async fn change(db: &Db, app: AppId, by: AccountId, change: Change, now: Off
     let mut tx = db.write().await?;
     let before = db::connections::of_app(&mut tx, app).await?.ok_or(ConnectError::NotConnected)?;
     let secrets = db::connections::secrets(&mut tx, db.cipher(), before.id).await?.ok_or(ConnectError::NotConnected)?;
+    check_token(&before, &secrets, &change)?;
     let secrets = ConnectionSecrets {
         webhook_secret: change.webhook_secret.unwrap_or(secrets.webhook_secret),
         token: change.token.unwrap_or(secrets.token),
@@ -187,6 +193,15 @@ pub async fn deploy_branch(
     db::triggers::insert(&mut tx, &new).await?;
     tx.commit().await.map_err(DbError::from)?;
     Ok(new.id)
+}
+
+/// A token stays with the server that it was given for.
+fn check_token(before: &Connection, secrets: &ConnectionSecrets, change: &Change) -> Result<(), ConnectError> {
+    let (Some(url), Some(_), None) = (&change.clone_url, &secrets.token, &change.token) else { return Ok(()) };
+    let (old, new): (RemoteUrl, RemoteUrl) = (before.clone_url.parse()?, url.parse()?);
+    // Over SSH the token is not shown, and the API is on the same host.
+    let is_beside = new.scheme() == RemoteScheme::Ssh && new.host() == old.host() && old.port().is_none();
+    if is_beside || new.is_same_server(&old) { Ok(()) } else { Err(ConnectError::OtherServer(new.host().to_owned())) }
 }
 
 fn check(connection: &Connection) -> Result<(), ConnectError> {

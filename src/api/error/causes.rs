@@ -48,6 +48,11 @@ impl From<ConnectError> for ApiError {
                 Self::Conflict(format!("The app is connected to {repo} already: disconnect it first (hoist github:disconnect)."))
             }
             ConnectError::NotConnected => Self::NotFound("connection to a repository"),
+            ConnectError::OtherServer(host) => Self::InvalidParams(format!(
+                "The connection's token was given for another server than {host}, and is not shown to this one. Give a `token` for it, \
+                 or take the old one away (null)."
+            )),
+            ConnectError::Url(invalid) => invalid.into(),
             ConnectError::NoBranch => Self::InvalidParams("`branch` is missing: say which one is to be deployed.".into()),
             ConnectError::Db(error) => error.into(),
         }

@@ -91,6 +91,26 @@ async fn what_can_not_be_connected_says_why() {
 }
 
 #[tokio::test]
+async fn a_token_stays_with_the_server_that_it_was_given_for() {
+    let at = Connected::new().await;
+    let more = json!({ "provider": "gitea", "clone_url": "https://git.example/octo/shop.git", "token": "sesame" });
+    at.connect("shop", "octo/shop", more).await;
+    let change = async |change| at.world.patch(&at.alice, "/apps/shop/github", change).await;
+    for elsewhere in
+        ["https://evil.example/octo/shop.git", "http://git.example/octo/shop.git", "https://git.example:444/octo/shop"]
+    {
+        let refused = change(json!({ "clone_url": elsewhere })).await.error();
+        assert!(refused.contains("was given for another server"), "{elsewhere}: {refused}");
+    }
+    assert_eq!(change(json!({ "clone_url": "https://git.example/octo/moved.git" })).await.body["credentials"], "token");
+    let with_another = change(json!({ "clone_url": "https://i.example/octo/shop.git", "token": "other" })).await;
+    assert_eq!(with_another.body["credentials"], "token", "{}", with_another.body);
+    let without = change(json!({ "clone_url": "https://j.example/octo/shop.git", "token": null })).await;
+    assert_eq!((&without.body["credentials"], without.status), (&json!(null), StatusCode::OK));
+    assert_eq!(change(json!({ "clone_url": "https://k.example/octo/shop.git" })).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_branch_is_deployed_when_somebody_asks_for_it() {
     let at = Connected::new().await;
     at.connect("shop", "octo/shop", json!({})).await;

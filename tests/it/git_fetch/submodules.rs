@@ -142,15 +142,13 @@ fn there_are_not_too_many() {
     let forge = Forge::start();
     let (_, lib) = library(&forge, "octo/lib");
     let (shop, _) = library(&forge, NAME);
+    let mut gitmodules = String::new();
     for number in 0..101 {
         shop.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{lib},lib-{number}")]);
+        let section = format!("[submodule \"{number}\"]\n\tpath = lib-{number}\n\turl = ../lib.git\n");
+        gitmodules.push_str(&section);
     }
-    shop.write(
-        ".gitmodules",
-        &(0..101)
-            .map(|number| format!("[submodule \"{number}\"]\n\tpath = lib-{number}\n\turl = ../lib.git\n"))
-            .collect::<String>(),
-    );
+    shop.write(".gitmodules", &gitmodules);
     shop.git(&["add", ".gitmodules"]);
     shop.git(&["commit", "-q", "-m", "many"]);
     let commit = shop.git(&["rev-parse", "HEAD"]).trim().to_owned();
