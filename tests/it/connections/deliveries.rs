@@ -52,6 +52,16 @@ async fn a_secret_opens_its_own_app_alone() {
 }
 
 #[tokio::test]
+async fn of_the_github_app_only_github_tells() {
+    let at = Connected::new().await;
+    at.connect("shop", "octo/shop", json!({})).await;
+    at.allow("shop").await;
+    let body = json!({ "action": "deleted", "repositories": [{ "full_name": "octo/shop" }] });
+    assert_eq!(at.github("1", "installation", "shop-hush", &body).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(at.github("2", "installation", "the-apps-own", &body).await.outcomes().len(), 1);
+}
+
+#[tokio::test]
 async fn who_does_not_know_the_secret_learns_nothing() {
     let at = Connected::new().await;
     at.connect("shop", "octo/shop", json!({})).await;
