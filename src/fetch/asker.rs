@@ -63,14 +63,15 @@ pub struct Answer {
 pub struct Asker {
     agent: Agent,
     max_bytes: u64,
-    until: Instant,
+    /// `None` when that is later than clocks tell.
+    until: Option<Instant>,
 }
 
 impl Asker {
     /// All questions together may take the time of `bounds` from now on, each answer be as large as it says.
     #[must_use]
     pub fn new(bounds: &Bounds) -> Self {
-        Self { agent: agent(&bounds.allow_networks), max_bytes: bounds.max_bytes, until: Instant::now() + bounds.time }
+        Self { agent: agent(&bounds.allow_networks), max_bytes: bounds.max_bytes, until: Instant::now().checked_add(bounds.time) }
     }
 
     /// Asks, and returns the answer, whatever its status, once it has come whole.
@@ -107,9 +108,9 @@ impl Asker {
     }
 
     fn prepare<B>(&self, request: RequestBuilder<B>, question: &Question, url: &Url) -> RequestBuilder<B> {
-        let left = self.until.saturating_duration_since(Instant::now());
+        let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
         // Each redirect is looked at above, where it is known whose the credentials are.
-        let mut request = request.config().max_redirects(0).timeout_global(Some(left)).build();
+        let mut request = request.config().max_redirects(0).timeout_global(left).build();
         for (name, value) in &question.headers {
             request = request.header(name, value);
         }

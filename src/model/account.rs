@@ -88,3 +88,20 @@ pub struct Account {
     pub name: Option<String>,
     pub created_at: OffsetDateTime,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_at_their_own_domain_alone() {
+        let domain = |text: &str| MailDomain::try_from(text.to_owned());
+        let corp = domain("Corp.Example").unwrap();
+        let is_at = |address: &str| address.parse::<Email>().unwrap().is_at(&corp);
+        assert!(is_at("a@corp.example") && is_at("A@CORP.example"));
+        assert!(!is_at("a@sub.corp.example") && !is_at("a@evilcorp.example") && !is_at("corp.example@x"));
+        for bad in ["", "@corp.example", "a@corp.example", "two words", "line\nbreak"] {
+            assert!(domain(bad).is_err(), "{bad:?}");
+        }
+    }
+}

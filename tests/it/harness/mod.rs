@@ -8,6 +8,7 @@ mod daemon;
 mod docker;
 mod forge;
 mod forge_api;
+mod forge_ssh;
 mod gated;
 mod heroku;
 mod image;
