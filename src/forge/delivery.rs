@@ -37,7 +37,8 @@ pub(super) struct Delivery {
     /// The JSON in it: all of it, or what stands in a form's `payload`.
     pub(super) json: Bytes,
     /// For as long as it is in memory.
-    _room: OwnedSemaphorePermit,
+    #[expect(dead_code, reason = "it is held, and given back when this is dropped")]
+    room: OwnedSemaphorePermit,
 }
 
 /// What a delivery says.
@@ -57,15 +58,15 @@ impl Delivery {
         if too_large.is_some_and(|bytes| bytes > MAX_BYTES) {
             return Err(Refusal::TooLarge(MAX_BYTES));
         }
-        let (body, _room) = timeout(READ_TIME, read_to_end(body, room)).await.map_err(|_| Refusal::Slow)??;
+        let (body, room) = timeout(READ_TIME, read_to_end(body, room)).await.map_err(|_| Refusal::Slow)??;
         let json = if is_form(&parts.headers) { payload_of_form(&body)? } else { body.clone() };
-        Ok(Self { provider, id, event, headers: parts.headers, body, json, _room })
+        Ok(Self { provider, id, event, headers: parts.headers, body, json, room })
     }
 
     #[cfg(test)]
     pub(super) fn made_of(provider: Provider, headers: HeaderMap, body: &'static str) -> Self {
-        let _room = Arc::new(Semaphore::new(0)).try_acquire_many_owned(0).unwrap();
-        Self { provider, id: "d".into(), event: "push".into(), headers, body: body.into(), json: body.into(), _room }
+        let room = Arc::new(Semaphore::new(0)).try_acquire_many_owned(0).unwrap();
+        Self { provider, id: "d".into(), event: "push".into(), headers, body: body.into(), json: body.into(), room }
     }
 
     /// Tells whether it is about the GitHub App, which nobody but GitHub tells of.

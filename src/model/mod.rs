@@ -82,7 +82,7 @@ pub use pipeline::{Coupling, Pipeline, PipelineName, Promotion, PromotionOutcome
 pub use procfile::{ProcessType, ProcessTypes, Procfile};
 pub use push_options::PushOptions;
 pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, RollbackRefusal, Slug};
-pub use remote::{Credentials, Remote, RemoteCommit, RemoteScheme, RemoteUrl};
+pub use remote::{Credentials, Remote, RemoteCommit, RemoteScheme, RemoteUrl, Writer};
 pub use review_app::{Fork, ReviewApp, ReviewAppStatus, ReviewSource, review_app_name};
 pub use review_app_config::{BaseName, Forks, ReviewAppConfig, StaleDays};
 pub use scope::{Need, Scope, Scopes};

@@ -199,6 +199,28 @@ pub struct RemoteCommit {
     pub id: CommitId,
     /// A branch that has it, for servers that give out only what a ref leads to.
     pub on: Option<RefName>,
+    pub writer: Writer,
+}
+
+/// Who has written a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// Somebody who may push to the repository.
+    Member,
+    /// Anybody who could open a pull request.
+    Stranger,
+}
+
+impl RemoteCommit {
+    /// The repository as what its files name is fetched from there: a stranger's files may name another one that its
+    /// credentials open, and the stranger's code would see what is in that.
+    #[must_use]
+    pub fn as_named_from(&self) -> Remote {
+        match self.writer {
+            Writer::Member => self.remote.clone(),
+            Writer::Stranger => Remote { credentials: Credentials::None, ..self.remote.clone() },
+        }
+    }
 }
 
 #[cfg(test)]

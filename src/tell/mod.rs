@@ -8,7 +8,7 @@
 //! `email`.
 //!
 //! Everything is told at least once: the daemon may be killed between a provider's answer and its record, and tells it again
-//! then, which changes nothing there. What is told of one app is told in order.
+//! then, which changes nothing there; a command is begun twice. What is told of one app is told in order.
 
 mod api;
 mod build;

@@ -70,6 +70,13 @@ pub enum LfsError {
     BadUrl(Invalid),
 }
 
+impl LfsError {
+    /// Of an answer that is not the JSON it is to be. Serde's own words may quote it, and secrets stand in it.
+    pub(super) fn unread(error: &serde_json::Error) -> Self {
+        Self::Answer(format!("it is wrong at line {}, column {}", error.line(), error.column()))
+    }
+}
+
 impl RemoteError {
     /// Whether it is hoist's own fault.
     #[must_use]

@@ -11,7 +11,7 @@ use super::super::error::LfsError;
 use super::super::way::{END_TIME, basic, run_over_ssh, url_below};
 use crate::build::RemoteError;
 use crate::fetch::{self, Url};
-use crate::model::{Credentials, Remote, RemoteScheme, RemoteUrl, Secret};
+use crate::model::{Credentials, Remote, RemoteCommit, RemoteScheme, RemoteUrl, Secret};
 
 /// Most that is read of what `git-lfs-authenticate` says.
 const MAX_ANSWER: u64 = 64 * 1024;
@@ -31,9 +31,10 @@ struct Authenticated {
 }
 
 /// Finds the server: where `.lfsconfig` says, else beside the repository.
-pub(super) async fn find(remote: &Remote, url: Option<&str>, bounds: &fetch::Bounds) -> Result<Access, RemoteError> {
+pub(super) async fn find(commit: &RemoteCommit, url: Option<&str>, bounds: &fetch::Bounds) -> Result<Access, RemoteError> {
+    let remote = &commit.remote;
     let remote = match url {
-        Some(url) => &said(remote, url)?,
+        Some(url) => &said(&commit.as_named_from(), url)?,
         None if remote.url.scheme() == RemoteScheme::Ssh => remote,
         None => return beside(remote),
     };
@@ -69,8 +70,7 @@ async fn ask(remote: &Remote, bounds: &fetch::Bounds) -> Result<Access, RemoteEr
         let words = timeout(END_TIME, command.end()).await.map_err(|_| RemoteError::TooSlow)??;
         return Err(LfsError::Refused(words.escape_debug().to_string()).into());
     }
-    // Serde's words name a place in the text, and not the text, which is secret.
-    let Authenticated { href, header } = serde_json::from_str(&said).map_err(|error| LfsError::Answer(error.to_string()))?;
+    let Authenticated { href, header } = serde_json::from_str(&said).map_err(|error| LfsError::unread(&error))?;
     let authorization = header.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
     Ok(Access { server: href.trim_end_matches('/').parse()?, authorization: authorization.map(|(_, value)| Secret::new(value)) })
 }
@@ -78,17 +78,22 @@ async fn ask(remote: &Remote, bounds: &fetch::Bounds) -> Result<Access, RemoteEr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Writer;
 
     #[tokio::test]
     async fn credentials_go_where_they_are_from() {
         let bounds = fetch::Bounds { allow_networks: Vec::new(), max_bytes: 0, time: std::time::Duration::ZERO };
-        let find = async |url: &str, said: Option<&str>| {
+        let find_for = async |writer, url: &str, said: Option<&str>| {
             let remote = Remote { url: url.parse().unwrap(), credentials: Credentials::Token(Secret::new("sesame")) };
-            match find(&remote, said, &bounds).await {
+            let id = "1".repeat(40).parse().unwrap();
+            match find(&RemoteCommit { remote, id, on: None, writer }, said, &bounds).await {
                 Ok(access) => format!("{}{}", access.server, if access.authorization.is_some() { " with" } else { " without" }),
                 Err(error) => error.to_string(),
             }
         };
+        let find = async |url, said| find_for(Writer::Member, url, said).await;
+        assert_eq!(find_for(Writer::Stranger, "https://h/o/r", None).await, "https://h/o/r.git/info/lfs with");
+        assert_eq!(find_for(Writer::Stranger, "https://h/o/r", Some("https://h/p/lfs")).await, "https://h/p/lfs without");
         assert_eq!(find("https://h/o/r", None).await, "https://h/o/r.git/info/lfs with");
         assert_eq!(find("https://h/o/r.git/", None).await, "https://h/o/r.git/info/lfs with");
         assert_eq!(find("https://h/o/r", Some("https://h/lfs/")).await, "https://h/lfs with");

@@ -75,7 +75,7 @@ pub(super) fn ask(
 }
 
 fn parse_answer(answer: impl std::io::Read) -> Result<HashMap<String, Result<Link, RemoteError>>, RemoteError> {
-    let answer: Answer = serde_json::from_reader(answer).map_err(|error| LfsError::Answer(error.to_string()))?;
+    let answer: Answer = serde_json::from_reader(answer).map_err(|error| LfsError::unread(&error))?;
     Ok(answer.objects.into_iter().map(|object| (object.oid.clone(), link(object))).collect())
 }
 

@@ -18,7 +18,7 @@ use super::way::check_status;
 use super::{RemoteError, Tell};
 use crate::fetch::{self, Asker, Question, Url, Verb};
 use crate::git::{Fetched, LfsObject};
-use crate::model::{Digest, Remote, Secret};
+use crate::model::{Digest, RemoteCommit, Secret};
 use crate::transcript::size;
 use access::Access;
 use batch::Link;
@@ -36,10 +36,10 @@ pub(super) struct Wanted {
     pub url: Option<String>,
 }
 
-/// Downloads what is not there yet. All files together may be as large as the bounds say.
+/// Downloads what is not there yet. All files of the commit and its submodules together may be as large as the bounds say.
 pub(super) async fn fetch(
     fetched: &mut Fetched,
-    remote: &Remote,
+    commit: &RemoteCommit,
     wanted: Wanted,
     bounds: &fetch::Bounds,
     tell: &Tell<'_>,
@@ -53,11 +53,11 @@ pub(super) async fn fetch(
         return Err(LfsError::TooMany { limit: MAX_FILES }.into());
     }
     let bytes = wanted.iter().fold(0_u64, |sum, object| sum.saturating_add(object.size_bytes));
-    if bytes > bounds.max_bytes {
+    if bytes.saturating_add(fetched.lfs_bytes()) > bounds.max_bytes {
         return Err(LfsError::TooLarge { limit: bounds.max_bytes }.into());
     }
     tell(&format!("Git LFS: {} files of {}", wanted.len(), size(bytes)));
-    let access = access::find(remote, url.as_deref(), bounds).await?;
+    let access = access::find(commit, url.as_deref(), bounds).await?;
     let asker = Asker::new(bounds);
     // Ends a thread's work when the build is dropped.
     let unwanted = CancellationToken::new();
