@@ -30,6 +30,7 @@ pub struct Ask {
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
+    pub headers: http::HeaderMap,
     pub body: Vec<u8>,
 }
 
@@ -55,10 +56,10 @@ pub async fn ask(ask: Ask, patience: Patience) -> Result<Answer, FetchError> {
 fn ask_blocking(ask: &Ask, patience: &Patience) -> Result<Answer, FetchError> {
     let agent = agent(&patience.allow_networks, patience.time);
     let response = send(&agent, ask).map_err(|error| why(&error, &ask.url))?;
-    let status = response.status().as_u16();
-    let body = response.into_body().into_with_config().limit(patience.max_bytes).read_to_vec();
-    match body {
-        Ok(body) => Ok(Answer { status, body }),
+    let (parts, body) = response.into_parts();
+    let (status, headers) = (parts.status.as_u16(), parts.headers);
+    match body.into_with_config().limit(patience.max_bytes).read_to_vec() {
+        Ok(body) => Ok(Answer { status, headers, body }),
         Err(Error::BodyExceedsLimit(_)) => Err(FetchError::TooLarge(patience.max_bytes)),
         Err(error) => Err(why(&error, &ask.url)),
     }

@@ -3,8 +3,10 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 use super::TellError;
+use super::limit::ask_again_at;
 use crate::fetch::{Answer, Ask, Patience, Verb, ask};
 use crate::model::Secret;
 
@@ -26,6 +28,8 @@ pub(super) struct Api<'a> {
     pub(super) url: String,
     pub(super) patience: &'a Patience,
     pub(super) headers: Vec<(&'static str, String)>,
+    /// The clock.
+    pub(super) now: fn() -> OffsetDateTime,
 }
 
 /// What a refusal says for itself: GitHub and Gitea in `message`, GitLab there or in `error`, as text or structure.
@@ -95,6 +99,9 @@ impl Api<'_> {
             headers.push(("content-type", "application/json".into()));
         }
         let answer = ask(Ask { url, verb, headers }, self.patience.clone()).await?;
+        if let Some(until) = ask_again_at(answer.status, &answer.headers, (self.now)()) {
+            return Err(TellError::Limited { what, status: answer.status, until });
+        }
         read(what, &answer)
     }
 }

@@ -102,7 +102,7 @@ impl Providers {
     }
 
     fn bare_api(&self, url: String) -> Api<'_> {
-        Api { url, patience: &self.0.settings.patience, headers: Vec::new() }
+        Api { url, patience: &self.0.settings.patience, headers: Vec::new(), now: self.0.settings.now }
     }
 
     /// Where the API is: as configured, or beside the repository. So nobody's token is sent to another than who made it.
