@@ -1,11 +1,15 @@
 //! What is to be deployed from repositories on forges, until a build has been accepted for it or there will be none.
 
+mod pushes;
+
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
 use super::{Connection, DbError, row};
-use crate::model::{AccountId, AppId, BranchName, BuildId, Cause, CommitId, ConnectionId, Push, TriggerId, TriggerState};
+use crate::model::{AccountId, AppId, BranchName, BuildId, Cause, CommitId, ConnectionId, TriggerId, TriggerState};
+
+pub use pushes::{is_newest_push, is_taken_up, order_of};
 
 /// A deploy from a repository.
 #[derive(Debug, Clone)]
@@ -18,7 +22,7 @@ pub struct Trigger {
     pub by: AccountId,
     pub cause: Cause,
     pub branch: BranchName,
-    /// None as long as the forge has not been asked where the branch stands.
+    /// None as long as the forge has not said where the branch stands.
     pub commit: Option<CommitId>,
     pub state: TriggerState,
     pub build: Option<BuildId>,
@@ -99,46 +103,18 @@ pub async fn open(db: &mut Connection) -> Result<Vec<Trigger>, DbError> {
     rows.iter().map(trigger).collect()
 }
 
-/// Tells whether the newest push to this branch that is known is this very push: the same may be told twice under two ids, by
-/// a repository's webhook and by an app of the forge.
-pub async fn is_newest_push(db: &mut Connection, connection: ConnectionId, push: &Push) -> Result<bool, DbError> {
-    let row = sqlx::query(
-        "SELECT 1 FROM (SELECT commit_id, before_id FROM triggers WHERE connection_id = ? AND branch = ? AND cause = 'push'
-           ORDER BY number DESC LIMIT 1)
-         WHERE commit_id = ? AND before_id IS ?",
+/// The forge has said where the branch stands: that is what is to be deployed, now.
+pub async fn set_commit(db: &mut Connection, id: TriggerId, commit: &CommitId, at: OffsetDateTime) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE triggers SET commit_id = ?1, attempts = 0, reason = NULL, next_attempt_at = ?2, updated_at = ?2
+         WHERE id = ?3 AND state <> 'done' AND commit_id IS NULL",
     )
-    .bind(connection.to_string())
-    .bind(push.branch.as_str())
-    .bind(push.after.as_str())
-    .bind(push.before.as_ref().map(CommitId::as_str));
-    Ok(row.fetch_optional(db).await?.is_some())
-}
-
-/// Tells whether a later push to the same branch is known already, because deliveries may overtake each other: one that says it
-/// was made later, or one that began where this one ended. The latter says nothing of a push that follows the newest one
-/// known: a branch may be pushed back to where it was.
-pub async fn is_overtaken(db: &mut Connection, connection: ConnectionId, push: &Push) -> Result<bool, DbError> {
-    let row = sqlx::query(
-        "WITH pushes AS (SELECT * FROM triggers WHERE connection_id = ?1 AND branch = ?2 AND cause = 'push')
-         SELECT 1 FROM pushes WHERE pushed_at > ?3
-           OR (before_id = ?4 AND COALESCE (pushed_at = ?3, TRUE)
-             AND ?5 IS NOT (SELECT commit_id FROM pushes ORDER BY number DESC LIMIT 1))
-         LIMIT 1",
-    )
-    .bind(connection.to_string())
-    .bind(push.branch.as_str())
-    .bind(push.pushed_at)
-    .bind(push.after.as_str())
-    .bind(push.before.as_ref().map(CommitId::as_str));
-    Ok(row.fetch_optional(db).await?.is_some())
-}
-
-/// Tells whether a build has been accepted for a deploy of the same app that was asked for later.
-pub async fn is_superseded(db: &mut Connection, trigger: &Trigger) -> Result<bool, DbError> {
-    let row = sqlx::query("SELECT 1 FROM triggers WHERE app_id = ? AND number > ? AND build_id IS NOT NULL LIMIT 1")
-        .bind(trigger.app.to_string())
-        .bind(trigger.number);
-    Ok(row.fetch_optional(db).await?.is_some())
+    .bind(commit.as_str())
+    .bind(row::millis(at))
+    .bind(id.to_string())
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// The commit is green: it is to be built now.
@@ -179,19 +155,30 @@ pub async fn postpone(
 }
 
 /// A build has been accepted for it: to be called in the transaction that accepts the build. Tells whether it was still open;
-/// if not, the build must not be.
+/// if not, the build must not be. What was asked for before it in the same app, and still waits, will not be built any more: an
+/// older commit never comes after a newer one.
 pub async fn start(db: &mut Connection, id: TriggerId, build: BuildId, at: OffsetDateTime) -> Result<bool, DbError> {
     let started = sqlx::query(
-        "UPDATE triggers SET state = 'done', build_id = ?1, reason = NULL, updated_at = ?2,
-           commit_id = COALESCE (commit_id, (SELECT commit_id FROM builds WHERE id = ?1))
-         WHERE id = ?3 AND state <> 'done'",
+        "UPDATE triggers SET state = 'done', build_id = ?, reason = NULL, updated_at = ? WHERE id = ? AND state <> 'done'",
     )
     .bind(build.to_string())
     .bind(row::millis(at))
     .bind(id.to_string())
+    .execute(&mut *db)
+    .await?;
+    if started.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query(
+        "UPDATE triggers AS older SET state = 'done', reason = 'a later deploy of the app came first', updated_at = ?
+         FROM triggers AS started
+         WHERE started.id = ? AND older.app_id = started.app_id AND older.number < started.number AND older.state <> 'done'",
+    )
+    .bind(row::millis(at))
+    .bind(id.to_string())
     .execute(db)
     .await?;
-    Ok(started.rows_affected() > 0)
+    Ok(true)
 }
 
 /// There will be no build, for a reason.

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::answer::Refusal;
 use super::{Candidate, gitlab, hub, signature};
-use crate::model::{Connection, Delivered, FullName, Provider, Secret};
+use crate::model::{Delivered, NamedRepository, Provider, Secret};
 
 /// The largest delivery, in bytes: GitHub's own limit.
 const MAX_BYTES: usize = 25 * 1024 * 1024;
@@ -39,7 +39,7 @@ pub(super) struct Delivery {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Told {
     /// Which repositories it is about.
-    pub(super) repositories: Vec<FullName>,
+    pub(super) repositories: Vec<NamedRepository>,
     pub(super) delivered: Delivered,
 }
 
@@ -69,18 +69,20 @@ impl Delivery {
         parsing.await.unwrap_or_else(|panicked| Err(Refusal::Broken(panicked)))
     }
 
-    /// Leaves those of the candidates with whose secret this is signed; all of them if it is with the GitHub App's. Refused if
-    /// it is with neither.
+    /// Leaves those of the candidates with whose secret this is signed; all that it can be about, if it is with the GitHub App's.
+    /// Refused if it is with neither.
     pub(super) async fn prove(
         self: &Arc<Self>,
         candidates: Vec<Candidate>,
         app_secret: Option<Secret>,
-    ) -> Result<Vec<Connection>, Refusal> {
+    ) -> Result<Vec<Candidate>, Refusal> {
         let delivery = Arc::clone(self);
         let proving = spawn_blocking(move || {
             let is_the_apps = app_secret.is_some_and(|secret| signature::is_signed(&delivery, &secret));
-            let proved = candidates.into_iter().filter(|(_, secret)| is_the_apps || signature::is_signed(&delivery, secret));
-            let proved: Vec<_> = proved.map(|(connection, _)| connection).collect();
+            let is_proved = |candidate: &Candidate| {
+                (is_the_apps && candidate.is_the_same()) || signature::is_signed(&delivery, &candidate.webhook_secret)
+            };
+            let proved: Vec<_> = candidates.into_iter().filter(is_proved).collect();
             if proved.is_empty() && !is_the_apps { Err(Refusal::NotProved) } else { Ok(proved) }
         });
         proving.await.unwrap_or_else(|panicked| Err(Refusal::Broken(panicked)))

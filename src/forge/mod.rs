@@ -25,10 +25,10 @@ use tokio::time::timeout;
 use self::answer::{Answer, Refusal};
 use self::delivery::{Delivery, Told};
 use crate::auth::{self, AccessError};
-use crate::connections::{Heard, Rights, hear};
+use crate::connections::{Heard, Incoming, Rights, hear};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
-use crate::model::{Action, Connected, Connection, Provider, Secret};
+use crate::model::{Action, Connected, Connection, NamedRepository, Provider, Secret};
 
 /// How many deliveries are read and proved at once: each may be as large as GitHub makes them.
 const AT_ONCE: usize = 8;
@@ -61,21 +61,22 @@ async fn receive(door: &Door, provider: Provider, request: Request) -> Result<An
     let delivery = Arc::new(Delivery::read(provider, request).await?);
     let told = delivery.parse().await?;
     let mut heard = Vec::new();
-    for connection in &prove(ctx, &delivery, &told).await? {
-        heard.push(take_down(ctx, connection, &delivery, &told).await?);
+    for candidate in &prove(ctx, &delivery, &told).await? {
+        heard.push(take_down(ctx, candidate, &delivery, &told).await?);
     }
     Ok(Answer(heard))
 }
 
 /// The connections that a delivery is proved for: those to its repositories whose own secret it is signed with; all of them,
 /// if it is signed with the GitHub App's, because then GitHub itself says so.
-async fn prove(ctx: &Ctx, delivery: &Arc<Delivery>, told: &Told) -> Result<Vec<Connection>, Refusal> {
+async fn prove(ctx: &Ctx, delivery: &Arc<Delivery>, told: &Told) -> Result<Vec<Candidate>, Refusal> {
     let mut candidates = Vec::new();
     let mut db = ctx.db.read().await?;
     for repository in &told.repositories {
-        for connection in db::connections::by_repository(&mut db, delivery.provider, repository).await? {
+        for (connection, known_id) in db::connections::by_repository(&mut db, delivery.provider, repository).await? {
             if let Some(secrets) = db::connections::secrets(&mut db, ctx.db.cipher(), connection.id).await? {
-                candidates.push((connection, secrets.webhook_secret));
+                let (webhook_secret, repository) = (secrets.webhook_secret, repository.clone());
+                candidates.push(Candidate { connection, known_id, repository, webhook_secret });
             }
         }
     }
@@ -85,9 +86,11 @@ async fn prove(ctx: &Ctx, delivery: &Arc<Delivery>, told: &Told) -> Result<Vec<C
     delivery.prove(candidates, app_secret).await
 }
 
-async fn take_down(ctx: &Ctx, connection: &Connection, delivery: &Delivery, told: &Told) -> Result<Heard, Refusal> {
+async fn take_down(ctx: &Ctx, candidate: &Candidate, delivery: &Delivery, told: &Told) -> Result<Heard, Refusal> {
+    let Candidate { connection, repository, .. } = candidate;
     let rights = rights(ctx, connection).await?;
-    let heard = hear(&ctx.db, connection, &delivery.id, &told.delivered, rights, ctx.now()).await?;
+    let incoming = Incoming { id: &delivery.id, repository, told: &told.delivered };
+    let heard = hear(&ctx.db, connection, &incoming, rights, ctx.now()).await?;
     tracing::info!(
         connection.id = %connection.id,
         delivery = %delivery.id,
@@ -109,5 +112,20 @@ async fn rights(ctx: &Ctx, connection: &Connection) -> Result<Rights, DbError> {
     }
 }
 
-/// A connection and the secret that its deliveries are signed with.
-type Candidate = (Connection, Secret);
+/// A connection that a delivery may be for.
+struct Candidate {
+    connection: Connection,
+    /// The forge's number of its repository, if it was heard of.
+    known_id: Option<i64>,
+    /// As the delivery names it.
+    repository: NamedRepository,
+    webhook_secret: Secret,
+}
+
+impl Candidate {
+    /// Whether the delivery is about the connection's repository, as far as names and numbers say: under the name of one that was
+    /// renamed there may be another by now.
+    fn is_the_same(&self) -> bool {
+        self.known_id.zip(self.repository.id).is_none_or(|(known, told)| known == told)
+    }
+}

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,8 +16,8 @@ use serde_json::{Value, json};
 use sha2::Digest as _;
 use tempfile::TempDir;
 
-use super::WorkTree;
 use super::daemon::run;
+use super::{Moment, Stop, WorkTree};
 
 /// How it behaves.
 #[derive(Default)]
@@ -27,6 +28,8 @@ pub(crate) struct Manner {
     pub(crate) is_old: bool,
     /// Where it sends whoever asks for something below `/away/`.
     pub(crate) elsewhere: Option<SocketAddr>,
+    /// Over HTTP, it may stop at a question.
+    pub(crate) stop: Arc<Stop>,
 }
 
 pub(crate) struct Forge {
@@ -34,7 +37,11 @@ pub(crate) struct Forge {
     pub(crate) http: SocketAddr,
     pub(crate) ssh: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
+    served: Spans,
 }
+
+/// From when to when it has answered a question over HTTP, or served a connection over SSH.
+type Spans = Arc<Mutex<Vec<(Instant, Instant)>>>;
 
 /// A question that has come.
 struct Question {
@@ -61,17 +68,23 @@ impl Forge {
         for folder in ["repos", "lfs"] {
             std::fs::create_dir(dir.path().join(folder)).unwrap();
         }
-        let ssh = serve_ssh(dir.path(), manner.is_old);
+        let served_spans = Spans::default();
+        let ssh = serve_ssh(dir.path(), manner.is_old, Arc::clone(&served_spans));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (http, asked) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
         let served = Arc::new(Served { root: dir.path().to_owned(), manner, http, asked: Arc::clone(&asked) });
+        let spans = Arc::clone(&served_spans);
         thread::spawn(move || {
             for connection in listener.incoming() {
-                let served = Arc::clone(&served);
-                thread::spawn(move || served.answer(connection.unwrap()));
+                let (served, spans) = (Arc::clone(&served), Arc::clone(&spans));
+                thread::spawn(move || {
+                    let start = Instant::now();
+                    served.answer(connection.unwrap());
+                    spans.lock().unwrap().push((start, Instant::now()));
+                });
             }
         });
-        Self { dir, http, ssh, asked }
+        Self { dir, http, ssh, asked, served: served_spans }
     }
 
     /// Where a repository is over HTTP.
@@ -97,6 +110,13 @@ impl Forge {
     /// The questions that have come over HTTP, each with whether it brought credentials.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
+    }
+
+    /// When the first question since then has come, and the last one was answered.
+    pub(crate) fn served_since(&self, since: Instant) -> Option<(Instant, Instant)> {
+        let served = self.served.lock().unwrap();
+        let of_it = || served.iter().filter(|(start, _)| *start >= since);
+        Some((of_it().map(|(start, _)| *start).min()?, of_it().map(|(_, end)| *end).max()?))
     }
 
     /// Keeps a file in the LFS server and returns the pointer to it.
@@ -138,8 +158,14 @@ impl Served {
         let Some(question) = read(&connection) else { return };
         let has_credentials = question.headers.contains_key("authorization");
         let noted = format!("{} {}{}", question.method, question.path, if has_credentials { " with credentials" } else { "" });
-        self.asked.lock().unwrap().push(noted);
-        let answer = self.answer_to(&question);
+        self.asked.lock().unwrap().push(noted.clone());
+        let stop = self.manner.stop.meets(&noted);
+        let answer = if stop == Some(Moment::Asked) { Vec::new() } else { self.answer_to(&question) };
+        if stop.is_some() {
+            // Until whoever has asked is gone.
+            let _ = connection.read(&mut [0]);
+            return;
+        }
         // Whoever has asked may have gone.
         let _ = connection.write_all(&answer);
     }
@@ -233,7 +259,7 @@ fn redirect(to: &str) -> Vec<u8> {
 }
 
 /// OpenSSH's server, one for each connection (`sshd -i`), so that no port need be guessed.
-fn serve_ssh(dir: &Path, is_old: bool) -> SocketAddr {
+fn serve_ssh(dir: &Path, is_old: bool, spans: Spans) -> SocketAddr {
     for key in ["host_key", "user_key"] {
         run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", key, "-f"]).arg(dir.join(key)));
     }
@@ -255,8 +281,11 @@ fn serve_ssh(dir: &Path, is_old: bool) -> SocketAddr {
             let connection = std::os::fd::OwnedFd::from(connection.unwrap());
             let mut sshd = Command::new("/usr/sbin/sshd");
             sshd.arg("-i").arg("-f").arg(&config).stdin(connection.try_clone().unwrap()).stdout(connection).stderr(Stdio::null());
-            let mut sshd = sshd.spawn().unwrap();
-            thread::spawn(move || sshd.wait());
+            let (start, mut sshd, spans) = (Instant::now(), sshd.spawn().unwrap(), Arc::clone(&spans));
+            thread::spawn(move || {
+                sshd.wait().unwrap();
+                spans.lock().unwrap().push((start, Instant::now()));
+            });
         }
     });
     address
