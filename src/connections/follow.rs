@@ -13,20 +13,20 @@ pub(super) enum Name {
 }
 
 /// Remembers what the forge calls a connection's repository: its number, and its name, which changes when the repository is
-/// renamed or transferred. Where it is fetched from changes with it, if that is its name.
+/// renamed or transferred. Where it is fetched from changes with it, if that is its name. Returns the connection as it is then.
 pub(super) async fn follow(
     tx: &mut db::Connection,
-    connection: &Connection,
+    connection: Connection,
     repository: &NamedRepository,
     now: OffsetDateTime,
-) -> Result<Name, DbError> {
+) -> Result<(Connection, Name), DbError> {
     let clone_url = renamed_url(&connection.clone_url, &connection.full_name, &repository.full_name);
     db::connections::set_repository(tx, connection.id, repository, &clone_url, now).await?;
     if connection.full_name == repository.full_name {
-        return Ok(Name::Known);
+        return Ok((connection, Name::Known));
     }
     tracing::info!(connection.id = %connection.id, "{} is called {} now", connection.full_name, repository.full_name);
-    Ok(Name::New)
+    Ok((Connection { clone_url, full_name: repository.full_name.clone(), ..connection }, Name::New))
 }
 
 /// A URL whose path ends with the old name, or with that and `.git`, with the new one; any other as it is.

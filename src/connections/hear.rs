@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 
 use super::follow::{Name, follow};
+use super::review_apps;
 use crate::db::triggers::NewTrigger;
 use crate::db::{self, Db, DbError};
 use crate::model::{AppId, Cause, Connected, Connection, Delivered, NamedRepository, Push, PushOrder, TriggerId, TriggerState};
@@ -22,8 +23,8 @@ pub enum Heard {
     Stops,
     /// The repository has another name now, by which it is known from here on.
     Renamed,
-    /// It is about a pipeline's review apps.
-    ForReviewApps,
+    /// It is about a pipeline's review apps, and this is done.
+    ForReviewApps(&'static str),
     /// It is about another branch than the one that is deployed, or pushes are not deployed at all.
     NotWanted,
     /// A later push to the branch was heard before it.
@@ -44,7 +45,7 @@ impl Heard {
             Self::GivesUp => "the branch is gone: it will not be deployed",
             Self::Stops => "pushes are not deployed any more, as hoist can't read the repository",
             Self::Renamed => "the repository is known by its new name",
-            Self::ForReviewApps => "is about review apps",
+            Self::ForReviewApps(words) => words,
             Self::NotWanted => "is not deployed: the connection is not for pushes to this branch",
             Self::Overtaken => "is not deployed: a later push came first",
             Self::NotAllowed => "is not deployed: who connected the app may no longer deploy it",
@@ -81,11 +82,13 @@ pub async fn hear(
 ) -> Result<Heard, DbError> {
     let &Incoming { id, repository, told } = incoming;
     let mut tx = db.write().await?;
+    // As it is now: it may have been changed, or have gone, since it was found.
+    let Some(connection) = db::connections::get(&mut tx, connection.id).await? else { return Ok(Heard::Nothing) };
     if !db::deliveries_in::insert(&mut tx, connection.id, id, told, now).await? {
         return Ok(Heard::Again);
     }
-    let name = follow(&mut tx, connection, repository, now).await?;
-    let heard = match act(&mut tx, connection, told, rights, now).await? {
+    let (connection, name) = follow(&mut tx, connection, repository, now).await?;
+    let heard = match act(&mut tx, &connection, told, rights, now).await? {
         Heard::Nothing if name == Name::New => Heard::Renamed,
         heard => heard,
     };
@@ -103,9 +106,8 @@ async fn act(
 ) -> Result<Heard, DbError> {
     let app = match connection.of {
         Connected::App(app) => app,
-        Connected::Pipeline(_) => {
-            let is_for_review_apps = matches!(told, Delivered::PullRequest(_) | Delivered::Push(_) | Delivered::Deletion { .. });
-            return Ok(if is_for_review_apps { Heard::ForReviewApps } else { Heard::Nothing });
+        Connected::Pipeline(pipeline) => {
+            return Ok(Heard::ForReviewApps(review_apps::take_up(tx, (connection, pipeline), told, now).await?));
         }
     };
     let some = |count: u64, heard| if count > 0 { heard } else { Heard::Nothing };

@@ -20,10 +20,10 @@ use crate::build::{self, ArchiveSource, BuildError, Source};
 use crate::ctx::Ctx;
 use crate::db::app_setups::{AppSetup, AppSetupEnd};
 use crate::db::formations::Scale;
-use crate::db::{self, DbError};
+use crate::db::{self, Connection, DbError};
 use crate::model::{
-    Account, App, AppJson, AppName, AppSetupId, BuildpackRef, ConfigKey, DynoSize, Invalid, Manifest, PushOptions, Secret,
-    StackName,
+    Account, App, AppJson, AppName, AppSetupId, BuildOrigin, BuildpackRef, ConfigKey, DynoSize, EnvironmentName, Invalid,
+    Manifest, PushOptions, Secret, StackName,
 };
 use crate::release::{ConfigError, change_config};
 
@@ -40,6 +40,17 @@ pub struct SetupRequest {
     pub env: BTreeMap<ConfigKey, Secret>,
     /// In place of those in app.json, unless empty.
     pub buildpacks: Vec<BuildpackRef>,
+    /// Which part of app.json counts.
+    pub environment: EnvironmentName,
+    /// The connected repository that the source came from.
+    pub origin: Option<BuildOrigin>,
+}
+
+/// A setup that is recorded, and is to be carried out.
+#[derive(Debug)]
+pub(super) struct NewSetup {
+    pub(super) id: AppSetupId,
+    pub(super) app: App,
 }
 
 /// Why a setup was not begun.
@@ -70,21 +81,27 @@ pub async fn submit_setup(ctx: &Ctx, request: SetupRequest) -> Result<AppSetupId
     if ctx.stopping.is_cancelled() {
         return Err(SetupError::Stopped);
     }
+    let mut tx = ctx.db.write().await?;
+    let setup = record_new(&mut tx, ctx, &request).await?;
+    tx.commit().await.map_err(DbError::from)?;
+    let (id, ctx_of_task) = (setup.id, ctx.clone());
+    ctx.tasks.spawn(async move { carry_out(&ctx_of_task, setup, request).await });
+    Ok(id)
+}
+
+/// Makes the app and records its setup, in a transaction that may record more. Whoever commits it carries it out.
+pub(super) async fn record_new(tx: &mut Connection, ctx: &Ctx, request: &SetupRequest) -> Result<NewSetup, SetupError> {
     let (id, now) = (AppSetupId::new(), ctx.now());
     let stack = request.stack.as_ref().unwrap_or(&ctx.config.default_stack);
     let app = apps::new_app(&request.by, request.name.clone(), stack, now);
     let most = ctx.config.limits.concurrent_setups;
-    let mut tx = ctx.db.write().await?;
-    let unended = db::app_setups::unended(&mut tx).await?;
+    let unended = db::app_setups::unended(tx).await?;
     if unended.iter().filter(|setup| setup.by == request.by.id).count() >= most {
         return Err(SetupError::TooMany(most));
     }
-    apps::insert(&mut tx, ctx.db.cipher(), &app).await?;
-    db::app_setups::insert(&mut tx, id, app.id, request.by.id, now).await?;
-    tx.commit().await.map_err(DbError::from)?;
-    let ctx_of_task = ctx.clone();
-    ctx.tasks.spawn(async move { carry_out(&ctx_of_task, id, app, request).await });
-    Ok(id)
+    apps::insert(tx, ctx.db.cipher(), &app).await?;
+    db::app_setups::insert(tx, id, app.id, request.by.id, now).await?;
+    Ok(NewSetup { id, app })
 }
 
 /// Records that a setup was cut off.
@@ -93,7 +110,8 @@ pub(super) async fn end_cut_off(ctx: &Ctx, setup: &AppSetup) -> Result<(), DbErr
     record(ctx, setup.id, Err(SetupFailure::stopped())).await
 }
 
-async fn carry_out(ctx: &Ctx, id: AppSetupId, app: App, request: SetupRequest) {
+/// Carries a setup out to its recorded end.
+pub(super) async fn carry_out(ctx: &Ctx, NewSetup { id, app }: NewSetup, request: SetupRequest) {
     // In a task of its own, so that a panic is an outcome like any other.
     let work = {
         let ctx = ctx.clone();
@@ -118,7 +136,7 @@ async fn carry_out(ctx: &Ctx, id: AppSetupId, app: App, request: SetupRequest) {
 async fn set_up(ctx: &Ctx, id: AppSetupId, app: App, request: SetupRequest) -> Result<Option<String>, SetupFailure> {
     let means = source_means(ctx);
     let source = build::keep_archive(request.source.clone(), &means).await?;
-    let (app_json, wanted) = files::read(&source, &means, request.stack.as_ref()).await?;
+    let (app_json, wanted) = files::read(&source, &means, request.stack.as_ref(), request.environment).await?;
     let config = wanted.config(&request.env, Secret::random).map_err(SetupFailure::manifest)?;
     let addons = addons::check(ctx, &wanted.addons)?;
     let app = choose_stack(ctx, app, &request, &app_json).await?;
@@ -127,7 +145,7 @@ async fn set_up(ctx: &Ctx, id: AppSetupId, app: App, request: SetupRequest) -> R
     set_config(ctx, &app, &request.by, config).await?;
     addons::provision(ctx, &app, &request.by, addons).await?;
     set_formation(ctx, &app, &wanted).await?;
-    deploy(ctx, id, &app, &request.by, Source::Archive(source), buildpacks).await?;
+    deploy(ctx, id, &app, &request, Source::Archive(source), buildpacks).await?;
     if let Some(script) = &wanted.scripts.postdeploy {
         run_postdeploy(ctx, id, &app, &request.by, script.as_str()).await?;
     }
@@ -177,13 +195,13 @@ async fn deploy(
     ctx: &Ctx,
     id: AppSetupId,
     app: &App,
-    by: &Account,
+    asked: &SetupRequest,
     source: Source,
     buildpacks: Vec<BuildpackRef>,
 ) -> Result<(), SetupFailure> {
-    let (app, by, options) = (app.clone(), by.clone(), PushOptions::default());
+    let (app, by, options, origin) = (app.clone(), asked.by.clone(), PushOptions::default(), asked.origin.clone());
     let request =
-        Request { app, by, source, options, refs: Vec::new(), pack: None, buildpacks, cache: None, origin: None, trigger: None };
+        Request { app, by, source, options, refs: Vec::new(), pack: None, buildpacks, cache: None, origin, trigger: None };
     let mut ticket = submit(ctx, request).await?;
     let mut tx = ctx.db.write().await?;
     db::app_setups::set_build(&mut tx, id, ticket.build).await?;

@@ -20,7 +20,8 @@ use crate::model::{
     BuildOrigin, Cause, CiState, CommitId, Connection, ConnectionSecrets, PushOptions, Remote, TriggerState, next_attempt,
 };
 use crate::tell::{Place, TellError};
-use source::{remote_of, remote_source};
+pub(super) use source::remote_of;
+use source::remote_source;
 
 pub use worker::deploy_triggers;
 
@@ -38,7 +39,7 @@ const MOST_DOUBLINGS: u32 = 4;
 
 /// Why a trigger has not become a build, this time.
 #[derive(Debug, thiserror::Error)]
-enum Hitch {
+pub(super) enum Hitch {
     /// It never will.
     #[error("{0}")]
     Final(String),

@@ -64,6 +64,7 @@ mod queue;
 mod refusals;
 mod release_phase;
 mod release_phase_causes;
+mod review_apps;
 mod serve;
 mod terminal;
 mod transcript;
