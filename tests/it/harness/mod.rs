@@ -27,7 +27,7 @@ use std::path::PathBuf;
 pub(crate) use daemon::{Daemon, User, run};
 pub(crate) use docker::Docker;
 pub(crate) use forge::{Forge, Manner};
-pub(crate) use forge_api::{Ci, ForgeApi};
+pub(crate) use forge_api::{Asked, Ci, ForgeApi};
 pub(crate) use gated::{Gated, until};
 pub(crate) use heroku::Heroku;
 pub(crate) use image::{Packing, PushedImage, TestImage, basic};
