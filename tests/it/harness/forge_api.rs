@@ -69,6 +69,8 @@ pub(crate) struct Told {
 pub(crate) struct Ci {
     pub(crate) statuses: Vec<Value>,
     pub(crate) check_runs: Vec<Value>,
+    /// On the first page.
+    pub(crate) check_suites: Vec<Value>,
 }
 
 impl ForgeApi {
@@ -159,7 +161,8 @@ async fn answer(State(kept): State<Arc<Kept>>, request: Request) -> Response {
     let line = format!("{} {}", parts.method, parts.uri);
     let path = parts.uri.path().to_owned();
     let query = parts.uri.query().unwrap_or_default();
-    let stop = kept.stop.meets(&line);
+    let asked = Asked { headers: parts.headers, line, body };
+    let stop = kept.stop.meets(&asked.words());
     if stop == Some(Moment::Asked) {
         return pending().await;
     }
@@ -171,12 +174,12 @@ async fn answer(State(kept): State<Arc<Kept>>, request: Request) -> Response {
         match limit {
             Some((status, headers)) => (status, headers, json!({ "message": "You have exceeded a rate limit." })),
             None => {
-                let (status, said) = refusal.unwrap_or_else(|| told.answer(parts.method.as_str(), &path, page, &body));
+                let (status, said) = refusal.unwrap_or_else(|| told.answer(parts.method.as_str(), &path, page, &asked.body));
                 (status, Vec::new(), said)
             }
         }
     };
-    kept.show.send(Asked { headers: parts.headers, line, body }).ok();
+    kept.show.send(asked).ok();
     if stop.is_some() {
         return pending().await;
     }
@@ -236,6 +239,10 @@ impl Told {
             ("GET", [.., commit, "check-runs"]) => {
                 let pages = self.ci.get(*commit).map_or(&self.check_runs, |ci| &ci.check_runs);
                 (200, pages.get(page - 1).cloned().unwrap_or_default())
+            }
+            ("GET", [.., commit, "check-suites"]) => {
+                let suites = self.ci.get(*commit).map(|ci| ci.check_suites.clone()).unwrap_or_default();
+                (200, json!({ "check_suites": suites }))
             }
             _ => (404, json!({ "message": "Not Found" })),
         }
