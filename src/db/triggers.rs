@@ -32,6 +32,8 @@ pub struct Trigger {
     pub attempts: u32,
     pub next_attempt_at: OffsetDateTime,
     pub created_at: OffsetDateTime,
+    /// Since when it is in its state, or has its commit.
+    pub since: OffsetDateTime,
     pub updated_at: OffsetDateTime,
 }
 
@@ -85,12 +87,6 @@ pub async fn get(db: &mut Connection, app: AppId, id: TriggerId) -> Result<Optio
     query.fetch_optional(db).await?.as_ref().map(trigger).transpose()
 }
 
-/// Finds the deploy that a build came of.
-pub async fn by_build(db: &mut Connection, build: BuildId) -> Result<Option<Trigger>, DbError> {
-    let query = sqlx::query("SELECT * FROM triggers WHERE build_id = ? ORDER BY number LIMIT 1").bind(build.to_string());
-    query.fetch_optional(db).await?.as_ref().map(trigger).transpose()
-}
-
 /// Lists an app's newest deploys, newest first.
 pub async fn list_of(db: &mut Connection, app: AppId, most: u32) -> Result<Vec<Trigger>, DbError> {
     let query = sqlx::query("SELECT * FROM triggers WHERE app_id = ? ORDER BY number DESC LIMIT ?");
@@ -106,7 +102,7 @@ pub async fn open(db: &mut Connection) -> Result<Vec<Trigger>, DbError> {
 /// The forge has said where the branch stands: that is what is to be deployed, now.
 pub async fn set_commit(db: &mut Connection, id: TriggerId, commit: &CommitId, at: OffsetDateTime) -> Result<(), DbError> {
     sqlx::query(
-        "UPDATE triggers SET commit_id = ?1, attempts = 0, reason = NULL, next_attempt_at = ?2, updated_at = ?2
+        "UPDATE triggers SET commit_id = ?1, attempts = 0, reason = NULL, next_attempt_at = ?2, since = ?2, updated_at = ?2
          WHERE id = ?3 AND state <> 'done' AND commit_id IS NULL",
     )
     .bind(commit.as_str())
@@ -120,10 +116,9 @@ pub async fn set_commit(db: &mut Connection, id: TriggerId, commit: &CommitId, a
 /// The commit is green: it is to be built now.
 pub async fn set_ready(db: &mut Connection, id: TriggerId, at: OffsetDateTime) -> Result<(), DbError> {
     sqlx::query(
-        "UPDATE triggers SET state = 'ready', attempts = 0, reason = NULL, next_attempt_at = ?, updated_at = ?
-         WHERE id = ? AND state = 'waiting_for_ci'",
+        "UPDATE triggers SET state = 'ready', attempts = 0, reason = NULL, next_attempt_at = ?1, since = ?1, updated_at = ?1
+         WHERE id = ?2 AND state = 'waiting_for_ci'",
     )
-    .bind(row::millis(at))
     .bind(row::millis(at))
     .bind(id.to_string())
     .execute(db)
@@ -179,6 +174,25 @@ pub async fn start(db: &mut Connection, id: TriggerId, build: BuildId, at: Offse
     .execute(db)
     .await?;
     Ok(true)
+}
+
+/// The build that was accepted for it was cut off by a stop of hoist's, of which nobody knows who could ask again: it is to be
+/// built once more, unless a build was accepted for a later one meanwhile. A build that has been cut off `most` times may be what
+/// stops hoist, and stays the last. To be called in the transaction that records the build's end.
+pub async fn reopen(db: &mut Connection, build: BuildId, most: u32, at: OffsetDateTime) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE triggers AS cut_off SET state = 'ready', build_id = NULL, attempts = 0, cut_off = cut_off + 1,
+           reason = 'hoist was stopped while it was built', next_attempt_at = ?1, since = ?1, updated_at = ?1
+         WHERE build_id = ?2 AND cut_off < ?3 AND NOT EXISTS
+           (SELECT 1 FROM triggers AS later
+            WHERE later.app_id = cut_off.app_id AND later.number > cut_off.number AND later.build_id IS NOT NULL)",
+    )
+    .bind(row::millis(at))
+    .bind(build.to_string())
+    .bind(most)
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// There will be no build, for a reason.
@@ -246,6 +260,7 @@ fn trigger(row: &SqliteRow) -> Result<Trigger, DbError> {
         attempts: row::number(row, "attempts")?,
         next_attempt_at: row::time(row, "next_attempt_at")?,
         created_at: row::time(row, "created_at")?,
+        since: row::optional_time(row, "since")?.map_or_else(|| row::time(row, "created_at"), Ok)?,
         updated_at: row::time(row, "updated_at")?,
     })
 }

@@ -12,12 +12,13 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Failure, Request, submit};
+use crate::auth::{self, AccessError};
 use crate::build::{self, RemoteError};
 use crate::ctx::Ctx;
 use crate::db::triggers::Trigger;
 use crate::db::{self, DbError};
 use crate::model::{
-    BuildOrigin, Cause, CiState, CommitId, Connection, ConnectionSecrets, PushOptions, Remote, TriggerState, next_attempt,
+    Action, BuildOrigin, Cause, CiState, CommitId, Connection, ConnectionSecrets, PushOptions, Remote, TriggerState, next_attempt,
 };
 use crate::tell::{Place, TellError};
 pub(super) use source::remote_of;
@@ -33,6 +34,9 @@ const CI_TIME: Duration = Duration::from_hours(24);
 const RETRY_WAIT: Duration = Duration::from_secs(5);
 /// How long that is tried.
 const RETRY_TIME: Duration = Duration::from_hours(1);
+
+/// How often what was triggered is built again after hoist was stopped meanwhile.
+pub(super) const MOST_CUT_OFF: u32 = 3;
 
 /// How often a wait doubles: somebody waits for what is deployed, so that CI is looked at every eight minutes at least.
 const MOST_DOUBLINGS: u32 = 4;
@@ -74,7 +78,7 @@ async fn advance(ctx: &Ctx, trigger: &Trigger) -> Result<(), DbError> {
     let next = match &hitch {
         Hitch::Later { first_wait, within, .. } => next_try(trigger, *first_wait, *within, now),
         Hitch::NotBefore { until, .. } => {
-            let deadline = trigger.created_at + CI_TIME;
+            let deadline = trigger.since + CI_TIME;
             (now < deadline).then(|| deadline.min(*until))
         }
         _ => None,
@@ -93,7 +97,7 @@ async fn advance(ctx: &Ctx, trigger: &Trigger) -> Result<(), DbError> {
 
 fn next_try(trigger: &Trigger, first_wait: Duration, within: Duration, now: OffsetDateTime) -> Option<OffsetDateTime> {
     let chance = Uuid::new_v4().as_bytes()[0];
-    next_attempt(trigger.attempts.min(MOST_DOUBLINGS) + 1, first_wait, chance, now, trigger.created_at + within)
+    next_attempt(trigger.attempts.min(MOST_DOUBLINGS) + 1, first_wait, chance, now, trigger.since + within)
 }
 
 async fn step(ctx: &Ctx, trigger: &Trigger) -> Result<(), Hitch> {
@@ -102,10 +106,30 @@ async fn step(ctx: &Ctx, trigger: &Trigger) -> Result<(), Hitch> {
     let Some(connection) = db::connections::get(&mut db, trigger.connection).await? else { return Ok(()) };
     let Some(secrets) = db::connections::secrets(&mut db, ctx.db.cipher(), connection.id).await? else { return Ok(()) };
     drop(db);
+    if let Some(why) = why_not(ctx, trigger, &connection).await? {
+        return Err(Hitch::Final(why.into()));
+    }
     match (trigger.state, &trigger.commit) {
         (_, None) => ask_for_commit(ctx, trigger, &connection, secrets).await,
         (TriggerState::WaitingForCi, Some(commit)) => look_at_ci(ctx, trigger, Place::new(connection, secrets), commit).await,
         (_, Some(commit)) => build_commit(ctx, trigger, &connection, secrets, commit).await,
+    }
+}
+
+/// Why it is not to be deployed any more: much may have been changed while CI was waited for.
+async fn why_not(ctx: &Ctx, trigger: &Trigger, connection: &Connection) -> Result<Option<&'static str>, DbError> {
+    if trigger.cause == Cause::Push && !connection.auto_deploy {
+        return Ok(Some("pushes are not deployed any more"));
+    }
+    if trigger.cause == Cause::Push && connection.branch.as_ref() != Some(&trigger.branch) {
+        return Ok(Some("another branch is deployed now"));
+    }
+    match auth::open_app(&ctx.db, trigger.by, &trigger.app.to_string(), Action::Deploy).await {
+        Ok(_) => Ok(None),
+        Err(AccessError::NoSuchApp | AccessError::Denied(_)) => {
+            Ok(Some("in whose name it was asked for may not deploy the app any more"))
+        }
+        Err(AccessError::Db(error)) => Err(error),
     }
 }
 

@@ -76,6 +76,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "apps",
             "addons",
+            "auth",
             "build",
             "config",
             "ctx",

@@ -7,17 +7,18 @@ use crate::db::{Connection, DbError};
 use crate::model::{CommitId, ConnectionId, Push, PushOrder};
 
 /// Tells whether the newest push to this branch that is known is this very push: the same may be told twice under two ids, by
-/// a repository's webhook and by an app of the forge.
+/// a repository's webhook and by an app of the forge. Only who says when it was pushed tells it from one that does the same again.
 pub async fn is_newest_push(db: &mut Connection, connection: ConnectionId, push: &Push) -> Result<bool, DbError> {
     let row = sqlx::query(
-        "SELECT 1 FROM (SELECT commit_id, before_id FROM triggers WHERE connection_id = ? AND branch = ? AND cause = 'push'
+        "SELECT 1 FROM (SELECT commit_id, before_id, pushed_at FROM triggers WHERE connection_id = ? AND branch = ? AND cause = 'push'
            ORDER BY number DESC LIMIT 1)
-         WHERE commit_id = ? AND before_id IS ?",
+         WHERE commit_id = ? AND before_id IS ? AND pushed_at = ?",
     )
     .bind(connection.to_string())
     .bind(push.branch.as_str())
     .bind(push.after.as_str())
-    .bind(push.before.as_ref().map(CommitId::as_str));
+    .bind(push.before.as_ref().map(CommitId::as_str))
+    .bind(push.pushed_at);
     Ok(row.fetch_optional(db).await?.is_some())
 }
 
@@ -44,11 +45,11 @@ pub async fn order_of(db: &mut Connection, connection: ConnectionId, push: &Push
     })
 }
 
-/// Tells whether the newest push to the branch that was asked for before a deploy brought this very commit.
+/// Tells whether the newest push to the branch that was taken up before a deploy, and not given up, brought this very commit.
 pub async fn is_taken_up(db: &mut Connection, trigger: &Trigger, commit: &CommitId) -> Result<bool, DbError> {
     let row = sqlx::query(
         "SELECT 1 FROM (SELECT commit_id FROM triggers WHERE connection_id = ? AND branch = ? AND cause = 'push' AND number < ?
-           AND commit_id IS NOT NULL ORDER BY number DESC LIMIT 1)
+           AND commit_id IS NOT NULL AND (state <> 'done' OR build_id IS NOT NULL) ORDER BY number DESC LIMIT 1)
          WHERE commit_id = ?",
     )
     .bind(trigger.connection.to_string())

@@ -22,7 +22,7 @@ fn ci(provider: &str, pages: &[&[(&str, &str)]]) -> Ci {
     let mut statuses: Vec<Value> = pages.iter().map(page).collect();
     // Behind the last page there is an empty one.
     statuses.push(page(&&[][..]));
-    Ci { statuses, check_runs: vec![json!({ "check_runs": [] })] }
+    Ci { statuses, check_runs: vec![json!({ "check_runs": [] })], ..Ci::default() }
 }
 
 /// GitHub's check runs, by their conclusions; in pages.
@@ -119,7 +119,7 @@ fn statuses_and_check_runs_of_all_pages_must_be_green() {
 fn ci_that_never_says_anything_is_given_up_after_a_day() {
     let mut site = Site::new(&Wanted { provider: "github", more: WAIT, ..Wanted::default() });
     let (before, after) = site.publish("second");
-    site.set_ci(&after, Ci { statuses: vec![json!({ "statuses": [] })], check_runs: runs(&[&[]]) });
+    site.set_ci(&after, Ci { statuses: vec![json!({ "statuses": [] })], check_runs: runs(&[&[]]), ..Ci::default() });
     site.tell_push("1", &before, &after);
     site.until_reason(&after, "CI has not ended, or has not begun");
     assert_eq!(site.asked_for_of(&after)["state"], "waiting_for_ci");
@@ -196,4 +196,64 @@ fn what_can_not_be_asked_is_waited_for() {
     site.until_reason(&after, "the state of CI can't be asked for");
     site.tell_ci("2", &after);
     until(|| site.deploys().len() == 1);
+}
+
+#[test]
+fn a_check_suite_that_has_begun_must_have_ended() {
+    let site = Site::new(&Wanted { provider: "github", more: WAIT, ..Wanted::default() });
+    let (before, after) = site.publish("second");
+    let with = |conclusion: Option<&str>| {
+        // The second is of an App that checks nothing.
+        let suites = vec![json!({ "conclusion": conclusion, "latest_check_runs_count": 1 }), json!({ "conclusion": null })];
+        Ci { check_runs: runs(&[&[Some("success")]]), check_suites: suites, ..ci("github", &[&[]]) }
+    };
+    // Its first job has passed; the second one needs that, and has no run yet.
+    site.set_ci(&after, with(None));
+    site.tell_push("1", &before, &after);
+    site.until_reason(&after, "CI has not ended");
+    assert_eq!(site.statuses(), [""; 0]);
+    change(&site, "2", &after, with(Some("success")));
+    until(|| site.deploys().len() == 1);
+}
+
+#[test]
+fn what_was_changed_meanwhile_counts() {
+    let site = Site::new(&Wanted { provider: "gitea", more: WAIT, ..Wanted::default() });
+    let update = |args: &[&str]| site.daemon.client(&site.user, &[&["github:update", "--app", "shop"], args].concat());
+    let wait = |name: &str| {
+        let (before, after) = site.publish(name);
+        site.set_ci(&after, ci("gitea", &[&[("test", "pending")]]));
+        site.tell_push(name, &before, &after);
+        site.until_reason(&after, "CI has not ended");
+        after
+    };
+    let one = wait("one");
+    update(&["--auto-deploy=false"]);
+    change(&site, "1", &one, ci("gitea", &[&[("test", "success")]]));
+    assert_eq!(site.asked_for_of(&one)["reason"], "pushes are not deployed any more");
+    update(&["--auto-deploy=true"]);
+    let two = wait("two");
+    update(&["--branch", "next"]);
+    change(&site, "2", &two, ci("gitea", &[&[("test", "success")]]));
+    assert_eq!(site.asked_for_of(&two)["reason"], "another branch is deployed now");
+    assert_eq!((site.statuses().len(), site.deploys().len()), (0, 0));
+}
+
+#[test]
+fn who_was_let_go_deploys_nothing_any_more() {
+    let mut site = Site::new(&Wanted { provider: "gitea", more: WAIT, ..Wanted::default() });
+    let bob = site.daemon.user("bob@example.com");
+    site.daemon.client(&site.user, &["access:add", "bob@example.com", "--app", "shop"]);
+    // From now on in his name.
+    site.daemon.client(&bob, &["github:update", "--app", "shop", "--wait-for-ci=true"]);
+    let (before, after) = site.publish("second");
+    site.set_ci(&after, ci("gitea", &[&[("test", "pending")]]));
+    site.tell_push("1", &before, &after);
+    site.until_reason(&after, "CI has not ended");
+    site.daemon.client(&site.user, &["access:remove", "bob@example.com", "--app", "shop"]);
+    // Whatever was to be done is taken up by a start, too.
+    site.daemon.kill_and_restart();
+    change(&site, "2", &after, ci("gitea", &[&[("test", "success")]]));
+    assert_eq!(site.asked_for_of(&after)["reason"], "in whose name it was asked for may not deploy the app any more");
+    assert_eq!((site.statuses().len(), site.deploys().len()), (0, 0));
 }

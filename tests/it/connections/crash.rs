@@ -1,11 +1,14 @@
-//! `kill -9` of the daemon at every step between what a forge delivers and the last that it is told: after the next start there
-//! is one build, one release of it at most, and the forge has heard how it ended.
+//! `kill -9` of the daemon at every step between what a forge delivers and the last that it is told: after the next start the
+//! commit is built to its end once, released once, and the forge has heard so. A build that was cut off has failed, and is
+//! followed by another.
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpStream;
+use std::path::PathBuf;
 
 use hoist::db::{self, Db};
 use hoist::model::BuildStatus;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::site::{Site, Wanted, Way};
@@ -14,9 +17,9 @@ use crate::harness::{Ci, Moment, until};
 /// What a daemon that is killed leaves of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Left {
-    /// Its build was not accepted yet, or is released: all of it comes, or has come.
+    /// Its build was not accepted yet, or is released: the one build there is comes, or has come.
     Whole,
-    /// Its build runs: it was cut off.
+    /// Its build ran, and was cut off.
     CutOff,
 }
 
@@ -29,7 +32,7 @@ fn site(pack: &'static str) -> Site {
 fn publish(site: &Site, name: &str) -> (String, String) {
     let (before, after) = site.publish(name);
     let statuses = vec![json!({ "statuses": [{ "context": "test", "state": "success" }] })];
-    site.set_ci(&after, Ci { statuses, check_runs: vec![json!({ "check_runs": [] })] });
+    site.set_ci(&after, Ci { statuses, check_runs: vec![json!({ "check_runs": [] })], ..Ci::default() });
     (before, after)
 }
 
@@ -43,14 +46,14 @@ fn killed_before_it_is_answered() {
     walk(Moment::Done);
 }
 
-/// Kills the daemon at the first question that it asks outside on a push's way, then at the second of the next push, and so on,
-/// until a push's way has fewer.
+/// Kills the daemon at the first question that it asks outside on a push's way, at the first of another kind on the next push's,
+/// and so on, until a push's way has none that is new.
 fn walk(moment: Moment) {
     let (mut site, mut questions) = (site("null"), Vec::new());
     loop {
         let name = format!("round {}", questions.len());
         let (before, after) = publish(&site, &name);
-        site.stop.at(questions.len(), moment);
+        site.stop.at_next(moment);
         site.tell_push(&name, &before, &after);
         until(|| site.stop.reached().is_some() || is_over(&site, &after));
         let Some(question) = site.stop.reached() else { break };
@@ -66,22 +69,24 @@ fn walk(moment: Moment) {
         // One that has the App's token at hand asks less.
         site.daemon.kill_and_restart();
     }
-    // Each kind of them was among them.
+    eprintln!("killed at {moment:?}: {questions:#?}");
     for kind in [
         "/installation",
         "/access_tokens",
         "/status?",
         "/check-runs?",
-        "/info/refs",
-        "/git-upload-pack",
-        "/statuses/",
+        "/check-suites?",
+        "GET /octo/shop.git/info/refs",
+        "POST /octo/shop.git/git-upload-pack",
+        "/statuses/COMMIT pending",
+        "/statuses/COMMIT success",
         "/deployments?",
-        "POST /repos/octo/shop/deployments",
-        "/deployments/",
+        "/deployments shop",
+        "/deployments/N/statuses in_progress",
+        "/deployments/N/statuses success",
     ] {
-        assert!(questions.iter().any(|question| question.contains(kind)), "{kind}: {questions:#?}");
+        assert!(questions.iter().any(|question| question.contains(kind)), "{kind} is not among them");
     }
-    eprintln!("killed {moment:?} at {} questions", questions.len());
 }
 
 #[test]
@@ -117,7 +122,7 @@ fn killed_while_the_release_command_runs() {
     until(|| is_over(&site, &after));
     assert_eq!((&release(&site)["status"], site.deploys().len()), (&json!("failed"), 1));
     assert_eq!(site.builds_of(&after)[0]["status"], "succeeded", "it was built; what it was built for did not work");
-    assert_eq!((told(&site, &after).last().unwrap().as_str(), site.builds_of(&after).len()), ("failure", 1));
+    assert_eq!((told(&site, &after).last().unwrap().1.as_str(), site.builds_of(&after).len()), ("failure", 1));
 }
 
 #[test]
@@ -143,15 +148,55 @@ fn killed_while_it_is_told_and_just_after() {
         site.daemon.kill_and_restart();
         pushes.push(after);
     }
-    until(|| pushes.iter().all(|after| site.asked_for_of(after)["state"] == "done"));
     let newest = pushes.last().unwrap();
     until(|| is_over(&site, newest));
+    until(|| pushes.iter().all(|after| site.asked_for_of(after)["state"] == "done"));
     for after in &pushes {
-        // One that was not taken up when a later one was is not built: that is its end.
-        let builds = site.builds_of(after);
-        let reason = site.asked_for_of(after)["reason"].clone();
-        assert!(builds.len() == 1 || (builds.is_empty() && reason == "a later deploy of the app came first"), "{reason}");
+        // One that had not ended when a later one was accepted is not built any more: that is its end.
+        let succeeded = site.builds_of(after).iter().filter(|build| build["status"] == "succeeded").count();
+        assert_eq!(site.deploys().iter().filter(|what| what.ends_with(&after[..8])).count(), succeeded);
+        assert!(succeeded == 1 || (succeeded == 0 && after != newest), "{succeeded} builds of {after}");
     }
+    assert!(site.deploys().last().unwrap().ends_with(&newest[..8]));
+}
+
+/// A site whose builds wait until a file is there.
+fn gated() -> (Site, PathBuf) {
+    let site = site("gated");
+    let gate = site.daemon.data_dir().join("gate");
+    site.daemon.client(&site.user, &["config:set", &format!("GATE={}", gate.display()), "--app", "shop"]);
+    (site, gate)
+}
+
+#[test]
+fn stopped_by_its_owner_while_it_builds() {
+    let (mut site, gate) = gated();
+    let (before, after) = publish(&site, "stopped");
+    site.tell_push("1", &before, &after);
+    until(|| site.builds_of(&after).len() == 1);
+    // Twice: it waits for no build then.
+    site.daemon.signal(Signal::TERM);
+    site.daemon.signal(Signal::TERM);
+    until(|| site.daemon.ended().is_some());
+    std::fs::write(gate, "").unwrap();
+    site.daemon.restart();
+    until(|| is_over(&site, &after));
+    check(&site, &after, Left::CutOff, "TERM");
+}
+
+#[test]
+fn what_is_cut_off_again_and_again_is_given_up() {
+    let (mut site, _gate) = gated();
+    let (before, after) = publish(&site, "ill-fated");
+    site.tell_push("1", &before, &after);
+    for builds in 1..=4 {
+        until(|| site.builds_of(&after).len() == builds);
+        site.daemon.kill_and_restart();
+    }
+    until(|| is_over(&site, &after));
+    assert_eq!(site.statuses(), ["failed"; 4]);
+    assert_eq!(site.asked_for_of(&after)["state"], "done");
+    assert_eq!(told(&site, &after).last().unwrap().1, "failure");
 }
 
 /// What a build puts out, from its beginning.
@@ -160,19 +205,26 @@ fn output_of(build: &Value) -> impl BufRead + use<> {
     BufReader::new(answer.into_body().into_reader())
 }
 
-/// Whether the commit's build has ended, and the forge has heard how.
-fn is_over(site: &Site, commit: &str) -> bool {
-    let has_ended = |state: &String| state != "pending" && state != "in_progress";
-    let builds = site.builds_of(commit);
-    let Some(build) = builds.first().filter(|build| build["status"] != "pending") else { return false };
-    told(site, commit).last().is_some_and(has_ended) && deployment_states(site, build).last().is_some_and(has_ended)
+/// The build in which the push of a commit has ended.
+fn last_build(site: &Site, commit: &str) -> Option<Value> {
+    let id = site.asked_for_of(commit)["build"]["id"].clone();
+    site.builds_of(commit).into_iter().find(|build| build["id"] == id)
 }
 
-/// The states that a commit was given, in their order.
-fn told(site: &Site, commit: &str) -> Vec<String> {
+/// Whether that build has ended, and the forge has heard how.
+fn is_over(site: &Site, commit: &str) -> bool {
+    let Some(build) = last_build(site, commit).filter(|build| build["status"] != "pending") else { return false };
+    let has_ended = |state: &str| state != "pending" && state != "in_progress";
+    let of_it = |link: &str| link.ends_with(build["id"].as_str().unwrap());
+    told(site, commit).last().is_some_and(|(link, state)| of_it(link) && has_ended(state))
+        && deployment_states(site, &build).last().is_some_and(|state| has_ended(state))
+}
+
+/// The states that a commit was given, in their order, each with the link to its build.
+fn told(site: &Site, commit: &str) -> Vec<(String, String)> {
     let kept = site.api.kept.state.lock().unwrap();
     let of_it = kept.set_statuses.iter().filter(|(of, status)| of == commit && status["context"] == "hoist/shop");
-    of_it.map(|(_, status)| status["state"].as_str().unwrap().to_owned()).collect()
+    of_it.map(|(_, status)| ["target_url", "state"].map(|field| status[field].as_str().unwrap().to_owned()).into()).collect()
 }
 
 /// The same of a build's deployment, of which there is one at most.
@@ -201,20 +253,24 @@ fn left_of(site: &Site, commit: &str) -> Left {
     })
 }
 
-/// One build, one release if it was not cut off, and both told rightly in the end.
+/// One build that has succeeded, after one that was cut off, if one was; one release; each build told from its beginning to its
+/// end.
 fn check(site: &Site, commit: &str, left: Left, killed_at: &str) {
-    let (status, state, releases) = match left {
-        Left::Whole => ("succeeded", "success", 1),
-        Left::CutOff => ("failed", "failure", 0),
-    };
     let builds = site.builds_of(commit);
-    let statuses: Vec<_> = builds.iter().map(|build| build["status"].as_str().unwrap()).collect();
-    assert_eq!(statuses, [status], "killed at {killed_at}");
+    let mut statuses: Vec<_> = builds.iter().map(|build| build["status"].as_str().unwrap()).collect();
+    statuses.sort_unstable();
+    let expected: &[_] = if left == Left::CutOff { &["failed", "succeeded"] } else { &["succeeded"] };
+    assert_eq!(statuses, expected, "killed at {killed_at}");
     let deploy = format!("Deploy {}", &commit[..8]);
-    assert_eq!(site.deploys().iter().filter(|what| **what == deploy).count(), releases, "killed at {killed_at}");
-    let (told, deployed) = (told(site, commit), deployment_states(site, &builds[0]));
-    assert_eq!([&told[0], told.last().unwrap()], ["pending", state], "killed at {killed_at}");
-    assert_eq!([&deployed[0], deployed.last().unwrap()], ["in_progress", state], "killed at {killed_at}");
-    let asked_for = site.asked_for_of(commit);
-    assert_eq!((&asked_for["state"], &asked_for["build"]["id"]), (&json!("done"), &builds[0]["id"]), "killed at {killed_at}");
+    assert_eq!(site.deploys().iter().filter(|what| **what == deploy).count(), 1, "killed at {killed_at}");
+    assert_eq!(last_build(site, commit).unwrap()["status"], "succeeded", "killed at {killed_at}");
+    assert_eq!(site.asked_for_of(commit)["state"], "done", "killed at {killed_at}");
+    for build in &builds {
+        let state = if build["status"] == "succeeded" { "success" } else { "failure" };
+        let told: Vec<_> =
+            told(site, commit).into_iter().filter(|(link, _)| link.ends_with(build["id"].as_str().unwrap())).collect();
+        assert_eq!([&told[0].1, &told.last().unwrap().1], ["pending", state], "killed at {killed_at}");
+        let deployed = deployment_states(site, build);
+        assert_eq!([&deployed[0], deployed.last().unwrap()], ["in_progress", state], "killed at {killed_at}");
+    }
 }

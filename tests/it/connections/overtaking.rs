@@ -41,6 +41,15 @@ async fn a_branch_may_be_pushed_back_to_where_it_was() {
 }
 
 #[tokio::test]
+async fn what_may_be_a_copy_or_a_second_push_has_the_forge_asked() {
+    let (there, back) = (push("octo/shop", A, B), push("octo/shop", C, A));
+    assert_eq!(deployed(&[there.clone(), there]).await, [B, "?"], "what was in between was not heard");
+    assert_eq!(deployed(&[push("octo/shop", A, B), back]).await, [B, "?"], "it was reset, from where it was not heard to be");
+    assert_eq!(deployed(&[pushed_at(7, A, B), pushed_at(7, A, B)]).await, [B], "GitHub says that it is a copy");
+    assert_eq!(deployed(&[pushed_at(7, A, B), pushed_at(9, A, B)]).await, [B, B], "and that it is not");
+}
+
+#[tokio::test]
 async fn github_says_when_it_was_pushed() {
     // B is told last, and neither began where another ended.
     assert_eq!(deployed(&[pushed_at(9, B, C), pushed_at(7, A, B)]).await, [C]);
