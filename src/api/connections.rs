@@ -65,7 +65,7 @@ pub(super) async fn new_secret(
 pub(super) async fn destroy(State(ctx): State<Ctx>, at: InApp<Deploy>) -> Result<Json<types::Connection>, ApiError> {
     let connection = db::connections::of_app(&mut *ctx.db.read().await?, at.app.id).await?.ok_or(ConnectError::NotConnected)?;
     let described = describe(&ctx, &at.app, &connection).await?;
-    connections::disconnect(&ctx.db, at.app.id).await?;
+    connections::disconnect(&ctx.db, Connected::App(at.app.id)).await?;
     Ok(Json(described))
 }
 

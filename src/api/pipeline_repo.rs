@@ -13,7 +13,7 @@ use super::extract::{Body, Caller, Named, Names};
 use super::types::{self, AccountFeature, IdRef, RepoBranch, RepoCommit, Timestamp, stable_id};
 use super::urls::Urls;
 use super::{pipeline_rights, pipelines as api_pipelines};
-use crate::connections::connect;
+use crate::connections::{ConnectError, connect, disconnect};
 use crate::ctx::Ctx;
 use crate::model::{Action, BranchName, Connected, Connection as Repository, PipelineId};
 use crate::{db, deploy};
@@ -53,10 +53,10 @@ pub(super) async fn destroy(
     Named(pipeline): Named,
 ) -> Result<Json<types::PipelineRepo>, ApiError> {
     let pipeline = pipeline_rights::open(&ctx, &account, &pipeline, Action::Configure).await?;
-    let mut tx = ctx.db.write().await?;
-    let repository = db::connections::of_pipeline(&mut tx, pipeline.id).await?.ok_or(ApiError::NotFound("repo"))?;
-    db::connections::delete_of(&mut tx, repository.of).await?;
-    tx.commit().await.map_err(db::DbError::from)?;
+    let repository = disconnect(&ctx.db, Connected::Pipeline(pipeline.id)).await.map_err(|error| match error {
+        ConnectError::NotConnected => ApiError::NotFound("repo"),
+        error => error.into(),
+    })?;
     Ok(Json(describe(&ctx, &repository, pipeline.id)))
 }
 

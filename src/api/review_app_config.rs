@@ -45,8 +45,8 @@ pub(super) async fn create(
         stale_days: StaleDays::DEFAULT,
         wait_for_ci: false,
         base_name: None,
-        // Whoever can open a pull request could read what the parent keeps secret.
-        forks: Forks::WithoutConfigVars,
+        // Whoever can open a pull request could run anything here, add-ons and all. Heroku makes none by itself either.
+        forks: Forks::Refused,
         created_at: now,
         updated_at: now,
     };

@@ -4,7 +4,7 @@
 //! `cache` (what the last good build left), `select` and `detect` (which buildpacks), `compile`, and
 //! `process_types`. `script` runs one script of a buildpack; `builtin` holds the buildpacks that come with hoist.
 //!
-//! `keep_commit` makes an archive of another server's commit.
+//! `remote::keep_remote` makes an archive of another server's commit.
 //!
 //! `dockerfile` is the other road: from a source tree to images, as heroku.yml says. `silence` is on both.
 
@@ -15,7 +15,6 @@ mod compile;
 mod detect;
 mod dockerfile;
 mod env_dir;
-mod keep_commit;
 mod process_types;
 mod remote;
 mod script;
@@ -42,7 +41,6 @@ pub use compile::{Compiled, compile, test_command, test_compile};
 pub use detect::Detected;
 pub use dockerfile::{ImagesBuild, Tree, read_heroku_yml};
 pub use env_dir::put_env_dir;
-pub use keep_commit::keep_commit;
 pub use process_types::discover_process_types;
 pub use remote::{LfsError, RemoteError, RemoteSource, find_remote_ref, keep_remote};
 pub use select::select;

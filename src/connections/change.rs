@@ -128,10 +128,14 @@ pub async fn change_secret(
     Ok((change(db, app, by, with, now).await?, secret))
 }
 
-/// Removes an app's connection, with what was to be deployed over it, and returns it.
-pub async fn disconnect(db: &Db, app: AppId) -> Result<Connection, ConnectError> {
+/// Removes the connection of an app or a pipeline, with what was to be deployed over it, and returns it. Review apps stay.
+pub async fn disconnect(db: &Db, of: Connected) -> Result<Connection, ConnectError> {
     let mut tx = db.write().await?;
-    let connection = db::connections::of_app(&mut tx, app).await?.ok_or(ConnectError::NotConnected)?;
+    let connection = match of {
+        Connected::App(app) => db::connections::of_app(&mut tx, app).await?,
+        Connected::Pipeline(pipeline) => db::connections::of_pipeline(&mut tx, pipeline).await?,
+    };
+    let connection = connection.ok_or(ConnectError::NotConnected)?;
     db::connections::delete_of(&mut tx, connection.of).await?;
     tx.commit().await.map_err(DbError::from)?;
     Ok(connection)

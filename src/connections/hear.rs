@@ -29,7 +29,7 @@ pub enum Heard {
     NotWanted,
     /// A later push to the branch was heard before it.
     Overtaken,
-    /// Who connected the app may no longer deploy it.
+    /// Whoever connected the repository may no longer deploy what it is connected to.
     NotAllowed,
     Nothing,
 }
@@ -48,7 +48,7 @@ impl Heard {
             Self::ForReviewApps(words) => words,
             Self::NotWanted => "is not deployed: the connection is not for pushes to this branch",
             Self::Overtaken => "is not deployed: a later push came first",
-            Self::NotAllowed => "is not deployed: who connected the app may no longer deploy it",
+            Self::NotAllowed => "is not deployed: whoever connected the repository may no longer deploy here",
             Self::Nothing => "nothing to be done",
         }
     }
@@ -106,6 +106,7 @@ async fn act(
 ) -> Result<Heard, DbError> {
     let app = match connection.of {
         Connected::App(app) => app,
+        Connected::Pipeline(_) if rights == Rights::MayNot && told.brings_code() => return Ok(Heard::NotAllowed),
         Connected::Pipeline(pipeline) => {
             return Ok(Heard::ForReviewApps(review_apps::take_up(tx, (connection, pipeline), told, now).await?));
         }

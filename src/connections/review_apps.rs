@@ -39,15 +39,10 @@ async fn take_up_pull_request(
 ) -> Result<&'static str, DbError> {
     let happened_at = OffsetDateTime::from_unix_timestamp(pull_request.updated_at).unwrap_or(now);
     let number = pull_request.number;
-    let is_news = match pull_request.action {
-        PullRequestAction::Reopened => db::review_apps::note_open(tx, pipeline, number, happened_at).await?,
-        PullRequestAction::Closed => db::review_apps::note_closed(tx, pipeline, number, happened_at).await?,
-        PullRequestAction::Opened | PullRequestAction::Updated => {
-            db::review_apps::note_news(tx, pipeline, number, happened_at).await?
-        }
-        PullRequestAction::Other => return Ok("nothing: review apps do not depend on it"),
-    };
-    if !is_news {
+    if pull_request.action == PullRequestAction::Other {
+        return Ok("nothing: review apps do not depend on it");
+    }
+    if !db::pull_requests::note(tx, (pipeline, number), pull_request.action, happened_at).await? {
         return Ok("nothing: something later is known of the pull request");
     }
     let there = db::review_apps::of_pull_request(tx, pipeline, number).await?;
@@ -57,6 +52,10 @@ async fn take_up_pull_request(
             Ok("its review app is destroyed")
         }
         (PullRequestAction::Closed, None) => Ok("nothing: it has no review app"),
+        // Made by hand, of a branch of the repository's own. What strangers write is never taken for that.
+        (_, Some(review_app)) if review_app.fork.is_none() && !is_of(repository, pull_request) => {
+            Ok("nothing: its review app is not of a fork")
+        }
         (_, Some(review_app)) => {
             let source = ReviewSource::Repository(Some(pull_request.commit.clone()));
             if review_app.source == source {
@@ -85,7 +84,7 @@ async fn open_review_app(
         return Ok("nothing: its review app was deleted");
     }
     let Some(from) = &pull_request.from else { return Ok("nothing: its repository is gone") };
-    let fork = (*from != repository.full_name).then(|| Fork::of(pull_request, from));
+    let fork = (!is_of(repository, pull_request)).then(|| Fork::of(pull_request, from));
     if fork.is_some() && config.forks == Forks::Refused {
         return Ok("nothing: forks get no review apps");
     }
@@ -100,6 +99,11 @@ async fn open_review_app(
     }
     db::review_apps::insert(tx, &review_app).await?;
     Ok("a review app is made")
+}
+
+/// Tells whether what is to be merged is in the repository itself.
+fn is_of(repository: &Repository, pull_request: &PullRequest) -> bool {
+    pull_request.from.as_ref() == Some(&repository.full_name)
 }
 
 /// Takes up a push to a branch, for a review app that somebody has asked for without a pull request.

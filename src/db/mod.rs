@@ -46,6 +46,7 @@ pub mod pipeline_config_vars;
 pub mod pipeline_couplings;
 pub mod pipeline_promotions;
 pub mod pipelines;
+pub mod pull_requests;
 pub mod review_app_configs;
 pub mod review_apps;
 

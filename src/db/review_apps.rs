@@ -1,16 +1,17 @@
 //! Review apps: what is wanted of each, and how far it is.
 //!
-//! Something is to be done with one as long as it has a next attempt. What is done takes its time, in which others may want
-//! something else; so each function that records what was done changes only the status that it was done in.
+//! Something is to be done with one as long as it has a next attempt.
+
+mod progress;
+
+pub use progress::{begin, begin_again, created, deployed, fail, put_off, set_predestroy};
 
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
 use super::{Cipher, Connection, DbError, row};
-use crate::model::{
-    AppId, AppSetupId, BranchName, CommitId, ConfigVars, Fork, PipelineId, ReviewApp, ReviewAppId, ReviewAppStatus, ReviewSource,
-};
+use crate::model::{AppId, BranchName, CommitId, ConfigVars, Fork, PipelineId, ReviewApp, ReviewAppId, ReviewSource};
 
 /// Records a review app that is to be made. Fails with [`DbError::is_taken`] when its branch has one.
 pub async fn insert(db: &mut Connection, new: &ReviewApp) -> Result<(), DbError> {
@@ -99,15 +100,14 @@ pub async fn environment(db: &mut Connection, cipher: &Cipher, id: ReviewAppId) 
     serde_json::from_slice(&plain).map_err(|error| bad(error.to_string()))
 }
 
-/// Lists those with which something is to be done, and when. One that comes after another of its branch waits until that
+/// Lists those with which something is to be done, the first one first. One that comes after another of its branch waits until that
 /// has gone.
-pub async fn open(db: &mut Connection) -> Result<Vec<(ReviewApp, OffsetDateTime)>, DbError> {
+pub async fn open(db: &mut Connection) -> Result<Vec<ReviewApp>, DbError> {
     let sql = "SELECT * FROM review_apps AS one WHERE next_attempt_at IS NOT NULL AND NOT (status = 'pending' AND EXISTS (
             SELECT 1 FROM review_apps AS other WHERE other.pipeline_id = one.pipeline_id AND other.branch = one.branch
               AND COALESCE (other.fork, '') = COALESCE (one.fork, '') AND other.status = 'deleting'))
         ORDER BY next_attempt_at, created_at";
-    let rows = sqlx::query(sql).fetch_all(db).await?;
-    rows.iter().map(|row| Ok((review_app(row)?, row::time(row, "next_attempt_at")?))).collect()
+    sqlx::query(sql).fetch_all(db).await?.iter().map(review_app).collect()
 }
 
 /// Wants another source: it is deployed, or the app is set up anew if that has failed.
@@ -147,124 +147,6 @@ async fn set_source(db: &mut Connection, id: ReviewAppId, source: &ReviewSource)
         .bind(id.to_string())
         .execute(db)
         .await?;
-    Ok(())
-}
-
-/// Notes that an app is being set up, of which commit, if it is known; `false` when it is not wanted any more.
-pub async fn begin(
-    db: &mut Connection,
-    id: ReviewAppId,
-    (app, setup, commit): (AppId, AppSetupId, Option<&CommitId>),
-    at: OffsetDateTime,
-) -> Result<bool, DbError> {
-    let query = sqlx::query(
-        "UPDATE review_apps SET status = 'creating', app_id = ?, setup_id = ?, deployed_commit = ?, message = NULL,
-           error_status = NULL, attempts = 0, updated_at = ? WHERE id = ? AND status = 'pending'",
-    );
-    let query = query.bind(app.to_string()).bind(setup.to_string()).bind(commit.map(CommitId::as_str));
-    let query = query.bind(row::millis(at)).bind(id.to_string());
-    Ok(query.execute(db).await?.rows_affected() > 0)
-}
-
-/// Has the apps set up anew whose setup has no end: those that a crash cut off. What there is of them goes first.
-pub async fn begin_again(db: &mut Connection, at: OffsetDateTime) -> Result<(), DbError> {
-    sqlx::query(
-        "UPDATE review_apps SET status = 'pending', next_attempt_at = ?1, updated_at = ?1 WHERE status = 'creating'
-           AND NOT EXISTS (SELECT 1 FROM app_setup_ends WHERE app_setup_ends.setup_id = review_apps.setup_id)",
-    )
-    .bind(row::millis(at))
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Records how a setup has ended. Goes on if something else is wanted meanwhile.
-pub async fn created(db: &mut Connection, id: ReviewAppId, failure: Option<&str>, at: OffsetDateTime) -> Result<(), DbError> {
-    let status = if failure.is_some() { ReviewAppStatus::Errored } else { ReviewAppStatus::Created };
-    sqlx::query(
-        "UPDATE review_apps SET status = ?1, message = ?2, error_status = ?2, updated_at = ?3 WHERE id = ?4 AND status = 'creating'",
-    )
-    .bind(status.as_str())
-    .bind(failure)
-    .bind(row::millis(at))
-    .bind(id.to_string())
-    .execute(&mut *db)
-    .await?;
-    settle(db, id, at).await
-}
-
-/// Records that a commit was deployed, or could not be: `message` says why. Goes on if another is wanted meanwhile.
-pub async fn deployed(
-    db: &mut Connection,
-    id: ReviewAppId,
-    message: Option<&str>,
-    commit: Option<&CommitId>,
-    at: OffsetDateTime,
-) -> Result<(), DbError> {
-    let query = sqlx::query(
-        "UPDATE review_apps SET message = ?, deployed_commit = ?, updated_at = ? WHERE id = ? AND status = 'created'",
-    );
-    let query = query.bind(message).bind(commit.map(CommitId::as_str)).bind(row::millis(at)).bind(id.to_string());
-    query.execute(&mut *db).await?;
-    settle(db, id, at).await
-}
-
-/// Nothing more is to be done, unless another commit is wanted than was deployed, or the app is to go.
-async fn settle(db: &mut Connection, id: ReviewAppId, at: OffsetDateTime) -> Result<(), DbError> {
-    sqlx::query(
-        "UPDATE review_apps SET deployed_at = ?1, attempts = 0,
-           status = CASE WHEN status = 'errored' AND commit_id IS NOT deployed_commit THEN 'pending' ELSE status END,
-           next_attempt_at = CASE WHEN commit_id IS NOT deployed_commit THEN ?1 END
-         WHERE id = ?2 AND status IN ('created', 'errored')",
-    )
-    .bind(row::millis(at))
-    .bind(id.to_string())
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Replaces the command that is run before the app is destroyed.
-pub async fn set_predestroy(db: &mut Connection, id: ReviewAppId, command: Option<&str>) -> Result<(), DbError> {
-    sqlx::query("UPDATE review_apps SET predestroy = ? WHERE id = ?").bind(command).bind(id.to_string()).execute(db).await?;
-    Ok(())
-}
-
-/// Puts off what is to be done with a review app of which still the same is wanted, and says why.
-pub async fn put_off(
-    db: &mut Connection,
-    review_app: &ReviewApp,
-    message: &str,
-    next_attempt_at: Option<OffsetDateTime>,
-) -> Result<(), DbError> {
-    sqlx::query(
-        "UPDATE review_apps SET message = ?, attempts = ?, next_attempt_at = ? WHERE id = ? AND status = ? AND commit_id IS ?",
-    )
-    .bind(message)
-    .bind(review_app.attempts)
-    .bind(next_attempt_at.map(row::millis))
-    .bind(review_app.id.to_string())
-    .bind(review_app.status.as_str())
-    .bind(match &review_app.source {
-        ReviewSource::Repository(commit) => commit.as_ref().map(CommitId::as_str),
-        ReviewSource::Archive { .. } => None,
-    })
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Records that no app can be set up, in the words that users get.
-pub async fn fail(db: &mut Connection, id: ReviewAppId, message: &str, at: OffsetDateTime) -> Result<(), DbError> {
-    sqlx::query(
-        "UPDATE review_apps SET status = 'errored', message = ?1, error_status = ?1, next_attempt_at = NULL, updated_at = ?2
-         WHERE id = ?3 AND status = 'pending'",
-    )
-    .bind(message)
-    .bind(row::millis(at))
-    .bind(id.to_string())
-    .execute(db)
-    .await?;
     Ok(())
 }
 
@@ -327,38 +209,6 @@ pub(super) async fn let_go(db: &mut Connection, pipeline: PipelineId, at: Offset
     Ok(())
 }
 
-/// Notes that a pull request was opened (again), and when; `false` when something later is known already.
-pub async fn note_open(db: &mut Connection, pipeline: PipelineId, number: u64, at: OffsetDateTime) -> Result<bool, DbError> {
-    note(db, "TRUE", (pipeline, number), at).await
-}
-
-/// The same of one that was closed.
-pub async fn note_closed(db: &mut Connection, pipeline: PipelineId, number: u64, at: OffsetDateTime) -> Result<bool, DbError> {
-    note(db, "FALSE", (pipeline, number), at).await
-}
-
-/// The same of one with which something else has happened, which is open unless it is known to be closed; `false` then.
-pub async fn note_news(db: &mut Connection, pipeline: PipelineId, number: u64, at: OffsetDateTime) -> Result<bool, DbError> {
-    let query = sqlx::query("SELECT 1 FROM pull_requests WHERE pipeline_id = ? AND number = ? AND NOT is_open");
-    let closed = query.bind(pipeline.to_string()).bind(row::signed(number)).fetch_optional(&mut *db).await?;
-    if closed.is_some() { Ok(false) } else { note_open(db, pipeline, number, at).await }
-}
-
-async fn note(
-    db: &mut Connection,
-    is_open: &'static str,
-    (pipeline, number): (PipelineId, u64),
-    at: OffsetDateTime,
-) -> Result<bool, DbError> {
-    let sql = format!(
-        "INSERT INTO pull_requests (pipeline_id, number, is_open, happened_at) VALUES (?1, ?2, {is_open}, ?3)
-         ON CONFLICT (pipeline_id, number) DO UPDATE SET is_open = {is_open}, happened_at = ?3 WHERE happened_at <= ?3"
-    );
-    let query = sqlx::query(sqlx::AssertSqlSafe(sql));
-    let query = query.bind(pipeline.to_string()).bind(row::signed(number)).bind(row::millis(at));
-    Ok(query.execute(db).await?.rows_affected() > 0)
-}
-
 /// Binds what is sealed to its row.
 fn context(id: ReviewAppId) -> String {
     format!("review app {id}")
@@ -391,6 +241,7 @@ fn review_app(row: &SqliteRow) -> Result<ReviewApp, DbError> {
         message: row.try_get("message")?,
         error_status: row.try_get("error_status")?,
         attempts: row::number(row, "attempts")?,
+        next_attempt_at: row::optional_time(row, "next_attempt_at")?,
         created_at: row::time(row, "created_at")?,
         updated_at: row::time(row, "updated_at")?,
     })

@@ -68,12 +68,19 @@ pub enum SetupError {
 
 /// Why a setup did not succeed, in the words that its row has.
 #[derive(Debug)]
-struct SetupFailure {
-    message: String,
-    manifest_errors: Vec<String>,
-    /// hoist's own fault, to be logged.
-    cause: Option<Box<Failure>>,
+enum SetupFailure {
+    Failed {
+        message: String,
+        manifest_errors: Vec<String>,
+        /// hoist's own fault, to be logged.
+        cause: Option<Box<Failure>>,
+    },
+    /// hoist is being stopped.
+    Stopped,
 }
+
+/// What is recorded of one that a stop has cut off.
+const STOPPED: &str = "hoist was stopped while the app was set up; destroy the app and set it up again";
 
 /// Makes the app, records its setup and starts it. From here on it goes on whatever becomes of the caller, and ends in
 /// exactly one recorded end.
@@ -107,7 +114,7 @@ pub(super) async fn record_new(tx: &mut Connection, ctx: &Ctx, request: &SetupRe
 /// Records that a setup was cut off.
 pub(super) async fn end_cut_off(ctx: &Ctx, setup: &AppSetup) -> Result<(), DbError> {
     tracing::warn!(setup.id = %setup.id, app.id = %setup.app, "hoist was stopped while this app was set up; the setup is recorded as failed");
-    record(ctx, setup.id, Err(SetupFailure::stopped())).await
+    record(ctx, setup.id, Err(SetupFailure::Stopped)).await
 }
 
 /// Carries a setup out to its recorded end.
@@ -118,12 +125,16 @@ pub(super) async fn carry_out(ctx: &Ctx, NewSetup { id, app }: NewSetup, request
         tokio::spawn(async move {
             tokio::select! {
                 ended = set_up(&ctx, id, app, request) => ended,
-                () = ctx.killing.cancelled() => Err(SetupFailure::stopped()),
+                () = ctx.killing.cancelled() => Err(SetupFailure::Stopped),
             }
         })
     };
     let outcome = work.await.unwrap_or_else(|error| Err(Failure::Lost(error.to_string()).into()));
-    if let Err(SetupFailure { cause: Some(cause), .. }) = &outcome {
+    // The next start says so, after it has begun again with what nobody else would: a review app.
+    if matches!(outcome, Err(SetupFailure::Stopped)) {
+        return;
+    }
+    if let Err(SetupFailure::Failed { cause: Some(cause), .. }) = &outcome {
         tracing::error!(setup.id = %id, error = &**cause as &dyn std::error::Error, "a setup failed for hoist's own reasons");
     }
     if let Err(error) = record(ctx, id, outcome).await {
@@ -212,6 +223,7 @@ async fn deploy(
             Ok(()) => Ok(()),
             Err(failure) => Err(SetupFailure::new(format!("release command failed: {failure}"))),
         },
+        End::Failed(Failure::Stopped) => Err(SetupFailure::Stopped),
         End::Failed(failure) => Err(SetupFailure::new(format!("build failed: {failure}"))),
         // Of pushes that ask for these.
         End::ReleaseFailed(_) | End::DryRun => Err(SetupFailure::new("build failed: nothing was released")),
@@ -242,12 +254,12 @@ async fn run_postdeploy(ctx: &Ctx, id: AppSetupId, app: &App, by: &Account, comm
 
 async fn record(ctx: &Ctx, id: AppSetupId, outcome: Result<Option<String>, SetupFailure>) -> Result<(), DbError> {
     let at = ctx.now();
-    let end = match outcome {
-        Ok(success_url) => AppSetupEnd { failure_message: None, manifest_errors: Vec::new(), success_url, at },
-        Err(SetupFailure { message, manifest_errors, .. }) => {
-            AppSetupEnd { failure_message: Some(message), manifest_errors, success_url: None, at }
-        }
+    let (failure_message, manifest_errors, success_url) = match outcome {
+        Ok(success_url) => (None, Vec::new(), success_url),
+        Err(SetupFailure::Failed { message, manifest_errors, .. }) => (Some(message), manifest_errors, None),
+        Err(SetupFailure::Stopped) => (Some(STOPPED.to_owned()), Vec::new(), None),
     };
+    let end = AppSetupEnd { failure_message, manifest_errors, success_url, at };
     let mut tx = ctx.db.write().await?;
     db::app_setups::end(&mut tx, id, &end).await?;
     Ok(tx.commit().await?)
@@ -255,24 +267,23 @@ async fn record(ctx: &Ctx, id: AppSetupId, outcome: Result<Option<String>, Setup
 
 impl SetupFailure {
     fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), manifest_errors: Vec::new(), cause: None }
+        Self::Failed { message: message.into(), manifest_errors: Vec::new(), cause: None }
     }
 
     /// The words of the schema's example.
     fn manifest(errors: Vec<String>) -> Self {
-        Self { message: "invalid app.json".into(), manifest_errors: errors, cause: None }
-    }
-
-    fn stopped() -> Self {
-        Self::new("hoist was stopped while the app was set up; destroy the app and set it up again")
+        Self::Failed { message: "invalid app.json".into(), manifest_errors: errors, cause: None }
     }
 }
 
 impl From<Failure> for SetupFailure {
     fn from(failure: Failure) -> Self {
+        if matches!(failure, Failure::Stopped) {
+            return Self::Stopped;
+        }
         let message = failure.to_string();
         if failure.is_hoists_fault() {
-            return Self {
+            return Self::Failed {
                 message: format!("{message} (hoist's fault, not yours)"),
                 manifest_errors: Vec::new(),
                 cause: Some(Box::new(failure)),
@@ -305,6 +316,7 @@ impl From<RunError> for SetupFailure {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Db(error) => error.into(),
+            RunError::Stopped => Self::Stopped,
             error => Self::new(format!("postdeploy could not be run: {error}")),
         }
     }

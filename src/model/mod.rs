@@ -35,6 +35,7 @@ mod one_line;
 mod pipeline;
 mod release;
 mod review_app;
+mod review_app_config;
 mod secret;
 mod source;
 mod start;
@@ -82,9 +83,8 @@ pub use procfile::{ProcessType, ProcessTypes, Procfile};
 pub use push_options::PushOptions;
 pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, RollbackRefusal, Slug};
 pub use remote::{Credentials, Remote, RemoteCommit, RemoteScheme, RemoteUrl};
-pub use review_app::{
-    BaseName, Fork, Forks, ReviewApp, ReviewAppConfig, ReviewAppStatus, ReviewSource, StaleDays, review_app_name,
-};
+pub use review_app::{Fork, ReviewApp, ReviewAppStatus, ReviewSource, review_app_name};
+pub use review_app_config::{BaseName, Forks, ReviewAppConfig, StaleDays};
 pub use scope::{Need, Scope, Scopes};
 pub use secret::Secret;
 pub use source::{Checksum, SourceBlob, SourceVersion};

@@ -101,7 +101,7 @@ impl World {
         let all = db::review_apps::of_pipeline(&mut db, self.pipeline.id).await.unwrap();
         let line = |one: &ReviewApp| {
             let ReviewSource::Repository(Some(commit)) = &one.source else { return one.status.to_string() };
-            let is_open = open.iter().any(|(other, _)| other.id == one.id);
+            let is_open = open.iter().any(|other| other.id == one.id);
             format!("{} {}{}", one.status, &commit.as_str()[..1], if is_open { "" } else { " rests" })
         };
         all.iter().map(line).collect()
@@ -198,6 +198,32 @@ async fn forks_and_pipelines_decide_for_themselves() {
     assert_eq!(world.tell_of(9, "octocat/shop", (Opened, 'a'), 1).await, "nothing: its branch has a review app already");
     let manual = self::world(|config| config.automatic = false).await;
     assert_eq!(manual.tell(Opened, 'a', 1).await, "nothing: review apps are not made automatically");
+}
+
+#[tokio::test]
+async fn a_forks_commit_never_comes_into_the_app_of_an_own_branch() {
+    let world = world(|_| ()).await;
+    let mut tx = world.db.write().await.unwrap();
+    let config = db::review_app_configs::get(&mut tx, world.pipeline.id).await.unwrap().unwrap();
+    let by_hand = ReviewApp::new(&config, "fix".parse().unwrap(), ReviewSource::Repository(Some(commit('a'))), AT);
+    db::review_apps::insert(&mut tx, &ReviewApp { pull_request: Some(7), ..by_hand }).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(world.tell_of(7, "mallory/shop", (Updated, 'b'), 1).await, "nothing: its review app is not of a fork");
+    assert_eq!(world.there().await, ["pending a"]);
+    assert_eq!(world.tell(Updated, 'b', 2).await, "its review app is updated");
+}
+
+#[tokio::test]
+async fn whoever_was_told_of_while_asking_is_asked_again() {
+    let world = world(|config| config.wait_for_ci = true).await;
+    world.tell(Opened, 'a', 1).await;
+    let mut tx = world.db.write().await.unwrap();
+    let asked = db::review_apps::open(&mut tx).await.unwrap().remove(0);
+    let of = (&world.repository, world.pipeline.id);
+    // CI was red when it was asked, and is green before that is noted.
+    take_up(&mut tx, of, &Delivered::Ci { commit: commit('a') }, AT + Duration::SECOND).await.unwrap();
+    db::review_apps::put_off(&mut tx, &asked, "it waits for CI", AT + Duration::HOUR).await.unwrap();
+    assert_eq!(db::review_apps::open(&mut tx).await.unwrap()[0].next_attempt_at, Some(AT + Duration::SECOND));
 }
 
 #[tokio::test]

@@ -6,14 +6,14 @@ use uuid::Uuid;
 
 use super::super::setup::{self, NewSetup, SetupError, SetupRequest};
 use super::super::{addons, manifest, source_means};
-use super::{Halt, source};
+use super::{Halt, deployer, source};
 use crate::apps::AppError;
 use crate::build::{self, ArchiveSource};
 use crate::ctx::Ctx;
 use crate::db::{self, Connection, DbError};
 use crate::model::{
-    App, AppName, ConfigKey, Coupling, CouplingId, EnvironmentName, Forks, Permissions, Pipeline, ReviewApp, ReviewAppConfig,
-    Secret, Stage, review_app_name,
+    Account, App, AppName, ConfigKey, Coupling, CouplingId, EnvironmentName, Forks, Permissions, Pipeline, ReviewApp,
+    ReviewAppConfig, Secret, Stage, review_app_name,
 };
 
 /// Sets the app up, in place of what an earlier attempt has left.
@@ -21,12 +21,13 @@ pub(super) async fn create(ctx: &Ctx, review_app: &ReviewApp) -> Result<(), Halt
     let mut db = ctx.db.read().await?;
     let Some(pipeline) = db::pipelines::get(&mut db, review_app.pipeline).await? else { return Ok(()) };
     let config = db::review_app_configs::get(&mut db, pipeline.id).await?;
-    let owner = db::accounts::get(&mut db, pipeline.owner).await?;
     let former = match review_app.app {
         Some(app) => db::apps::by_id(&mut db, app).await?,
         None => None,
     };
+    let owner = db::accounts::get(&mut db, pipeline.owner).await?;
     drop(db);
+    let deployer = deployer(ctx, review_app, &pipeline).await?;
     if let Some(app) = former {
         addons::destroy_app(ctx, app, review_app.by).await?;
     }
@@ -47,7 +48,7 @@ pub(super) async fn create(ctx: &Ctx, review_app: &ReviewApp) -> Result<(), Halt
     };
     let mut tx = ctx.db.write().await?;
     let new = setup::record_new(&mut tx, ctx, &request).await?;
-    place(&mut tx, ctx, review_app, &new.app).await?;
+    place(&mut tx, ctx, &pipeline, &deployer, &new.app).await?;
     let begun = (new.app.id, new.id, fetched.commit.as_ref());
     if !db::review_apps::begin(&mut tx, review_app.id, begun, ctx.now()).await? {
         // It is not wanted any more: nothing of this is committed.
@@ -112,14 +113,14 @@ async fn environment(
 }
 
 /// Puts the app into its pipeline, and lets whoever has asked for it work on it.
-async fn place(tx: &mut Connection, ctx: &Ctx, review_app: &ReviewApp, app: &App) -> Result<(), DbError> {
+async fn place(tx: &mut Connection, ctx: &Ctx, pipeline: &Pipeline, deployer: &Account, app: &App) -> Result<(), DbError> {
     let (now, stage) = (ctx.now(), Stage::Review);
     let coupling =
-        Coupling { id: CouplingId::new(), app: app.id, pipeline: review_app.pipeline, stage, created_at: now, updated_at: now };
+        Coupling { id: CouplingId::new(), app: app.id, pipeline: pipeline.id, stage, created_at: now, updated_at: now };
     db::pipeline_couplings::insert(tx, &coupling).await?;
-    if review_app.by != app.owner {
+    if deployer.id != app.owner {
         let permissions = Permissions::default();
-        db::collaborators::insert(tx, app.id, review_app.by, &permissions, app.owner, now).await?;
+        db::collaborators::insert(tx, app.id, deployer.id, &permissions, app.owner, now).await?;
     }
     Ok(())
 }

@@ -16,16 +16,18 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 
 use super::addons::AddonFailure;
 use super::failure::Failure;
 use super::run::RunError;
 use super::trigger::Hitch;
+use crate::auth;
 use crate::build::BuildError;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
-use crate::model::{ReviewApp, ReviewAppId, ReviewAppStatus};
+use crate::model::{Account, Action, Pipeline, ReviewApp, ReviewAppId, ReviewAppStatus, ReviewSource};
 
 /// Carried on at once.
 const CONCURRENT: usize = 4;
@@ -39,6 +41,10 @@ const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// How often it is tried before whoever waits is told that it can't be done.
 const MOST_ATTEMPTS: u32 = 10;
 
+/// How long the forge is not asked about CI again, at least, and in all.
+const CI_WAIT: Duration = Duration::from_mins(1);
+const CI_TIME: Duration = Duration::from_hours(24);
+
 /// Why a review app is not carried on now.
 #[derive(Debug)]
 enum Halt {
@@ -47,10 +53,7 @@ enum Halt {
     /// It is tried again, a while later.
     Again(String),
     /// It waits for CI: looked at again after a while, or when the forge tells of it.
-    Ci {
-        why: &'static str,
-        look_after: Option<Duration>,
-    },
+    Ci(&'static str),
     Db(DbError),
 }
 
@@ -98,10 +101,10 @@ async fn due(ctx: &Ctx, busy: &HashSet<ReviewAppId>) -> (Vec<ReviewApp>, Duratio
     };
     let now = ctx.now();
     let (due, later): (Vec<_>, Vec<_>) =
-        open.into_iter().filter(|(review_app, _)| !busy.contains(&review_app.id)).partition(|(_, at)| *at <= now);
-    let next = later.first().map_or(STALE_INTERVAL, |(_, at)| (*at - now).unsigned_abs());
+        open.into_iter().filter(|one| !busy.contains(&one.id)).partition(|one| one.next_attempt_at.is_none_or(|at| at <= now));
+    let next = later.first().and_then(|one| one.next_attempt_at).map_or(STALE_INTERVAL, |at| (at - now).unsigned_abs());
     let places = CONCURRENT.saturating_sub(busy.len());
-    (due.into_iter().take(places).map(|(review_app, _)| review_app).collect(), next)
+    (due.into_iter().take(places).collect(), next)
 }
 
 /// Lets a panic be the end of nothing else.
@@ -144,40 +147,40 @@ async fn carry_on(ctx: &Ctx, review_app: &ReviewApp) -> Result<(), Halt> {
 }
 
 async fn record(ctx: &Ctx, review_app: ReviewApp, halt: Halt) -> Result<(), DbError> {
-    let again = match halt {
-        Halt::Db(error) => return Err(error),
-        Halt::Ci { why, look_after } => {
-            let mut tx = ctx.db.write().await?;
-            db::review_apps::put_off(&mut tx, &review_app, why, look_after.map(|wait| ctx.now() + wait)).await?;
-            return Ok(tx.commit().await?);
-        }
-        Halt::Again(message) if review_app.attempts + 1 < MOST_ATTEMPTS => Some(message),
-        Halt::Again(message) | Halt::Failed(message) => {
-            let mut tx = ctx.db.write().await?;
-            give_up(&mut tx, &review_app, &message, ctx.now()).await?;
-            return Ok(tx.commit().await?);
-        }
-    };
-    let Some(message) = again else { return Ok(()) };
-    let wait = FIRST_WAIT.saturating_mul(1 << review_app.attempts.min(10)).min(LONGEST_WAIT);
-    let review_app = ReviewApp { attempts: review_app.attempts + 1, ..review_app };
+    let (now, waited) = (ctx.now(), ctx.now() - review_app.updated_at);
     let mut tx = ctx.db.write().await?;
-    db::review_apps::put_off(&mut tx, &review_app, &message, Some(ctx.now() + wait)).await?;
+    match halt {
+        Halt::Db(error) => return Err(error),
+        Halt::Ci(why) if waited < CI_TIME => {
+            // Asked less and less often: most forges say by themselves when it has changed.
+            let wait = (waited / 8_i32).unsigned_abs().clamp(CI_WAIT, LONGEST_WAIT);
+            db::review_apps::put_off(&mut tx, &review_app, why, now + wait).await?;
+        }
+        Halt::Again(message) if review_app.attempts + 1 < MOST_ATTEMPTS => {
+            let wait = FIRST_WAIT.saturating_mul(1 << review_app.attempts.min(10)).min(LONGEST_WAIT);
+            let review_app = ReviewApp { attempts: review_app.attempts + 1, ..review_app };
+            db::review_apps::put_off(&mut tx, &review_app, &message, now + wait).await?;
+        }
+        Halt::Ci(_) => give_up(&mut tx, &review_app, "its CI did not succeed within a day", now).await?,
+        Halt::Again(message) | Halt::Failed(message) => give_up(&mut tx, &review_app, &message, now).await?,
+    }
     Ok(tx.commit().await?)
 }
 
+/// In whose name it is made and deployed to: whoever has asked for it, as long as they may deploy in the pipeline.
+async fn deployer(ctx: &Ctx, review_app: &ReviewApp, pipeline: &Pipeline) -> Result<Account, DbError> {
+    let may = auth::may_in_pipeline(&ctx.db, review_app.by, pipeline, Action::Deploy).await?;
+    let id = if may { review_app.by } else { pipeline.owner };
+    db::accounts::get(&mut *ctx.db.read().await?, id).await
+}
+
 /// Of one that is there, the rest stays as it is; what is to go is tried for ever.
-async fn give_up(
-    tx: &mut db::Connection,
-    review_app: &ReviewApp,
-    message: &str,
-    now: time::OffsetDateTime,
-) -> Result<(), DbError> {
+async fn give_up(tx: &mut db::Connection, review_app: &ReviewApp, message: &str, now: OffsetDateTime) -> Result<(), DbError> {
     match (review_app.status, &review_app.source) {
-        (ReviewAppStatus::Created, crate::model::ReviewSource::Repository(commit)) => {
+        (ReviewAppStatus::Created, ReviewSource::Repository(commit)) => {
             db::review_apps::deployed(tx, review_app.id, Some(message), commit.as_ref(), now).await
         }
-        (ReviewAppStatus::Deleting, _) => db::review_apps::put_off(tx, review_app, message, Some(now + LONGEST_WAIT)).await,
+        (ReviewAppStatus::Deleting, _) => db::review_apps::put_off(tx, review_app, message, now + LONGEST_WAIT).await,
         _ => db::review_apps::fail(tx, review_app.id, message, now).await,
     }
 }

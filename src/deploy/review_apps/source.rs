@@ -1,10 +1,8 @@
 //! Where a review app's code is.
 
-use std::time::Duration;
-
 use super::super::failure::Failure;
+use super::super::source_means;
 use super::super::trigger::{Hitch, remote_of};
-use super::super::{archive, source_means};
 use super::Halt;
 use crate::build::{self, ArchiveSource, Origin, RemoteError, RemoteSource};
 use crate::ctx::Ctx;
@@ -15,10 +13,6 @@ use crate::model::{
     RemoteCommit, ReviewApp, ReviewSource, SourceBlob,
 };
 use crate::tell::{Place, TellError};
-use crate::transcript::{Redactor, Transcript};
-
-/// Before the forge is asked again about CI. Most forges say by themselves when it has changed.
-const CI_WAIT: Duration = Duration::from_mins(1);
 
 /// Code that can be built.
 pub(super) struct Fetched {
@@ -50,28 +44,22 @@ async fn get_commit(ctx: &Ctx, review_app: &ReviewApp, commit: Option<&CommitId>
     let missing = || Halt::Failed("its pipeline is not connected to a repository any more".into());
     let (connection, secrets) = connection_of(ctx, review_app.pipeline).await?.ok_or_else(missing)?;
     let remote = remote_of(ctx, &connection, secrets.clone()).await?;
+    let on = ref_of(review_app, connection.provider);
     let commit = match commit {
         Some(commit) => commit.clone(),
-        None => find_tip(ctx, review_app, &remote).await?,
+        None => find_tip(ctx, review_app, &remote, &on).await?,
     };
     if review_app.wait_for_ci {
         wait_for_ci(ctx, Place::new(connection.clone(), secrets), &commit).await?;
     }
-    let on = Some(ref_of(review_app, connection.provider));
     // Of the pipeline: as many of its review apps as there may be have one place in which their commits come and go.
     let dir = ctx.config.data_dir.join("repos").join(review_app.pipeline.to_string());
     let io = |what| move |source| Halt::from(Failure::Io { what, source });
     let repo = Repo::open(&dir, &ctx.helper, &ctx.config.limits).map_err(io("the pipeline's repository can't be opened"))?;
-    let source = RemoteSource { commit: RemoteCommit { remote, id: commit.clone(), on }, repo };
-    // Nobody reads it: of what goes wrong, the review app's message says why.
-    let spool = archive::spool_dir(ctx, review_app.id);
-    let transcript = Transcript::create(&spool, ctx.config.limits.log_bytes, Redactor::new([]));
-    let transcript = transcript.map_err(io("the fetching's log can't be made"))?;
-    let log = transcript.follow();
-    let kept = build::keep_commit(source, &source_means(ctx), &transcript).await;
-    log.discard();
+    let source = RemoteSource { commit: RemoteCommit { remote, id: commit.clone(), on: Some(on) }, repo };
+    let archive = build::keep_remote(&source, &source_means(ctx)).await?;
     let origin = BuildOrigin { connection: connection.id, commit: commit.clone(), pull_request: review_app.pull_request };
-    Ok(Fetched { archive: kept?, commit: Some(commit), origin: Some(origin) })
+    Ok(Fetched { archive, commit: Some(commit), origin: Some(origin) })
 }
 
 /// Asks where a branch of a pipeline's repository stands; none when there is no such branch, or no repository.
@@ -96,9 +84,9 @@ async fn connection_of(ctx: &Ctx, pipeline: PipelineId) -> Result<Option<(Connec
     Ok(secrets.map(|secrets| (connection, secrets)))
 }
 
-/// Asks where the branch stands, and keeps to that from then on.
-async fn find_tip(ctx: &Ctx, review_app: &ReviewApp, remote: &Remote) -> Result<CommitId, Halt> {
-    let tip = build::find_remote_ref(remote, &review_app.branch.ref_name(), &source_means(ctx).bounds).await;
+/// Asks where a ref stands, and keeps to that from then on.
+async fn find_tip(ctx: &Ctx, review_app: &ReviewApp, remote: &Remote, on: &RefName) -> Result<CommitId, Halt> {
+    let tip = build::find_remote_ref(remote, on, &source_means(ctx).bounds).await;
     let commit = tip.map_err(build::BuildError::from)?;
     let mut tx = ctx.db.write().await?;
     db::review_apps::resolve(&mut tx, review_app.id, &commit).await?;
@@ -109,16 +97,19 @@ async fn find_tip(ctx: &Ctx, review_app: &ReviewApp, remote: &Remote) -> Result<
 async fn wait_for_ci(ctx: &Ctx, place: Place, commit: &CommitId) -> Result<(), Halt> {
     match ctx.providers.ci_state(&place, commit).await {
         Ok(CiState::Green) => Ok(()),
-        Ok(CiState::Pending) => Err(Halt::Ci { why: "it waits for CI", look_after: Some(CI_WAIT) }),
-        Ok(CiState::Red) => Err(Halt::Ci { why: "it waits for CI, which has failed", look_after: None }),
+        Ok(CiState::Pending) => Err(Halt::Ci("it waits for CI")),
+        // It may be run again.
+        Ok(CiState::Red) => Err(Halt::Ci("it waits for CI, which has failed")),
         Err(TellError::Db(error)) => Err(error.into()),
         Err(error) => Err(Halt::Again(format!("CI can't be asked: {error}"))),
     }
 }
 
-/// A ref that has the commit: of a pull request, the forge keeps one, also where its branch is in another repository.
+/// A ref of the pipeline's repository that has the commit. Of a fork's pull request the forge keeps one; what is of no fork is
+/// never looked for there, because it may have the pipeline's secrets.
 fn ref_of(review_app: &ReviewApp, provider: Provider) -> RefName {
-    let Some(number) = review_app.pull_request else { return review_app.branch.ref_name() };
+    let number = review_app.pull_request.filter(|_| review_app.fork.is_some());
+    let Some(number) = number else { return review_app.branch.ref_name() };
     let folder = if provider == Provider::GitLab { "merge-requests" } else { "pull" };
     format!("refs/{folder}/{number}/head").parse().expect("a number is fit for a ref")
 }

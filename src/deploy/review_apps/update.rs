@@ -2,11 +2,11 @@
 
 use super::super::submit::{End, submit};
 use super::super::{Request, source_means};
-use super::{Halt, create, source};
+use super::{Halt, create, deployer, source};
 use crate::build::{self, Source};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
-use crate::model::{CommitId, PushOptions, ReviewApp};
+use crate::model::{CommitId, PushOptions, ReviewApp, ReviewSource};
 
 /// Builds and releases the commit that is wanted. An app whose build fails stays as it was.
 pub(super) async fn update(ctx: &Ctx, review_app: &ReviewApp) -> Result<(), Halt> {
@@ -17,14 +17,21 @@ pub(super) async fn update(ctx: &Ctx, review_app: &ReviewApp) -> Result<(), Halt
     let Some(app) = app.filter(|_| review_app.is_behind()) else {
         return deployed(ctx, review_app, None, review_app.deployed_commit.as_ref()).await;
     };
+    if let ReviewSource::Repository(Some(commit)) = &review_app.source {
+        // A stop came between its release and our taking that down.
+        if db::build_origins::is_of_last_release(&mut *ctx.db.read().await?, app.id, commit).await? {
+            return deployed(ctx, review_app, None, Some(commit)).await;
+        }
+    }
     let fetched = source::get(ctx, review_app).await?;
     let archive = build::keep_archive(fetched.archive, &source_means(ctx)).await?;
     let predestroy = create::predestroy(ctx, &archive).await?;
     let mut db = ctx.db.read().await?;
-    let by = db::accounts::get(&mut db, review_app.by).await?;
+    let Some(pipeline) = db::pipelines::get(&mut db, review_app.pipeline).await? else { return Ok(()) };
     let buildpacks = db::buildpacks::list(&mut db, app.id).await?;
     let cache = db::apps::cache(&mut db, app.id).await?;
     drop(db);
+    let by = deployer(ctx, review_app, &pipeline).await?;
     let (source, options) = (Source::Archive(archive), PushOptions::default());
     let origin = fetched.origin;
     let request = Request { app, by, source, options, refs: Vec::new(), pack: None, buildpacks, cache, origin, trigger: None };

@@ -22,7 +22,7 @@ pub(super) async fn read(
     let mut wanted = app_json.manifest(environment);
     let is_container = stack.or(app_json.stack.as_ref()).is_some_and(StackName::is_container);
     if let Some(text) = files.heroku_yml.filter(|_| is_container) {
-        let file = HerokuYml::parse(&text).map_err(|Invalid(why)| SetupFailure {
+        let file = HerokuYml::parse(&text).map_err(|Invalid(why)| SetupFailure::Failed {
             message: "invalid heroku.yml".into(),
             manifest_errors: vec![why],
             cause: None,

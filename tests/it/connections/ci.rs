@@ -27,8 +27,8 @@ fn ci(provider: &str, pages: &[&[(&str, &str)]]) -> Ci {
 
 /// GitHub's check runs, by their conclusions; in pages.
 fn runs(pages: &[&[Option<&str>]]) -> Vec<Value> {
-    let run = |conclusion: &Option<&str>| json!({ "name": "test", "conclusion": conclusion });
-    pages.iter().map(|page| json!({ "check_runs": page.iter().map(run).collect::<Vec<_>>() })).collect()
+    let run = |conclusion: Option<&str>| json!({ "name": "test", "conclusion": conclusion });
+    pages.iter().map(|page| json!({ "check_runs": page.iter().copied().map(run).collect::<Vec<_>>() })).collect()
 }
 
 /// Tells that the commit's CI has changed, and waits until it was looked at.

@@ -61,7 +61,7 @@ fn print(way: &str, times: &Times) {
 #[test]
 fn a_push_there_is_released_here() {
     for (name, way, provider) in [("over HTTP", Way::Token, "gitea"), ("over SSH", Way::Ssh, "github")] {
-        let site = Site::new(&Wanted { way, provider, ..Wanted::default() });
+        let site = Site::new(&Wanted { provider, way, ..Wanted::default() });
         print(name, &follow(&site, "second"));
         let head = site.tree.git(&["rev-parse", "HEAD"]).trim().to_owned();
         // A copy of the delivery.

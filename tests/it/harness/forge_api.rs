@@ -171,12 +171,11 @@ async fn answer(State(kept): State<Arc<Kept>>, request: Request) -> Response {
         let mut told = kept.state.lock().unwrap();
         let limit = told.limits.pop_front();
         let refusal = if limit.is_some() || parts.method == "GET" { None } else { told.refusals.pop_front() };
-        match limit {
-            Some((status, headers)) => (status, headers, json!({ "message": "You have exceeded a rate limit." })),
-            None => {
-                let (status, said) = refusal.unwrap_or_else(|| told.answer(parts.method.as_str(), &path, page, &asked.body));
-                (status, Vec::new(), said)
-            }
+        if let Some((status, headers)) = limit {
+            (status, headers, json!({ "message": "You have exceeded a rate limit." }))
+        } else {
+            let (status, said) = refusal.unwrap_or_else(|| told.answer(parts.method.as_str(), &path, page, &asked.body));
+            (status, Vec::new(), said)
         }
     };
     kept.show.send(asked).ok();

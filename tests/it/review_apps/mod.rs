@@ -1,5 +1,7 @@
 //! Review apps: made of an archive, run, and destroyed; by whom, and with which secrets.
 
+mod pull_requests;
+
 use axum::http::{Method, StatusCode};
 use hoist::db::{self, Db};
 use hoist::model::{Connected, Connection, ConnectionId, ConnectionSecrets, PipelineId, Provider, Secret};
@@ -63,7 +65,7 @@ async fn a_pipelines_review_apps_are_enabled_changed_and_disabled() {
     let mut body = made.body;
     assert_eq!(body["repo"]["id"], repo["id"]);
     body["repo"]["id"] = json!(1);
-    assert_snapshot!(normal(&body.to_string()), @r#"{"automatic_review_apps":false,"base_name":null,"deploy_target":null,"destroy_stale_apps":false,"forks":"without_config_vars","pipeline_id":"ID","repo":{"id":1},"stale_days":5,"wait_for_ci":false}"#);
+    assert_snapshot!(normal(&body.to_string()), @r#"{"automatic_review_apps":false,"base_name":null,"deploy_target":null,"destroy_stale_apps":false,"forks":"refused","pipeline_id":"ID","repo":{"id":1},"stale_days":5,"wait_for_ci":false}"#);
     assert_snapshot!(world.post(&alice, CONFIG, json!({"repo": "octocat/shop"})).await.error(), @"422 invalid_params: Review apps are enabled already.");
     let patch = async |body: Value| world.send(&alice, Method::PATCH, CONFIG, &[], &body.to_string()).await;
     let changed = patch(json!({"automatic_review_apps": true, "base_name": "shop", "stale_days": 30})).await.body;
