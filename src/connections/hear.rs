@@ -61,12 +61,22 @@ pub enum Rights {
     MayNot,
 }
 
+/// With whose secret a delivery is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signer {
+    /// The GitHub App's: GitHub itself says so.
+    App,
+    /// The connection's own, which whoever has made it knows.
+    Connection,
+}
+
 /// A delivery that was proved to be for a connection.
 #[derive(Debug)]
 pub struct Incoming<'a> {
     /// The forge's own id of it.
     pub id: &'a str,
-    /// The connection's repository, as the forge names it.
+    pub signer: Signer,
+    /// The connection's repository, as it is named.
     pub repository: &'a NamedRepository,
     pub told: &'a Delivered,
 }
@@ -80,14 +90,18 @@ pub async fn hear(
     rights: Rights,
     now: OffsetDateTime,
 ) -> Result<Heard, DbError> {
-    let &Incoming { id, repository, told } = incoming;
+    let &Incoming { id, signer, repository, told } = incoming;
     let mut tx = db.write().await?;
     // As it is now: it may have been changed, or have gone, since it was found.
     let Some(connection) = db::connections::get(&mut tx, connection.id).await? else { return Ok(Heard::Nothing) };
     if !db::deliveries_in::insert(&mut tx, connection.id, id, told, now).await? {
         return Ok(Heard::Again);
     }
-    let (connection, name) = follow(&mut tx, connection, repository, now).await?;
+    // The GitHub App acts for a repository whose name was proved: nobody but GitHub may give it another.
+    let (connection, name) = match signer {
+        Signer::Connection if connection.is_proved => (connection, Name::Known),
+        _ => follow(&mut tx, connection, repository, now).await?,
+    };
     let heard = match act(&mut tx, &connection, told, rights, now).await? {
         Heard::Nothing if name == Name::New => Heard::Renamed,
         heard => heard,

@@ -9,6 +9,6 @@ mod forget;
 mod hear;
 mod review_apps;
 
-pub use change::{Change, ConnectError, NewConnection, change, change_secret, connect, deploy_branch, disconnect};
+pub use change::{Change, ConnectError, NewConnection, allow, change, change_secret, connect, deploy_branch, disconnect};
 pub use forget::forget_deliveries;
-pub use hear::{Heard, Incoming, Rights, hear};
+pub use hear::{Heard, Incoming, Rights, Signer, hear};

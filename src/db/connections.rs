@@ -24,8 +24,8 @@ pub async fn insert(
     };
     sqlx::query(
         "INSERT INTO connections (id, app_id, pipeline_id, account_id, provider, full_name, clone_url, known_hosts, branch,
-           auto_deploy, wait_for_ci, webhook_secret, token, deploy_key, created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+           auto_deploy, wait_for_ci, is_proved, webhook_secret, token, deploy_key, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(connection.id.to_string())
     .bind(app)
@@ -38,6 +38,7 @@ pub async fn insert(
     .bind(connection.branch.as_ref().map(ToString::to_string))
     .bind(connection.auto_deploy)
     .bind(connection.wait_for_ci)
+    .bind(connection.is_proved)
     .bind(sealed.webhook_secret)
     .bind(sealed.token)
     .bind(sealed.deploy_key)
@@ -48,7 +49,8 @@ pub async fn insert(
     Ok(())
 }
 
-/// Replaces everything of a connection that can be changed: all but the repository and what it is connected to.
+/// Replaces everything of a connection that can be changed: all but the repository and what it is connected to. Of one that has
+/// been proved, the repository's number is forgotten: whoever knew the connection's own secret could say which one it is.
 pub async fn update(
     db: &mut super::Connection,
     cipher: &Cipher,
@@ -58,7 +60,8 @@ pub async fn update(
     let sealed = Sealed::new(cipher, connection.id, secrets);
     sqlx::query(
         "UPDATE connections SET account_id = ?, clone_url = ?, known_hosts = ?, branch = ?, auto_deploy = ?, wait_for_ci = ?,
-           webhook_secret = ?, token = ?, deploy_key = ?, updated_at = ? WHERE id = ?",
+           repository_id = CASE WHEN is_proved < ? THEN NULL ELSE repository_id END, is_proved = ?, webhook_secret = ?,
+           token = ?, deploy_key = ?, updated_at = ? WHERE id = ?",
     )
     .bind(connection.by.to_string())
     .bind(&connection.clone_url)
@@ -66,6 +69,8 @@ pub async fn update(
     .bind(connection.branch.as_ref().map(ToString::to_string))
     .bind(connection.auto_deploy)
     .bind(connection.wait_for_ci)
+    .bind(connection.is_proved)
+    .bind(connection.is_proved)
     .bind(sealed.webhook_secret)
     .bind(sealed.token)
     .bind(sealed.deploy_key)
@@ -219,6 +224,7 @@ fn connection(row: &SqliteRow) -> Result<Connection, DbError> {
         branch: row::optional(row, "branch")?,
         auto_deploy: row.try_get("auto_deploy")?,
         wait_for_ci: row.try_get("wait_for_ci")?,
+        is_proved: row.try_get("is_proved")?,
         created_at: row::time(row, "created_at")?,
         updated_at: row::time(row, "updated_at")?,
     })

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::answer::Refusal;
 use super::{Candidate, gitlab, hub, signature};
+use crate::connections::Signer;
 use crate::model::{Delivered, NamedRepository, Provider, Secret};
 
 /// The largest delivery, in bytes: GitHub's own limit.
@@ -83,13 +84,14 @@ impl Delivery {
         parsing.await.unwrap_or_else(|panicked| Err(Refusal::Broken(panicked)))
     }
 
-    /// Leaves those of the candidates with whose secret this is signed; all that it can be about, if it is with the GitHub App's.
-    /// Refused if it is with neither.
+    /// Leaves those of the candidates with whose secret this is signed; if it is with the GitHub App's, those that were proved and
+    /// are about the same repository, as the App hears of repositories that not everybody here may know of. Refused if it is with
+    /// neither.
     pub(super) async fn prove(
         self: &Arc<Self>,
         candidates: Vec<Candidate>,
         app_secret: Option<Secret>,
-    ) -> Result<Vec<Candidate>, Refusal> {
+    ) -> Result<Vec<(Candidate, Signer)>, Refusal> {
         let delivery = Arc::clone(self);
         let proving = spawn_blocking(move || {
             if candidates.is_empty() && app_secret.is_none() {
@@ -97,10 +99,12 @@ impl Delivery {
                 signature::is_signed(&delivery, &Secret::new("nobody's"));
             }
             let is_the_apps = app_secret.is_some_and(|secret| signature::is_signed(&delivery, &secret));
-            let is_proved = |candidate: &Candidate| {
-                (is_the_apps && candidate.is_the_same()) || signature::is_signed(&delivery, &candidate.webhook_secret)
+            let signer = |candidate: &Candidate| match candidate {
+                candidate if is_the_apps && candidate.is_the_apps() => Some(Signer::App),
+                candidate => signature::is_signed(&delivery, &candidate.webhook_secret).then_some(Signer::Connection),
             };
-            let proved: Vec<_> = candidates.into_iter().filter(is_proved).collect();
+            let proved = candidates.into_iter().filter_map(|candidate| signer(&candidate).map(|signer| (candidate, signer)));
+            let proved: Vec<_> = proved.collect();
             if proved.is_empty() && !is_the_apps { Err(Refusal::NotProved) } else { Ok(proved) }
         });
         proving.await.unwrap_or_else(|panicked| Err(Refusal::Broken(panicked)))

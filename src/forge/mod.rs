@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 use self::answer::{Answer, Refusal};
 use self::delivery::{Delivery, Told};
 use crate::auth::{self, AccessError};
-use crate::connections::{Heard, Incoming, Rights, hear};
+use crate::connections::{Heard, Incoming, Rights, Signer, hear};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
 use crate::model::{Action, Connected, Connection, NamedRepository, Provider, Secret};
@@ -58,16 +58,16 @@ async fn receive(door: &Door, provider: Provider, request: Request) -> Result<An
     let delivery = Arc::new(Delivery::read(provider, request, Arc::clone(&door.room)).await?);
     let told = delivery.parse().await?;
     let mut heard = Vec::new();
-    for candidate in &prove(ctx, &delivery, &told).await? {
-        heard.push(take_down(ctx, candidate, &delivery, &told).await?);
+    for (candidate, signer) in &prove(ctx, &delivery, &told).await? {
+        heard.push(take_down(ctx, (candidate, *signer), &delivery, &told).await?);
     }
     Ok(Answer(heard))
 }
 
-/// The connections that a delivery is proved for: those to its repositories whose own secret it is signed with; all of them,
-/// if it is signed with the GitHub App's, because then GitHub itself says so. What tells of the App itself names any number of
-/// repositories, none of which is looked for before.
-async fn prove(ctx: &Ctx, delivery: &Arc<Delivery>, told: &Told) -> Result<Vec<Candidate>, Refusal> {
+/// The connections that a delivery is proved for: those to its repositories whose own secret it is signed with; or those that the
+/// GitHub App acts for, if it is signed with the App's, because then GitHub itself says so. What tells of the App itself names any
+/// number of repositories, none of which is looked for before.
+async fn prove(ctx: &Ctx, delivery: &Arc<Delivery>, told: &Told) -> Result<Vec<(Candidate, Signer)>, Refusal> {
     let app_secret = ctx.config.github.as_ref().and_then(|github| github.webhook_secret.clone());
     let app_secret = app_secret.filter(|_| delivery.provider == Provider::GitHub);
     if delivery.is_of_the_app() {
@@ -87,10 +87,15 @@ async fn prove(ctx: &Ctx, delivery: &Arc<Delivery>, told: &Told) -> Result<Vec<C
     delivery.prove(candidates, app_secret).await
 }
 
-async fn take_down(ctx: &Ctx, candidate: &Candidate, delivery: &Delivery, told: &Told) -> Result<Heard, Refusal> {
+async fn take_down(
+    ctx: &Ctx,
+    (candidate, signer): (&Candidate, Signer),
+    delivery: &Delivery,
+    told: &Told,
+) -> Result<Heard, Refusal> {
     let Candidate { connection, repository, .. } = candidate;
     let rights = rights(ctx, connection).await?;
-    let incoming = Incoming { id: &delivery.id, repository, told: &told.delivered };
+    let incoming = Incoming { id: &delivery.id, signer, repository, told: &told.delivered };
     let heard = hear(&ctx.db, connection, &incoming, rights, ctx.now()).await?;
     tracing::info!(
         connection.id = %connection.id,
@@ -132,9 +137,9 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// Whether the delivery is about the connection's repository, as far as names and numbers say: under the name of one that was
-    /// renamed there may be another by now.
-    fn is_the_same(&self) -> bool {
-        self.known_id.zip(self.repository.id).is_none_or(|(known, told)| known == told)
+    /// Whether what the GitHub App hears of this repository is for the connection: under the name of one that was renamed there
+    /// may be another by now.
+    fn is_the_apps(&self) -> bool {
+        self.connection.is_proved && self.known_id.zip(self.repository.id).is_none_or(|(known, told)| known == told)
     }
 }

@@ -20,6 +20,28 @@ impl Email {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether the address is at a domain itself, not at one below it.
+    #[must_use]
+    pub fn is_at(&self, domain: &MailDomain) -> bool {
+        self.0.split_once('@').is_some_and(|(_, own)| own == domain.0)
+    }
+}
+
+/// What stands behind the `@` of addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct MailDomain(String);
+
+impl TryFrom<String> for MailDomain {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        // Whatever makes an address of it is one.
+        let refuse = |_| Invalid(format!("`{}` is not a domain of e-mail addresses", text.escape_debug()));
+        let Email(address) = format!("x@{text}").parse().map_err(refuse)?;
+        Ok(Self(address["x@".len()..].to_owned()))
+    }
 }
 
 impl FromStr for Email {

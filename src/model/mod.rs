@@ -46,7 +46,7 @@ mod wait;
 mod webhook;
 mod window_size;
 
-pub use account::{Account, Email};
+pub use account::{Account, Email, MailDomain};
 pub use addon::{Addon, AddonName, AddonState, AttachedAddon, Attachment, AttachmentName, Plan, Service};
 pub use app::{App, AppName};
 pub use app_json::{AddonRef, AppJson, ConfigVarSpec, EnvironmentName, FormationSpec, Manifest, Scripts};
@@ -59,7 +59,7 @@ pub use connection::{
     BranchName, Cause, CiState, Connected, Connection, ConnectionSecrets, Delivered, FullName, NamedRepository, Provider,
     PullRequest, PullRequestAction, Push, PushOrder, TriggerState,
 };
-pub use deploy_key::{DeployKey, KnownHosts};
+pub use deploy_key::{DeployKey, KnownHosts, generate_deploy_key, public_deploy_key};
 pub use digest::Digest;
 pub use dyno_size::DynoSize;
 pub use event::{

@@ -71,7 +71,9 @@ impl RemoteUrl {
     /// Whether both are on the same server, spoken to in the same way: what one may know, the other may.
     #[must_use]
     pub fn is_same_server(&self, other: &Self) -> bool {
-        (self.scheme, &self.host, self.port) == (other.scheme, &other.host, other.port)
+        // A scheme's own port is no other place; of https and http it is left out already.
+        let port = |url: &Self| url.port.or((url.scheme == RemoteScheme::Ssh).then_some(22));
+        (self.scheme, &self.host, port(self)) == (other.scheme, &other.host, port(other))
     }
 
     /// The same server's repository of another path.
@@ -269,6 +271,7 @@ mod tests {
     fn what_one_server_is() {
         let same = |a: &str, b: &str| parse(a).unwrap().is_same_server(&parse(b).unwrap());
         assert!(same("https://h/a", "https://h/b") && same("git@h:a", "ssh://x@h/b"));
+        assert!(same("git@h:a", "ssh://h:22/b") && same("https://h/a", "https://h:443/b") && !same("git@h:a", "ssh://h:2222/b"));
         assert!(
             !same("https://h/a", "http://h/a") && !same("https://h/a", "https://h:444/a") && !same("https://h/a", "https://i/a")
         );

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::TellError;
-use super::api::{Api, PAGE, bearer, segment};
+use super::api::{Api, PAGE, segment};
 use super::build::{News, State};
 use super::ci::{self, Check};
-use crate::model::{CiState, CommitId, FullName, Progress, Secret};
+use crate::model::{CiState, CommitId, FullName, Progress};
 
-/// Which edition of the API hoist was written for.
-const VERSION: &str = "2022-11-28";
+/// What every request says; the second is which edition of the API hoist was written for.
+pub(super) const HEADERS: &[(&str, &str)] = &[("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")];
 
 /// `GET /repos/{repository}/commits/{commit}/status`: the last status of each context.
 #[derive(Debug, Deserialize)]
@@ -75,16 +75,10 @@ struct NewStatus<'a> {
     context: &'a str,
 }
 
-/// What every request to GitHub says.
-pub(super) fn headers(token: &Secret) -> Vec<(&'static str, String)> {
-    let mut headers = anonymous_headers();
-    headers.push(bearer(token));
-    headers
-}
-
-/// The same without a token.
-pub(super) fn anonymous_headers() -> Vec<(&'static str, String)> {
-    vec![("accept", "application/vnd.github+json".into()), ("x-github-api-version", VERSION.into())]
+/// Fails where the code can't be read with the API's token: that takes "contents", and shows nothing but a branch's name. It is
+/// an empty list in a repository without code.
+pub(super) async fn check_readable(api: &Api<'_>, repository: &FullName) -> Result<(), TellError> {
+    api.get::<IgnoredAny>(&format!("/repos/{repository}/branches?per_page=1")).await.map(drop)
 }
 
 /// What its statuses and check runs say of a commit.

@@ -29,12 +29,12 @@ use time::OffsetDateTime;
 
 use crate::db::DbError;
 use crate::fetch::{BadUrl, FetchError};
-use crate::model::{Connection, ConnectionSecrets, FullName, Provider, Secret};
+use crate::model::{Connection, ConnectionSecrets, Email, FullName, Provider, Secret};
 
 pub use api::ANSWER_BYTES;
 pub use email::{MailError, MailSecurity, MailServer};
 pub use github_app::KeyError;
-pub use notifications::{NotificationError, add_notification, remove_notification};
+pub use notifications::{NotificationBounds, NotificationError, add_notification, remove_notification};
 pub use providers::{Providers, Settings};
 pub use release::Hook;
 pub use worker::{Pace, Teller, tell};
@@ -48,14 +48,16 @@ pub struct Place {
     pub clone_url: String,
     /// The connection's own token, which is asked with before the GitHub App's.
     pub token: Option<Secret>,
+    /// Whether the GitHub App may act there, for whoever made the connection.
+    pub is_proved: bool,
 }
 
 impl Place {
     /// The repository of a connection.
     #[must_use]
     pub fn new(connection: Connection, secrets: ConnectionSecrets) -> Self {
-        let Connection { provider, full_name, clone_url, .. } = connection;
-        Self { provider, full_name, clone_url, token: secrets.token }
+        let Connection { provider, full_name, clone_url, is_proved, .. } = connection;
+        Self { provider, full_name, clone_url, token: secrets.token, is_proved }
     }
 }
 
@@ -64,7 +66,10 @@ impl Place {
 pub enum TellError {
     #[error("hoist.toml has no section [{0}]")]
     NotConfigured(Provider),
-    #[error("there is no token for {0}: give the connection one, or name a GitHub App in [github]")]
+    #[error(
+        "there is no token for {0}: give the connection one (hoist github:update --token-file FILE); where hoist is a GitHub App, \
+         show that you may read the repository (--proof-file FILE)"
+    )]
     NoToken(FullName),
     #[error("{0} does not say where the API is: set api_url in the section [{1}]")]
     NoHost(String, Provider),
@@ -81,6 +86,8 @@ pub enum TellError {
     Strange { what: String, why: String },
     #[error("there is no mail server any more: name it in the section [smtp] of hoist.toml")]
     NoMailServer,
+    #[error("{0} does not work on the app any more")]
+    Stranger(Email),
     #[error(transparent)]
     Mail(MailError),
     #[error("the command could not be run")]
@@ -96,7 +103,12 @@ impl TellError {
     /// Whether asking again could not help: the provider knows no such commit, or won't have what is told.
     fn is_final(&self) -> bool {
         match self {
-            Self::NotConfigured(_) | Self::NoToken(_) | Self::NoHost(..) | Self::Url(..) | Self::NoMailServer => true,
+            Self::NotConfigured(_)
+            | Self::NoToken(_)
+            | Self::NoHost(..)
+            | Self::Url(..)
+            | Self::NoMailServer
+            | Self::Stranger(_) => true,
             Self::Refused { status, .. } => matches!(status, 400 | 404 | 409 | 410 | 422),
             Self::Mail(error) => error.is_final(),
             _ => false,

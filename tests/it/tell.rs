@@ -53,6 +53,7 @@ impl Shop {
             branch: None,
             auto_deploy: true,
             wait_for_ci: false,
+            is_proved: true,
             created_at: at,
             updated_at: at,
         };
@@ -112,8 +113,8 @@ impl Shop {
     }
 
     fn place(&self, token: Option<&str>) -> Place {
-        let Connection { provider, full_name, clone_url, .. } = self.connection.clone();
-        Place { provider, full_name, clone_url, token: token.map(Secret::new) }
+        let Connection { provider, full_name, clone_url, is_proved, .. } = self.connection.clone();
+        Place { provider, full_name, clone_url, token: token.map(Secret::new), is_proved }
     }
 }
 

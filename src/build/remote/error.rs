@@ -63,6 +63,11 @@ pub enum LfsError {
     Other { oid: String },
     #[error("the server's answer can't be understood: {0}")]
     Answer(String),
+    /// In its own words.
+    #[error("the server does not say where the files are: {0}")]
+    Refused(String),
+    #[error(".lfsconfig: {0}")]
+    BadUrl(Invalid),
 }
 
 impl RemoteError {

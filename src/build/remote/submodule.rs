@@ -30,11 +30,15 @@ pub(super) fn locate(parent: &Remote, submodule: &Submodule) -> Result<RemoteCom
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Secret;
+    use crate::model::{DeployKey, KnownHosts, Secret, generate_deploy_key};
 
     /// Where a submodule is fetched from, and whether with the credentials of its repository.
     fn at(parent: &str, url: &str) -> String {
-        let parent = Remote { url: parent.parse().unwrap(), credentials: Credentials::Token(Secret::new("sesame")) };
+        with(Credentials::Token(Secret::new("sesame")), parent, url)
+    }
+
+    fn with(credentials: Credentials, parent: &str, url: &str) -> String {
+        let parent = Remote { url: parent.parse().unwrap(), credentials };
         let commit = "1".repeat(40).parse().unwrap();
         let submodule = Submodule { path: "lib".into(), commit, url: Some(url.into()) };
         match locate(&parent, &submodule) {
@@ -56,5 +60,29 @@ mod tests {
         assert_eq!(at(parent, "git@i:p/lib"), "a deploy key is needed for git@i:p/lib");
         assert!(at(parent, "file:///etc").contains("is no repository's URL"));
         assert!(at(parent, "ext::sh -c id").contains("is no repository's URL"));
+    }
+
+    #[test]
+    fn a_deploy_key_stays_with_its_host() {
+        let at = |parent: &str, url: &str| {
+            let key = DeployKey::new(generate_deploy_key(""), KnownHosts::default()).unwrap();
+            with(Credentials::Key(key), parent, url)
+        };
+        let parent = "git@h:o/r.git";
+        assert_eq!(at(parent, "../lib.git"), "git@h:o/lib.git with");
+        assert_eq!(at(parent, "../../p/lib"), "git@h:p/lib with");
+        assert_eq!(at(parent, "ssh://git@h/o/lib.git"), "ssh://git@h/o/lib.git with");
+        assert_eq!(at(parent, "ssh://git@h:22/o/lib.git"), "ssh://git@h:22/o/lib.git with");
+        assert_eq!(at(parent, "ssh://git@h:2222/o/lib"), "a deploy key is needed for ssh://git@h:2222/o/lib");
+        assert_eq!(at(parent, "git@i:o/lib"), "a deploy key is needed for git@i:o/lib");
+        // A key is no token, and a public library may be there all the same.
+        assert_eq!(at(parent, "https://h/o/lib"), "https://h/o/lib without");
+    }
+
+    #[test]
+    fn who_came_without_credentials_goes_on_without() {
+        assert_eq!(with(Credentials::None, "https://i/o/r", "https://h/o/lib"), "https://h/o/lib without");
+        assert_eq!(with(Credentials::None, "https://h/o/r", "git@h:o/lib"), "https://h/o/lib without");
+        assert_eq!(with(Credentials::None, "https://h/o/r", "git@i:o/lib"), "a deploy key is needed for git@i:o/lib");
     }
 }

@@ -52,7 +52,8 @@ async fn fetch_part(
     let RemoteCommit { remote, id, .. } = &part.commit;
     fetch_commit(fetched, &part.commit, bounds).await?;
     let survey = fetched.survey(id).await?;
-    lfs::fetch(fetched, remote, survey.lfs, bounds, tell).await?;
+    let lfs = lfs::Wanted { objects: survey.lfs, url: survey.lfs_url };
+    lfs::fetch(fetched, remote, lfs, bounds, tell).await?;
     let below = |submodule| {
         let commit = locate(remote, submodule).map_err(|error| error.at(&submodule.path))?;
         let path = if part.path.is_empty() { submodule.path.clone() } else { format!("{}/{}", part.path, submodule.path) };

@@ -34,6 +34,7 @@ fn connection_of(app: &App) -> (Connection, ConnectionSecrets) {
         branch: Some("main".parse().unwrap()),
         auto_deploy: true,
         wait_for_ci: false,
+        is_proved: false,
         created_at: AT,
         updated_at: AT,
     };
@@ -73,7 +74,7 @@ async fn an_app_has_one_connection_which_goes_with_it() {
     insert(&mut tx, db.cipher(), &connection, &secrets).await.unwrap();
     let (second, _) = connection_of(&app);
     assert!(insert(&mut tx, db.cipher(), &second, &secrets).await.unwrap_err().is_taken());
-    let changed = Connection { branch: Some("next".parse().unwrap()), auto_deploy: false, ..connection };
+    let changed = Connection { branch: Some("next".parse().unwrap()), auto_deploy: false, is_proved: true, ..connection };
     update(&mut tx, db.cipher(), &changed, &secrets).await.unwrap();
     assert_eq!(of_app(&mut tx, app.id).await.unwrap(), Some(changed));
     db::apps::destroy(&mut tx, app.id, app.owner, AT).await.unwrap();

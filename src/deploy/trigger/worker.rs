@@ -85,7 +85,7 @@ async fn advance_or_say(ctx: &Ctx, trigger: Trigger) -> AppId {
         }
         // What it said stands in the log already.
         Err(_panic) => {
-            tracing::error!(trigger.id = %trigger.id, "a deploy from a repository panicked: it will be taken up again")
+            tracing::error!(trigger.id = %trigger.id, "a deploy from a repository panicked: it will be taken up again");
         }
     }
     sleep(ERROR_WAIT).await;

@@ -10,7 +10,7 @@ use gix_validate::path::{component, component::Mode as NameMode, component::Opti
 use super::links::Link;
 use super::stream::ID_BYTES;
 
-/// What is wrong with an object. The texts are shown to the pusher.
+/// What is wrong with an object. The texts are shown to whoever has pushed it, or has had it fetched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Offence {
     #[error("it is not a well-formed {0}")]

@@ -60,7 +60,7 @@ enum Error {
     Io(#[from] io::Error),
 }
 
-/// What is wrong with a pack. The texts are shown to the pusher.
+/// What is wrong with a pack. The texts are shown to whoever has pushed it, or has had it fetched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum Flaw {
     #[error("the pack ends early")]
@@ -83,7 +83,7 @@ enum Flaw {
     MissingBase { id: ObjectId },
     #[error("{kind} {id}: {what}")]
     BadObject { kind: Kind, id: ObjectId, what: check::Offence },
-    #[error("{kind} {id} is missing: the push refers to it, but neither brings it nor is it here")]
+    #[error("{kind} {id} is missing: the pack refers to it, but neither brings it nor is it here")]
     MissingObject { kind: Kind, id: ObjectId },
 }
 

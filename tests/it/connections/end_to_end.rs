@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
 use super::site::{Site, Wanted, Way};
-use crate::harness::until;
+use crate::harness::{Daemon, Forge, WorkTree, until};
 
 /// When what has happened, from when the webhook was sent.
 #[derive(Debug)]
@@ -84,4 +84,25 @@ fn a_branch_is_deployed_by_hand() {
     let output = missing.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("It was not deployed: "), "{said}");
+}
+
+#[test]
+fn a_key_that_hoist_has_made_opens_a_repository_over_ssh() {
+    let config = "engine = \"local\"\n[network]\nallow = [\"127.0.0.0/8\"]\n[gitea]\n";
+    let (daemon, forge, tree) = (Daemon::start_with(config), Forge::start(), WorkTree::with_pack("null"));
+    let user = daemon.user("alice@example.com");
+    daemon.client(&user, &["apps:create", "shop"]);
+    daemon.client(&user, &["buildpacks:set", "./pack", "--app", "shop"]);
+    forge.publish("octo/shop", &tree);
+    let known_hosts = daemon.data_dir().join("known_hosts");
+    std::fs::write(&known_hosts, forge.known_hosts("host_key")).unwrap();
+    let (url, known_hosts) = (forge.ssh_url("octo/shop"), known_hosts.to_str().unwrap().to_owned());
+    let connect = ["github:connect", "octo/shop", "--provider", "gitea", "--clone-url", &url, "--branch", "main"];
+    let with = ["--new-deploy-key", "--known-hosts", &known_hosts, "--app", "shop"];
+    let said = daemon.client(&user, &[&connect[..], &with].concat());
+    let (_, key) = said.split_once("=== Deploy key for octo/shop\n\n").unwrap_or_else(|| panic!("{said}"));
+    forge.authorize(key.trim());
+    daemon.client(&user, &["github:deploy", "--app", "shop"]);
+    let deployed = daemon.releases(&user, "shop").into_iter().filter(|(_, what)| what.starts_with("Deploy")).count();
+    assert_eq!(deployed, 1);
 }

@@ -27,7 +27,7 @@ async fn a_renamed_repository_is_followed() {
     assert_eq!(at.github("2", "repository", "shop-hush", &renamed).await.outcomes(), RENAMED);
     assert_eq!(repo_of(&at, "shop").await, ["octo/store", "https://github.com/octo/store.git"]);
     let transferred = json!({ "action": "transferred", "repository": { "id": 7, "full_name": "acme/store" } });
-    assert_eq!(at.github("3", "repository", "the-apps-own", &transferred).await.outcomes(), RENAMED);
+    assert_eq!(at.github("3", "repository", "shop-hush", &transferred).await.outcomes(), RENAMED);
     assert_eq!(repo_of(&at, "shop").await, ["acme/store", "https://github.com/acme/store.git"]);
     assert_eq!(at.github("4", "push", "shop-hush", &named(push("acme/store", B, C), 7)).await.outcomes(), [DEPLOYS]);
     assert_eq!(at.commits().await, [B, C]);
@@ -64,14 +64,33 @@ async fn a_push_is_enough_where_nobody_tells_of_the_name() {
 async fn another_repository_under_the_old_name_is_another_one() {
     let at = Connected::new().await;
     at.connect("shop", "octo/shop", json!({})).await;
-    at.github("1", "push", "shop-hush", &named(push("octo/shop", A, B), 7)).await;
-    // GitHub itself tells of a new repository that has got the name.
-    assert_eq!(at.github("2", "push", "the-apps-own", &named(push("octo/shop", B, C), 8)).await.outcomes(), [""; 0]);
-    assert_eq!(at.commits().await, [B]);
-    // Whoever knows the connection's own secret means this connection.
-    assert_eq!(at.github("3", "push", "shop-hush", &named(push("octo/shop", B, C), 8)).await.outcomes(), [DEPLOYS]);
-    assert_eq!(at.github("4", "push", "the-apps-own", &named(push("octo/shop", C, A), 8)).await.outcomes(), [DEPLOYS]);
-    assert_eq!(at.commits().await, [B, C, A]);
+    at.allow("shop").await;
+    assert_eq!(at.github("1", "push", "the-apps-own", &named(push("octo/shop", A, B), 7)).await.outcomes(), [DEPLOYS]);
+    let renamed = json!({ "action": "renamed", "repository": { "id": 7, "full_name": "octo/store" } });
+    assert_eq!(at.github("2", "repository", "the-apps-own", &renamed).await.outcomes(), RENAMED);
+    assert_eq!(at.github("3", "push", "the-apps-own", &named(push("octo/store", B, C), 7)).await.outcomes(), [DEPLOYS]);
+    // A new repository has got the old name, and a third one the new name.
+    for (id, name) in [("4", "octo/shop"), ("5", "octo/store")] {
+        assert_eq!(at.github(id, "push", "the-apps-own", &named(push(name, C, A), 8)).await.outcomes(), [""; 0]);
+    }
+    assert_eq!(at.commits().await, [B, C]);
+}
+
+/// What the GitHub App may read is not for whoever knows a connection's own secret.
+#[tokio::test]
+async fn nobody_but_github_gives_a_proved_repository_another_name() {
+    let at = Connected::new().await;
+    at.connect("shop", "octo/shop", json!({})).await;
+    // Before it is proved, whoever has made the connection says that it is another's repository by its number.
+    at.github("1", "repository", "shop-hush", &json!({ "repository": { "id": 99, "full_name": "octo/shop" } })).await;
+    at.allow("shop").await;
+    let private = json!({ "repository": { "id": 99, "full_name": "octo/private" } });
+    assert_eq!(at.github("2", "repository", "the-apps-own", &private).await.outcomes(), [""; 0]);
+    // And after it, by its name.
+    assert_eq!(at.github("3", "repository", "shop-hush", &named(private.clone(), 7)).await.status, StatusCode::FORBIDDEN);
+    at.github("4", "push", "the-apps-own", &named(push("octo/shop", A, B), 7)).await;
+    assert_eq!(at.github("5", "repository", "shop-hush", &named(private, 7)).await.outcomes(), ["nothing to be done"]);
+    assert_eq!(repo_of(&at, "shop").await[0], "octo/shop");
 }
 
 #[tokio::test]

@@ -67,6 +67,9 @@ impl Site {
         let mut site =
             Self { daemon, user, forge, api, tree, stop, provider: wanted.provider, secret: String::new(), _keys: keys };
         site.secret = site.connect(wanted);
+        if wanted.way != Way::Token {
+            run(&mut site.daemon.hoist(&["admin", "github:allow", "shop"]));
+        }
         site
     }
 

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -19,6 +20,9 @@ use tempfile::TempDir;
 use super::daemon::run;
 use super::{Moment, Stop, WorkTree};
 
+/// Where the LFS server is that belongs to no repository alone.
+const LFS_API: &str = "lfs-api";
+
 /// How it behaves.
 #[derive(Default)]
 pub(crate) struct Manner {
@@ -30,6 +34,10 @@ pub(crate) struct Manner {
     pub(crate) elsewhere: Option<SocketAddr>,
     /// Over HTTP, it may stop at a question.
     pub(crate) stop: Arc<Stop>,
+    /// Of which kind its own and its users' SSH keys are, and how alone they may sign; ed25519 by default.
+    pub(crate) ssh_keys: Option<(&'static str, &'static str)>,
+    /// What `git-lfs-authenticate` says, before it fails.
+    pub(crate) lfs_refusal: Option<&'static str>,
 }
 
 pub(crate) struct Forge {
@@ -69,8 +77,9 @@ impl Forge {
             std::fs::create_dir(dir.path().join(folder)).unwrap();
         }
         let served_spans = Spans::default();
-        let ssh = serve_ssh(dir.path(), manner.is_old, Arc::clone(&served_spans));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        write_lfs_authenticate(dir.path(), &manner, listener.local_addr().unwrap());
+        let ssh = serve_ssh(dir.path(), &manner, Arc::clone(&served_spans));
         let (http, asked) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
         let served = Arc::new(Served { root: dir.path().to_owned(), manner, http, asked: Arc::clone(&asked) });
         let spans = Arc::clone(&served_spans);
@@ -132,6 +141,16 @@ impl Forge {
         format!("version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {}\n", content.len())
     }
 
+    /// Where the LFS server is.
+    pub(crate) fn lfs_url(&self) -> String {
+        format!("http://{}/{LFS_API}", self.http)
+    }
+
+    /// What `git-lfs-authenticate` was started with, each time.
+    pub(crate) fn lfs_asked_over_ssh(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("lfs_asked")).unwrap_or_default()
+    }
+
     /// Puts other bytes in the place of a file that a pointer stands for.
     pub(crate) fn spoil_lfs(&self, pointer: &str, content: &[u8]) {
         let oid = pointer.lines().find_map(|line| line.strip_prefix("oid sha256:")).unwrap();
@@ -141,6 +160,12 @@ impl Forge {
     /// The private key that may log in over SSH.
     pub(crate) fn key(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("user_key")).unwrap()
+    }
+
+    /// Lets one more public key log in over SSH.
+    pub(crate) fn authorize(&self, public_key: &str) {
+        let mut file = std::fs::OpenOptions::new().append(true).open(self.dir.path().join("authorized_keys")).unwrap();
+        writeln!(file, "{public_key}").unwrap();
     }
 
     /// A private key that may not.
@@ -156,6 +181,13 @@ impl Forge {
 
     fn repo(&self, name: &str) -> PathBuf {
         self.dir.path().join("repos").join(format!("{name}.git"))
+    }
+}
+
+impl Manner {
+    /// What it wants to see over HTTP.
+    fn authorization(&self) -> Option<String> {
+        self.token.map(|token| format!("Basic {}", STANDARD.encode(format!("x-access-token:{token}"))))
     }
 }
 
@@ -177,7 +209,7 @@ impl Served {
     }
 
     fn answer_to(&self, question: &Question) -> Vec<u8> {
-        let wanted = self.manner.token.map(|token| format!("Basic {}", STANDARD.encode(format!("x-access-token:{token}"))));
+        let wanted = self.manner.authorization();
         if let Some(rest) = question.path.strip_prefix("/moved/") {
             return redirect(&format!("/{rest}"));
         }
@@ -187,7 +219,7 @@ impl Served {
         if wanted.is_some() && question.headers.get("authorization") != wanted.as_ref() {
             return http("401 Unauthorized", "text/plain", b"");
         }
-        if question.path.ends_with("/info/lfs/objects/batch") {
+        if question.path.ends_with("/info/lfs/objects/batch") || question.path == format!("/{LFS_API}/objects/batch") {
             return self.lfs_batch(question);
         }
         if let Some(oid) = question.path.strip_prefix("/lfs/") {
@@ -264,17 +296,33 @@ fn redirect(to: &str) -> Vec<u8> {
     format!("HTTP/1.1 301 Moved\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").into_bytes()
 }
 
+/// A stand-in for the command of forges that says where the LFS server is (Git LFS's `docs/api/authentication.md`).
+fn write_lfs_authenticate(dir: &Path, manner: &Manner, http: SocketAddr) {
+    let headers = manner.authorization().map(|value| json!({ "Authorization": value })).unwrap_or_default();
+    let answer = json!({ "href": format!("http://{http}/{LFS_API}/"), "header": headers, "expires_in": 3600 });
+    let refusal = manner.lfs_refusal.map(|words| format!("echo '{words}' >&2; exit 1\n")).unwrap_or_default();
+    let script = format!(
+        "#!/bin/sh\necho \"$*\" >> {}/lfs_asked\n{refusal}[ -d \"$1\" ] && [ \"$2\" = download ] || exit 1\necho '{answer}'\n",
+        dir.display()
+    );
+    let path = dir.join("bin/git-lfs-authenticate");
+    std::fs::create_dir(dir.join("bin")).unwrap();
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 /// OpenSSH's server, one for each connection (`sshd -i`), so that no port need be guessed.
-fn serve_ssh(dir: &Path, is_old: bool, spans: Spans) -> SocketAddr {
+fn serve_ssh(dir: &Path, manner: &Manner, spans: Spans) -> SocketAddr {
+    let (kind, algorithm) = manner.ssh_keys.unwrap_or(("ed25519", "ssh-ed25519"));
     for key in ["host_key", "user_key"] {
-        run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", key, "-f"]).arg(dir.join(key)));
+        run(Command::new("ssh-keygen").args(["-q", "-t", kind, "-N", "", "-C", key, "-f"]).arg(dir.join(key)));
     }
     std::fs::copy(dir.join("user_key.pub"), dir.join("authorized_keys")).unwrap();
-    let accept = if is_old { "" } else { "AcceptEnv GIT_PROTOCOL\n" };
+    let accept = if manner.is_old { "" } else { "AcceptEnv GIT_PROTOCOL\n" };
     let config = format!(
         "HostKey {0}/host_key\nAuthorizedKeysFile {0}/authorized_keys\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n\
         KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nPidFile none\n\
-        SetEnv PATH=/usr/local/bin:/usr/bin:/bin\n{accept}",
+        PubkeyAcceptedAlgorithms {algorithm}\nSetEnv PATH={0}/bin:/usr/local/bin:/usr/bin:/bin\n{accept}",
         dir.display()
     );
     std::fs::write(dir.join("sshd_config"), config).unwrap();
