@@ -67,7 +67,7 @@ pub(super) async fn check_change(ctx: &Ctx, before: &Connection, change: Connect
         auto_deploy: change.auto_deploy,
         wait_for_ci: change.wait_for_ci,
         webhook_secret: change.webhook_secret.map(|secret| check_secret("webhook_secret", secret)).transpose()?,
-        proved: is_proved.then_some(before.id),
+        proved: is_proved.then(|| (before.id, before.full_name.clone())),
         token: change.token,
         // None that is new, and `null` that was given, takes it away.
         deploy_key: deploy_key.map(Some).or(change.deploy_key),

@@ -35,9 +35,9 @@ pub struct Change {
     pub branch: Option<BranchName>,
     pub auto_deploy: Option<bool>,
     pub wait_for_ci: Option<bool>,
-    /// The connection whose repository may be read by whoever changes it, as was shown. Another one may have come in its place
-    /// meanwhile.
-    pub proved: Option<ConnectionId>,
+    /// The connection whose repository may be read by whoever changes it, as was shown, and that repository. Another one may have
+    /// come in its place meanwhile.
+    pub proved: Option<(ConnectionId, FullName)>,
     pub webhook_secret: Option<Secret>,
     pub token: Option<Option<Secret>>,
     pub deploy_key: Option<Option<Secret>>,
@@ -119,7 +119,7 @@ pub async fn change(db: &Db, app: AppId, by: AccountId, change: Change, now: Off
         branch: change.branch.or(before.branch),
         auto_deploy: change.auto_deploy.unwrap_or(before.auto_deploy),
         wait_for_ci: change.wait_for_ci.unwrap_or(before.wait_for_ci),
-        is_proved: before.is_proved || change.proved == Some(before.id),
+        is_proved: before.is_proved || change.proved == Some((before.id, before.full_name.clone())),
         updated_at: now,
         ..before
     };

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tokio::task::spawn_blocking;
 use ureq::http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
-use ureq::http::{HeaderName, Response};
+use ureq::http::{HeaderMap, HeaderName, Response};
 use ureq::{Agent, Body, BodyReader, RequestBuilder};
 
 use super::{Bounds, FetchError, MAX_REDIRECTS, Url, agent, why};
@@ -42,6 +42,7 @@ impl Question {
 /// What a server answers, as it comes.
 pub struct Reply {
     pub status: u16,
+    pub headers: HeaderMap,
     /// Whose answer it is, after all redirects.
     pub url: Url,
     /// Without parameters; empty when the server does not say.
@@ -55,6 +56,7 @@ pub struct Reply {
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
+    pub headers: HeaderMap,
     pub body: Vec<u8>,
 }
 
@@ -126,9 +128,9 @@ impl Asker {
             return Err(FetchError::TooLarge(self.max_bytes));
         }
         let content_type = text(CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let status = response.status().as_u16();
-        let body = response.into_body().into_with_config().limit(u64::MAX).reader();
-        Ok(Reply { status, url, content_type, body, most_bytes: self.max_bytes, left_bytes: self.max_bytes })
+        let (parts, body) = response.into_parts();
+        let (status, headers, body) = (parts.status.as_u16(), parts.headers, body.into_with_config().limit(u64::MAX).reader());
+        Ok(Reply { status, headers, url, content_type, body, most_bytes: self.max_bytes, left_bytes: self.max_bytes })
     }
 }
 
@@ -145,7 +147,7 @@ impl Reply {
     fn read_whole(mut self) -> Result<Answer, FetchError> {
         let mut body = Vec::new();
         match self.read_to_end(&mut body) {
-            Ok(_) => Ok(Answer { status: self.status, body }),
+            Ok(_) => Ok(Answer { status: self.status, headers: self.headers, body }),
             Err(error) => Err(self.explain(error)),
         }
     }

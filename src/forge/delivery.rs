@@ -14,7 +14,8 @@ use tokio::time::timeout;
 
 use super::answer::Refusal;
 use super::{Candidate, gitlab, hub, signature};
-use crate::model::{Connection, Delivered, FullName, Provider, Secret};
+use crate::connections::Signer;
+use crate::model::{Delivered, NamedRepository, Provider, Secret};
 
 /// The largest delivery, in bytes: GitHub's own limit.
 pub(super) const MAX_BYTES: usize = 25 * 1024 * 1024;
@@ -45,7 +46,7 @@ pub(super) struct Delivery {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Told {
     /// Which repositories it is about.
-    pub(super) repositories: Vec<FullName>,
+    pub(super) repositories: Vec<NamedRepository>,
     pub(super) delivered: Delivered,
 }
 
@@ -84,13 +85,14 @@ impl Delivery {
         parsing.await.unwrap_or_else(|panicked| Err(Refusal::Broken(panicked)))
     }
 
-    /// Leaves those of the candidates with whose secret this is signed; if it is with the GitHub App's, those that were proved,
-    /// as the App hears of repositories that not everybody here may know of. Refused if it is with neither.
+    /// Leaves those of the candidates with whose secret this is signed; if it is with the GitHub App's, those that were proved and
+    /// are about the same repository, as the App hears of repositories that not everybody here may know of. Refused if it is with
+    /// neither.
     pub(super) async fn prove(
         self: &Arc<Self>,
         candidates: Vec<Candidate>,
         app_secret: Option<Secret>,
-    ) -> Result<Vec<Connection>, Refusal> {
+    ) -> Result<Vec<(Candidate, Signer)>, Refusal> {
         let delivery = Arc::clone(self);
         let proving = spawn_blocking(move || {
             if candidates.is_empty() && app_secret.is_none() {
@@ -98,11 +100,12 @@ impl Delivery {
                 signature::is_signed(&delivery, &Secret::new("nobody's"));
             }
             let is_the_apps = app_secret.is_some_and(|secret| signature::is_signed(&delivery, &secret));
-            let is_for = |(connection, secret): &Candidate| {
-                (is_the_apps && connection.is_proved) || signature::is_signed(&delivery, secret)
+            let signer = |candidate: &Candidate| match candidate {
+                candidate if is_the_apps && candidate.is_the_apps() => Some(Signer::App),
+                candidate => signature::is_signed(&delivery, &candidate.webhook_secret).then_some(Signer::Connection),
             };
-            let proved = candidates.into_iter().filter(is_for);
-            let proved: Vec<_> = proved.map(|(connection, _)| connection).collect();
+            let proved = candidates.into_iter().filter_map(|candidate| signer(&candidate).map(|signer| (candidate, signer)));
+            let proved: Vec<_> = proved.collect();
             if proved.is_empty() && !is_the_apps { Err(Refusal::NotProved) } else { Ok(proved) }
         });
         proving.await.unwrap_or_else(|panicked| Err(Refusal::Broken(panicked)))

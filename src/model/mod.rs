@@ -56,8 +56,8 @@ pub use authorization::{Authorization, Origin, mask};
 pub use buildpack::{BuildpackRef, StackName};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
 pub use connection::{
-    BranchName, Cause, CiState, Connected, Connection, ConnectionSecrets, Delivered, FullName, Provider, PullRequest,
-    PullRequestAction, Push, TriggerState,
+    BranchName, Cause, CiState, Connected, Connection, ConnectionSecrets, Delivered, FullName, NamedRepository, Provider,
+    PullRequest, PullRequestAction, Push, PushOrder, TriggerState,
 };
 pub use deploy_key::{DeployKey, KnownHosts, generate_deploy_key, public_deploy_key};
 pub use digest::Digest;

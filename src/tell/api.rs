@@ -3,8 +3,10 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 use super::TellError;
+use super::limit::ask_again_at;
 use crate::fetch::{Answer, Asker, Bounds, Question, Verb};
 use crate::model::Secret;
 
@@ -29,6 +31,8 @@ pub(super) struct Api<'a> {
     /// What every question says.
     pub(super) headers: &'static [(&'static str, &'static str)],
     pub(super) authorization: Option<Secret>,
+    /// The clock.
+    pub(super) now: fn() -> OffsetDateTime,
 }
 
 /// What a refusal says for itself: GitHub and Gitea in `message`, GitLab there or in `error`, as text or structure.
@@ -97,6 +101,9 @@ impl Api<'_> {
         let headers = self.headers.iter().chain(&content).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let question = Question { url, verb, headers: headers.collect(), authorization: self.authorization.clone() };
         let answer = Asker::new(self.bounds).ask(question).await?;
+        if let Some(until) = ask_again_at(answer.status, &answer.headers, (self.now)()) {
+            return Err(TellError::Limited { what, status: answer.status, until });
+        }
         read(what, &answer)
     }
 }

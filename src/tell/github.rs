@@ -37,6 +37,27 @@ struct CheckRun {
     conclusion: Option<String>,
 }
 
+/// `GET /repos/{repository}/commits/{commit}/check-suites`.
+#[derive(Debug, Deserialize)]
+struct CheckSuites {
+    check_suites: Vec<CheckSuite>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CheckSuite {
+    conclusion: Option<String>,
+    #[serde(default)]
+    latest_check_runs_count: u64,
+}
+
+impl CheckSuite {
+    /// Jobs that need others have no runs before those have ended: a suite may have passed all of its runs, and not be at its end.
+    /// One without any says nothing: GitHub makes a suite for each App that could check something, whether it does or not.
+    fn is_unfinished(&self) -> bool {
+        self.conclusion.is_none() && self.latest_check_runs_count > 0
+    }
+}
+
 /// `GET /repos/{repository}/deployments`.
 #[derive(Debug, Deserialize)]
 struct Deployment {
@@ -65,9 +86,11 @@ pub(super) async fn ci_state(api: &Api<'_>, repository: &FullName, commit: &Comm
     let path = format!("/repos/{repository}/commits/{commit}");
     let statuses = api.pages(&format!("{path}/status?per_page={PAGE}"), PAGE, |page: Combined| page.statuses).await?;
     let runs = api.pages(&format!("{path}/check-runs?per_page={PAGE}"), PAGE, |page: CheckRuns| page.check_runs).await?;
+    let suites = api.pages(&format!("{path}/check-suites?per_page={PAGE}"), PAGE, |page: CheckSuites| page.check_suites).await?;
     let statuses = statuses.iter().map(|status| (status.context.as_str(), of_status(&status.state)));
     let runs = runs.iter().map(|run| (run.name.as_str(), of_run(run.conclusion.as_deref())));
-    Ok(ci::together(statuses.chain(runs)))
+    let suites = suites.iter().filter(|suite| suite.is_unfinished()).map(|_| ("check suite", Check::Pending));
+    Ok(ci::together(statuses.chain(runs).chain(suites)))
 }
 
 fn of_status(state: &str) -> Check {

@@ -2,7 +2,7 @@
 //! asked for it.
 //!
 //! `providers` is GitHub and its kin as hoist knows them, each by its HTTP API: `github`, `gitlab`, and `gitea` for itself
-//! and Forgejo; `api` asks, `github_app` is as whom hoist asks GitHub. `ci` is what others say of a commit. What is to be told
+//! and Forgejo; `api` asks, `limit` is how often it may, `github_app` is as whom hoist asks GitHub. `ci` is what others say of a commit. What is to be told
 //! are rows that were written with what happened ([`crate::db::tellings`]); `worker` takes them from there, `build` tells one,
 //! and `comment` is what pull requests hear. Who asked to be notified of releases (`notifications`) is told by `release`, and by
 //! `email`.
@@ -19,10 +19,13 @@ mod gitea;
 mod github;
 mod github_app;
 mod gitlab;
+mod limit;
 mod notifications;
 mod providers;
 mod release;
 mod worker;
+
+use time::OffsetDateTime;
 
 use crate::db::DbError;
 use crate::fetch::{BadUrl, FetchError};
@@ -76,6 +79,9 @@ pub enum TellError {
     Fetch(#[from] FetchError),
     #[error("{what} was answered with {status}: {message}")]
     Refused { what: String, status: u16, message: String },
+    /// It was asked too often, and says when it may be again.
+    #[error("{what} was answered with {status}: it may not be asked before {until}")]
+    Limited { what: String, status: u16, until: OffsetDateTime },
     #[error("{what} was answered with what can't be understood: {why}")]
     Strange { what: String, why: String },
     #[error("there is no mail server any more: name it in the section [smtp] of hoist.toml")]

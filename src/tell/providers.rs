@@ -113,7 +113,7 @@ impl Providers {
     }
 
     fn bare_api(&self, url: String) -> Api<'_> {
-        Api { url, bounds: &self.0.settings.bounds, headers: &[], authorization: None }
+        Api { url, bounds: &self.0.settings.bounds, headers: &[], authorization: None, now: self.0.settings.now }
     }
 
     /// Where the API is: as configured, or beside the repository. So nobody's token is sent to another than who made it.

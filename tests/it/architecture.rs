@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "audit",
             "auth",
             "config",
+            "connections",
             "ctx",
             "db",
             "deploy",

@@ -234,7 +234,7 @@ impl From<Hitch> for Halt {
         match hitch {
             Hitch::Db(error) => error.into(),
             Hitch::Final(why) => Self::Failed(why),
-            hitch @ (Hitch::Later { .. } | Hitch::Stopping) => Self::Again(hitch.to_string()),
+            hitch @ (Hitch::Later { .. } | Hitch::NotBefore { .. } | Hitch::Stopping) => Self::Again(hitch.to_string()),
         }
     }
 }

@@ -69,6 +69,7 @@ async fn app_token(ctx: &Ctx, connection: &Connection, secrets: ConnectionSecret
     let asked = ctx.providers.token(&Place::new(connection.clone(), secrets)).await;
     asked.map_err(|error| match error {
         TellError::Db(error) => Hitch::Db(error),
+        error @ TellError::Limited { until, .. } => Hitch::NotBefore { why: error.to_string(), until },
         // The App is not installed there; the repository may be public all the same, but then nobody needs the App.
         error @ TellError::Refused { status: 400..=499, .. } => Hitch::Final(error.to_string()),
         error => Hitch::later(error),

@@ -10,8 +10,8 @@ use time::OffsetDateTime;
 
 use super::{AccountId, AppId, ConnectionId, Invalid, PipelineId, Secret};
 
-pub use delivered::{Delivered, PullRequest, PullRequestAction, Push};
-pub use names::{BranchName, FullName};
+pub use delivered::{Delivered, PullRequest, PullRequestAction, Push, PushOrder};
+pub use names::{BranchName, FullName, NamedRepository};
 
 /// Which kind of forge a repository is on. A forge may be anybody's own: only GitHub is one place alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

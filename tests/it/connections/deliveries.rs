@@ -14,7 +14,8 @@ async fn a_push_is_deployed_once_however_often_it_is_told() {
     let at = Connected::new().await;
     at.connect("shop", "Octo/Shop", json!({})).await;
     at.allow("shop").await;
-    let body = push("octo/shop", A, B);
+    let mut body = push("octo/shop", A, B);
+    body["repository"]["pushed_at"] = json!(1_700_000_000);
     assert_eq!(at.github("1", "push", "shop-hush", &body).await.outcomes(), [DEPLOYS]);
     assert_eq!(at.github("1", "push", "shop-hush", &body).await.outcomes(), [AGAIN]);
     // By the GitHub App, too: the same push under another id.

@@ -1,11 +1,17 @@
 //! Apps connected to repositories on GitHub, GitLab, Gitea and Forgejo: what is told, and what comes of it.
 
+mod ci;
+mod crash;
 mod deliveries;
 mod end_to_end;
 mod examples;
+mod forgetting;
+mod limits;
 mod overtaking;
 mod proof;
+mod renamed;
 mod settings;
+mod site;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};

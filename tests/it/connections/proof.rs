@@ -6,7 +6,7 @@ use std::process::Command;
 use axum::http::StatusCode;
 use hoist::connections::{self, Change};
 use hoist::db;
-use hoist::model::{ConnectionId, Provider};
+use hoist::model::{ConnectionId, NamedRepository, Provider};
 use hoist::tell::Place;
 use serde_json::{Value, json};
 
@@ -69,8 +69,9 @@ async fn who_may_read_a_repository_connects_it_over_the_app() {
     assert_eq!(at.opens(&at.alice, "alices").await.as_deref(), Some("ghs_opens"));
     // It was shown, and not kept.
     let mut db = at.world.ctx.db.read().await.unwrap();
-    let connections = db::connections::by_repository(&mut db, Provider::GitHub, &"octo/private".parse().unwrap()).await.unwrap();
-    let secrets = db::connections::secrets(&mut db, at.world.ctx.db.cipher(), connections[0].id).await.unwrap().unwrap();
+    let named = NamedRepository { full_name: "octo/private".parse().unwrap(), id: None };
+    let connections = db::connections::by_repository(&mut db, Provider::GitHub, &named).await.unwrap();
+    let secrets = db::connections::secrets(&mut db, at.world.ctx.db.cipher(), connections[0].0.id).await.unwrap().unwrap();
     assert!(secrets.token.is_none());
 }
 
@@ -135,10 +136,13 @@ async fn a_proof_is_of_one_connection() {
     let at = Site::open().await;
     at.world.post(&at.bob, "/apps/bobs/github", json!({ "repo": "octo/private" })).await;
     let app = at.world.get(&at.bob, "/apps/bobs").await.body["id"].as_str().unwrap().parse().unwrap();
-    // While GitHub was asked, the app was connected to another repository.
-    let proved = Change { proved: Some(ConnectionId::new()), ..Change::default() };
+    // While GitHub was asked, the app was connected to another repository, or the repository has got another name.
     let (ctx, by) = (&at.world.ctx, at.bob.account.id);
-    assert!(!connections::change(&ctx.db, app, by, proved, ctx.now()).await.unwrap().is_proved);
+    let id = db::connections::of_app(&mut ctx.db.read().await.unwrap(), app).await.unwrap().unwrap().id;
+    for proved in [(ConnectionId::new(), "octo/private"), (id, "octo/own")] {
+        let proved = Change { proved: Some((proved.0, proved.1.parse().unwrap())), ..Change::default() };
+        assert!(!connections::change(&ctx.db, app, by, proved, ctx.now()).await.unwrap().is_proved);
+    }
     assert_eq!(at.opens(&at.bob, "bobs").await, None);
 }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,9 +16,9 @@ use serde_json::{Value, json};
 use sha2::Digest as _;
 use tempfile::TempDir;
 
-use super::WorkTree;
 use super::daemon::run;
 use super::forge_ssh::{serve_ssh, write_lfs_authenticate};
+use super::{Moment, Stop, WorkTree};
 
 /// Where the LFS server is that belongs to no repository alone.
 pub(super) const LFS_API: &str = "lfs-api";
@@ -31,6 +32,8 @@ pub(crate) struct Manner {
     pub(crate) is_old: bool,
     /// Where it sends whoever asks for something below `/away/`.
     pub(crate) elsewhere: Option<SocketAddr>,
+    /// Over HTTP, it may stop at a question.
+    pub(crate) stop: Arc<Stop>,
     /// Of which kind its own and its users' SSH keys are, and how alone they may sign; ed25519 by default.
     pub(crate) ssh_keys: Option<(&'static str, &'static str)>,
     /// What `git-lfs-authenticate` says, before it fails.
@@ -42,7 +45,11 @@ pub(crate) struct Forge {
     pub(crate) http: SocketAddr,
     pub(crate) ssh: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
+    served: Spans,
 }
+
+/// From when to when it has answered a question over HTTP, or served a connection over SSH.
+pub(super) type Spans = Arc<Mutex<Vec<(Instant, Instant)>>>;
 
 /// A question that has come.
 struct Question {
@@ -69,18 +76,24 @@ impl Forge {
         for folder in ["repos", "lfs"] {
             std::fs::create_dir(dir.path().join(folder)).unwrap();
         }
+        let served_spans = Spans::default();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         write_lfs_authenticate(dir.path(), &manner, listener.local_addr().unwrap());
-        let ssh = serve_ssh(dir.path(), &manner);
+        let ssh = serve_ssh(dir.path(), &manner, Arc::clone(&served_spans));
         let (http, asked) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
         let served = Arc::new(Served { root: dir.path().to_owned(), manner, http, asked: Arc::clone(&asked) });
+        let spans = Arc::clone(&served_spans);
         thread::spawn(move || {
             for connection in listener.incoming() {
-                let served = Arc::clone(&served);
-                thread::spawn(move || served.answer(connection.unwrap()));
+                let (served, spans) = (Arc::clone(&served), Arc::clone(&spans));
+                thread::spawn(move || {
+                    let start = Instant::now();
+                    served.answer(connection.unwrap());
+                    spans.lock().unwrap().push((start, Instant::now()));
+                });
             }
         });
-        Self { dir, http, ssh, asked }
+        Self { dir, http, ssh, asked, served: served_spans }
     }
 
     /// Where a repository is over HTTP.
@@ -112,6 +125,13 @@ impl Forge {
     /// The questions that have come over HTTP, each with whether it brought credentials.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
+    }
+
+    /// When the first question since then has come, and the last one was answered.
+    pub(crate) fn served_since(&self, since: Instant) -> Option<(Instant, Instant)> {
+        let served = self.served.lock().unwrap();
+        let of_it = || served.iter().filter(|(start, _)| *start >= since);
+        Some((of_it().map(|(start, _)| *start).min()?, of_it().map(|(_, end)| *end).max()?))
     }
 
     /// Keeps a file in the LFS server and returns the pointer to it.
@@ -176,8 +196,14 @@ impl Served {
         let Some(question) = read(&connection) else { return };
         let has_credentials = question.headers.contains_key("authorization");
         let noted = format!("{} {}{}", question.method, question.path, if has_credentials { " with credentials" } else { "" });
-        self.asked.lock().unwrap().push(noted);
-        let answer = self.answer_to(&question);
+        self.asked.lock().unwrap().push(noted.clone());
+        let stop = self.manner.stop.meets(&noted);
+        let answer = if stop == Some(Moment::Asked) { Vec::new() } else { self.answer_to(&question) };
+        if stop.is_some() {
+            // Until whoever has asked is gone.
+            let _ = connection.read(&mut [0]);
+            return;
+        }
         // Whoever has asked may have gone.
         let _ = connection.write_all(&answer);
     }

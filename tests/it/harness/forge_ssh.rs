@@ -4,12 +4,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use serde_json::json;
 
 use super::daemon::run;
-use super::forge::{LFS_API, Manner};
+use super::forge::{LFS_API, Manner, Spans};
 
 /// A stand-in for the command of forges that says where the LFS server is (Git LFS's `docs/api/authentication.md`).
 pub(super) fn write_lfs_authenticate(dir: &Path, manner: &Manner, http: SocketAddr) {
@@ -27,7 +29,7 @@ pub(super) fn write_lfs_authenticate(dir: &Path, manner: &Manner, http: SocketAd
 }
 
 /// OpenSSH's server, one for each connection (`sshd -i`), so that no port need be guessed.
-pub(super) fn serve_ssh(dir: &Path, manner: &Manner) -> SocketAddr {
+pub(super) fn serve_ssh(dir: &Path, manner: &Manner, spans: Spans) -> SocketAddr {
     let (kind, algorithm) = manner.ssh_keys.unwrap_or(("ed25519", "ssh-ed25519"));
     for key in ["host_key", "user_key"] {
         run(Command::new("ssh-keygen").args(["-q", "-t", kind, "-N", "", "-C", key, "-f"]).arg(dir.join(key)));
@@ -50,8 +52,11 @@ pub(super) fn serve_ssh(dir: &Path, manner: &Manner) -> SocketAddr {
             let connection = std::os::fd::OwnedFd::from(connection.unwrap());
             let mut sshd = Command::new("/usr/sbin/sshd");
             sshd.arg("-i").arg("-f").arg(&config).stdin(connection.try_clone().unwrap()).stdout(connection).stderr(Stdio::null());
-            let mut sshd = sshd.spawn().unwrap();
-            thread::spawn(move || sshd.wait());
+            let (start, mut sshd, spans) = (Instant::now(), sshd.spawn().unwrap(), Arc::clone(&spans));
+            thread::spawn(move || {
+                sshd.wait().unwrap();
+                spans.lock().unwrap().push((start, Instant::now()));
+            });
         }
     });
     address
