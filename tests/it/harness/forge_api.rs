@@ -18,6 +18,8 @@ use tokio::time::timeout;
 use super::{Moment, Stop};
 
 const PATIENCE: Duration = Duration::from_mins(1);
+/// More answers than any test can ask for.
+const PLENTY: usize = Semaphore::MAX_PERMITS / 4;
 
 /// A forge that anybody may ask.
 pub(crate) struct ForgeApi {
@@ -85,7 +87,7 @@ impl ForgeApi {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let (address, (show, asked)) = (listener.local_addr().unwrap(), mpsc::unbounded_channel());
-        let kept = Arc::new(Kept { state: Mutex::default(), answers: Semaphore::new(10_000), stop, show });
+        let kept = Arc::new(Kept { state: Mutex::default(), answers: Semaphore::new(PLENTY), stop, show });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&kept));
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -132,7 +134,7 @@ impl ForgeApi {
     }
 
     pub(crate) fn go_on(&self) {
-        self.kept.answers.add_permits(10_000);
+        self.kept.answers.add_permits(PLENTY);
     }
 
     /// Answers the next request with these headers, and does not do it.
