@@ -55,7 +55,17 @@ impl Providers {
     }
 
     /// What all statuses and check runs say of a commit together, but for hoist's own.
+    ///
+    /// They are on several pages, and may change between two of them. Only what was green on all of them, and is so again, was
+    /// green on all at once: at the moment between the two looks.
     pub async fn ci_state(&self, place: &Place, commit: &CommitId) -> Result<CiState, TellError> {
+        match self.look_at_ci(place, commit).await? {
+            CiState::Green => self.look_at_ci(place, commit).await,
+            state => Ok(state),
+        }
+    }
+
+    async fn look_at_ci(&self, place: &Place, commit: &CommitId) -> Result<CiState, TellError> {
         let (api, repository) = (self.api(place).await?, &place.full_name);
         match place.provider {
             Provider::GitHub => github::ci_state(&api, repository, commit).await,

@@ -93,31 +93,24 @@ fn a_commit_whose_ci_has_failed_is_not_built_until_it_has_been_mended() {
 
 #[test]
 fn statuses_and_check_runs_of_all_pages_must_be_green() {
+    let site = Site::new(&Wanted { provider: "github", more: WAIT, ..Wanted::default() });
+    let (before, after) = site.publish("second");
     let (green, many) = ([("test", "success")], [("test", "success"); 100]);
     let (passed, hundred) = ([Some("success")], [Some("success"); 100]);
     let both = |statuses: &[&[(&str, &str)]], check_runs: &[&[Option<&str>]]| Ci {
         check_runs: runs(check_runs),
         ..ci("github", statuses)
     };
-    let told = |ci: Ci| {
-        let site = Site::new(&Wanted { provider: "github", more: WAIT, ..Wanted::default() });
-        let (before, after) = site.publish("second");
-        site.set_ci(&after, ci);
-        site.tell_push("1", &before, &after);
-        (site, after)
-    };
-    for (ci, reason) in [
-        (both(&[&green], &[&[None]]), "CI has not ended"),
-        (both(&[&[("test", "pending")]], &[&passed]), "CI has not ended"),
-        (both(&[&green], &[&hundred, &[None]]), "CI has not ended"),
-        (both(&[&many, &[("lint", "pending")]], &[&hundred, &passed]), "CI has not ended"),
-        (both(&[&many, &green], &[&hundred, &[Some("cancelled")]]), "CI has failed"),
-    ] {
-        let (site, after) = told(ci);
-        site.until_reason(&after, reason);
-        assert_eq!(site.statuses(), [""; 0]);
-    }
-    let (site, _) = told(both(&[&many, &green], &[&hundred, &passed]));
+    site.set_ci(&after, both(&[&green], &[&[None]]));
+    site.tell_push("1", &before, &after);
+    site.until_reason(&after, "CI has not ended");
+    change(&site, "2", &after, both(&[&[("test", "pending")]], &[&passed]));
+    change(&site, "3", &after, both(&[&green], &[&hundred, &[None]]));
+    change(&site, "4", &after, both(&[&many, &[("lint", "pending")]], &[&hundred, &passed]));
+    change(&site, "5", &after, both(&[&many, &green], &[&hundred, &[Some("cancelled")]]));
+    site.until_reason(&after, "CI has failed");
+    assert_eq!(site.statuses(), [""; 0]);
+    change(&site, "6", &after, both(&[&many, &green], &[&hundred, &passed]));
     until(|| site.deploys().len() == 1);
     assert_eq!(site.statuses(), ["succeeded"]);
 }

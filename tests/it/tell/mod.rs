@@ -1,23 +1,23 @@
 //! What is told back to a connected repository, by the real worker to a stand-in for GitHub and its kin.
 
-use std::process::Command;
+mod ci;
+mod github_app;
 
 use hoist::build::{ArchiveSource, Origin, Source};
 use hoist::db;
 use hoist::deploy::{self, Request};
 use hoist::fetch::Url;
 use hoist::model::{
-    AppId, Artifact, BuildId, BuildOrigin, BuildStatus, CiState, CommitId, Connected, Connection, ConnectionId,
+    AppId, Artifact, BuildId, BuildOrigin, BuildStatus, CommitId, Connected, Connection, ConnectionId,
     ConnectionSecrets, Digest, Provider, PushOptions, Release, Secret, Slug, SlugId, SourceBlob,
 };
 use hoist::release::{Deploy, release_deploy, settle_phase};
 use hoist::server::teller;
 use hoist::tell::{Place, tell};
-use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::api_world::{User, World};
-use crate::harness::{Asked, ForgeApi, run};
+use crate::harness::{Asked, ForgeApi};
 use crate::ledger::create_app;
 
 const COMMIT: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -373,80 +373,4 @@ async fn an_accepted_build_says_where_it_came_from() {
     let told = shop.forge.take(2).await;
     assert!(told[0].ends_with("Build in progress") && told[1].ends_with("Build failed"), "{told:?}");
     telling.abort();
-}
-
-#[tokio::test]
-async fn a_github_app_asks_with_a_token_of_the_installation() {
-    let dir = tempfile::tempdir().unwrap();
-    let key = dir.path().join("app.pem");
-    run(Command::new("ssh-keygen").args(["-q", "-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "", "-f"]).arg(&key));
-    let more = format!("app_id = 12345\nprivate_key = \"{}\"\n", key.display());
-    let mut shop = Shop::configured(Provider::GitHub, None, &more).await;
-    let telling = shop.tell();
-    shop.begin(None).await;
-    let installation = shop.forge.next().await;
-    assert_eq!(installation.line, "GET /repos/octo/shop/installation");
-    let jwt = installation.headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap().to_owned();
-    check_jwt(&jwt, &std::fs::read(&key).unwrap());
-    // Statuses and deployments are told side by side, with tokens of their own if there is none yet.
-    let mut next = async |kind: &str| loop {
-        let asked = shop.forge.next().await;
-        if asked.line.contains(kind) {
-            return asked;
-        }
-    };
-    assert_eq!(next("POST /app/installations/7/access_tokens").await.body, json!({ "repositories": ["shop"] }));
-    assert_eq!(next("/repos/octo/shop/statuses/").await.headers["authorization"], "Bearer ghs_opens");
-    let opens = shop.world.ctx.providers.token(&shop.place(None)).await.unwrap().unwrap();
-    assert_eq!(opens.expose(), "ghs_opens");
-    telling.abort();
-}
-
-fn check_jwt(jwt: &str, pem: &[u8]) {
-    use base64::Engine as _;
-    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-    use rustls_pki_types::PrivatePkcs1KeyDer;
-    use rustls_pki_types::pem::PemObject as _;
-
-    let (signed, signature) = jwt.rsplit_once('.').unwrap();
-    let key = PrivatePkcs1KeyDer::from_pem_slice(pem).unwrap();
-    let key = ring::signature::RsaKeyPair::from_der(key.secret_pkcs1_der()).unwrap();
-    let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
-    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public()).verify(signed.as_bytes(), &signature).unwrap();
-    let (header, claims) = signed.split_once('.').unwrap();
-    let read = |part: &str| -> Value { serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap() };
-    assert_eq!(read(header)["alg"], "RS256");
-    let claims = read(claims);
-    assert_eq!(claims["iss"], "12345");
-    assert!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap() <= 600, "GitHub takes no longer ones");
-}
-
-#[tokio::test]
-async fn ci_is_green_when_all_statuses_and_check_runs_are() {
-    let shop = Shop::open(Provider::GitHub, Some("sesame")).await;
-    let place = shop.place(Some("sesame"));
-    let state = async |statuses: Vec<Value>, check_runs: Vec<Value>| {
-        {
-            let mut told = shop.forge.kept.state.lock().unwrap();
-            (told.statuses, told.check_runs) = (statuses, check_runs);
-        }
-        shop.world.ctx.providers.ci_state(&place, &COMMIT.parse().unwrap()).await.unwrap()
-    };
-    let statuses = |states: &[(&str, &str)]| {
-        let statuses: Vec<_> = states.iter().map(|(context, state)| json!({ "context": context, "state": state })).collect();
-        json!({ "statuses": statuses })
-    };
-    let runs = |states: &[Option<&str>]| {
-        let runs: Vec<_> = states.iter().map(|conclusion| json!({ "name": "run", "conclusion": conclusion })).collect();
-        json!({ "check_runs": runs })
-    };
-    let (none, no_runs) = (statuses(&[]), runs(&[]));
-    assert_eq!(state(vec![none.clone()], vec![no_runs.clone()]).await, CiState::Pending);
-    let own = statuses(&[("hoist/example", "pending"), ("test", "success")]);
-    assert_eq!(state(vec![own.clone()], vec![runs(&[Some("success"), Some("skipped")])]).await, CiState::Green);
-    assert_eq!(state(vec![own.clone()], vec![runs(&[Some("success"), None])]).await, CiState::Pending);
-    let full = runs(&[Some("success"); 100]);
-    assert_eq!(state(vec![own.clone()], vec![full.clone(), runs(&[Some("failure")])]).await, CiState::Red);
-    assert_eq!(state(vec![own], vec![full, no_runs]).await, CiState::Green);
-    assert_eq!(state(vec![statuses(&[("test", "error")])], vec![runs(&[None])]).await, CiState::Red);
 }
