@@ -18,6 +18,7 @@ use crate::git::Repo;
 use crate::image::Roots;
 use crate::image::of_slug::SigningKey;
 use crate::model::AppId;
+use crate::outbox::Signals;
 use crate::store::Store;
 use crate::tell::Providers;
 
@@ -67,6 +68,12 @@ impl Ctx {
     #[must_use]
     pub fn now_utc() -> OffsetDateTime {
         OffsetDateTime::now_utc()
+    }
+
+    /// What wakes and ends the loops that keep rows moving.
+    #[must_use]
+    pub fn signals(&self) -> Signals {
+        Signals { commits: self.db.commits(), stopping: self.stopping.clone(), killing: self.killing.clone() }
     }
 
     /// Opens an app's repository, creating it at first use.

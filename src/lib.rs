@@ -42,6 +42,7 @@ pub mod docker;
 pub mod engine;
 pub mod fetch;
 pub mod git;
+pub mod outbox;
 pub mod store;
 pub mod tarball;
 pub mod transcript;

@@ -150,10 +150,12 @@ async fn set_source(db: &mut Connection, id: ReviewAppId, source: &ReviewSource)
     Ok(())
 }
 
-/// Has whatever waits for CI to end on a commit look again.
+/// Has whatever waits for CI to end on a commit look again. The time is always another one than before: so
+/// [`put_off`] sees it, however fast it was.
 pub async fn wake(db: &mut Connection, pipeline: PipelineId, commit: &CommitId, at: OffsetDateTime) -> Result<(), DbError> {
     sqlx::query(
-        "UPDATE review_apps SET next_attempt_at = ? WHERE pipeline_id = ? AND commit_id = ? AND wait_for_ci
+        "UPDATE review_apps SET next_attempt_at = MIN(?1, coalesce(next_attempt_at, ?1) - 1)
+         WHERE pipeline_id = ?2 AND commit_id = ?3 AND wait_for_ci
            AND status IN ('pending', 'created') AND commit_id IS NOT deployed_commit",
     )
     .bind(row::millis(at))

@@ -226,7 +226,8 @@ pub async fn give_up_branch(
     Ok(ended.rows_affected())
 }
 
-/// Has the forge asked again at once about the commit that deploys wait for; returns how many there were.
+/// Has the forge asked again at once about the commit that deploys wait for; returns how many there were. The time is always
+/// another one than before: so [`postpone`] sees it, however fast it was.
 pub async fn hasten(
     db: &mut Connection,
     connection: ConnectionId,
@@ -234,7 +235,8 @@ pub async fn hasten(
     at: OffsetDateTime,
 ) -> Result<u64, DbError> {
     let hastened = sqlx::query(
-        "UPDATE triggers SET next_attempt_at = ? WHERE connection_id = ? AND commit_id = ? AND state = 'waiting_for_ci'",
+        "UPDATE triggers SET next_attempt_at = MIN(?, next_attempt_at - 1)
+         WHERE connection_id = ? AND commit_id = ? AND state = 'waiting_for_ci'",
     )
     .bind(row::millis(at))
     .bind(connection.to_string())

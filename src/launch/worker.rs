@@ -1,13 +1,13 @@
-//! Drains the outbox: makes the deliveries that are due, until the daemon stops.
+//! Makes the deliveries that are due, until the daemon stops.
 
-use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use time::OffsetDateTime;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -16,11 +16,7 @@ use super::{Occasion, RenderError, Settings, hook};
 use crate::db::webhook_deliveries::{Attempt, Open};
 use crate::db::{self, Db, DbError};
 use crate::model::{Level, WebhookId, next_attempt};
-
-/// How often old events are forgotten; also the longest sleep.
-const PRUNE_INTERVAL: Duration = Duration::from_hours(1);
-/// Before it goes on after the database, or a panic, has stopped it.
-const ERROR_WAIT: Duration = Duration::from_secs(5);
+use crate::outbox::{self, Due, ERROR_WAIT, Outbox, Signals, TIDY_INTERVAL};
 
 /// What the worker works with.
 #[derive(Debug)]
@@ -36,65 +32,60 @@ pub struct Launcher {
 }
 
 /// Which kind of attempt is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Turn {
     First,
     Again,
 }
 
-/// The webhooks to which something is on its way.
-type Busy = HashMap<WebhookId, Turn>;
+/// A webhook, to which something is on its way.
+type Lane = (WebhookId, Turn);
 
-/// Delivers until it is stopped; `render` makes a body. A panic stops it for a moment only: what was under way is attempted
-/// again.
-pub async fn launch<R, F>(launcher: Launcher, render: R)
-where
-    R: Fn(Occasion) -> F,
-    F: Future<Output = Result<Vec<u8>, RenderError>>,
-{
-    while AssertUnwindSafe(drain(&launcher, &render)).catch_unwind().await.is_err() {
-        // What it said stands in the log already.
-        tracing::error!("the deliveries to webhooks panicked; they go on");
-        launcher.stopping.run_until_cancelled(sleep(ERROR_WAIT)).await;
-    }
+/// What makes a body.
+type Render = Box<dyn Fn(Occasion) -> BoxFuture<'static, Result<Vec<u8>, RenderError>> + Send + Sync>;
+
+struct Launching {
+    launcher: Launcher,
+    render: Render,
 }
 
-/// Woken by each commit, by the end of an attempt and when the next one is due, and by nothing else.
-async fn drain<R, F>(launcher: &Launcher, render: &R)
+/// Delivers until it is stopped; `render` makes a body.
+pub async fn launch<R, F>(launcher: Launcher, render: R)
 where
-    R: Fn(Occasion) -> F,
-    F: Future<Output = Result<Vec<u8>, RenderError>>,
+    R: Fn(Occasion) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Vec<u8>, RenderError>> + Send + 'static,
 {
-    let mut commits = launcher.db.commits();
-    let mut under_way = FuturesUnordered::new();
-    let mut busy = Busy::new();
-    let mut next_prune = Instant::now();
-    while !launcher.stopping.is_cancelled() {
-        commits.borrow_and_update();
-        if Instant::now() >= next_prune {
-            next_prune = Instant::now() + PRUNE_INTERVAL;
-            launcher.prune_or_say().await;
-        }
-        let (due, next) = launcher.due(&busy).await;
-        for open in due {
-            busy.insert(open.webhook, turn(&open));
-            under_way.push(launcher.deliver(open, render));
-        }
-        tokio::select! {
-            () = launcher.stopping.cancelled() => {}
-            // The sender is in `launcher`.
-            _ = commits.changed() => {}
-            Some(webhook) = under_way.next(), if !under_way.is_empty() => { busy.remove(&webhook); }
-            () = sleep(next.min(next_prune.saturating_duration_since(Instant::now()))) => {}
-        }
+    let render: Render = Box::new(move |occasion| render(occasion).boxed());
+    outbox::drain(Arc::new(Launching { launcher, render })).await;
+}
+
+impl Outbox for Launching {
+    type Row = Open;
+    type Lane = Lane;
+    const DOES: &'static str = "delivering to webhooks";
+
+    fn signals(&self) -> Signals {
+        let Launcher { db, stopping, killing, .. } = &self.launcher;
+        Signals { commits: db.commits(), stopping: stopping.clone(), killing: killing.clone() }
     }
-    let the_rest = async { while under_way.next().await.is_some() {} };
-    launcher.killing.run_until_cancelled(the_rest).await;
+
+    async fn due(&self, busy: &HashSet<Lane>) -> Due<Self> {
+        let (due, next) = self.launcher.due(&busy.iter().copied().collect()).await;
+        (due.into_iter().map(|open| ((open.webhook, turn(&open)), open)).collect(), next)
+    }
+
+    async fn carry_on(&self, open: Open) {
+        self.launcher.deliver(&open, &self.render).await;
+    }
+
+    async fn tidy(&self) {
+        self.launcher.prune_or_say().await;
+    }
 }
 
 impl Launcher {
     /// The deliveries to be attempted now, of other webhooks than the busy ones, and for how long there is no other.
-    async fn due(&self, busy: &Busy) -> (Vec<Open>, Duration) {
+    async fn due(&self, busy: &HashMap<WebhookId, Turn>) -> (Vec<Open>, Duration) {
         let open = match self.open().await {
             Ok(open) => open,
             Err(error) => {
@@ -106,7 +97,7 @@ impl Launcher {
         let (due, later): (Vec<_>, Vec<_>) =
             open.into_iter().filter(|open| !busy.contains_key(&open.webhook)).partition(|open| open.next_attempt_at <= now);
         let next = later.first().map(|open| (open.next_attempt_at - now).unsigned_abs());
-        (choose(due, busy, self.settings.concurrent), next.unwrap_or(PRUNE_INTERVAL))
+        (choose(due, busy, self.settings.concurrent), next.unwrap_or(TIDY_INTERVAL))
     }
 
     async fn open(&self) -> Result<Vec<Open>, DbError> {
@@ -114,19 +105,18 @@ impl Launcher {
     }
 
     /// Makes one attempt and records it.
-    async fn deliver<R, F>(&self, open: Open, render: R) -> WebhookId
+    async fn deliver<R, F>(&self, open: &Open, render: &R)
     where
         R: Fn(Occasion) -> F,
         F: Future<Output = Result<Vec<u8>, RenderError>>,
     {
-        let attempt = hook::attempt(&self.db, &self.settings, &open, render, self.now).await;
+        let attempt = hook::attempt(&self.db, &self.settings, open, render, self.now).await;
         if let Some(attempt) = attempt
-            && let Err(error) = self.record(&open, &attempt).await
+            && let Err(error) = self.record(open, &attempt).await
         {
             tracing::error!(delivery.id = %open.id, %error, "a webhook's attempt could not be recorded: it will be made again");
             sleep(ERROR_WAIT).await;
         }
-        open.webhook
     }
 
     async fn record(&self, open: &Open, attempt: &Attempt) -> Result<(), DbError> {
@@ -163,7 +153,7 @@ fn turn(open: &Open) -> Turn {
 
 /// Takes as many as there are places for. Second and later attempts get half of the places: a receiver that hangs holds its
 /// place for the whole of an attempt's time, and others shall not wait for it.
-fn choose(due: Vec<Open>, busy: &Busy, concurrent: usize) -> Vec<Open> {
+fn choose(due: Vec<Open>, busy: &HashMap<WebhookId, Turn>, concurrent: usize) -> Vec<Open> {
     let again = busy.values().filter(|turn| **turn == Turn::Again).count();
     let mut for_again = concurrent.div_ceil(2).saturating_sub(again);
     let mut has_place = |open: &Open| match turn(open) {

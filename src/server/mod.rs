@@ -184,14 +184,23 @@ async fn launch_webhooks(ctx: Ctx) {
         stopping: ctx.stopping.clone(),
         killing: ctx.killing.clone(),
     };
-    let ctx = &ctx;
-    launch::launch(launcher, |occasion| async move { api::notification(ctx, &occasion).await }).await;
+    let render = move |occasion| {
+        let ctx = ctx.clone();
+        async move { api::notification(&ctx, &occasion).await }
+    };
+    launch::launch(launcher, render).await;
 }
 
 /// Tells others what has become of builds and releases. Where a command is run is the spine's to say.
 async fn tell_back(ctx: Ctx) {
-    let ctx = &ctx;
-    tell::tell(teller(ctx), |hook| async move { deploy::run_hook(ctx, hook).await.map_err(Into::into) }).await;
+    let run = {
+        let ctx = ctx.clone();
+        move |hook| {
+            let ctx = ctx.clone();
+            async move { deploy::run_hook(&ctx, hook).await.map_err(Into::into) }
+        }
+    };
+    tell::tell(teller(&ctx), run).await;
 }
 
 /// Everything that the HTTP door answers.

@@ -1,14 +1,15 @@
-//! Drains the outbox: tells what is due, until the daemon stops. Made as [`crate::launch`]'s worker is.
+//! Tells what is due, until the daemon stops.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use time::OffsetDateTime;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -18,13 +19,10 @@ use super::{MailServer, Providers, RunError, TellError};
 use crate::db::tellings::{Open, Outcome};
 use crate::db::{self, Db, DbError};
 use crate::model::{Telling, next_attempt};
+use crate::outbox::{self, Due, ERROR_WAIT, Outbox, Signals, TIDY_INTERVAL};
 
-/// How often old rows are forgotten; also the longest sleep.
-const PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 /// Rows removed in one transaction, so that none holds up other writers for long.
 const PRUNE_BATCH: u32 = 500;
-/// Before it goes on after the database, or a panic, has stopped it.
-const ERROR_WAIT: Duration = Duration::from_secs(5);
 
 /// How things are told.
 #[derive(Debug, Clone, Copy)]
@@ -63,50 +61,46 @@ pub struct Teller {
     pub killing: CancellationToken,
 }
 
-/// Tells until it is stopped; `run` begins a command. A panic stops it for a moment only: what was under way is told again.
-pub async fn tell<R, F>(teller: Teller, run: R)
-where
-    R: Fn(Hook) -> F,
-    F: Future<Output = Result<(), RunError>>,
-{
-    while AssertUnwindSafe(drain(&teller, &run)).catch_unwind().await.is_err() {
-        // What it said stands in the log already.
-        tracing::error!("telling back panicked; it goes on");
-        teller.stopping.run_until_cancelled(sleep(ERROR_WAIT)).await;
-    }
+/// What begins a command.
+type Run = Box<dyn Fn(Hook) -> BoxFuture<'static, Result<(), RunError>> + Send + Sync>;
+
+struct Outgoing {
+    teller: Teller,
+    run: Run,
 }
 
-/// Woken by each commit, by the end of an attempt and when the next one is due, and by nothing else.
-async fn drain<R, F>(teller: &Teller, run: &R)
+/// Tells until it is stopped; `run` begins a command.
+pub async fn tell<R, F>(teller: Teller, run: R)
 where
-    R: Fn(Hook) -> F,
-    F: Future<Output = Result<(), RunError>>,
+    R: Fn(Hook) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<(), RunError>> + Send + 'static,
 {
-    let mut commits = teller.db.commits();
-    let mut under_way = FuturesUnordered::new();
-    let mut busy = HashSet::new();
-    let mut next_prune = Instant::now();
-    while !teller.stopping.is_cancelled() {
-        commits.borrow_and_update();
-        if Instant::now() >= next_prune {
-            next_prune = Instant::now() + PRUNE_INTERVAL;
-            teller.prune_or_say().await;
-        }
-        let (due, next) = teller.due(&busy).await;
-        for open in due {
-            busy.insert(open.lane.clone());
-            under_way.push(teller.attempt(open, run));
-        }
-        tokio::select! {
-            () = teller.stopping.cancelled() => {}
-            // The sender is in `teller`.
-            _ = commits.changed() => {}
-            Some(lane) = under_way.next(), if !under_way.is_empty() => { busy.remove(&lane); }
-            () = sleep(next.min(next_prune.saturating_duration_since(Instant::now()))) => {}
-        }
+    let run: Run = Box::new(move |hook| run(hook).boxed());
+    outbox::drain(Arc::new(Outgoing { teller, run })).await;
+}
+
+impl Outbox for Outgoing {
+    type Row = Open;
+    type Lane = String;
+    const DOES: &'static str = "telling back";
+
+    fn signals(&self) -> Signals {
+        let Teller { db, stopping, killing, .. } = &self.teller;
+        Signals { commits: db.commits(), stopping: stopping.clone(), killing: killing.clone() }
     }
-    let the_rest = async { while under_way.next().await.is_some() {} };
-    teller.killing.run_until_cancelled(the_rest).await;
+
+    async fn due(&self, busy: &HashSet<String>) -> Due<Self> {
+        let (due, next) = self.teller.due(busy).await;
+        (due.into_iter().map(|open| (open.lane.clone(), open)).collect(), next)
+    }
+
+    async fn carry_on(&self, open: Open) {
+        self.teller.attempt(&open, &self.run).await;
+    }
+
+    async fn tidy(&self) {
+        self.teller.prune_or_say().await;
+    }
 }
 
 impl Teller {
@@ -126,7 +120,7 @@ impl Teller {
         // Who hangs holds a place for the whole of an attempt's time: those who did not fail yet come first.
         due.sort_by_key(|open| open.attempts > 0);
         due.truncate(self.pace.concurrent.saturating_sub(busy.len()));
-        (due, next.unwrap_or(PRUNE_INTERVAL))
+        (due, next.unwrap_or(TIDY_INTERVAL))
     }
 
     async fn open(&self) -> Result<Vec<Open>, DbError> {
@@ -134,7 +128,7 @@ impl Teller {
     }
 
     /// Makes one attempt and records it.
-    async fn attempt<R, F>(&self, open: Open, run: R) -> String
+    async fn attempt<R, F>(&self, open: &Open, run: &R)
     where
         R: Fn(Hook) -> F,
         F: Future<Output = Result<(), RunError>>,
@@ -145,18 +139,16 @@ impl Teller {
                 Telling::Release(telling) => tell_release(self, telling, run).await,
             }
         };
-        let told = AssertUnwindSafe(telling).catch_unwind().await;
-        let outcome = match told {
+        let outcome = match AssertUnwindSafe(telling).catch_unwind().await {
             Ok(Ok(())) => Outcome::Told,
-            Ok(Err(error)) => self.failed(&open, &error),
-            // What it said stands in the log already. It must not keep all others from being told.
-            Err(_panic) => self.again(&open).unwrap_or_else(|| Outcome::GivenUp("it panicked".into())),
+            Ok(Err(error)) => self.failed(open, &error),
+            // What it said stands in the log already. It must not be told for ever.
+            Err(_panic) => self.again(open).unwrap_or_else(|| Outcome::GivenUp("it panicked".into())),
         };
-        if let Err(error) = self.record(&open, &outcome).await {
+        if let Err(error) = self.record(open, &outcome).await {
             tracing::error!(telling.number = open.number, %error, "what was told could not be recorded: it will be told again");
             sleep(ERROR_WAIT).await;
         }
-        open.lane
     }
 
     fn failed(&self, open: &Open, error: &TellError) -> Outcome {

@@ -221,10 +221,13 @@ async fn whoever_was_told_of_while_asking_is_asked_again() {
     let mut tx = world.db.write().await.unwrap();
     let asked = db::review_apps::open(&mut tx).await.unwrap().remove(0);
     let of = (&world.repository, world.pipeline.id);
-    // CI was red when it was asked, and is green before that is noted.
-    take_up(&mut tx, of, &Delivered::Ci { commit: commit('a') }, AT + Duration::SECOND).await.unwrap();
-    db::review_apps::put_off(&mut tx, &asked, "it waits for CI", AT + Duration::HOUR).await.unwrap();
-    assert_eq!(db::review_apps::open(&mut tx).await.unwrap()[0].next_attempt_at, Some(AT + Duration::SECOND));
+    // CI was red when it was asked, and is green before that is noted, if not in the same moment.
+    for told in [asked.next_attempt_at.unwrap(), AT + Duration::HOUR] {
+        let asked = db::review_apps::open(&mut tx).await.unwrap().remove(0);
+        take_up(&mut tx, of, &Delivered::Ci { commit: commit('a') }, told).await.unwrap();
+        db::review_apps::put_off(&mut tx, &asked, "it waits for CI", AT + Duration::DAY).await.unwrap();
+        assert!(db::review_apps::open(&mut tx).await.unwrap()[0].next_attempt_at.unwrap() <= told);
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Review apps, from being wanted to being deployed, and to their end.
 //!
-//! What is wanted is a row ([`crate::db::review_apps`]), which whoever wants it has written. One task here looks for such rows
-//! after each commit, and has each carried on by a task of its own: `create` sets the app up, `update` deploys to it, `destroy`
+//! What is wanted is a row ([`crate::db::review_apps`]), which whoever wants it has written. They are kept moving
+//! ([`crate::outbox`]): `create` sets the app up, `update` deploys to it, `destroy`
 //! takes it away; `source` gets the code. Whatever cuts that off, the row still says what is to be done.
 
 mod create;
@@ -12,12 +12,11 @@ mod update;
 pub use source::find_branch;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use time::OffsetDateTime;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::addons::AddonFailure;
 use super::failure::Failure;
@@ -28,13 +27,10 @@ use crate::build::BuildError;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
 use crate::model::{Account, Action, Pipeline, ReviewApp, ReviewAppId, ReviewAppStatus, ReviewSource};
+use crate::outbox::{self, Due, ERROR_WAIT, Outbox, Signals, TIDY_INTERVAL};
 
 /// Carried on at once.
 const CONCURRENT: usize = 4;
-/// How often stale ones are looked for; also the longest sleep.
-const STALE_INTERVAL: Duration = Duration::from_hours(1);
-/// Before it goes on after the database, or a panic, has stopped it.
-const ERROR_WAIT: Duration = Duration::from_secs(5);
 /// Before what could not be done is tried again, the first time; it doubles.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
@@ -57,69 +53,50 @@ enum Halt {
     Db(DbError),
 }
 
+struct ReviewApps(Ctx);
+
 /// Carries review apps on until hoist stops.
 pub(super) fn keep_review_apps(ctx: &Ctx) {
-    ctx.tasks.spawn(keep(ctx.clone()));
+    ctx.tasks.spawn(outbox::drain(Arc::new(ReviewApps(ctx.clone()))));
 }
 
-/// Woken by each commit, by the end of a task and when the next one is due, and by nothing else.
-async fn keep(ctx: Ctx) {
-    let mut commits = ctx.db.commits();
-    let mut under_way = FuturesUnordered::new();
-    let mut busy = HashSet::new();
-    let mut next_stale = Instant::now();
-    while !ctx.stopping.is_cancelled() {
-        commits.borrow_and_update();
-        if Instant::now() >= next_stale {
-            next_stale = Instant::now() + STALE_INTERVAL;
-            delete_stale_or_say(&ctx).await;
-        }
-        let (due, next) = due(&ctx, &busy).await;
-        for review_app in due {
-            busy.insert(review_app.id);
-            under_way.push(in_task(&ctx, review_app));
-        }
-        tokio::select! {
-            () = ctx.stopping.cancelled() => {}
-            // The sender is in `ctx`.
-            _ = commits.changed() => {}
-            Some(id) = under_way.next(), if !under_way.is_empty() => { busy.remove(&id); }
-            () = sleep(next.min(next_stale.saturating_duration_since(Instant::now()))) => {}
-        }
+impl Outbox for ReviewApps {
+    type Row = ReviewApp;
+    type Lane = ReviewAppId;
+    const DOES: &'static str = "carrying review apps on";
+
+    fn signals(&self) -> Signals {
+        self.0.signals()
     }
-}
 
-/// Those that are to be carried on now, and for how long there is no other.
-async fn due(ctx: &Ctx, busy: &HashSet<ReviewAppId>) -> (Vec<ReviewApp>, Duration) {
-    let open = async { db::review_apps::open(&mut *ctx.db.read().await?).await };
-    let open = match open.await {
-        Ok(open) => open,
-        Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "review apps can't be read");
-            return (Vec::new(), ERROR_WAIT);
-        }
-    };
-    let now = ctx.now();
-    let (due, later): (Vec<_>, Vec<_>) =
-        open.into_iter().filter(|one| !busy.contains(&one.id)).partition(|one| one.next_attempt_at.is_none_or(|at| at <= now));
-    let next = later.first().and_then(|one| one.next_attempt_at).map_or(STALE_INTERVAL, |at| (at - now).unsigned_abs());
-    let places = CONCURRENT.saturating_sub(busy.len());
-    (due.into_iter().take(places).collect(), next)
-}
+    async fn due(&self, busy: &HashSet<ReviewAppId>) -> Due<Self> {
+        let Self(ctx) = self;
+        let open = async { db::review_apps::open(&mut *ctx.db.read().await?).await };
+        let open = match open.await {
+            Ok(open) => open,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "review apps can't be read");
+                return (Vec::new(), ERROR_WAIT);
+            }
+        };
+        let now = ctx.now();
+        let (due, later): (Vec<_>, Vec<_>) = open
+            .into_iter()
+            .filter(|one| !busy.contains(&one.id))
+            .partition(|one| one.next_attempt_at.is_none_or(|at| at <= now));
+        let next = later.first().and_then(|one| one.next_attempt_at).map_or(TIDY_INTERVAL, |at| (at - now).unsigned_abs());
+        let places = CONCURRENT.saturating_sub(busy.len());
+        (due.into_iter().take(places).map(|one| (one.id, one)).collect(), next)
+    }
 
-/// Lets a panic be the end of nothing else.
-fn in_task(ctx: &Ctx, review_app: ReviewApp) -> impl Future<Output = ReviewAppId> + use<> {
-    let (id, task_ctx) = (review_app.id, ctx.clone());
-    let task = ctx.tasks.spawn(async move {
-        let killing = task_ctx.killing.clone();
-        Box::pin(killing.run_until_cancelled(carry_on_or_say(&task_ctx, review_app))).await
-    });
-    async move {
-        if let Err(error) = task.await {
-            tracing::error!(review_app.id = %id, %error, "a review app could not be carried on");
-            sleep(ERROR_WAIT).await;
-        }
-        id
+    async fn carry_on(&self, review_app: ReviewApp) {
+        let killing = self.0.killing.clone();
+        Box::pin(killing.run_until_cancelled(carry_on_or_say(&self.0, review_app))).await;
+    }
+
+    /// Takes away what was not deployed to for long.
+    async fn tidy(&self) {
+        delete_stale_or_say(&self.0).await;
     }
 }
 

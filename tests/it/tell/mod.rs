@@ -8,8 +8,8 @@ use hoist::db;
 use hoist::deploy::{self, Request};
 use hoist::fetch::Url;
 use hoist::model::{
-    AppId, Artifact, BuildId, BuildOrigin, BuildStatus, CommitId, Connected, Connection, ConnectionId,
-    ConnectionSecrets, Digest, Provider, PushOptions, Release, Secret, Slug, SlugId, SourceBlob,
+    AppId, Artifact, BuildId, BuildOrigin, BuildStatus, CommitId, Connected, Connection, ConnectionId, ConnectionSecrets, Digest,
+    Provider, PushOptions, Release, Secret, Slug, SlugId, SourceBlob,
 };
 use hoist::release::{Deploy, release_deploy, settle_phase};
 use hoist::server::teller;
