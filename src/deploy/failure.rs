@@ -23,6 +23,8 @@ use crate::transcript::{detail, section, size, warning};
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     // Before anything is built, in the order of asking.
+    #[error("the push is signed with the SSH key {fingerprint}, which is not one of {email}'s")]
+    ForeignSignature { fingerprint: String, email: Email },
     #[error("{0} can't be deleted")]
     DeployBranchDeleted(RefName),
     #[error("main and master were pushed with different commits")]
@@ -81,7 +83,8 @@ impl Failure {
             Self::Build(error) => matches!(error, BuildError::Engine(_) | BuildError::Io { .. }),
             Self::Slug(error) => matches!(error, PackError::Read(_) | PackError::Store(_)),
             Self::Release(error) => matches!(error, ReleaseError::Db(_)),
-            Self::DeployBranchDeleted(_)
+            Self::ForeignSignature { .. }
+            | Self::DeployBranchDeleted(_)
             | Self::TwoDeploys
             | Self::NotADeployBranch(_)
             | Self::QueueFull(_)
@@ -108,6 +111,7 @@ impl Failure {
     #[must_use]
     pub fn ref_reason(&self) -> String {
         match self {
+            Self::ForeignSignature { .. } => "push certificate not accepted".into(),
             Self::DeployBranchDeleted(_) => "deletion of the deploy branch prohibited".into(),
             Self::TwoDeploys => "another branch of this push deploys".into(),
             Self::NotADeployBranch(_) => "not a deploy branch".into(),
@@ -141,7 +145,8 @@ impl Failure {
     fn stands_alone(&self) -> bool {
         matches!(
             self,
-            Self::DeployBranchDeleted(_)
+            Self::ForeignSignature { .. }
+                | Self::DeployBranchDeleted(_)
                 | Self::TwoDeploys
                 | Self::NotADeployBranch(_)
                 | Self::AlreadyDeployed
@@ -167,6 +172,10 @@ impl Failure {
     /// What is the pusher's to mend.
     pub(super) fn reason(&self, limits: &Limits) -> Vec<String> {
         match self {
+            Self::ForeignSignature { .. } => vec![
+                format!("!\tPush rejected: {self}."),
+                "!\tAdd the key with `hoist keys:add FILE`, sign with another one, or push with --no-signed.".into(),
+            ],
             Self::DeployBranchDeleted(name) => vec![
                 format!("!\tPush rejected, cannot delete {} branch", name.branch().unwrap_or(name.as_str())),
                 "!\tIt is what the app was deployed from. Push another commit to it, or `hoist apps:destroy` the app.".into(),

@@ -125,6 +125,9 @@ async fn accept(ctx: &Ctx, request: &Request, entry: &Arc<Entry>) -> Result<Turn
     if let Some(blob) = request.source.blob() {
         db::build_sources::insert(&mut tx, entry.id, blob, &request.buildpacks).await?;
     }
+    if let Some(certificate) = request.source.certificate() {
+        db::push_certificates::insert(&mut tx, entry.id, certificate).await?;
+    }
     if let Some(origin) = &request.origin {
         db::build_origins::insert(&mut tx, app.id, entry.id, origin, ctx.now()).await?;
     }

@@ -65,6 +65,7 @@ mod refusals;
 mod release_phase;
 mod release_phase_causes;
 mod serve;
+mod signed_pushes;
 mod terminal;
 mod transcript;
 mod upgrade;

@@ -57,7 +57,7 @@ pub use pipeline::{
     PipelinePromotion, PipelinePromotionTarget, PipelineRef, PipelineTransfer, PromotionSource,
 };
 pub use place::{Domain, Provider, Region};
-pub use release::{Artifact, Blob, NewRelease, NewSlug, Release, Slug};
+pub use release::{Artifact, Blob, NewRelease, NewSlug, PushCertificate, Release, Slug};
 pub use test_run::{NewTestRun, TestCase, TestNode, TestRun, TestRunChange};
 pub use timestamp::Timestamp;
 pub use webhook::{
