@@ -79,8 +79,18 @@ impl Handler {
         }
     }
 
-    /// Whose key this is; `None` leaves the reason in `advice`.
+    /// Whose key this is; `None` leaves the reason in `advice`, and counts against the client's address.
     async fn account_of(&mut self, user: &str, key: &PublicKey, algorithm: &Algorithm) -> Option<(Account, String)> {
+        let account = self.find_account(user, key, algorithm).await;
+        if let (None, Some((login, _))) = (&account, &mut self.login)
+            && !matches!(self.advice, Advice::OurFault)
+        {
+            login.fail();
+        }
+        account
+    }
+
+    async fn find_account(&mut self, user: &str, key: &PublicKey, algorithm: &Algorithm) -> Option<(Account, String)> {
         if user != USER {
             self.advice = Advice::WrongUser(user.to_owned());
             return None;
@@ -158,7 +168,8 @@ impl server::Handler for Handler {
     }
 
     async fn auth_succeeded(&mut self, _session: &mut Session) -> Result<(), LoginError> {
-        if let (Some((_login, tell)), Some((account, _))) = (self.login.take(), &self.account) {
+        if let (Some((login, tell)), Some((account, _))) = (self.login.take(), &self.account) {
+            login.succeed();
             self.span.in_scope(|| info!(account = account.email.as_str(), "logged in"));
             // Fails when the connection is being closed already.
             let _ = tell.send(());

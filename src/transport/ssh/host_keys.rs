@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use russh::keys::key::safe_rng;
 use russh::keys::ssh_key::{self, LineEnding};
-use russh::keys::{Algorithm, EcdsaCurve, PrivateKey};
+use russh::keys::{Algorithm, PrivateKey};
 
 use crate::store::private_file;
 
-/// No RSA: signing with one has a timing leak (RUSTSEC-2023-0071), and no client needs it.
-const KEYS: [(&str, Algorithm); 2] =
-    [("ssh_host_ed25519_key", Algorithm::Ed25519), ("ssh_host_ecdsa_key", Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 })];
+/// No RSA: signing with one has a timing leak (RUSTSEC-2023-0071). No ECDSA: it gives its key away if ever a number is not
+/// random, and nobody knows where its curves come from. All clients of the last ten years know ed25519.
+const KEYS: [(&str, Algorithm); 1] = [("ssh_host_ed25519_key", Algorithm::Ed25519)];
 
 /// The host keys, best first.
 pub struct HostKeys(pub(super) Vec<PrivateKey>);

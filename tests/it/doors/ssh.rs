@@ -164,11 +164,65 @@ async fn who_does_not_log_in_is_shown_the_door() {
 async fn host_keys_are_private() {
     use std::os::unix::fs::PermissionsExt as _;
     let daemon = Daemon::start().await;
-    for name in ["ssh_host_ed25519_key", "ssh_host_ecdsa_key"] {
-        let path = daemon.path("data").join(name);
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+    let path = daemon.path("data").join("ssh_host_ed25519_key");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    for weak in ["ssh_host_ecdsa_key", "ssh_host_rsa_key"] {
+        assert!(!daemon.path("data").join(weak).exists(), "{weak}");
     }
-    assert!(!daemon.path("data").join("ssh_host_rsa_key").exists());
+}
+
+#[tokio::test]
+async fn ssh_audit_finds_nothing_weak() {
+    let daemon = Daemon::start().await;
+    let port = daemon.server.ssh().port().to_string();
+    let found = daemon.run(Command::new("ssh-audit").args(["--no-colors", "--port", &port, "127.0.0.1"]), b"").await;
+    // 1 is a failure of its own, 3 one that it has found.
+    assert!([0, 2].contains(&found.status) && !found.out.contains("[fail]"), "{}", found.out);
+    for offered in
+        ["mlkem768x25519-sha256", "curve25519-sha256", "kex-strict-s-v00@openssh.com", "ssh-ed25519", "aes256-gcm@openssh.com"]
+    {
+        assert!(found.out.contains(offered), "no {offered} in {}", found.out);
+    }
+}
+
+#[tokio::test]
+async fn weak_algorithms_are_not_spoken() {
+    let daemon = Daemon::start().await;
+    for weak in [
+        "KexAlgorithms=diffie-hellman-group14-sha1",
+        "KexAlgorithms=ecdh-sha2-nistp256",
+        "HostKeyAlgorithms=ssh-rsa",
+        "HostKeyAlgorithms=ecdsa-sha2-nistp256",
+        "Ciphers=aes128-cbc",
+        "Ciphers=3des-cbc",
+        "MACs=hmac-sha1",
+        "MACs=hmac-sha2-256",
+    ] {
+        // Without a cipher that needs no MAC, so that the MAC is negotiated.
+        let ciphers = if weak.starts_with("MACs") { " -o Ciphers=aes256-ctr" } else { "" };
+        let alice = daemon.with_key("ed25519").await.with(&format!("-o {weak}{ciphers}"));
+        let answer = alice.ask(&["git-receive-pack 'my-app.git'"]).await.expect(255);
+        assert!(answer.err.contains("no matching"), "{weak}: {answer:?}");
+        std::fs::remove_file(daemon.path("id_ed25519")).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn who_fails_too_often_is_turned_away() {
+    let daemon = Daemon::with_limits("failed_logins_per_hour = 2").await;
+    let options = daemon.ssh_options(&daemon.make_key("ecdsa").await);
+    let alice = daemon.with_key("ed25519").await;
+    let stranger = Login { daemon: &daemon, user: "git", options };
+    stranger.ask(&[]).await.expect(255).says("hoist does not know your SSH key");
+    for _ in 0..3 {
+        alice.ask(&[]).await.expect(1);
+    }
+    stranger.ask(&[]).await.expect(255).says("hoist does not know your SSH key");
+    let mut line = String::new();
+    let mut connection = BufReader::new(TcpStream::connect(daemon.server.ssh()).await.unwrap());
+    timeout(PATIENCE, connection.read_to_string(&mut line)).await.unwrap().unwrap();
+    assert!(line.starts_with("too many failed logins from your address: try again in "), "{line}");
+    stranger.ask(&[]).await.expect(255);
 }
 
 /// A client that is there but takes nothing: its channels have no window.
