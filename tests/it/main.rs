@@ -7,6 +7,7 @@ mod harness;
 
 mod architecture;
 
+mod fuzz;
 mod git;
 mod git_fetch;
 
