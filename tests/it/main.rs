@@ -61,6 +61,7 @@ mod crash;
 mod heroku_yml;
 mod logs;
 mod one_off;
+mod pushes;
 mod queue;
 mod refusals;
 mod release_phase;
