@@ -105,8 +105,6 @@ fn libgit2_may_delete_what_is_not_there() {
     let client = Client::new("pygit2");
     client.git.commit("a");
     let Some(pushed) = client.push(&[":refs/heads/none"]) else { return };
-    assert_eq!(
-        (&pushed["said"], &pushed["refs"]["refs/heads/none"]),
-        (&json!("warning: deleting a non-existent ref\n"), &Value::Null)
-    );
+    assert!(pushed["said"].as_str().unwrap().starts_with("warning: deleting a non-existent ref\n"), "{pushed}");
+    assert_eq!(pushed["refs"]["refs/heads/none"], Value::Null);
 }
