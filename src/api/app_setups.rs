@@ -18,7 +18,7 @@ use crate::ctx::Ctx;
 use crate::db::app_setups::AppSetup;
 use crate::db::{self, DbError};
 use crate::deploy::{self, SetupRequest};
-use crate::model::{Account, AppId, AppSetupId, BuildId, BuildStatus, ConfigKey, DynoId, Secret};
+use crate::model::{Account, AppId, AppSetupId, BuildId, BuildStatus, ConfigKey, DynoId, EnvironmentName, Secret};
 
 /// Most that is told of a script's output, in bytes.
 const MOST_OUTPUT: usize = 64 * 1024;
@@ -38,6 +38,8 @@ pub(super) async fn create(
         env: parse_env(new.overrides.env)?,
         buildpacks: new.overrides.buildpacks.into_iter().map(builds::buildpack).collect::<Result<_, _>>()?,
         by: account,
+        environment: EnvironmentName::Base,
+        origin: None,
     };
     let id = deploy::submit_setup(&ctx, request).await?;
     let setup = db::app_setups::get(&mut *ctx.db.read().await?, id).await?.ok_or(ApiError::NotFound("app_setup"))?;
@@ -65,7 +67,7 @@ async fn may_see(ctx: &Ctx, account: &Account, setup: &AppSetup) -> Result<bool,
 }
 
 /// What is null is as if it were not there.
-fn parse_env(env: BTreeMap<String, Value>) -> Result<BTreeMap<ConfigKey, Secret>, ApiError> {
+pub(super) fn parse_env(env: BTreeMap<String, Value>) -> Result<BTreeMap<ConfigKey, Secret>, ApiError> {
     let changes = env.into_iter().map(config_vars::change).collect::<Result<Vec<_>, ApiError>>()?;
     Ok(changes.into_iter().filter_map(|(key, value)| Some((key, value?))).collect())
 }

@@ -37,6 +37,11 @@ const VALUES: &[(&str, &[&str])] = &[
     ("/pipeline-transfers", &["pipeline", "new_owner"]),
     ("/pipelines", &["name"]),
     ("/pipelines/{pipeline}", &["name"]),
+    (
+        "/pipelines/{pipeline}/review-app-config",
+        &["automatic_review_apps", "base_name", "destroy_stale_apps", "forks", "repo", "stale_days", "wait_for_ci"],
+    ),
+    ("/review-apps", &["branch", "fork_repo_id", "pipeline", "pr_number"]),
     ("/teams/apps/{app}/collaborators", &["user", "permissions"]),
     ("/teams/apps/{app}/collaborators/{user}", &["permissions"]),
 ];

@@ -16,7 +16,7 @@ use crate::connections::{self, ConnectError};
 use crate::ctx::Ctx;
 use crate::db;
 use crate::db::triggers::Trigger;
-use crate::model::{App, Connection, Secret};
+use crate::model::{App, Connected, Connection, Secret};
 
 /// Where a webhook's secret is told, once.
 const SECRET_HEADER: HeaderName = HeaderName::from_static("hoist-webhook-secret");
@@ -36,7 +36,7 @@ pub(super) async fn create(
     Body(new): Body<types::NewConnection>,
 ) -> Result<Headed<Created<types::Connection>>, ApiError> {
     let new = check_new(&ctx, new)?;
-    let (connection, secret) = connections::connect(&ctx.db, &at.app, at.by.id, new, ctx.now()).await?;
+    let (connection, secret) = connections::connect(&ctx.db, Connected::App(at.app.id), at.by.id, new, ctx.now()).await?;
     Ok(with_secret(Created(describe(&ctx, &at.app, &connection).await?), &secret))
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn new_secret(
 pub(super) async fn destroy(State(ctx): State<Ctx>, at: InApp<Deploy>) -> Result<Json<types::Connection>, ApiError> {
     let connection = db::connections::of_app(&mut *ctx.db.read().await?, at.app.id).await?.ok_or(ConnectError::NotConnected)?;
     let described = describe(&ctx, &at.app, &connection).await?;
-    connections::disconnect(&ctx.db, at.app.id).await?;
+    connections::disconnect(&ctx.db, Connected::App(at.app.id)).await?;
     Ok(Json(described))
 }
 
@@ -106,7 +106,7 @@ async fn find_deploy(ctx: &Ctx, app: &App, deploy: &str) -> Result<RepositoryDep
     Ok(describe_deploy(app, user, trigger))
 }
 
-fn with_secret<T>(body: T, secret: &Secret) -> Headed<T> {
+pub(super) fn with_secret<T>(body: T, secret: &Secret) -> Headed<T> {
     let mut value = HeaderValue::try_from(secret.expose()).expect("a given one was tried, and a made one is hexadecimal");
     value.set_sensitive(true);
     Headed { body, name: SECRET_HEADER, value }

@@ -1,4 +1,5 @@
-//! The config vars that a pipeline's test runs get: for those who may run its tests, as the tests can tell them.
+//! The config vars that a pipeline's test runs and review apps get: for those who may run its tests and make its review apps,
+//! as these can tell them.
 
 use std::collections::BTreeMap;
 
@@ -38,12 +39,12 @@ pub(super) async fn update(
     Ok(Json(pipelines::change_config(&ctx.db, pipeline.id, stage, &changes, ctx.now()).await?))
 }
 
-/// At the other stages are apps, which have config vars of their own.
+/// At the other stages are apps that stay, which have config vars of their own.
 fn parse_stage(stage: &str) -> Result<Stage, ApiError> {
     match stage.parse()? {
-        Stage::Test => Ok(Stage::Test),
-        stage => {
-            Err(ApiError::InvalidParams(format!("Only the stage test has config vars, not {stage}: set those of its apps.")))
-        }
+        stage @ (Stage::Test | Stage::Review) => Ok(stage),
+        stage => Err(ApiError::InvalidParams(format!(
+            "Only the stages test and review have config vars, not {stage}: set those of its apps."
+        ))),
     }
 }

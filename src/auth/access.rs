@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::db::{self, Connection, Db, DbError};
-use crate::model::{AccountId, Action, App, AppName, Email, Permission, Permissions};
+use crate::model::{AccountId, Action, App, AppName, Email, Permission, Permissions, Pipeline, Stage};
 
 /// Why an account can't do something in an app.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,27 @@ pub async fn open_app(db: &Db, account: AccountId, name_or_id: &str, action: Act
     let (app, permissions) = find_app(db, account, name_or_id).await?.ok_or(AccessError::NoSuchApp)?;
     check(db, &app, &permissions, action).await?;
     Ok((app, permissions))
+}
+
+/// Tells whether the account may do something with what a pipeline's apps have in common: its tests, its review apps, their
+/// config vars, its repository. Its owner may do everything; others what they may do in an app of that owner's, because that
+/// is whose code is run, and whose secrets it may have. An app of somebody else's does not count: who sees a pipeline can put
+/// one of their own into it. Nor does a review app: whoever asks for one becomes its collaborator, and would remain so.
+pub async fn may_in_pipeline(db: &Db, account: AccountId, pipeline: &Pipeline, action: Action) -> Result<bool, DbError> {
+    if pipeline.owner == account {
+        return Ok(true);
+    }
+    let mut db = db.read().await?;
+    for coupling in db::pipeline_couplings::of_pipeline(&mut db, pipeline.id).await? {
+        if coupling.stage == Stage::Review {
+            continue;
+        }
+        let Some(app) = db::apps::by_id(&mut db, coupling.app).await?.filter(|app| app.owner == pipeline.owner) else { continue };
+        if permissions(&mut db, account, &app).await?.is_some_and(|permissions| permissions.allow(action)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Refuses an action that the permissions do not allow.

@@ -12,7 +12,7 @@ use crate::db::ssh_keys::SshKey;
 use crate::db::{self, Connection, Db, DbError};
 use crate::model::{Account, AccountId, Email, Invalid, OneLine, Origin, Scopes, Secret};
 
-pub use access::{AccessError, Denied, check, find_app, open_app};
+pub use access::{AccessError, Denied, check, find_app, may_in_pipeline, open_app};
 pub use authorizations::{NewAuthorization, authorize, by_id, by_token, describe_authorization, regenerate, revoke};
 pub use credentials::Credentials;
 pub use rates::{Rates, TooOften};

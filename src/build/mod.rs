@@ -4,6 +4,8 @@
 //! `cache` (what the last good build left), `select` and `detect` (which buildpacks), `compile`, and
 //! `process_types`. `script` runs one script of a buildpack; `builtin` holds the buildpacks that come with hoist.
 //!
+//! `remote::keep_remote` makes an archive of another server's commit.
+//!
 //! `dockerfile` is the other road: from a source tree to images, as heroku.yml says. `silence` is on both.
 
 mod archive;

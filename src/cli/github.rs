@@ -17,7 +17,7 @@ use crate::api::types::{Build, Connection, ConnectionChange, NewConnection, NewR
 use crate::model::Secret;
 
 /// Which header of an answer has the webhook's secret.
-const SECRET_HEADER: &str = "hoist-webhook-secret";
+pub(super) const SECRET_HEADER: &str = "hoist-webhook-secret";
 /// Between two looks at a deploy that has no build yet.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -305,16 +305,16 @@ fn path(app: &str) -> String {
     format!("{}/github", app_path(app))
 }
 
-fn read_text(file: &Path) -> Result<String, CliError> {
+pub(super) fn read_text(file: &Path) -> Result<String, CliError> {
     let read = if file == Path::new("-") { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(file) };
     read.map_err(|error| CliError::User(format!("can't read {}: {error}", file.display())))
 }
 
 /// A key's last line must end.
-fn read_secret_lines(file: &Path) -> Result<Secret, CliError> {
+pub(super) fn read_secret_lines(file: &Path) -> Result<Secret, CliError> {
     read_text(file).map(Secret::new)
 }
 
-fn read_token(file: &Path) -> Result<Secret, CliError> {
+pub(super) fn read_token(file: &Path) -> Result<Secret, CliError> {
     read_text(file).map(|text| Secret::new(text.trim()))
 }

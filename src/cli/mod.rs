@@ -35,6 +35,7 @@ mod ledger;
 mod logs;
 mod notifications;
 mod pipelines;
+mod pipelines_connect;
 mod pipelines_promote;
 mod pipelines_transfer;
 mod ps;
@@ -42,6 +43,7 @@ mod release_image;
 mod releases;
 mod releases_compose;
 mod releases_kube;
+mod review_apps;
 mod run;
 mod setup;
 mod stack;
@@ -140,6 +142,8 @@ enum Command {
     #[command(flatten)]
     ReleaseImage(release_image::ReleaseImage),
     #[command(flatten)]
+    ReviewApps(review_apps::ReviewApps),
+    #[command(flatten)]
     Run(run::Run),
     #[command(flatten)]
     Setup(setup::Setup),
@@ -190,6 +194,7 @@ impl Command {
             Self::Ps(command) => command.run(),
             Self::Releases(command) => command.run(),
             Self::ReleaseImage(command) => command.run(),
+            Self::ReviewApps(command) => command.run(),
             Self::Run(command) => command.run(),
             Self::Setup(command) => command.run(),
             Self::Stack(command) => command.run(),
@@ -216,7 +221,7 @@ mod tests {
         addons:destroy addons:rename addons:rotate apps:destroy authorizations:revoke builds:cancel builds:cache:purge \
         ci:config:unset config:unset keys:add keys:remove notifications:remove pipelines:create pipelines:add pipelines:update pipelines:remove \
         pipelines:rename pipelines:transfer pipelines:destroy ps:restart ps:stop releases:rollback releases:retry \
-        releases:block run stack:set container:login container:logout container:push container:pull container:run \
+        releases:block reviewapps:disable reviewapps:delete run stack:set container:login container:logout container:push container:pull container:run \
         container:release container:rm github:disconnect github:update webhooks:update webhooks:remove";
     /// These print a text that is taken as it is: a log, a token, a script.
     const TEXTS: &str = "gc builds:output releases:output releases:compose releases:kube releases:export releases:sbom \

@@ -1,6 +1,6 @@
 //! `hoist pipelines`, `pipelines:create`, `pipelines:add`, `pipelines:info`, `pipelines:update`, `pipelines:remove`,
-//! `pipelines:rename`, `pipelines:destroy`; `pipelines:promote` and `pipelines:diff`, and `pipelines:transfer`, have files of
-//! their own.
+//! `pipelines:rename`, `pipelines:destroy`; `pipelines:promote` and `pipelines:diff`, `pipelines:transfer` and
+//! `pipelines:connect` have files of their own.
 
 use std::str::FromStr as _;
 
@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use super::client::Client;
 use super::error::CliError;
 use super::output::{self, Action, print, print_json};
+use super::pipelines_connect::{self, Connect};
 use super::pipelines_promote::{self, Diff, Promote};
 use super::pipelines_transfer::{self, Transfer};
 use super::target::{Target, encode};
@@ -47,6 +48,9 @@ pub(super) enum Pipelines {
     /// Give a pipeline to another owner; its apps stay with theirs
     #[command(name = "pipelines:transfer")]
     Transfer(Transfer),
+    /// Connect a pipeline to a repository, whose pull requests can have review apps
+    #[command(name = "pipelines:connect")]
+    Connect(Connect),
     /// Release an app's code in the apps of the next stage
     #[command(name = "pipelines:promote")]
     Promote(Promote),
@@ -135,6 +139,7 @@ impl Pipelines {
             Self::Rename(args) => rename(&client, &args),
             Self::Destroy(args) => destroy(&client, &args),
             Self::Transfer(args) => pipelines_transfer::transfer(&client, &args),
+            Self::Connect(args) => pipelines_connect::connect(&client, &args),
             Self::Promote(args) => pipelines_promote::promote(&client, &args),
             Self::Diff(args) => pipelines_promote::diff(&client, &args),
         }

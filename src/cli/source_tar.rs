@@ -28,8 +28,12 @@ fn pack_into(file: File, dir: &Path, with_ignored: bool) -> anyhow::Result<File>
     // The archive's own folder first: hoist then takes the app to begin there, even if all of it is in one folder.
     tar.append_dir("./", dir)?;
     let mut walk = WalkBuilder::new(dir);
-    walk.standard_filters(false).git_ignore(!with_ignored).git_exclude(!with_ignored).require_git(false).parents(!with_ignored);
-    walk.filter_entry(|entry| entry.depth() != 1 || entry.file_name() != ".git");
+    walk.standard_filters(false).git_ignore(!with_ignored).git_exclude(!with_ignored);
+    // In a repository as git does, from the repository's own folder on. A folder that is in none speaks for itself alone.
+    let is_in_repository = is_in_repository(dir)?;
+    walk.require_git(is_in_repository).parents(is_in_repository);
+    // Of a repository within the repository, too: nobody can commit it.
+    walk.filter_entry(|entry| entry.depth() == 0 || entry.file_name() != ".git");
     walk.sort_by_file_name(Ord::cmp);
     for entry in walk.build() {
         let entry = entry?;
@@ -45,6 +49,10 @@ fn pack_into(file: File, dir: &Path, with_ignored: bool) -> anyhow::Result<File>
     Ok(file)
 }
 
+fn is_in_repository(dir: &Path) -> io::Result<bool> {
+    Ok(dir.canonicalize()?.ancestors().any(|folder| folder.join(".git").exists()))
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -57,17 +65,35 @@ mod tests {
         entries.collect()
     }
 
-    #[test]
-    fn what_git_ignores_stays_out() {
-        let dir = tempfile::tempdir().unwrap();
-        for (path, text) in [(".gitignore", "*.log\n"), (".env", ""), ("a.log", ""), ("src/x", ""), (".git/config", "")] {
-            let path = dir.path().join(path);
+    fn write(dir: &Path, files: &[(&str, &str)]) {
+        for (path, text) in files {
+            let path = dir.join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
+    }
+
+    #[test]
+    fn what_git_ignores_stays_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let files =
+            [(".gitignore", "*.log\n"), (".env", ""), ("a.log", ""), ("src/x", ""), (".git/config", ""), ("src/.git", "")];
+        write(dir.path(), &files);
         symlink("src/x", dir.path().join("link")).unwrap();
         assert_eq!(names(dir.path(), false), ["./", ".env", ".gitignore", "link", "src", "src/x"]);
         assert_eq!(names(dir.path(), true), ["./", ".env", ".gitignore", "a.log", "link", "src", "src/x"]);
         assert!(pack(&dir.path().join("nowhere"), false).is_err());
+    }
+
+    #[test]
+    fn only_the_repository_says_what_is_ignored() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), &[(".gitignore", "*\n"), ("plain/a", ""), ("repo/.git/config", ""), ("repo/.gitignore", "*.log\n")]);
+        write(
+            dir.path(),
+            &[("repo/app/a", ""), ("repo/app/a.log", ""), ("repo/.git/info/exclude", "*.tmp\n"), ("repo/app/a.tmp", "")],
+        );
+        assert_eq!(names(&dir.path().join("plain"), false), ["./", "a"], "it is in no repository");
+        assert_eq!(names(&dir.path().join("repo/app"), false), ["./", "a"], "it is in one, which begins above it");
     }
 }

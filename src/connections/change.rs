@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use crate::db::triggers::NewTrigger;
 use crate::db::{self, Db, DbError};
 use crate::model::{
-    AccountId, App, AppId, BranchName, Cause, Connected, Connection, ConnectionId, ConnectionSecrets, FullName, Provider, Secret,
+    AccountId, AppId, BranchName, Cause, Connected, Connection, ConnectionId, ConnectionSecrets, FullName, Provider, Secret,
     TriggerId, TriggerState,
 };
 
@@ -52,10 +52,10 @@ pub enum ConnectError {
     Db(#[from] DbError),
 }
 
-/// Connects an app to a repository. Returns the connection with its webhook's secret, which can't be read back later.
+/// Connects an app or a pipeline to a repository. Returns the connection with its webhook's secret, which can't be read back later.
 pub async fn connect(
     db: &Db,
-    app: &App,
+    of: Connected,
     by: AccountId,
     new: NewConnection,
     now: OffsetDateTime,
@@ -63,7 +63,7 @@ pub async fn connect(
     let webhook_secret = new.webhook_secret.unwrap_or_else(Secret::random);
     let connection = Connection {
         id: ConnectionId::new(),
-        of: Connected::App(app.id),
+        of,
         by,
         provider: new.provider,
         full_name: new.full_name,
@@ -78,7 +78,11 @@ pub async fn connect(
     check(&connection)?;
     let secrets = ConnectionSecrets { webhook_secret, token: new.token, deploy_key: new.deploy_key };
     let mut tx = db.write().await?;
-    if let Some(before) = db::connections::of_app(&mut tx, app.id).await? {
+    let before = match of {
+        Connected::App(app) => db::connections::of_app(&mut tx, app).await?,
+        Connected::Pipeline(pipeline) => db::connections::of_pipeline(&mut tx, pipeline).await?,
+    };
+    if let Some(before) = before {
         return Err(ConnectError::Connected(before.full_name));
     }
     db::connections::insert(&mut tx, db.cipher(), &connection, &secrets).await?;
@@ -124,10 +128,14 @@ pub async fn change_secret(
     Ok((change(db, app, by, with, now).await?, secret))
 }
 
-/// Removes an app's connection, with what was to be deployed over it, and returns it.
-pub async fn disconnect(db: &Db, app: AppId) -> Result<Connection, ConnectError> {
+/// Removes the connection of an app or a pipeline, with what was to be deployed over it, and returns it. Review apps stay.
+pub async fn disconnect(db: &Db, of: Connected) -> Result<Connection, ConnectError> {
     let mut tx = db.write().await?;
-    let connection = db::connections::of_app(&mut tx, app).await?.ok_or(ConnectError::NotConnected)?;
+    let connection = match of {
+        Connected::App(app) => db::connections::of_app(&mut tx, app).await?,
+        Connected::Pipeline(pipeline) => db::connections::of_pipeline(&mut tx, pipeline).await?,
+    };
+    let connection = connection.ok_or(ConnectError::NotConnected)?;
     db::connections::delete_of(&mut tx, connection.of).await?;
     tx.commit().await.map_err(DbError::from)?;
     Ok(connection)

@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use super::review_apps;
 use crate::db::triggers::NewTrigger;
 use crate::db::{self, Db, DbError};
 use crate::model::{AppId, Cause, Connected, Connection, Delivered, Push, TriggerId, TriggerState};
@@ -19,13 +20,13 @@ pub enum Heard {
     GivesUp,
     /// Pushes are not deployed any more, as the forge does not let hoist in.
     Stops,
-    /// It is about a pipeline's review apps.
-    ForReviewApps,
+    /// It is about a pipeline's review apps, and this is done.
+    ForReviewApps(&'static str),
     /// It is about another branch than the one that is deployed, or pushes are not deployed at all.
     NotWanted,
     /// A later push to the branch was heard before it.
     Overtaken,
-    /// Who connected the app may no longer deploy it.
+    /// Whoever connected the repository may no longer deploy what it is connected to.
     NotAllowed,
     Nothing,
 }
@@ -40,10 +41,10 @@ impl Heard {
             Self::Asks => "CI is looked at again",
             Self::GivesUp => "the branch is gone: it will not be deployed",
             Self::Stops => "pushes are not deployed any more, as hoist can't read the repository",
-            Self::ForReviewApps => "is about review apps",
+            Self::ForReviewApps(words) => words,
             Self::NotWanted => "is not deployed: the connection is not for pushes to this branch",
             Self::Overtaken => "is not deployed: a later push came first",
-            Self::NotAllowed => "is not deployed: who connected the app may no longer deploy it",
+            Self::NotAllowed => "is not deployed: whoever connected the repository may no longer deploy here",
             Self::Nothing => "nothing to be done",
         }
     }
@@ -85,9 +86,9 @@ async fn act(
 ) -> Result<Heard, DbError> {
     let app = match connection.of {
         Connected::App(app) => app,
-        Connected::Pipeline(_) => {
-            let is_for_review_apps = matches!(told, Delivered::PullRequest(_) | Delivered::Push(_) | Delivered::Deletion { .. });
-            return Ok(if is_for_review_apps { Heard::ForReviewApps } else { Heard::Nothing });
+        Connected::Pipeline(_) if rights == Rights::MayNot && told.brings_code() => return Ok(Heard::NotAllowed),
+        Connected::Pipeline(pipeline) => {
+            return Ok(Heard::ForReviewApps(review_apps::take_up(tx, (connection, pipeline), told, now).await?));
         }
     };
     let some = |count: u64, heard| if count > 0 { heard } else { Heard::Nothing };

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::events::NewEvent;
 use super::{Connection, DbError, row, tellings};
 use crate::model::{
-    AppId, BuildId, BuildOrigin, BuildStatus, BuildTelling, Change, Facts, Form, Progress, ReleaseId, ReleaseStatus,
+    AppId, BuildId, BuildOrigin, BuildStatus, BuildTelling, Change, CommitId, Facts, Form, Progress, ReleaseId, ReleaseStatus,
     ReleaseVersion, Telling,
 };
 
@@ -40,6 +40,17 @@ pub async fn get(db: &mut Connection, build: BuildId) -> Result<Option<(AppId, B
     );
     let row = row.bind(build.to_string()).fetch_optional(db).await?;
     row.map(|row| Ok((row::text(&row, "app_id")?, origin(&row)?))).transpose()
+}
+
+/// Tells whether the last build of the app was of this commit of its repository, and has become a release.
+pub async fn is_of_last_release(db: &mut Connection, app: AppId, commit: &CommitId) -> Result<bool, DbError> {
+    let query = sqlx::query(
+        "SELECT 1 FROM builds JOIN build_origins ON build_origins.build_id = builds.id
+           JOIN build_outcomes ON build_outcomes.build_id = builds.id AND build_outcomes.status = 'succeeded'
+         WHERE builds.app_id = ?1 AND build_origins.commit_id = ?2
+           AND builds.number = (SELECT MAX (number) FROM builds WHERE app_id = ?1)",
+    );
+    Ok(query.bind(app.to_string()).bind(commit.as_str()).fetch_optional(db).await?.is_some())
 }
 
 /// Has it told what an event says of a build that came from elsewhere.

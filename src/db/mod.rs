@@ -4,7 +4,7 @@
 //! `collaborators`, `buildpacks`), the repository (`refs`, `packs`) and the images that are pushed (`registry`), what was
 //! uploaded and built (`sources`, `builds`, `build_sources`, `slugs`, `oci_images`; `artifacts` is either) or is to be
 //! uploaded (`slug_uploads`), what was released (`releases`, `phases`), how it is scaled (`formations`) and promoted
-//! (`pipelines` and its kin), what was run (`dynos`) and put out (`logs`), set up
+//! (`pipelines` and its kin, `review_apps`), what was run (`dynos`) and put out (`logs`), set up
 //! (`app_setups`) and tested (`test_runs`, `test_cases`), which databases apps use (`addons`, `addon_attachments`).
 //! `connections` are the repositories on forges from which apps are deployed, `deliveries_in` what those forges have told, and
 //! `triggers` what is to be deployed therefore. `events` is what has happened, and `webhooks` with `webhook_deliveries` who is
@@ -47,6 +47,9 @@ pub mod pipeline_config_vars;
 pub mod pipeline_couplings;
 pub mod pipeline_promotions;
 pub mod pipelines;
+pub mod pull_requests;
+pub mod review_app_configs;
+pub mod review_apps;
 
 pub mod dynos;
 pub mod logs;

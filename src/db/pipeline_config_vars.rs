@@ -1,4 +1,4 @@
-//! The config vars of a pipeline's stage: what its tests get. Kept sealed.
+//! The config vars of a pipeline's stage: what its tests, or its review apps, get. Kept sealed.
 
 use sqlx::Row as _;
 use time::OffsetDateTime;

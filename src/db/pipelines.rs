@@ -4,7 +4,7 @@ use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
 use super::apps::VISIBLE;
-use super::{Connection, DbError, connections, row};
+use super::{Connection, DbError, connections, review_app_configs, review_apps, row};
 use crate::model::{AccountId, Connected, Pipeline, PipelineId, PipelineName};
 
 /// Adds a pipeline. Fails with [`DbError::is_taken`] when its owner has one of this name.
@@ -18,6 +18,12 @@ pub async fn insert(db: &mut Connection, pipeline: &Pipeline) -> Result<(), DbEr
         .execute(db)
         .await?;
     Ok(())
+}
+
+/// Finds a living pipeline.
+pub async fn get(db: &mut Connection, id: PipelineId) -> Result<Option<Pipeline>, DbError> {
+    let query = sqlx::query("SELECT * FROM pipelines WHERE id = ? AND destroyed_at IS NULL").bind(id.to_string());
+    query.fetch_optional(db).await?.as_ref().map(pipeline).transpose()
 }
 
 /// Lists the living pipelines that an account owns or works on an app of, by name.
@@ -58,10 +64,12 @@ pub async fn set_owner(
     Ok(query.execute(db).await?.rows_affected() > 0)
 }
 
-/// Marks a pipeline as destroyed and lets its apps go.
+/// Marks a pipeline as destroyed and lets its apps go, review apps as well.
 pub async fn destroy(db: &mut Connection, id: PipelineId, at: OffsetDateTime) -> Result<(), DbError> {
     sqlx::query("DELETE FROM pipeline_couplings WHERE pipeline_id = ?").bind(id.to_string()).execute(&mut *db).await?;
     connections::delete_of(db, Connected::Pipeline(id)).await?;
+    review_app_configs::delete(db, id).await?;
+    review_apps::let_go(db, id, at).await?;
     sqlx::query("UPDATE pipelines SET destroyed_at = ? WHERE id = ?")
         .bind(row::millis(at))
         .bind(id.to_string())

@@ -52,3 +52,8 @@ fn from_millis(millis: i64, what: &'static str) -> Result<OffsetDateTime, DbErro
 pub(super) fn millis(at: OffsetDateTime) -> i64 {
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).expect("years up to 9999 fit")
 }
+
+/// The form in which numbers are stored that have no sign: SQLite has none without.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -9,7 +9,8 @@
 //! `phase` carries out what an appended release still needs, whatever caused it; `run` runs one-off commands, and
 //! `rendezvous` is where a client attaches to one; `process` is what both have in common, one command of a release, and `program` which;
 //! `dynos` knows those that run, and `app_log` is what they all put out. `setup` makes an app as its app.json says, and
-//! `test_run` runs an app's tests; `manifest` is what both make of app.json.
+//! `test_run` runs an app's tests; `manifest` is what both make of app.json. `review_apps` makes, updates and takes away those of
+//! pipelines.
 //!
 //! `remote` asks other git servers. `slug_image` makes a release the image that a registry hands out, and `image_blobs` keeps it.
 //!
@@ -37,6 +38,7 @@ mod recover;
 mod remote;
 mod rendezvous;
 mod request;
+mod review_apps;
 mod run;
 mod setup;
 mod site;
@@ -80,6 +82,7 @@ pub use recover::recover;
 pub use remote::find_remote_ref;
 pub use rendezvous::RENDEZVOUS_MARK;
 pub use request::Request;
+pub use review_apps::find_branch;
 pub use run::{RunError, RunRequest, attach, run_attached, run_detached};
 pub use setup::{SetupError, SetupRequest, submit_setup};
 pub use slug_image::SlugImageError;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::addons::keep_settling;
 use super::app_log;
 use super::archive::{self, ArchiveError, LogOf};
+use super::review_apps::keep_review_apps;
 use super::setup;
 use crate::ctx::Ctx;
 use crate::db::builds::{Build, Outcome};
@@ -19,7 +20,7 @@ const SWEEP_TIME: Duration = Duration::from_secs(10);
 
 /// Ends every build, release command, one-off command, setup and test run that was cut off, keeps the logs that were not
 /// archived yet, and sweeps what was in quarantine and the logs of destroyed apps. Has the add-ons settled whose change was
-/// cut off.
+/// cut off, and review apps carried on.
 /// Runs before the doors open, so nothing of it can be of a build that runs.
 pub async fn recover(ctx: &Ctx) -> Result<(), ArchiveError> {
     let cut_off = db::builds::unended(&mut *ctx.db.read().await?).await?;
@@ -34,6 +35,8 @@ pub async fn recover(ctx: &Ctx) -> Result<(), ArchiveError> {
     for dyno in &cut_off {
         end_dyno(ctx, dyno.id).await?;
     }
+    // While it is known which setups were cut off.
+    begin_review_apps_again(ctx).await?;
     let cut_off = db::app_setups::unended(&mut *ctx.db.read().await?).await?;
     for setup in &cut_off {
         setup::end_cut_off(ctx, setup).await?;
@@ -48,7 +51,14 @@ pub async fn recover(ctx: &Ctx) -> Result<(), ArchiveError> {
     sweep_images(ctx).await;
     // A task: servers of add-ons may be away, which is no reason to refuse pushes.
     keep_settling(ctx);
+    keep_review_apps(ctx);
     Ok(())
+}
+
+async fn begin_review_apps_again(ctx: &Ctx) -> Result<(), DbError> {
+    let mut tx = ctx.db.write().await?;
+    db::review_apps::begin_again(&mut tx, ctx.now()).await?;
+    Ok(tx.commit().await?)
 }
 
 async fn end(ctx: &Ctx, build: &Build) -> Result<(), ArchiveError> {

@@ -20,10 +20,10 @@ use crate::build::{self, ArchiveSource, BuildError, Source};
 use crate::ctx::Ctx;
 use crate::db::app_setups::{AppSetup, AppSetupEnd};
 use crate::db::formations::Scale;
-use crate::db::{self, DbError};
+use crate::db::{self, Connection, DbError};
 use crate::model::{
-    Account, App, AppJson, AppName, AppSetupId, BuildpackRef, ConfigKey, DynoSize, Invalid, Manifest, PushOptions, Secret,
-    StackName,
+    Account, App, AppJson, AppName, AppSetupId, BuildOrigin, BuildpackRef, ConfigKey, DynoSize, EnvironmentName, Invalid,
+    Manifest, PushOptions, Secret, StackName,
 };
 use crate::release::{ConfigError, change_config};
 
@@ -40,6 +40,17 @@ pub struct SetupRequest {
     pub env: BTreeMap<ConfigKey, Secret>,
     /// In place of those in app.json, unless empty.
     pub buildpacks: Vec<BuildpackRef>,
+    /// Which part of app.json counts.
+    pub environment: EnvironmentName,
+    /// The connected repository that the source came from.
+    pub origin: Option<BuildOrigin>,
+}
+
+/// A setup that is recorded, and is to be carried out.
+#[derive(Debug)]
+pub(super) struct NewSetup {
+    pub(super) id: AppSetupId,
+    pub(super) app: App,
 }
 
 /// Why a setup was not begun.
@@ -57,12 +68,19 @@ pub enum SetupError {
 
 /// Why a setup did not succeed, in the words that its row has.
 #[derive(Debug)]
-struct SetupFailure {
-    message: String,
-    manifest_errors: Vec<String>,
-    /// hoist's own fault, to be logged.
-    cause: Option<Box<Failure>>,
+enum SetupFailure {
+    Failed {
+        message: String,
+        manifest_errors: Vec<String>,
+        /// hoist's own fault, to be logged.
+        cause: Option<Box<Failure>>,
+    },
+    /// hoist is being stopped.
+    Stopped,
 }
+
+/// What is recorded of one that a stop has cut off.
+const STOPPED: &str = "hoist was stopped while the app was set up; destroy the app and set it up again";
 
 /// Makes the app, records its setup and starts it. From here on it goes on whatever becomes of the caller, and ends in
 /// exactly one recorded end.
@@ -70,42 +88,53 @@ pub async fn submit_setup(ctx: &Ctx, request: SetupRequest) -> Result<AppSetupId
     if ctx.stopping.is_cancelled() {
         return Err(SetupError::Stopped);
     }
+    let mut tx = ctx.db.write().await?;
+    let setup = record_new(&mut tx, ctx, &request).await?;
+    tx.commit().await.map_err(DbError::from)?;
+    let (id, ctx_of_task) = (setup.id, ctx.clone());
+    ctx.tasks.spawn(async move { carry_out(&ctx_of_task, setup, request).await });
+    Ok(id)
+}
+
+/// Makes the app and records its setup, in a transaction that may record more. Whoever commits it carries it out.
+pub(super) async fn record_new(tx: &mut Connection, ctx: &Ctx, request: &SetupRequest) -> Result<NewSetup, SetupError> {
     let (id, now) = (AppSetupId::new(), ctx.now());
     let stack = request.stack.as_ref().unwrap_or(&ctx.config.default_stack);
     let app = apps::new_app(&request.by, request.name.clone(), stack, now);
     let most = ctx.config.limits.concurrent_setups;
-    let mut tx = ctx.db.write().await?;
-    let unended = db::app_setups::unended(&mut tx).await?;
+    let unended = db::app_setups::unended(tx).await?;
     if unended.iter().filter(|setup| setup.by == request.by.id).count() >= most {
         return Err(SetupError::TooMany(most));
     }
-    apps::insert(&mut tx, ctx.db.cipher(), &app).await?;
-    db::app_setups::insert(&mut tx, id, app.id, request.by.id, now).await?;
-    tx.commit().await.map_err(DbError::from)?;
-    let ctx_of_task = ctx.clone();
-    ctx.tasks.spawn(async move { carry_out(&ctx_of_task, id, app, request).await });
-    Ok(id)
+    apps::insert(tx, ctx.db.cipher(), &app).await?;
+    db::app_setups::insert(tx, id, app.id, request.by.id, now).await?;
+    Ok(NewSetup { id, app })
 }
 
 /// Records that a setup was cut off.
 pub(super) async fn end_cut_off(ctx: &Ctx, setup: &AppSetup) -> Result<(), DbError> {
     tracing::warn!(setup.id = %setup.id, app.id = %setup.app, "hoist was stopped while this app was set up; the setup is recorded as failed");
-    record(ctx, setup.id, Err(SetupFailure::stopped())).await
+    record(ctx, setup.id, Err(SetupFailure::Stopped)).await
 }
 
-async fn carry_out(ctx: &Ctx, id: AppSetupId, app: App, request: SetupRequest) {
+/// Carries a setup out to its recorded end.
+pub(super) async fn carry_out(ctx: &Ctx, NewSetup { id, app }: NewSetup, request: SetupRequest) {
     // In a task of its own, so that a panic is an outcome like any other.
     let work = {
         let ctx = ctx.clone();
         tokio::spawn(async move {
             tokio::select! {
                 ended = set_up(&ctx, id, app, request) => ended,
-                () = ctx.killing.cancelled() => Err(SetupFailure::stopped()),
+                () = ctx.killing.cancelled() => Err(SetupFailure::Stopped),
             }
         })
     };
     let outcome = work.await.unwrap_or_else(|error| Err(Failure::Lost(error.to_string()).into()));
-    if let Err(SetupFailure { cause: Some(cause), .. }) = &outcome {
+    // The next start says so, after it has begun again with what nobody else would: a review app.
+    if matches!(outcome, Err(SetupFailure::Stopped)) {
+        return;
+    }
+    if let Err(SetupFailure::Failed { cause: Some(cause), .. }) = &outcome {
         tracing::error!(setup.id = %id, error = &**cause as &dyn std::error::Error, "a setup failed for hoist's own reasons");
     }
     if let Err(error) = record(ctx, id, outcome).await {
@@ -118,7 +147,7 @@ async fn carry_out(ctx: &Ctx, id: AppSetupId, app: App, request: SetupRequest) {
 async fn set_up(ctx: &Ctx, id: AppSetupId, app: App, request: SetupRequest) -> Result<Option<String>, SetupFailure> {
     let means = source_means(ctx);
     let source = build::keep_archive(request.source.clone(), &means).await?;
-    let (app_json, wanted) = files::read(&source, &means, request.stack.as_ref()).await?;
+    let (app_json, wanted) = files::read(&source, &means, request.stack.as_ref(), request.environment).await?;
     let config = wanted.config(&request.env, Secret::random).map_err(SetupFailure::manifest)?;
     let addons = addons::check(ctx, &wanted.addons)?;
     let app = choose_stack(ctx, app, &request, &app_json).await?;
@@ -127,7 +156,7 @@ async fn set_up(ctx: &Ctx, id: AppSetupId, app: App, request: SetupRequest) -> R
     set_config(ctx, &app, &request.by, config).await?;
     addons::provision(ctx, &app, &request.by, addons).await?;
     set_formation(ctx, &app, &wanted).await?;
-    deploy(ctx, id, &app, &request.by, Source::Archive(source), buildpacks).await?;
+    deploy(ctx, id, &app, &request, Source::Archive(source), buildpacks).await?;
     if let Some(script) = &wanted.scripts.postdeploy {
         run_postdeploy(ctx, id, &app, &request.by, script.as_str()).await?;
     }
@@ -177,13 +206,13 @@ async fn deploy(
     ctx: &Ctx,
     id: AppSetupId,
     app: &App,
-    by: &Account,
+    asked: &SetupRequest,
     source: Source,
     buildpacks: Vec<BuildpackRef>,
 ) -> Result<(), SetupFailure> {
-    let (app, by, options) = (app.clone(), by.clone(), PushOptions::default());
+    let (app, by, options, origin) = (app.clone(), asked.by.clone(), PushOptions::default(), asked.origin.clone());
     let request =
-        Request { app, by, source, options, refs: Vec::new(), pack: None, buildpacks, cache: None, origin: None, trigger: None };
+        Request { app, by, source, options, refs: Vec::new(), pack: None, buildpacks, cache: None, origin, trigger: None };
     let mut ticket = submit(ctx, request).await?;
     let mut tx = ctx.db.write().await?;
     db::app_setups::set_build(&mut tx, id, ticket.build).await?;
@@ -194,6 +223,7 @@ async fn deploy(
             Ok(()) => Ok(()),
             Err(failure) => Err(SetupFailure::new(format!("release command failed: {failure}"))),
         },
+        End::Failed(Failure::Stopped) => Err(SetupFailure::Stopped),
         End::Failed(failure) => Err(SetupFailure::new(format!("build failed: {failure}"))),
         // Of pushes that ask for these.
         End::ReleaseFailed(_) | End::DryRun => Err(SetupFailure::new("build failed: nothing was released")),
@@ -224,12 +254,12 @@ async fn run_postdeploy(ctx: &Ctx, id: AppSetupId, app: &App, by: &Account, comm
 
 async fn record(ctx: &Ctx, id: AppSetupId, outcome: Result<Option<String>, SetupFailure>) -> Result<(), DbError> {
     let at = ctx.now();
-    let end = match outcome {
-        Ok(success_url) => AppSetupEnd { failure_message: None, manifest_errors: Vec::new(), success_url, at },
-        Err(SetupFailure { message, manifest_errors, .. }) => {
-            AppSetupEnd { failure_message: Some(message), manifest_errors, success_url: None, at }
-        }
+    let (failure_message, manifest_errors, success_url) = match outcome {
+        Ok(success_url) => (None, Vec::new(), success_url),
+        Err(SetupFailure::Failed { message, manifest_errors, .. }) => (Some(message), manifest_errors, None),
+        Err(SetupFailure::Stopped) => (Some(STOPPED.to_owned()), Vec::new(), None),
     };
+    let end = AppSetupEnd { failure_message, manifest_errors, success_url, at };
     let mut tx = ctx.db.write().await?;
     db::app_setups::end(&mut tx, id, &end).await?;
     Ok(tx.commit().await?)
@@ -237,24 +267,23 @@ async fn record(ctx: &Ctx, id: AppSetupId, outcome: Result<Option<String>, Setup
 
 impl SetupFailure {
     fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), manifest_errors: Vec::new(), cause: None }
+        Self::Failed { message: message.into(), manifest_errors: Vec::new(), cause: None }
     }
 
     /// The words of the schema's example.
     fn manifest(errors: Vec<String>) -> Self {
-        Self { message: "invalid app.json".into(), manifest_errors: errors, cause: None }
-    }
-
-    fn stopped() -> Self {
-        Self::new("hoist was stopped while the app was set up; destroy the app and set it up again")
+        Self::Failed { message: "invalid app.json".into(), manifest_errors: errors, cause: None }
     }
 }
 
 impl From<Failure> for SetupFailure {
     fn from(failure: Failure) -> Self {
+        if matches!(failure, Failure::Stopped) {
+            return Self::Stopped;
+        }
         let message = failure.to_string();
         if failure.is_hoists_fault() {
-            return Self {
+            return Self::Failed {
                 message: format!("{message} (hoist's fault, not yours)"),
                 manifest_errors: Vec::new(),
                 cause: Some(Box::new(failure)),
@@ -287,6 +316,7 @@ impl From<RunError> for SetupFailure {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Db(error) => error.into(),
+            RunError::Stopped => Self::Stopped,
             error => Self::new(format!("postdeploy could not be run: {error}")),
         }
     }

@@ -18,7 +18,8 @@ use crate::db::triggers::Trigger;
 use crate::db::{self, DbError};
 use crate::model::{BuildOrigin, CiState, CommitId, Connection, PushOptions, TriggerState, next_attempt};
 use crate::tell::{Place, TellError};
-use source::{remote_of, remote_source};
+pub(super) use source::remote_of;
+use source::remote_source;
 
 pub use worker::deploy_triggers;
 
@@ -36,7 +37,7 @@ const MOST_DOUBLINGS: u32 = 4;
 
 /// Why a trigger has not become a build, this time.
 #[derive(Debug, thiserror::Error)]
-enum Hitch {
+pub(super) enum Hitch {
     /// It never will.
     #[error("{0}")]
     Final(String),

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
+use bytes::BytesMut;
+use futures_util::StreamExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -14,7 +17,7 @@ use super::{Candidate, gitlab, hub, signature};
 use crate::model::{Connection, Delivered, FullName, Provider, Secret};
 
 /// The largest delivery, in bytes: GitHub's own limit.
-const MAX_BYTES: usize = 25 * 1024 * 1024;
+pub(super) const MAX_BYTES: usize = 25 * 1024 * 1024;
 /// For all of a delivery to arrive. Forges give up after ten seconds.
 const READ_TIME: Duration = Duration::from_secs(10);
 /// The longest id of a delivery.
@@ -33,6 +36,8 @@ pub(super) struct Delivery {
     pub(super) body: Bytes,
     /// The JSON in it: all of it, or what stands in a form's `payload`.
     pub(super) json: Bytes,
+    /// For as long as it is in memory.
+    _room: OwnedSemaphorePermit,
 }
 
 /// What a delivery says.
@@ -44,19 +49,28 @@ pub(super) struct Told {
 }
 
 impl Delivery {
-    /// Reads a request to its end.
-    pub(super) async fn read(provider: Provider, request: Request) -> Result<Self, Refusal> {
+    /// Reads a request to its end, into the room that there is, in bytes.
+    pub(super) async fn read(provider: Provider, request: Request, room: Arc<Semaphore>) -> Result<Self, Refusal> {
         let (parts, body) = request.into_parts();
         let (id, event) = names(provider, &parts.headers)?;
         let too_large = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if too_large.is_some_and(|bytes| bytes > MAX_BYTES) {
             return Err(Refusal::TooLarge(MAX_BYTES));
         }
-        // The one thing that can go wrong beside the limit is that the forge goes away.
-        let read = timeout(READ_TIME, to_bytes(body, MAX_BYTES)).await.map_err(|_| Refusal::Slow)?;
-        let body = read.map_err(|_| Refusal::TooLarge(MAX_BYTES))?;
+        let (body, _room) = timeout(READ_TIME, read_to_end(body, room)).await.map_err(|_| Refusal::Slow)??;
         let json = if is_form(&parts.headers) { payload_of_form(&body)? } else { body.clone() };
-        Ok(Self { provider, id, event, headers: parts.headers, body, json })
+        Ok(Self { provider, id, event, headers: parts.headers, body, json, _room })
+    }
+
+    #[cfg(test)]
+    pub(super) fn made_of(provider: Provider, headers: HeaderMap, body: &'static str) -> Self {
+        let _room = Arc::new(Semaphore::new(0)).try_acquire_many_owned(0).unwrap();
+        Self { provider, id: "d".into(), event: "push".into(), headers, body: body.into(), json: body.into(), _room }
+    }
+
+    /// Tells whether it is about the GitHub App, which nobody but GitHub tells of.
+    pub(super) fn is_of_the_app(&self) -> bool {
+        self.provider == Provider::GitHub && matches!(self.event.as_str(), "installation" | "installation_repositories")
     }
 
     /// Reads what it says, away from the threads that serve others.
@@ -78,6 +92,10 @@ impl Delivery {
     ) -> Result<Vec<Connection>, Refusal> {
         let delivery = Arc::clone(self);
         let proving = spawn_blocking(move || {
+            if candidates.is_empty() && app_secret.is_none() {
+                // The time of the answer must not tell either that nothing is connected.
+                signature::is_signed(&delivery, &Secret::new("nobody's"));
+            }
             let is_the_apps = app_secret.is_some_and(|secret| signature::is_signed(&delivery, &secret));
             let proved = candidates.into_iter().filter(|(_, secret)| is_the_apps || signature::is_signed(&delivery, secret));
             let proved: Vec<_> = proved.map(|(connection, _)| connection).collect();
@@ -85,6 +103,25 @@ impl Delivery {
         });
         proving.await.unwrap_or_else(|panicked| Err(Refusal::Broken(panicked)))
     }
+}
+
+/// Reads a body of up to [`MAX_BYTES`], taking the room that it needs as it comes.
+async fn read_to_end(body: Body, room: Arc<Semaphore>) -> Result<(Bytes, OwnedSemaphorePermit), Refusal> {
+    let take = async |bytes: usize| {
+        let bytes = u32::try_from(bytes).map_err(|_| Refusal::TooLarge(MAX_BYTES))?;
+        Arc::clone(&room).acquire_many_owned(bytes).await.map_err(|_| Refusal::Busy)
+    };
+    let (mut read, mut taken, mut pieces) = (BytesMut::new(), take(0).await?, body.into_data_stream());
+    while let Some(piece) = pieces.next().await {
+        // The forge has gone away.
+        let piece = piece.map_err(|_| Refusal::Slow)?;
+        if read.len() + piece.len() > MAX_BYTES {
+            return Err(Refusal::TooLarge(MAX_BYTES));
+        }
+        taken.merge(take(piece.len()).await?);
+        read.extend_from_slice(&piece);
+    }
+    Ok((read.freeze(), taken))
 }
 
 /// The id of the delivery and the forge's word for what has happened, by the headers of each forge.
@@ -115,13 +152,12 @@ fn payload_of_form(body: &[u8]) -> Result<Bytes, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
-
     use super::*;
 
     async fn read(content_type: &str, body: impl Into<Body>) -> Result<Delivery, Refusal> {
         let request = Request::post("/github/webhook").header("x-github-delivery", "d1").header("x-github-event", "ping");
-        Delivery::read(Provider::GitHub, request.header("content-type", content_type).body(body.into()).unwrap()).await
+        let request = request.header("content-type", content_type).body(body.into()).unwrap();
+        Delivery::read(Provider::GitHub, request, Arc::new(Semaphore::new(MAX_BYTES))).await
     }
 
     #[tokio::test]
@@ -137,6 +173,17 @@ mod tests {
     async fn what_is_too_large_is_not_kept() {
         assert!(matches!(read("application/json", vec![b' '; MAX_BYTES + 1]).await, Err(Refusal::TooLarge(MAX_BYTES))));
         assert!(read("application/json", vec![b' '; MAX_BYTES]).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn room_is_taken_for_what_is_there_and_given_back() {
+        let room = Arc::new(Semaphore::new(10));
+        let request = || Request::post("/").header("x-github-delivery", "d1").header("x-github-event", "ping");
+        let read = |body: &'static str| Delivery::read(Provider::GitHub, request().body(body.into()).unwrap(), Arc::clone(&room));
+        let kept = read("{\"a\": 1}").await.unwrap();
+        assert_eq!(room.available_permits(), 2);
+        drop(kept);
+        assert_eq!(room.available_permits(), 10);
     }
 
     #[test]

@@ -14,13 +14,11 @@ mod hub;
 mod signature;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::routing::post;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
 use self::answer::{Answer, Refusal};
 use self::delivery::{Delivery, Told};
@@ -30,21 +28,21 @@ use crate::ctx::Ctx;
 use crate::db::{self, DbError};
 use crate::model::{Action, Connected, Connection, Provider, Secret};
 
-/// How many deliveries are read and proved at once: each may be as large as GitHub makes them.
-const AT_ONCE: usize = 8;
-/// How long a delivery waits for its place. Forges give up after ten seconds.
-const PLACE_TIME: Duration = Duration::from_secs(5);
+/// How much of deliveries may be in memory at once, in bytes: eight of the largest that GitHub makes. Who sends slowly takes only
+/// what has come.
+const MAX_BYTES_AT_ONCE: usize = 8 * delivery::MAX_BYTES;
 
 /// What the handlers share.
 #[derive(Clone)]
 struct Door {
     ctx: Ctx,
-    places: Arc<Semaphore>,
+    /// One permit for each byte.
+    room: Arc<Semaphore>,
 }
 
 /// The routes.
 pub fn routes(ctx: Ctx) -> Router {
-    let door = Door { ctx, places: Arc::new(Semaphore::new(AT_ONCE)) };
+    let door = Door { ctx, room: Arc::new(Semaphore::new(MAX_BYTES_AT_ONCE)) };
     let add = |router: Router<Door>, provider: Provider| {
         let receive = move |State(door): State<Door>, request: Request| async move { receive(&door, provider, request).await };
         router.route(&format!("/{provider}/webhook"), post(receive))
@@ -57,8 +55,7 @@ async fn receive(door: &Door, provider: Provider, request: Request) -> Result<An
     if !ctx.providers.knows(provider) {
         return Err(Refusal::NotConfigured(provider));
     }
-    let _place = timeout(PLACE_TIME, door.places.acquire()).await.map_err(|_| Refusal::Busy)?;
-    let delivery = Arc::new(Delivery::read(provider, request).await?);
+    let delivery = Arc::new(Delivery::read(provider, request, Arc::clone(&door.room)).await?);
     let told = delivery.parse().await?;
     let mut heard = Vec::new();
     for connection in &prove(ctx, &delivery, &told).await? {
@@ -68,8 +65,14 @@ async fn receive(door: &Door, provider: Provider, request: Request) -> Result<An
 }
 
 /// The connections that a delivery is proved for: those to its repositories whose own secret it is signed with; all of them,
-/// if it is signed with the GitHub App's, because then GitHub itself says so.
+/// if it is signed with the GitHub App's, because then GitHub itself says so. What tells of the App itself names any number of
+/// repositories, none of which is looked for before.
 async fn prove(ctx: &Ctx, delivery: &Arc<Delivery>, told: &Told) -> Result<Vec<Connection>, Refusal> {
+    let app_secret = ctx.config.github.as_ref().and_then(|github| github.webhook_secret.clone());
+    let app_secret = app_secret.filter(|_| delivery.provider == Provider::GitHub);
+    if delivery.is_of_the_app() {
+        delivery.prove(Vec::new(), app_secret.clone()).await?;
+    }
     let mut candidates = Vec::new();
     let mut db = ctx.db.read().await?;
     for repository in &told.repositories {
@@ -80,8 +83,6 @@ async fn prove(ctx: &Ctx, delivery: &Arc<Delivery>, told: &Told) -> Result<Vec<C
         }
     }
     drop(db);
-    let app_secret = ctx.config.github.as_ref().and_then(|github| github.webhook_secret.clone());
-    let app_secret = app_secret.filter(|_| delivery.provider == Provider::GitHub);
     delivery.prove(candidates, app_secret).await
 }
 
@@ -101,7 +102,15 @@ async fn take_down(ctx: &Ctx, connection: &Connection, delivery: &Delivery, told
 
 /// What the account in whose name the connection's builds are made may do now.
 async fn rights(ctx: &Ctx, connection: &Connection) -> Result<Rights, DbError> {
-    let Connected::App(app) = connection.of else { return Ok(Rights::MayNot) };
+    let app = match connection.of {
+        Connected::App(app) => app,
+        Connected::Pipeline(pipeline) => {
+            let pipeline = db::pipelines::get(&mut *ctx.db.read().await?, pipeline).await?;
+            let Some(pipeline) = pipeline else { return Ok(Rights::MayNot) };
+            let may = auth::may_in_pipeline(&ctx.db, connection.by, &pipeline, Action::Deploy).await?;
+            return Ok(if may { Rights::MayDeploy } else { Rights::MayNot });
+        }
+    };
     match auth::open_app(&ctx.db, connection.by, &app.to_string(), Action::Deploy).await {
         Ok(_) => Ok(Rights::MayDeploy),
         Err(AccessError::NoSuchApp | AccessError::Denied(_)) => Ok(Rights::MayNot),

@@ -75,7 +75,7 @@ mod tests {
     fn delivery(provider: Provider, headers: &[(&str, &str)], body: &'static str) -> Delivery {
         let header = |(name, value): &(&str, &str)| (name.parse::<axum::http::HeaderName>().unwrap(), value.parse().unwrap());
         let headers = headers.iter().map(header).collect();
-        Delivery { provider, id: "d".into(), event: "push".into(), headers, body: body.into(), json: body.into() }
+        Delivery::made_of(provider, headers, body)
     }
 
     fn check(provider: Provider, headers: &[(&str, &str)], secret: &str) -> bool {

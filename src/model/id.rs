@@ -112,6 +112,10 @@ id!(
     AppSetupId
 );
 id!(
+    /// Identifies a review app, also before there is an app.
+    ReviewAppId
+);
+id!(
     /// Identifies a test run, and allows to read its output.
     TestRunId
 );

@@ -35,6 +35,8 @@ mod notification;
 mod one_line;
 mod pipeline;
 mod release;
+mod review_app;
+mod review_app_config;
 mod secret;
 mod source;
 mod start;
@@ -69,7 +71,7 @@ pub use heroku_yml::{DockerfilePath, HerokuYml, Process, Setup};
 pub use id::{
     AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BlobUploadId, BuildId, ConnectionId,
     CouplingId, DeliveryId, DynoId, EventId, NotificationId, OciImageId, PipelineId, PromotionId, PromotionTargetId, ReleaseId,
-    SlugId, SourceId, TestRunId, TriggerId, UploadId, WebhookId,
+    ReviewAppId, SlugId, SourceId, TestRunId, TriggerId, UploadId, WebhookId,
 };
 pub use image::{Descriptor, ImageManifest, ManifestType, Platform, Reference, Repository, Tag};
 pub use knock::{Peer, RequestId, Scheme, without_ids};
@@ -83,6 +85,8 @@ pub use push_certificate::PushCertificate;
 pub use push_options::PushOptions;
 pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, RollbackRefusal, Slug};
 pub use remote::{Credentials, Remote, RemoteCommit, RemoteScheme, RemoteUrl};
+pub use review_app::{Fork, ReviewApp, ReviewAppStatus, ReviewSource, review_app_name};
+pub use review_app_config::{BaseName, Forks, ReviewAppConfig, StaleDays};
 pub use scope::{Need, Scope, Scopes};
 pub use secret::Secret;
 pub use source::{Checksum, SourceBlob, SourceVersion};

@@ -1,5 +1,8 @@
-//! Pipelines: create, rename, destroy; which apps are in them; the config vars of their tests. Each change is one transaction. What is promoted is a
-//! release, see [`crate::release::promote`].
+//! Pipelines: create, rename, destroy; which apps are in them; the config vars of their tests and review apps; which review
+//! apps are wanted (`review_apps`). Each change is one transaction. What is promoted is a release, see
+//! [`crate::release::promote`].
+
+mod review_apps;
 
 use std::collections::BTreeMap;
 
@@ -8,6 +11,10 @@ use time::OffsetDateTime;
 use crate::db::{self, Db, DbError};
 use crate::model::{
     Account, App, ConfigKey, ConfigVars, Coupling, CouplingId, Invalid, Pipeline, PipelineId, PipelineName, Secret, Stage,
+};
+
+pub use review_apps::{
+    NewReviewApp, change_review_apps, delete_review_app, disable_review_apps, enable_review_apps, want_review_app,
 };
 
 /// Why a pipeline could not be changed.
@@ -36,7 +43,7 @@ pub async fn rename(db: &Db, pipeline: Pipeline, name: PipelineName, now: Offset
     Ok(Pipeline { name, updated_at: now, ..pipeline })
 }
 
-/// Gives a pipeline to another owner, with the config vars of its tests. Its apps stay with theirs.
+/// Gives a pipeline to another owner, with the config vars of its tests and review apps. Its apps stay with theirs.
 pub async fn transfer(db: &Db, pipeline: &Pipeline, to: &Account, now: OffsetDateTime) -> Result<(), PipelineError> {
     let mut tx = db.write().await?;
     let moved = db::pipelines::set_owner(&mut tx, pipeline.id, (pipeline.owner, to.id), now).await.map_err(|error| {

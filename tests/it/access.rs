@@ -139,7 +139,7 @@ async fn the_tests_of_a_pipeline_are_for_those_who_may_as_much_in_its_owners_app
         assert_eq!(is_open(&world.post(user, "/test-runs", run.clone()).await), may_run, "{email}");
         assert_eq!(world.get(user, "/pipelines/line/test-runs").await.status, StatusCode::OK, "{email}");
     }
-    insta::assert_snapshot!(world.get(&viewer, config).await.error(), @"403 forbidden: You need the deploy or operate permission for this in an app of line that belongs to the pipeline's owner, who can give it to you: hoist access:update.");
+    insta::assert_snapshot!(world.get(&viewer, config).await.error(), @"403 forbidden: You need the deploy or operate permission for this in an app of line that belongs to the pipeline's owner and is not a review app. The owner can give it to you: hoist access:update.");
 }
 
 fn permissions(answer: &Answer) -> Value {

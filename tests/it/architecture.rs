@@ -77,6 +77,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "apps",
             "addons",
+            "auth",
             "build",
             "config",
             "ctx",

@@ -382,6 +382,13 @@ fn hoists_own_client_builds_what_is_there_now() {
     assert_eq!(run(&["builds:cache:purge", "-c", "shop"]), (0, "Purging the build cache of shop... done\n".into()));
     assert_eq!(run(&["builds:cache:purge", "-c", "other"]).0, 1);
 
+    tree.write(".gitignore", "*.log\n");
+    tree.write("debug.log", "ignored by git");
+    tree.write(".slugignore", "doc\n");
+    tree.write("doc/a.md", "left out of the slug");
+    let (_, text) = run(&["builds:create"]);
+    assert!(text.contains("-----> Deleting 1 files matching .slugignore patterns."), "{text}");
+
     std::fs::write(tree.path().join("app.tar.gz"), "no archive").unwrap();
     let (code, text) = run(&["builds:create", "--source-tar", "app.tar.gz"]);
     assert_eq!((code, text.lines().last()), (1, Some(" ›   Error: Build failed")), "{text}");

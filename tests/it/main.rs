@@ -66,6 +66,7 @@ mod queue;
 mod refusals;
 mod release_phase;
 mod release_phase_causes;
+mod review_apps;
 mod serve;
 mod signed_pushes;
 mod terminal;

@@ -76,7 +76,7 @@ async fn tests_are_for_those_who_may_deploy_to_an_app_of_the_pipeline() {
     ");
     let viewer = world.user("other@example.com").await;
     world.post(&alice, "/apps/shop/collaborators", json!({"user": "other@example.com", "permissions": ["view"]})).await;
-    assert_snapshot!(world.post(&viewer, "/test-runs", new_run("https://localhost/app.tar.gz")).await.error(), @"403 forbidden: You need the deploy permission for this in an app of pipe that belongs to the pipeline's owner, who can give it to you: hoist access:update.");
+    assert_snapshot!(world.post(&viewer, "/test-runs", new_run("https://localhost/app.tar.gz")).await.error(), @"403 forbidden: You need the deploy permission for this in an app of pipe that belongs to the pipeline's owner and is not a review app. The owner can give it to you: hoist access:update.");
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -158,9 +159,10 @@ fn repository_is_empty(daemon: &Daemon) -> bool {
     files.is_empty()
 }
 
-fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let entries = dir.read_dir().unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+/// All that is below a folder, of which some may go meanwhile.
+fn walk(dir: &Path) -> Vec<PathBuf> {
+    let paths = dir.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+    paths.flat_map(|path| [vec![path.clone()], walk(&path)].concat()).collect()
 }
 
 #[test]
@@ -216,36 +218,69 @@ fn session_keys_change_in_the_middle() {
     assert!(exchanges > 5, "{exchanges} key exchanges: {said}");
 }
 
-#[test]
-fn a_request_that_is_cut_off_leaves_nothing() {
-    let (daemon, alice) = daemon();
-    let tree = WorkTree::with_pack("null");
-    std::fs::write(tree.path().join("noise"), noise(1, 50_000)).unwrap();
-    let commit = tree.commit("noise");
+/// A push of a work tree's commit to `topic`, as it goes over the wire behind the advertisement.
+fn wire(tree: &WorkTree) -> Vec<u8> {
+    let commit = tree.git(&["rev-parse", "HEAD"]).trim().to_owned();
     let mut pack = tree.command();
     let pack = pack.args(["pack-objects", "-q", "--all", "--stdout"]).stdin(Stdio::null()).output().unwrap().stdout;
     let command = format!("{:0>40} {commit} refs/heads/topic\0report-status side-band-64k", 0);
-    let body = [format!("{:04x}{command}0000", command.len() + 4).into_bytes(), pack].concat();
+    [format!("{:04x}{command}0000", command.len() + 4).into_bytes(), pack].concat()
+}
+
+/// Sends a part of a push over HTTP; every other time it waits for the answer.
+fn cut_off_http(daemon: &Daemon, alice: &User, push: &[u8], bytes: usize) {
     let head = format!(
         "POST /over-http.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
          Content-Type: application/x-git-receive-pack-request\r\nContent-Length: {}\r\n\r\n",
         alice.token,
-        body.len()
+        push.len()
     );
-    for number in 0..50_usize {
-        let mut connection = TcpStream::connect(&daemon.http).unwrap();
-        connection.write_all(head.as_bytes()).unwrap();
-        connection.write_all(&body[..number.wrapping_mul(2_654_435_761) % body.len()]).unwrap();
-        if number % 2 == 0 {
-            connection.shutdown(Shutdown::Write).unwrap();
-            let _ = connection.read_to_end(&mut Vec::new());
+    let mut connection = TcpStream::connect(&daemon.http).unwrap();
+    connection.write_all(head.as_bytes()).unwrap();
+    connection.write_all(&push[..bytes]).unwrap();
+    if bytes % 2 == 0 {
+        connection.shutdown(Shutdown::Write).unwrap();
+        let _ = connection.read_to_end(&mut Vec::new());
+    }
+}
+
+/// Sends a part of a push over SSH; every other time the client is killed.
+fn cut_off_ssh(daemon: &Daemon, alice: &User, push: &[u8], bytes: usize) {
+    let (host, port) = daemon.ssh.rsplit_once(':').unwrap();
+    let mut ssh = Command::new("ssh");
+    ssh.args(["-F", "/dev/null", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR"]);
+    ssh.args(["-o", "UserKnownHostsFile=/dev/null", "-p", port, "-i"]).arg(&alice.key);
+    ssh.arg(format!("git@{host}")).arg("git-receive-pack 'over-ssh.git'");
+    let mut ssh = ssh.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    ssh.stdin.take().unwrap().write_all(&push[..bytes]).unwrap();
+    if bytes % 2 == 0 {
+        ssh.kill().unwrap();
+    }
+    ssh.wait().unwrap();
+}
+
+#[test]
+fn pushes_that_are_cut_off_leave_nothing() {
+    let (daemon, alice) = daemon();
+    let tree = WorkTree::with_pack("null");
+    std::fs::write(tree.path().join("noise"), noise(1, 50_000)).unwrap();
+    tree.commit("noise");
+    let whole = wire(&tree);
+    for number in 0..40_usize {
+        let bytes = number.wrapping_mul(2_654_435_761) % whole.len();
+        cut_off_http(&daemon, &alice, &whole, bytes);
+        if number % 3 == 0 {
+            cut_off_ssh(&daemon, &alice, &whole, bytes);
         }
     }
-    let pushed = tree.push_http_with(&daemon, &alice, "over-http", &["main:refs/heads/topic"]);
-    ok(&pushed);
-    assert!(pushed.transcript.contains("[new branch]"), "{}", pushed.transcript);
-    let is_push_over = || !walk(&daemon.data_dir().join("repos")).iter().any(|path| path.to_string_lossy().contains("incoming-"));
-    until(is_push_over);
-    let packs = walk(&daemon.data_dir().join("repos"));
-    assert_eq!(packs.iter().filter(|path| path.extension().is_some_and(|extension| extension == "pack")).count(), 1);
+    let repos = daemon.data_dir().join("repos");
+    for (app, push) in DOORS {
+        let pushed = push(&tree, &daemon, &alice, app, &["main:refs/heads/topic"]);
+        ok(&pushed);
+        assert!(pushed.transcript.contains("[new branch]"), "{}", pushed.transcript);
+    }
+    // The last ones may still be on their way out.
+    until(|| !walk(&repos).iter().any(|path| path.to_string_lossy().contains("incoming-")));
+    let packs = walk(&repos);
+    assert_eq!(packs.iter().filter(|path| path.extension().is_some_and(|extension| extension == "pack")).count(), DOORS.len());
 }

@@ -10,6 +10,7 @@ mod dynos;
 mod events;
 mod pipelines;
 mod releases;
+mod review_apps;
 mod setups;
 
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub fn router(ctx: Ctx) -> Router {
         .merge(absent::routes())
         .merge(ci::routes())
         .merge(events::routes())
+        .merge(review_apps::routes())
         .merge(setups::routes())
         .merge(connections::routes())
         .finish_api_with(&mut api, fails_with_an_error);

@@ -21,6 +21,7 @@ mod oci_image;
 mod pipeline;
 mod place;
 mod release;
+mod review_app;
 mod schema;
 mod test_run;
 mod timestamp;
@@ -58,6 +59,10 @@ pub use pipeline::{
 };
 pub use place::{Domain, Provider, Region};
 pub use release::{Artifact, Blob, NewRelease, NewSlug, PushCertificate, Release, Slug};
+pub use review_app::{
+    AccountFeature, ForkRepo, NewReviewApp, PipelineRepo, RepoBranch, RepoCommit, RepoRef, ReviewApp, ReviewAppConfig,
+    ReviewAppConfigChange,
+};
 pub use test_run::{NewTestRun, TestCase, TestNode, TestRun, TestRunChange};
 pub use timestamp::Timestamp;
 pub use webhook::{

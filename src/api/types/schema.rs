@@ -9,7 +9,7 @@ use super::Timestamp;
 use crate::model::{
     AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BuildId, BuildpackRef, ConfigKey,
     ConfigVars, ConnectionId, CouplingId, DeliveryId, DynoId, EventId, NotificationId, OciImageId, PipelineId, ProcessType,
-    PromotionId, PromotionTargetId, ReleaseId, Secret, SlugId, TestRunId, TriggerId, WebhookId,
+    PromotionId, PromotionTargetId, ReleaseId, ReviewAppId, Secret, SlugId, TestRunId, TriggerId, WebhookId,
 };
 
 macro_rules! text {
@@ -32,7 +32,7 @@ macro_rules! text {
 
 text!({"type": "string", "format": "date-time"}: Timestamp);
 text!({"type": "string", "format": "uuid"}: AddonId, AttachmentId, AttemptId, DeliveryId, EventId, NotificationId, WebhookId, AccountId, AppId, AppSetupId, TestRunId, AuthorizationId, BuildId, ConnectionId, CouplingId, TriggerId, DynoId, OciImageId, PipelineId, PromotionId,
-    PromotionTargetId, ReleaseId, SlugId);
+    PromotionTargetId, ReleaseId, ReviewAppId, SlugId);
 text!({"type": "string"}: BuildpackRef, ConfigKey, ProcessType, Secret);
 
 impl JsonSchema for ConfigVars {

@@ -48,7 +48,7 @@ fn failed(plan: Plan, failure: AddonFailure) -> SetupFailure {
             failed(format!("{error} (not your fault: tell whoever runs this installation, or try again later)"))
         }
         AddonFailure::Db(error) => error.into(),
-        AddonFailure::Stopped => SetupFailure::stopped(),
+        AddonFailure::Stopped => SetupFailure::Stopped,
         AddonFailure::Lost(error) => Failure::Lost(error.to_string()).into(),
     }
 }

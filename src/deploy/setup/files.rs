@@ -10,6 +10,7 @@ pub(super) async fn read(
     source: &ArchiveSource,
     means: &Means<'_>,
     stack: Option<&StackName>,
+    environment: EnvironmentName,
 ) -> Result<(AppJson, Manifest), SetupFailure> {
     let files = build::read_manifest_files(source, means).await?;
     let mut app_json = AppJson::default();
@@ -18,10 +19,10 @@ pub(super) async fn read(
         (None, Some(_)) => app_json.stack = Some(StackName::container()),
         (None, None) => return Err(SetupFailure::new("app.json not found: put one into the app's own folder")),
     }
-    let mut wanted = app_json.manifest(EnvironmentName::Base);
+    let mut wanted = app_json.manifest(environment);
     let is_container = stack.or(app_json.stack.as_ref()).is_some_and(StackName::is_container);
     if let Some(text) = files.heroku_yml.filter(|_| is_container) {
-        let file = HerokuYml::parse(&text).map_err(|Invalid(why)| SetupFailure {
+        let file = HerokuYml::parse(&text).map_err(|Invalid(why)| SetupFailure::Failed {
             message: "invalid heroku.yml".into(),
             manifest_errors: vec![why],
             cause: None,

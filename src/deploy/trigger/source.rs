@@ -10,7 +10,11 @@ use crate::model::{
 use crate::tell::{Place, TellError};
 
 /// The repository, and how hoist gets in: with the deploy key over SSH, else with a token, if there is one.
-pub(super) async fn remote_of(ctx: &Ctx, connection: &Connection, secrets: ConnectionSecrets) -> Result<Remote, Hitch> {
+pub(in crate::deploy) async fn remote_of(
+    ctx: &Ctx,
+    connection: &Connection,
+    secrets: ConnectionSecrets,
+) -> Result<Remote, Hitch> {
     let wrong = |Invalid(why): Invalid| Hitch::Final(why);
     let url: RemoteUrl = connection.clone_url.parse().map_err(wrong)?;
     if url.scheme() == RemoteScheme::Ssh {

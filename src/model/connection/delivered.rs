@@ -41,6 +41,16 @@ impl Delivered {
             Self::Other => "other",
         }
     }
+
+    /// Tells whether there may be code to be run.
+    #[must_use]
+    pub fn brings_code(&self) -> bool {
+        match self {
+            Self::Push(_) => true,
+            Self::PullRequest(pull_request) => pull_request.action != PullRequestAction::Closed,
+            _ => false,
+        }
+    }
 }
 
 /// Commits were pushed to a branch.

@@ -49,6 +49,15 @@ async fn a_secret_opens_its_own_app_alone() {
 }
 
 #[tokio::test]
+async fn of_the_github_app_only_github_tells() {
+    let at = Connected::new().await;
+    at.connect("shop", "octo/shop", json!({})).await;
+    let body = json!({ "action": "deleted", "repositories": [{ "full_name": "octo/shop" }] });
+    assert_eq!(at.github("1", "installation", "shop-hush", &body).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(at.github("2", "installation", "the-apps-own", &body).await.outcomes().len(), 1);
+}
+
+#[tokio::test]
 async fn who_does_not_know_the_secret_learns_nothing() {
     let at = Connected::new().await;
     at.connect("shop", "octo/shop", json!({})).await;
@@ -140,7 +149,7 @@ async fn who_may_no_longer_deploy_does_not() {
     at.github("1", "push", "shop-hush", &push("octo/shop", A, B)).await;
     assert_eq!(at.commits().await, [B]);
     at.world.delete(&at.alice, "/apps/shop/collaborators/bob@example.com").await;
-    let not_allowed = ["is not deployed: who connected the app may no longer deploy it"];
+    let not_allowed = ["is not deployed: whoever connected the repository may no longer deploy here"];
     assert_eq!(at.github("2", "push", "shop-hush", &push("octo/shop", B, C)).await.outcomes(), not_allowed);
 }
 

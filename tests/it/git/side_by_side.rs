@@ -221,3 +221,12 @@ fn long_histories_and_wide_folders() {
     both.push(&git, &["main", "refs/heads/wide"]);
     both.same_objects();
 }
+
+#[test]
+fn one_large_file() {
+    let (both, git) = (Both::new(), Git::new());
+    // Holes: half a gigabyte that nobody has to write.
+    std::fs::File::create(git.dir.join("large")).unwrap().set_len(500 * 1024 * 1024).unwrap();
+    git.commit("large");
+    both.push(&git, &["main"]);
+}

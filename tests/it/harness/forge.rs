@@ -91,7 +91,13 @@ impl Forge {
         if !repo.exists() {
             tree.git(&["init", "-q", "--bare", "-b", "main", repo.to_str().unwrap()]);
         }
-        tree.git(&["push", "-q", "--force", repo.to_str().unwrap(), "main"]);
+        self.publish_as(name, tree, "refs/heads/main");
+    }
+
+    /// Has a ref of a repository point to a work tree's head.
+    pub(crate) fn publish_as(&self, name: &str, tree: &WorkTree, name_of_ref: &str) {
+        let refspec = format!("HEAD:{name_of_ref}");
+        tree.git(&["push", "-q", "--force", self.repo(name).to_str().unwrap(), &refspec]);
     }
 
     /// The questions that have come over HTTP, each with whether it brought credentials.

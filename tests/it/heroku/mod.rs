@@ -10,6 +10,7 @@ mod logs;
 mod people;
 mod pipelines;
 mod releases;
+mod review_apps;
 mod run;
 mod side_by_side;
 mod tokens;
