@@ -22,14 +22,15 @@ pub(super) fn meaning(name: &[u8]) -> Option<Meaning> {
     // All disguises begin with one of these (the last two: code points that HFS+ ignores, and these only in front of
     // the first letter). There are millions of names, and this is enough for most of them.
     let may_mean = |part: &[u8]| matches!(part.first(), Some(b'.' | b'g' | b'G' | 0xe2 | 0xef));
-    let mut parts = name.split(|byte| *byte == b'\\');
     if may_mean(name)
         && let Some(meaning) = hfs_meaning(name).or_else(|| ntfs_meaning(name))
     {
         return Some(meaning);
     }
-    parts.next();
-    parts.filter(|part| may_mean(part)).find_map(ntfs_meaning)
+    if !name.contains(&b'\\') {
+        return None;
+    }
+    name.split(|byte| *byte == b'\\').skip(1).filter(|part| may_mean(part)).find_map(ntfs_meaning)
 }
 
 fn hfs_meaning(name: &[u8]) -> Option<Meaning> {
