@@ -238,7 +238,7 @@ fn cut_off_http(daemon: &Daemon, alice: &User, push: &[u8], bytes: usize) {
     let mut connection = TcpStream::connect(&daemon.http).unwrap();
     connection.write_all(head.as_bytes()).unwrap();
     connection.write_all(&push[..bytes]).unwrap();
-    if bytes % 2 == 0 {
+    if bytes.is_multiple_of(2) {
         connection.shutdown(Shutdown::Write).unwrap();
         let _ = connection.read_to_end(&mut Vec::new());
     }
@@ -253,7 +253,7 @@ fn cut_off_ssh(daemon: &Daemon, alice: &User, push: &[u8], bytes: usize) {
     ssh.arg(format!("git@{host}")).arg("git-receive-pack 'over-ssh.git'");
     let mut ssh = ssh.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     ssh.stdin.take().unwrap().write_all(&push[..bytes]).unwrap();
-    if bytes % 2 == 0 {
+    if bytes.is_multiple_of(2) {
         ssh.kill().unwrap();
     }
     ssh.wait().unwrap();

@@ -95,7 +95,7 @@ impl Links {
         }
         self.weed();
         let mut found = found.iter().peekable();
-        for link in self.list.drain(..) {
+        for &link in &self.list {
             while found.next_if(|object| object.id < link.id).is_some() {}
             let kind = match found.peek().filter(|object| object.id == link.id) {
                 Some(object) => Some(object.kind),
