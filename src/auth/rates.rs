@@ -148,7 +148,8 @@ fn make_room<K: Clone + Eq + Hash>(buckets: &mut HashMap<K, OffsetDateTime>, now
 }
 
 /// One IPv6 host has a whole /64 to choose its address from.
-fn network(address: IpAddr) -> IpAddr {
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
         v4 @ IpAddr::V4(_) => v4,

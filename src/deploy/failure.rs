@@ -23,6 +23,11 @@ use crate::transcript::{detail, section, size, warning};
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     // Before anything is built, in the order of asking.
+    #[error("the push is signed and sets config vars")]
+    SignedConfig,
+    /// It is being built already, and what signs this push would be kept with nothing.
+    #[error("this commit is being built for a push that was not signed with this key")]
+    BuiltOtherwiseSigned,
     #[error("the push is signed with the SSH key {fingerprint}, which is not one of {email}'s")]
     ForeignSignature { fingerprint: String, email: Email },
     #[error("{0} can't be deleted")]
@@ -83,7 +88,9 @@ impl Failure {
             Self::Build(error) => matches!(error, BuildError::Engine(_) | BuildError::Io { .. }),
             Self::Slug(error) => matches!(error, PackError::Read(_) | PackError::Store(_)),
             Self::Release(error) => matches!(error, ReleaseError::Db(_)),
-            Self::ForeignSignature { .. }
+            Self::SignedConfig
+            | Self::BuiltOtherwiseSigned
+            | Self::ForeignSignature { .. }
             | Self::DeployBranchDeleted(_)
             | Self::TwoDeploys
             | Self::NotADeployBranch(_)
@@ -111,7 +118,7 @@ impl Failure {
     #[must_use]
     pub fn ref_reason(&self) -> String {
         match self {
-            Self::ForeignSignature { .. } => "push certificate not accepted".into(),
+            Self::SignedConfig | Self::ForeignSignature { .. } => "push certificate not accepted".into(),
             Self::DeployBranchDeleted(_) => "deletion of the deploy branch prohibited".into(),
             Self::TwoDeploys => "another branch of this push deploys".into(),
             Self::NotADeployBranch(_) => "not a deploy branch".into(),
@@ -145,7 +152,9 @@ impl Failure {
     fn stands_alone(&self) -> bool {
         matches!(
             self,
-            Self::ForeignSignature { .. }
+            Self::SignedConfig
+                | Self::BuiltOtherwiseSigned
+                | Self::ForeignSignature { .. }
                 | Self::DeployBranchDeleted(_)
                 | Self::TwoDeploys
                 | Self::NotADeployBranch(_)
@@ -172,6 +181,15 @@ impl Failure {
     /// What is the pusher's to mend.
     pub(super) fn reason(&self, limits: &Limits) -> Vec<String> {
         match self {
+            Self::SignedConfig => vec![
+                "!\tPush rejected: what is signed is kept for all to read who see the app, and so would be -o config:KEY=VALUE."
+                    .into(),
+                "!\tSet the config vars with `hoist config:set`, or push with --no-signed.".into(),
+            ],
+            Self::BuiltOtherwiseSigned => vec![
+                format!("!\tPush rejected: {self}."),
+                "!\tPush again when that build has ended, or with --no-signed to see its log.".into(),
+            ],
             Self::ForeignSignature { .. } => vec![
                 format!("!\tPush rejected: {self}."),
                 "!\tAdd the key with `hoist keys:add FILE`, sign with another one, or push with --no-signed.".into(),

@@ -83,6 +83,10 @@ pub async fn submit(ctx: &Ctx, request: Request) -> Result<Ticket, Failure> {
     if let Source::Git(git) = &request.source
         && let Some(entry) = ctx.builds.same(request.app.id, &git.commit, &request.refs)
     {
+        let signed_with = signed_with(&request);
+        if signed_with.is_some() && signed_with != entry.signed_with {
+            return Err(Failure::BuiltOtherwiseSigned);
+        }
         return Ok(ticket(&entry, true));
     }
     let config = current_config(&ctx.db, request.app.id).await?;
@@ -99,6 +103,10 @@ fn ticket(entry: &Entry, attached: bool) -> Ticket {
     Ticket { build: entry.id, attached, log: entry.transcript.follow(), end: entry.end.subscribe(), cancel: entry.cancel.clone() }
 }
 
+fn signed_with(request: &Request) -> Option<String> {
+    request.source.certificate().map(|certificate| certificate.fingerprint.clone())
+}
+
 fn new_entry(ctx: &Ctx, request: &Request, config: &ConfigVars) -> Result<Entry, Failure> {
     let id = BuildId::new();
     let redactor = Redactor::new(config.0.iter().map(|(key, value)| (key.as_str(), value.expose())));
@@ -110,6 +118,7 @@ fn new_entry(ctx: &Ctx, request: &Request, config: &ConfigVars) -> Result<Entry,
         by: request.by.email.clone(),
         commit: request.source.commit(),
         refs: request.refs.clone(),
+        signed_with: signed_with(request),
         transcript,
         cancel: ctx.killing.child_token(),
         cancelled_by: OnceLock::new(),

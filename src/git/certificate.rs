@@ -13,6 +13,9 @@ const VERSION: &[u8] = b"certificate version 0.1\n";
 const BEGIN: &[u8] = b"-----BEGIN ";
 const BEGIN_SSH: &[u8] = b"-----BEGIN SSH SIGNATURE-----";
 
+/// Most bytes of the header and of the signature. It is kept for ever.
+const MAX_PART: usize = 64 * 1024;
+
 /// What git signs in; a signature that was made for something else is none here.
 const NAMESPACE: &str = "git";
 
@@ -69,6 +72,9 @@ pub fn parse_certificate(text: Vec<u8>) -> Result<Certificate, ProtocolError> {
     let mut starts =
         text[commands_at..].iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| commands_at + at + 1);
     let signature_at = starts.find(|start| is_begin(*start)).ok_or(bad("it has no commands or no signature"))?;
+    if commands_at > MAX_PART || text.len() - signature_at > MAX_PART {
+        return Err(bad("it is too large"));
+    }
     Ok(Certificate { text, commands_at, signature_at, nonce, options })
 }
 
@@ -180,6 +186,8 @@ mod tests {
             good.replace("\n\n", "\n"),
             good.replace(COMMAND, "").replace("\n\n\n", "\n\n").replace("-----BEGIN", "----BEGIN"),
             good.split("-----").next().unwrap().to_owned(),
+            good.replace("pusher a", &"a".repeat(MAX_PART)),
+            good + &"x".repeat(MAX_PART),
         ] {
             assert!(matches!(parse_certificate(bad.clone().into_bytes()), Err(ProtocolError::Certificate(_))), "{bad}");
         }

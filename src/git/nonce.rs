@@ -1,4 +1,5 @@
-//! What a push certificate has to quote, so that nobody can show an old one again (gitprotocol-pack(5), "push-cert=").
+//! What a push certificate has to quote, so that nobody can show an old one (gitprotocol-pack(5), "push-cert="). Over HTTP one
+//! that is minutes old is good, and may be shown again as long: by its pusher, and where the refs are as it says.
 //!
 //! A nonce is its own proof: the time and a keyed hash of time and place, as `receive.certNonceSeed` makes git give out.
 //! Over HTTP the refs are told by one request and the push is another one, so that nothing can be remembered in between.

@@ -31,7 +31,7 @@ fn a_release_keeps_what_it_was_signed_with() {
     let pushed = tree.push(&daemon, &alice, "shop", &["--signed", "main"]);
     assert!(pushed.ok, "{}", pushed.transcript);
     let commit = tree.commit("second");
-    let pushed = tree.push_http_with(&daemon, &alice, "shop", &["--signed", "-ocache=clear", "-oconfig:A=b", "main"]);
+    let pushed = tree.push_http_with(&daemon, &alice, "shop", &["--signed", "-ocache=clear", "-oconfig:A=", "main"]);
     assert!(pushed.ok, "{}", pushed.transcript);
 
     for version in ["2", "3"] {
@@ -98,6 +98,21 @@ fn somebody_elses_key_signs_for_nobody() {
     refused(&daemon, &alice, &tree.push_http_with(&daemon, &alice, "shop", &["--signed", "main"]), &text);
     let unsigned = tree.push_ssh(&daemon, &alice, "shop");
     assert!(unsigned.ok, "{}", unsigned.transcript);
+}
+
+#[test]
+fn what_is_kept_for_all_to_read_holds_no_config() {
+    let (daemon, alice, tree) = shop();
+    sign_as(&tree, &alice);
+    let text = "what is signed is kept for all to read";
+    refused(&daemon, &alice, &tree.push(&daemon, &alice, "shop", &["--signed", "-oconfig:TOKEN=hush-hush", "main"]), text);
+    for entry in daemon.data_dir().read_dir().unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with("hoist.db")) {
+            let bytes = std::fs::read(&entry).unwrap();
+            assert!(!bytes.windows(9).any(|part| part == b"hush-hush"), "{}", entry.display());
+        }
+    }
+    assert!(tree.push(&daemon, &alice, "shop", &["-oconfig:TOKEN=hush-hush", "main"]).ok);
 }
 
 #[test]

@@ -37,6 +37,9 @@ impl Pusher<'_> {
             Ok(options) => options,
             Err(error) => return refuse_all(&updates, &error.to_string()),
         };
+        if certificate.is_some() && options.config.values().any(Option::is_some) {
+            return refuse_all(&updates, &self.tell(&Failure::SignedConfig).await);
+        }
         let quarantine = quarantine.map(Arc::new);
         let mut statuses = BTreeMap::new();
         for update in &updates {

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::auth::Rates;
+use crate::auth::{Rates, network};
 use crate::ctx::Ctx;
 
 /// Enough for a team behind one address pushing at the same moment; a login takes a fraction of a second.
@@ -26,7 +26,7 @@ pub(super) struct Login {
     failed: bool,
 }
 
-/// Why a login may not begin, in words.
+/// Why a login may not begin or go on, in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Barred {
     #[error("too many logins at once from your address")]
@@ -40,10 +40,8 @@ impl Logins {
         Self { rates, under_way: Arc::default() }
     }
 
-    /// Lets a login begin, unless its address has too many, or too many that failed.
+    /// Lets a login begin, unless its address has too many.
     pub(super) fn enter(&self, from: IpAddr) -> Result<Login, Barred> {
-        let may = self.rates.may_log_in(from, Ctx::now_utc());
-        may.map_err(|wait| Barred::Failed(wait.retry_after.whole_seconds() + 1))?;
         let network = network(from);
         let mut counts = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(network).or_default();
@@ -56,9 +54,12 @@ impl Logins {
 }
 
 impl Login {
-    /// A key was refused. Another one may be good.
-    pub(super) fn fail(&mut self) {
+    /// A key was refused. Another one may be good, unless too many logins have failed: many share one address, and those
+    /// whose first key is good must not suffer for the others.
+    pub(super) fn fail(&mut self) -> Result<(), Barred> {
         self.failed = true;
+        let may = self.logins.rates.may_log_in(self.from, Ctx::now_utc());
+        may.map_err(|wait| Barred::Failed(wait.retry_after.whole_seconds() + 1))
     }
 
     /// A key was good.
@@ -80,14 +81,6 @@ impl Drop for Login {
                 count.remove();
             }
         }
-    }
-}
-
-/// One IPv6 host has a whole /64 to choose its address from.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -120,10 +113,12 @@ mod tests {
         let enter = || logins.enter(from).ok().unwrap();
         drop(enter());
         let mut found = enter();
-        found.fail();
+        assert_eq!(found.fail(), Ok(()));
         found.succeed();
-        enter().fail();
-        assert!(matches!(logins.enter(from).err(), Some(Barred::Failed(1..=3601))));
-        assert!(logins.enter(address("192.0.2.2")).is_ok());
+        assert_eq!(enter().fail(), Ok(()));
+        assert!(matches!(enter().fail(), Err(Barred::Failed(1..=3601))));
+        // The first key may still be good.
+        enter().succeed();
+        assert_eq!(logins.enter(address("192.0.2.2")).ok().unwrap().fail(), Ok(()));
     }
 }

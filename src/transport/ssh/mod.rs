@@ -96,7 +96,7 @@ fn config(ctx: &Ctx, keys: HostKeys) -> server::Config {
 }
 
 /// What OpenSSH 6.5 (2014) and newer can all do, without SHA-1, compression before login, or a MAC over plain text.
-/// The one finite field group is for clients that may not use curve 25519; larger ones cost too much before login.
+/// The one finite field group is for clients without curve 25519; larger ones cost too much before login.
 fn algorithms() -> Preferred {
     Preferred {
         kex: Cow::Borrowed(&[

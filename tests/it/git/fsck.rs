@@ -78,6 +78,8 @@ fn names_in_disguise() {
         ".git ",
         ".git::$INDEX_ALLOCATION",
         "a\\.git\\config",
+        ".gitattributes\\.git\\hooks\\post-checkout",
+        "x\\.gitmodules\\.git\\config",
     ] {
         workshop.check_tree(&file(name), "hasDotgit");
     }

@@ -1,6 +1,6 @@
 //! A thousand pushes that are cut off anywhere: nothing of them is kept, and the next push works.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
 
@@ -36,7 +36,18 @@ fn push_a_part(server: &Server, push: &[u8], bytes: usize, cut: Cut) {
             let _ = stream.shutdown(Shutdown::Write);
             let _ = std::io::copy(&mut stream, &mut std::io::sink());
         }
-        Cut::Whole => drop(stream),
+        Cut::Whole => {
+            // The advertisement, to its flush: without it the kernel would reset the connection.
+            let mut told = Vec::new();
+            while !told.ends_with(b"0000") {
+                let mut byte = [0];
+                if !matches!(stream.read(&mut byte), Ok(1)) {
+                    break;
+                }
+                told.push(byte[0]);
+            }
+            drop(stream);
+        }
         // What was not read when a socket is closed makes the kernel reset the connection: here the advertisement.
         Cut::Reset => {
             let _ = stream.peek(&mut [0]);

@@ -22,15 +22,16 @@ pub(super) fn meaning(name: &[u8]) -> Option<Meaning> {
     // All disguises begin with one of these (the last two: code points that HFS+ ignores, and these only in front of
     // the first letter). There are millions of names, and this is enough for most of them.
     let may_mean = |part: &[u8]| matches!(part.first(), Some(b'.' | b'g' | b'G' | 0xe2 | 0xef));
-    if may_mean(name)
-        && let Some(meaning) = hfs_meaning(name).or_else(|| ntfs_meaning(name))
-    {
-        return Some(meaning);
+    let whole = || hfs_meaning(name).or_else(|| ntfs_meaning(name));
+    let first = if may_mean(name) { whole() } else { None };
+    if first == Some(Meaning::Git) || !name.contains(&b'\\') {
+        return first;
     }
-    if !name.contains(&b'\\') {
-        return None;
-    }
-    name.split(|byte| *byte == b'\\').skip(1).filter(|part| may_mean(part)).find_map(ntfs_meaning)
+    let parts = name.split(|byte| *byte == b'\\').filter(|part| may_mean(part));
+    // The repository matters most: a part that is a file's name must not hide one behind it.
+    let mut meanings: Vec<_> = parts.filter_map(ntfs_meaning).chain(first).collect();
+    meanings.sort_by_key(|meaning| *meaning != Meaning::Git);
+    meanings.first().copied()
 }
 
 fn hfs_meaning(name: &[u8]) -> Option<Meaning> {
@@ -79,7 +80,7 @@ fn strip_hashed<'a>(name: &'a [u8], short: &str) -> Option<&'a [u8]> {
 /// NTFS drops spaces and dots at the end, and what follows a colon names a stream of the same file.
 fn is_ntfs_tail(rest: &[u8]) -> bool {
     let rest = rest.iter().find(|byte| !matches!(byte, b' ' | b'.'));
-    matches!(rest, None | Some(b':' | b'\\'))
+    matches!(rest, None | Some(b':'))
 }
 
 fn strip<'a>(name: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
@@ -106,6 +107,8 @@ mod tests {
         );
         check(&["\u{feff}.git", "\u{200d}.git", ".g\u{200c}it", ".git\u{206f}", ".\u{202a}g\u{202e}IT"], Some(Meaning::Git));
         check(&["a\\.git", "a\\.git\\config", ".git\\x", "x\\y\\GIT~1 ."], Some(Meaning::Git));
+        // Behind a name that means something else.
+        check(&[".gitattributes\\.git\\hooks", "x\\.gitmodules\\.git\\config", ".gitmodules\\git~1"], Some(Meaning::Git));
         check(
             &[".gi", "git", "git~2", ".git~1", ".gitx", ".gitignore", "...", " .git", "a.git", "\u{200d}", "\u{fc}", "git~11"],
             None,

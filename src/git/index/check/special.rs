@@ -1,8 +1,8 @@
 //! The files in a tree that git itself obeys: `.gitmodules`, which can name commands and places outside, and
 //! `.gitattributes`, which must not exhaust whoever reads it.
 //!
-//! Rules: git's `fsck_blob` and `check_submodule_…` (fsck.c, submodule-config.c). One is stricter: a `.gitmodules` that
-//! cannot be read is refused, because what one reader cannot read another one may obey.
+//! Rules: git's `fsck_blob` and `check_submodule_…` (fsck.c, submodule-config.c). A `.gitmodules` that cannot be
+//! read passes there and mostly here.
 
 use std::collections::BTreeSet;
 
@@ -22,6 +22,9 @@ const MAX_MODULES: u64 = 1024 * 1024;
 const MAX_ATTRIBUTES: u64 = 100 * 1024 * 1024;
 const MAX_ATTRIBUTES_LINE: usize = 2048;
 
+/// Bytes of all such files of one push: each is built from its own chain of deltas, which costs more than its size.
+const MAX_ALL: u64 = 256 * 1024 * 1024;
+
 /// A file that git obeys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::git::index) struct Special {
@@ -37,7 +40,7 @@ pub(in crate::git::index) enum Form {
 
 /// Reads and checks such files, whether they have just come or were here as something else before.
 pub(in crate::git::index) fn check(files: &BTreeSet<Special>, objects: &mut Objects) -> Result<(), Error> {
-    let mut bytes = Vec::new();
+    let (mut bytes, mut all) = (Vec::new(), 0);
     for Special { id, form } in files {
         let bad = |what| Flaw::BadObject { id: *id, what };
         // That it is there and a blob was checked with the other links.
@@ -48,6 +51,10 @@ pub(in crate::git::index) fn check(files: &BTreeSet<Special>, objects: &mut Obje
         };
         if bytes_there > max {
             return Err(bad(too_large).into());
+        }
+        all += bytes_there;
+        if all > MAX_ALL {
+            return Err(Flaw::TooExpanded { limit: MAX_ALL }.into());
         }
         if objects.find(id, &mut bytes)? != Some(Kind::Blob) {
             return Err(Flaw::MissingObject { kind: Kind::Blob, id: *id }.into());
@@ -70,7 +77,7 @@ fn check_attributes(bytes: &[u8]) -> Result<(), Offence> {
 
 fn check_modules(bytes: &[u8]) -> Result<(), Offence> {
     let file = File::from_bytes_no_includes(bytes, Metadata::api(), init::Options::default());
-    let file = file.map_err(|_| Offence::GitmodulesParse)?;
+    let Ok(file) = file else { return check_unreadable(bytes) };
     for section in file.sections_by_name("submodule").into_iter().flatten() {
         if let Some(name) = section.header().subsection_name() {
             refuse(name, is_bad_name, Offence::GitmodulesName)?;
@@ -84,6 +91,19 @@ fn check_modules(bytes: &[u8]) -> Result<(), Offence> {
         }
     }
     Ok(())
+}
+
+/// What cannot be read passes, as at git: old histories have such files. But not what a more patient reader could obey.
+fn check_unreadable(bytes: &[u8]) -> Result<(), Offence> {
+    let is_bad = |line: &[u8]| {
+        let Some(equals) = line.iter().position(|byte| *byte == b'=') else { return false };
+        let key = line[..equals].trim_ascii().rsplit(|byte| matches!(byte, b' ' | b'\t' | b']')).next().unwrap_or_default();
+        let value = line[equals + 1..].trim_ascii_start();
+        let value = value.strip_prefix(b"\"").unwrap_or(value).trim_ascii_start();
+        let is_obeyed = [&b"url"[..], b"path", b"update"].iter().any(|wanted| key.eq_ignore_ascii_case(wanted));
+        is_obeyed && matches!(value.first(), Some(b'-' | b'!'))
+    };
+    if bytes.split(|byte| *byte == b'\n').any(is_bad) { Err(Offence::GitmodulesParse) } else { Ok(()) }
 }
 
 fn refuse(text: &[u8], is_bad: fn(&[u8]) -> bool, offence: fn(String) -> Offence) -> Result<(), Offence> {
@@ -167,6 +187,8 @@ mod tests {
             "[submodule \"x\"]\n\turl = https://[::1]:8443/lib%20a.git\n",
             "[submodule \"x\"]\n\turl = git://example.com/lib.git\n",
             "[submodule]\n\turl = -x\n[core]\n\tpath = -x\n",
+            "<<<<<<< HEAD\n[submodule \"x\"]\n\turl = ../x\n=======\n>>>>>>> topic\n",
+            "[submodule",
         ] {
             assert_eq!(rule(good), "", "{good}");
         }
@@ -186,7 +208,8 @@ mod tests {
             ("[submodule \"x\"]\n\turl = https:///example.com/x\n", "gitmodulesUrl"),
             ("[submodule \"x\"]\n\turl = https::example.com/x\n", "gitmodulesUrl"),
             ("[submodule \"x\"]\n\turl = http::ftp://example.com/%0ax\n", "gitmodulesUrl"),
-            ("[submodule", "gitmodulesParse"),
+            ("<<<<<<<\n[submodule \"x\"]\n\tURL = \"-x\n", "gitmodulesParse"),
+            ("[submodule \"x\"] update=!sh\n[", "gitmodulesParse"),
         ] {
             assert_eq!(rule(bad), wanted, "{bad}");
         }
