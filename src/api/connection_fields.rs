@@ -4,12 +4,13 @@ use super::error::ApiError;
 use super::types::{self, ConnectionChange};
 use crate::connections::{Change, NewConnection};
 use crate::ctx::Ctx;
-use crate::model::{Connection, DeployKey, FullName, KnownHosts, Provider, RemoteScheme, RemoteUrl, Secret};
+use crate::model::{Connection, DeployKey, FullName, KnownHosts, Provider, RemoteScheme, RemoteUrl, Secret, generate_deploy_key};
+use crate::tell::{Place, TellError};
 
 /// More is a mistake; headers have to take both.
 const MAX_SECRET: usize = 4096;
 
-pub(super) fn check_new(ctx: &Ctx, new: types::NewConnection) -> Result<NewConnection, ApiError> {
+pub(super) async fn check_new(ctx: &Ctx, new: types::NewConnection) -> Result<NewConnection, ApiError> {
     let provider: Provider = new.provider.as_deref().unwrap_or("github").parse()?;
     if !ctx.providers.knows(provider) {
         return Err(ApiError::InvalidParams(format!(
@@ -18,12 +19,16 @@ pub(super) fn check_new(ctx: &Ctx, new: types::NewConnection) -> Result<NewConne
         )));
     }
     let full_name = parse_full_name(provider, &new.repo)?;
+    let deploy_key = choose_deploy_key(new.deploy_key, new.new_deploy_key, &full_name)?;
     let clone_url = match new.clone_url {
         Some(url) => url,
-        None => usual_clone_url(provider, &full_name, new.deploy_key.as_ref())?,
+        None => usual_clone_url(provider, &full_name, deploy_key.as_ref())?,
     };
-    let way = Way { clone_url: &clone_url, token: new.token.as_ref(), deploy_key: new.deploy_key.as_ref() };
+    let way = Way { clone_url: &clone_url, token: new.token.as_ref(), deploy_key: deploy_key.as_ref() };
     way.check(new.known_hosts.as_deref())?;
+    let place = Place { provider, full_name, clone_url, token: new.token, is_proved: false };
+    let is_proved = prove(ctx, &place, new.proof.as_ref()).await?;
+    let Place { full_name, clone_url, token, .. } = place;
     Ok(NewConnection {
         provider,
         full_name,
@@ -32,19 +37,29 @@ pub(super) fn check_new(ctx: &Ctx, new: types::NewConnection) -> Result<NewConne
         auto_deploy: new.auto_deploy.unwrap_or(false),
         wait_for_ci: new.wait_for_ci.unwrap_or(false),
         webhook_secret: new.webhook_secret.map(|secret| check_secret("webhook_secret", secret)).transpose()?,
-        token: new.token,
-        deploy_key: new.deploy_key,
+        is_proved,
+        token,
+        deploy_key,
         clone_url,
     })
 }
 
 /// Of what is changed, only what is new can be wrong; of the old secrets nothing is known here.
-pub(super) fn check_change(before: &Connection, change: ConnectionChange) -> Result<Change, ApiError> {
+pub(super) async fn check_change(ctx: &Ctx, before: &Connection, change: ConnectionChange) -> Result<Change, ApiError> {
     let clone_url = change.clone_url.as_deref().unwrap_or(&before.clone_url);
     let token = change.token.as_ref().and_then(Option::as_ref);
-    let deploy_key = change.deploy_key.as_ref().and_then(Option::as_ref);
+    let given = change.deploy_key.clone().flatten();
+    let deploy_key = choose_deploy_key(given, change.new_deploy_key, &before.full_name)?;
     let known_hosts = change.known_hosts.as_ref().map_or(before.known_hosts.as_deref(), Option::as_deref);
-    Way { clone_url, token, deploy_key }.check(known_hosts)?;
+    Way { clone_url, token, deploy_key: deploy_key.as_ref() }.check(known_hosts)?;
+    let place = Place {
+        provider: before.provider,
+        full_name: before.full_name.clone(),
+        clone_url: clone_url.to_owned(),
+        token: token.cloned(),
+        is_proved: false,
+    };
+    let is_proved = prove(ctx, &place, change.proof.as_ref()).await?;
     Ok(Change {
         clone_url: change.clone_url,
         known_hosts: change.known_hosts,
@@ -52,9 +67,52 @@ pub(super) fn check_change(before: &Connection, change: ConnectionChange) -> Res
         auto_deploy: change.auto_deploy,
         wait_for_ci: change.wait_for_ci,
         webhook_secret: change.webhook_secret.map(|secret| check_secret("webhook_secret", secret)).transpose()?,
+        proved: is_proved.then(|| (before.id, before.full_name.clone())),
         token: change.token,
-        deploy_key: change.deploy_key,
+        // None that is new, and `null` that was given, takes it away.
+        deploy_key: deploy_key.map(Some).or(change.deploy_key),
     })
+}
+
+/// The key that was given, or a new one.
+fn choose_deploy_key(given: Option<Secret>, new: Option<bool>, repo: &FullName) -> Result<Option<Secret>, ApiError> {
+    match (given, new.unwrap_or(false)) {
+        (Some(_), true) => Err(ApiError::InvalidParams("Give a `deploy_key`, or have hoist make one: not both.".into())),
+        (None, true) => Ok(Some(generate_deploy_key(&format!("hoist, for {repo}")))),
+        (given, false) => Ok(given),
+    }
+}
+
+/// Has GitHub say, where hoist is an App there, whether whoever connects a repository may read it: the App may read more than
+/// each of them. Tells whether that was shown; nobody has to, but then the App does not act for the connection.
+async fn prove(ctx: &Ctx, place: &Place, proof: Option<&Secret>) -> Result<bool, ApiError> {
+    let has_app = ctx.providers.has_app_at(place);
+    let token = match (&place.token, proof) {
+        (Some(_), Some(_)) => {
+            let why = "Give a `token`, which is kept, or a `proof`, which is not: each shows that you may read the repository.";
+            return Err(ApiError::InvalidParams(why.into()));
+        }
+        (None, Some(_)) if !has_app => {
+            let why = "A `proof` is of no use: hoist is no GitHub App there. Give a `token`, which is kept, or a `deploy_key`.";
+            return Err(ApiError::InvalidParams(why.into()));
+        }
+        (Some(token), None) | (None, Some(token)) if has_app => token,
+        _ => return Ok(false),
+    };
+    let field = if proof.is_some() { "proof" } else { "token" };
+    check_secret(field, token.clone())?;
+    let repo = &place.full_name;
+    match ctx.providers.prove(place, token).await {
+        Ok(()) => Ok(true),
+        Err(TellError::Refused { status: status @ (401 | 403 | 404), message, .. }) => Err(ApiError::InvalidParams(format!(
+            "GitHub does not show the code of {repo} to whoever has this `{field}` (it answered {status}: {message}). Give one that \
+             may read the contents of the repository."
+        ))),
+        Err(error) => {
+            let why = format!("GitHub can't be asked now whether you may read {repo}: {error}. Try again in a minute.");
+            Err(ApiError::Unavailable(why))
+        }
+    }
 }
 
 /// Only GitLab's groups nest.

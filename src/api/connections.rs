@@ -16,7 +16,8 @@ use crate::connections::{self, ConnectError};
 use crate::ctx::Ctx;
 use crate::db;
 use crate::db::triggers::Trigger;
-use crate::model::{App, Connected, Connection, Secret};
+use crate::model::{App, Connected, Connection, Secret, public_deploy_key};
+use crate::tell::Place;
 
 /// Where a webhook's secret is told, once.
 const SECRET_HEADER: HeaderName = HeaderName::from_static("hoist-webhook-secret");
@@ -35,7 +36,7 @@ pub(super) async fn create(
     at: InApp<Deploy>,
     Body(new): Body<types::NewConnection>,
 ) -> Result<Headed<Created<types::Connection>>, ApiError> {
-    let new = check_new(&ctx, new)?;
+    let new = check_new(&ctx, new).await?;
     let (connection, secret) = connections::connect(&ctx.db, Connected::App(at.app.id), at.by.id, new, ctx.now()).await?;
     Ok(with_secret(Created(describe(&ctx, &at.app, &connection).await?), &secret))
 }
@@ -47,7 +48,7 @@ pub(super) async fn update(
     Body(change): Body<ConnectionChange>,
 ) -> Result<Json<types::Connection>, ApiError> {
     let before = db::connections::of_app(&mut *ctx.db.read().await?, at.app.id).await?.ok_or(ConnectError::NotConnected)?;
-    let change = check_change(&before, change)?;
+    let change = check_change(&ctx, &before, change).await?;
     let connection = connections::change(&ctx.db, at.app.id, at.by.id, change, ctx.now()).await?;
     Ok(Json(describe(&ctx, &at.app, &connection).await?))
 }
@@ -116,10 +117,12 @@ async fn describe(ctx: &Ctx, app: &App, connection: &Connection) -> Result<types
     let mut db = ctx.db.read().await?;
     let secrets = db::connections::secrets(&mut db, ctx.db.cipher(), connection.id).await?;
     let secrets = secrets.ok_or(ConnectError::NotConnected)?;
-    let credentials = match (secrets.token, secrets.deploy_key) {
-        (_, Some(_)) => Some("deploy_key".to_owned()),
-        (Some(_), None) => Some("token".to_owned()),
-        (None, None) => None,
+    let deploy_public_key = secrets.deploy_key.as_ref().map(public_deploy_key).transpose()?;
+    let place = Place::new(connection.clone(), secrets);
+    let credentials = match (&deploy_public_key, &place.token) {
+        (Some(_), _) => Some("deploy_key"),
+        (None, Some(_)) => Some("token"),
+        (None, None) => Some("github_app").filter(|_| place.is_proved && ctx.providers.has_app_at(&place)),
     };
     Ok(types::Connection {
         app: NamedRef { id: app.id.to_string(), name: app.name.to_string() },
@@ -127,7 +130,8 @@ async fn describe(ctx: &Ctx, app: &App, connection: &Connection) -> Result<types
         branch: connection.branch.as_ref().map(ToString::to_string),
         clone_url: connection.clone_url.clone(),
         created_at: Timestamp(connection.created_at),
-        credentials,
+        credentials: credentials.map(str::to_owned),
+        deploy_public_key,
         id: connection.id,
         known_hosts: connection.known_hosts.clone(),
         provider: connection.provider.to_string(),

@@ -13,7 +13,7 @@ use super::webhooks::parse_url;
 use crate::ctx::Ctx;
 use crate::db;
 use crate::model::{App, Notification, NotificationId, Recipient};
-use crate::tell;
+use crate::tell::{self, NotificationBounds};
 
 /// `GET /apps/{app}/notifications`
 pub(super) async fn list(State(ctx): State<Ctx>, at: InApp<See>, range: Range) -> Result<Page<types::Notification>, ApiError> {
@@ -38,7 +38,9 @@ pub(super) async fn create(
         email @ Recipient::Email(_) => email,
     };
     let notification = Notification { id: NotificationId::new(), app: at.app.id, by: at.by.id, to, created_at: ctx.now() };
-    tell::add_notification(&ctx.db, &notification, ctx.config.webhooks.per_app).await?;
+    let mail = ctx.config.smtp.as_ref().map_or(&[][..], |smtp| &smtp.allow);
+    let bounds = NotificationBounds { most: ctx.config.webhooks.per_app, mail };
+    tell::add_notification(&ctx.db, &at.app, &notification, bounds).await?;
     Ok(Created(describe(&at.app, &notification)))
 }
 

@@ -15,7 +15,7 @@ use super::urls::Urls;
 use super::{pipeline_rights, pipelines as api_pipelines};
 use crate::connections::{ConnectError, connect, disconnect};
 use crate::ctx::Ctx;
-use crate::model::{Action, BranchName, Connected, Connection as Repository, PipelineId};
+use crate::model::{Action, BranchName, Connected, Connection as Repository, PipelineId, public_deploy_key};
 use crate::{db, deploy};
 
 /// What the Heroku CLI asks for before it looks for a pipeline's repository here rather than at a service of Heroku's own.
@@ -30,7 +30,8 @@ pub(super) async fn info(
     let mut db = ctx.db.read().await?;
     let pipeline = api_pipelines::find(&mut db, &account, &pipeline).await?;
     let repository = db::connections::of_pipeline(&mut db, pipeline.id).await?.ok_or(ApiError::NotFound("repo"))?;
-    Ok(Json(describe(&ctx, &repository, pipeline.id)))
+    drop(db);
+    Ok(Json(describe(&ctx, &repository, pipeline.id).await?))
 }
 
 /// `POST /pipelines/{pipeline}/repo`: connects it. The answer's header has the webhook's secret, which is not shown again.
@@ -41,9 +42,9 @@ pub(super) async fn create(
     Body(new): Body<types::NewConnection>,
 ) -> Result<Headed<Created<types::PipelineRepo>>, ApiError> {
     let pipeline = pipeline_rights::open(&ctx, &account, &pipeline, Action::Configure).await?;
-    let new = check_new(&ctx, new)?;
+    let new = check_new(&ctx, new).await?;
     let (repository, secret) = connect(&ctx.db, Connected::Pipeline(pipeline.id), account.id, new, ctx.now()).await?;
-    Ok(with_secret(Created(describe(&ctx, &repository, pipeline.id)), &secret))
+    Ok(with_secret(Created(describe(&ctx, &repository, pipeline.id).await?), &secret))
 }
 
 /// `DELETE /pipelines/{pipeline}/repo`: disconnects it. Its review apps stay.
@@ -57,7 +58,7 @@ pub(super) async fn destroy(
         ConnectError::NotConnected => ApiError::NotFound("repo"),
         error => error.into(),
     })?;
-    Ok(Json(describe(&ctx, &repository, pipeline.id)))
+    Ok(Json(describe(&ctx, &repository, pipeline.id).await?))
 }
 
 /// `GET /pipelines/{pipeline}/repo/branches/{branch}`, as it is at the forge now.
@@ -91,17 +92,20 @@ pub(super) async fn feature(_: Caller) -> Json<AccountFeature> {
     })
 }
 
-fn describe(ctx: &Ctx, repository: &Repository, pipeline: PipelineId) -> types::PipelineRepo {
-    types::PipelineRepo {
+async fn describe(ctx: &Ctx, repository: &Repository, pipeline: PipelineId) -> Result<types::PipelineRepo, ApiError> {
+    let secrets = db::connections::secrets(&mut *ctx.db.read().await?, ctx.db.cipher(), repository.id).await?;
+    let deploy_key = secrets.and_then(|secrets| secrets.deploy_key);
+    Ok(types::PipelineRepo {
         clone_url: repository.clone_url.clone(),
         created_at: Timestamp(repository.created_at),
+        deploy_public_key: deploy_key.as_ref().map(public_deploy_key).transpose()?,
         full_name: repository.full_name.to_string(),
         id: number(repository),
         pipeline: IdRef { id: pipeline },
         provider: repository.provider.to_string(),
         updated_at: Timestamp(repository.updated_at),
         webhook_url: Urls::new(ctx).webhook(repository.provider),
-    }
+    })
 }
 
 /// A number that stands for a repository where the API has one: hoist knows repositories by name. Small enough for clients whose

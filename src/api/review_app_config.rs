@@ -85,6 +85,7 @@ pub(super) async fn destroy(
 }
 
 /// A change that can be made.
+#[expect(clippy::option_option, reason = "a base name may also be taken away")]
 struct Change {
     automatic: Option<bool>,
     destroy_stale: Option<bool>,

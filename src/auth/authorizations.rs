@@ -1,6 +1,5 @@
 //! API tokens: made, listed, replaced and revoked.
 
-use ring::rand::{SecureRandom as _, SystemRandom};
 use sha2::{Digest as _, Sha256};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -111,9 +110,7 @@ pub async fn revoke(db: &Db, authorization: AuthorizationId) -> Result<(), DbErr
 }
 
 fn new_token() -> Secret {
-    let mut bytes = [0; 32];
-    SystemRandom::new().fill(&mut bytes).expect("the kernel gives random bytes");
-    Secret::new(format!("{TOKEN_PREFIX}{}", hex::encode(bytes)))
+    Secret::new(format!("{TOKEN_PREFIX}{}", Secret::random().expose()))
 }
 
 fn hash(token: &str) -> Digest {

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use super::client::Client;
 use super::error::CliError;
 use super::output::{self, Action, print, print_json};
-use super::target::{Target, app_path, encode};
+use super::target::{Shown, Target, app_path, encode};
 use crate::api::types::{Collaborator, CollaboratorChange, NewCollaborator};
 use crate::model::Permissions;
 
@@ -13,7 +13,7 @@ use crate::model::Permissions;
 pub(super) enum Access {
     /// List who has access to an app
     #[command(name = "access")]
-    List(List),
+    List(Shown),
     /// Add a user to your app
     #[command(name = "access:add")]
     Add(Add),
@@ -23,15 +23,6 @@ pub(super) enum Access {
     /// Remove a user from your app
     #[command(name = "access:remove")]
     Remove(Remove),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct List {
-    #[command(flatten)]
-    target: Target,
-    /// Output in JSON format
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -76,7 +67,7 @@ impl Access {
     }
 }
 
-fn list(client: &Client, args: &List) -> Result<(), CliError> {
+fn list(client: &Client, args: &Shown) -> Result<(), CliError> {
     let collaborators: Vec<Collaborator> = client.list(&format!("{}/collaborators", args.target.path()?))?;
     if args.json {
         return print_json(&collaborators);

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::admin_gc::Gc;
+use super::admin_github::Allow;
 use super::error::CliError;
 use super::output;
 use crate::audit;
@@ -25,6 +26,9 @@ pub(super) enum Admin {
     /// Remove blobs and images that nothing refers to any more, as the daemon does by itself every few hours
     #[command(name = "gc")]
     Gc(Gc),
+    /// Have the GitHub App act for an app's connection although nobody has shown that they may read the repository
+    #[command(name = "github:allow")]
+    GitHubAllow(Allow),
 }
 
 #[derive(Debug, Args)]
@@ -43,6 +47,7 @@ impl Admin {
         match self {
             Self::UserAdd(args) => args.run(),
             Self::Gc(args) => args.run(),
+            Self::GitHubAllow(args) => args.run(),
         }
     }
 }

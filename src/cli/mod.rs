@@ -11,6 +11,7 @@
 
 mod admin;
 mod admin_gc;
+mod admin_github;
 mod serve;
 mod stacks;
 
@@ -30,6 +31,8 @@ mod completion;
 mod config;
 mod container;
 mod github;
+mod github_connect;
+mod github_deploy;
 mod keys;
 mod ledger;
 mod logs;
@@ -217,7 +220,7 @@ mod tests {
     }
 
     /// These do something and say no more than that it is done.
-    const ACTIONS: &str = "serve login logout access:add access:update access:remove addons:attach addons:detach \
+    const ACTIONS: &str = "serve github:allow login logout access:add access:update access:remove addons:attach addons:detach \
         addons:destroy addons:rename addons:rotate apps:destroy authorizations:revoke builds:cancel builds:cache:purge \
         ci:config:unset config:unset keys:add keys:remove notifications:remove pipelines:create pipelines:add pipelines:update pipelines:remove \
         pipelines:rename pipelines:transfer pipelines:destroy ps:restart ps:stop releases:rollback releases:retry \

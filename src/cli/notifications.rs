@@ -5,14 +5,14 @@ use clap::{Args, Subcommand};
 use super::client::Client;
 use super::error::CliError;
 use super::output::{self, Action, print, print_json};
-use super::target::{Target, app_path, encode};
+use super::target::{Shown, Target, app_path, encode};
 use crate::api::types::{NewNotification, Notification};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Notifications {
     /// List who is told of an app's releases
     #[command(name = "notifications")]
-    List(List),
+    List(Shown),
     /// Tell somebody of an app's releases, or run a command in each
     #[command(name = "notifications:add")]
     Add(Add),
@@ -22,23 +22,11 @@ pub(super) enum Notifications {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
-    #[command(flatten)]
-    target: Target,
-    /// Output in JSON format
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct Add {
     #[command(flatten)]
     recipient: Recipient,
     #[command(flatten)]
-    target: Target,
-    /// Output in JSON format
-    #[arg(long)]
-    json: bool,
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
@@ -74,7 +62,7 @@ impl Notifications {
     }
 }
 
-fn list(client: &Client, args: &List) -> Result<(), CliError> {
+fn list(client: &Client, args: &Shown) -> Result<(), CliError> {
     let app = args.target.app()?;
     let mut notifications: Vec<Notification> = client.list(&format!("{}/notifications", app_path(&app)))?;
     notifications.sort_by_key(|notification| notification.created_at.0);
@@ -89,7 +77,7 @@ fn list(client: &Client, args: &List) -> Result<(), CliError> {
     print(&output::table(["Notification ID", "Kind", "Target"], &rows))
 }
 
-fn add(client: &Client, Add { recipient, target, json }: Add) -> Result<(), CliError> {
+fn add(client: &Client, Add { recipient, shown: Shown { target, json } }: Add) -> Result<(), CliError> {
     let app = target.app()?;
     let action = Action::start(&format!("Adding notification to {app}"));
     let given = [("url", recipient.url), ("email", recipient.email), ("command", recipient.command)];

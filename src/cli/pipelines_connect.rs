@@ -1,13 +1,11 @@
 //! `hoist pipelines:connect`
 
-use std::path::PathBuf;
-
 use clap::Args;
 use serde_json::json;
 
 use super::client::Client;
 use super::error::CliError;
-use super::github::{SECRET_HEADER, read_secret_lines, read_text, read_token};
+use super::github_connect::{SECRET_HEADER, Way, new_key};
 use super::output::{self, Action, print, print_json};
 use super::pipelines::find;
 use crate::api::types::{NewConnection, PipelineRepo};
@@ -22,18 +20,8 @@ pub(super) struct Connect {
     /// github, gitlab, gitea or forgejo
     #[arg(long, default_value = "github")]
     provider: String,
-    /// Where to fetch from, if not from github.com or gitlab.com
-    #[arg(long, value_name = "URL")]
-    clone_url: Option<String>,
-    /// File with a token for the provider, `-` for standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "deploy_key")]
-    token_file: Option<PathBuf>,
-    /// File with a private key for fetching over SSH
-    #[arg(long, value_name = "FILE")]
-    deploy_key: Option<PathBuf>,
-    /// File with the keys of the SSH host, as ssh-keyscan prints them
-    #[arg(long, value_name = "FILE")]
-    known_hosts: Option<PathBuf>,
+    #[command(flatten)]
+    way: Way,
     /// Output in JSON format
     #[arg(long)]
     json: bool,
@@ -42,15 +30,7 @@ pub(super) struct Connect {
 /// Connects a pipeline, and shows what the repository's webhook is to be told, with the secret that is shown this once.
 pub(super) fn connect(client: &Client, args: &Connect) -> Result<(), CliError> {
     let pipeline = find(client, &args.pipeline)?;
-    let new = NewConnection {
-        clone_url: args.clone_url.clone(),
-        deploy_key: args.deploy_key.as_deref().map(read_secret_lines).transpose()?,
-        known_hosts: args.known_hosts.as_deref().map(read_text).transpose()?,
-        provider: Some(args.provider.clone()),
-        repo: args.repo.clone(),
-        token: args.token_file.as_deref().map(read_token).transpose()?,
-        ..NewConnection::default()
-    };
+    let new = NewConnection { provider: Some(args.provider.clone()), repo: args.repo.clone(), ..args.way.read()? };
     let action = Action::start("Linking to repo");
     let path = format!("/pipelines/{}/repo", pipeline.id);
     let (repo, secret): (PipelineRepo, _) = client.post_for_header(&path, &new, SECRET_HEADER)?;
@@ -63,5 +43,7 @@ pub(super) fn connect(client: &Client, args: &Connect) -> Result<(), CliError> {
         ("Payload URL", repo.webhook_url),
         ("Secret", secret.unwrap_or_default()),
     ]);
-    print(&(output::header(&format!("Webhook for {}", repo.full_name)) + &fields))
+    print(&(output::header(&format!("Webhook for {}", repo.full_name)) + &fields))?;
+    let key = new_key(&repo.full_name, repo.deploy_public_key.as_deref()).filter(|_| args.way.new_deploy_key);
+    key.map_or(Ok(()), |key| print(&format!("\n{key}")))
 }

@@ -8,14 +8,14 @@ use super::client::Client;
 use super::error::CliError;
 use super::nearest::nearest;
 use super::output::{self, Action, print, print_json};
-use super::target::{Target, app_path, encode};
+use super::target::{Shown, Target, app_path, encode};
 use crate::api::types::{Dyno, Formation, FormationUpdate, FormationUpdates};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Ps {
     /// List the release commands and one-off commands that run
     #[command(name = "ps")]
-    List(List),
+    List(Shown),
     /// Show how many of each process are to run, or change that; whatever runs the app asks for it
     #[command(name = "ps:scale", alias = "scale")]
     Scale(Scale),
@@ -25,15 +25,6 @@ pub(super) enum Ps {
     /// Stop a running command
     #[command(name = "ps:stop", alias = "ps:kill")]
     Stop(Stop),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct List {
-    #[command(flatten)]
-    target: Target,
-    /// Output in JSON format
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -81,7 +72,7 @@ impl Ps {
     }
 }
 
-fn list(client: &Client, args: &List) -> Result<(), CliError> {
+fn list(client: &Client, args: &Shown) -> Result<(), CliError> {
     let app = args.target.app()?;
     let dynos: Vec<Dyno> = client.list(&format!("{}/dynos", app_path(&app)))?;
     if args.json {

@@ -54,6 +54,7 @@ pub(super) struct OfPipeline {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(super) struct Enable {
     #[command(flatten)]
     of: OfPipeline,
@@ -72,7 +73,7 @@ pub(super) struct Enable {
     /// What their names begin with, as in NAME-pr-7
     #[arg(long, value_name = "NAME")]
     base_name: Option<String>,
-    /// What pull requests from forks get: refused, without_config_vars or with_config_vars (whoever opens one can read them)
+    /// What pull requests from forks get: `refused`, `without_config_vars` or `with_config_vars` (whoever opens one can read them)
     #[arg(long, value_name = "HOW")]
     forks: Option<String>,
     /// Output in JSON format

@@ -47,6 +47,16 @@ impl Target {
     }
 }
 
+/// An app of which data is printed.
+#[derive(Debug, Args)]
+pub(super) struct Shown {
+    #[command(flatten)]
+    pub(super) target: Target,
+    /// Output in JSON format
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 pub(super) fn app_path(app: &str) -> String {
     format!("/apps/{}", encode(app))
 }

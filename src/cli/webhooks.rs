@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::client::Client;
 use super::error::CliError;
 use super::output::{self, Action, print, print_json};
-use super::target::{Target, app_path, encode};
-use super::webhooks_deliveries::{self as deliveries, Deliveries, Events, One};
+use super::target::{Shown, Target, app_path, encode};
+use super::webhooks_deliveries::{self as deliveries, Deliveries, One};
 use crate::api::types::{NewWebhook, Webhook, WebhookChange};
 use crate::model::Secret;
 
@@ -19,7 +19,7 @@ const SECRET_HEADER: &str = "heroku-webhook-secret";
 pub(super) enum Webhooks {
     /// List webhooks on an app
     #[command(name = "webhooks")]
-    List(List),
+    List(Shown),
     /// Add a webhook to an app
     #[command(name = "webhooks:add")]
     Add(Add),
@@ -40,19 +40,10 @@ pub(super) enum Webhooks {
     Delivery(One),
     /// List what has happened to an app
     #[command(name = "webhooks:events")]
-    Events(Events),
+    Events(Shown),
     /// Info for something that has happened to an app
     #[command(name = "webhooks:events:info")]
     Event(One),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct List {
-    #[command(flatten)]
-    target: Target,
-    /// Output in JSON format
-    #[arg(long)]
-    json: bool,
 }
 
 /// What a webhook is made of.
@@ -91,10 +82,7 @@ pub(super) struct Info {
     /// ID of the webhook
     id: String,
     #[command(flatten)]
-    target: Target,
-    /// Output in JSON format
-    #[arg(long)]
-    json: bool,
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
@@ -138,7 +126,7 @@ impl Webhooks {
     }
 }
 
-fn list(client: &Client, args: &List) -> Result<(), CliError> {
+fn list(client: &Client, args: &Shown) -> Result<(), CliError> {
     let app = args.target.app()?;
     let mut webhooks: Vec<Webhook> = client.list(&format!("{}/webhooks", app_path(&app)))?;
     webhooks.sort_by_key(|webhook| webhook.created_at.0);
@@ -177,8 +165,8 @@ fn add(client: &Client, Add { settings, json }: Add) -> Result<(), CliError> {
 }
 
 fn info(client: &Client, args: &Info) -> Result<(), CliError> {
-    let webhook: Webhook = client.get(&format!("{}/webhooks/{}", args.target.path()?, encode(&args.id)))?;
-    if args.json {
+    let webhook: Webhook = client.get(&format!("{}/webhooks/{}", args.shown.target.path()?, encode(&args.id)))?;
+    if args.shown.json {
         return print_json(&webhook);
     }
     let fields = output::fields([

@@ -5,7 +5,7 @@ use clap::Args;
 use super::client::Client;
 use super::error::CliError;
 use super::output::{self, print, print_json};
-use super::target::{Target, app_path, encode};
+use super::target::{Shown, Target, app_path, encode};
 use crate::api::types::{Timestamp, WebhookAttempt, WebhookDelivery, WebhookEvent};
 
 /// As many as Heroku's CLI shows.
@@ -24,23 +24,11 @@ pub(super) struct Deliveries {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Events {
-    #[command(flatten)]
-    target: Target,
-    /// Output in JSON format
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct One {
     /// ID of the delivery or the event
     id: String,
     #[command(flatten)]
-    target: Target,
-    /// Output in JSON format
-    #[arg(long)]
-    json: bool,
+    shown: Shown,
 }
 
 /// The newest deliveries, oldest first.
@@ -81,9 +69,9 @@ fn row(delivery: WebhookDelivery) -> Result<[String; 9], CliError> {
 }
 
 pub(super) fn info(client: &Client, args: &One) -> Result<(), CliError> {
-    let path = args.target.path()?;
+    let path = args.shown.target.path()?;
     let delivery: WebhookDelivery = client.get(&format!("{path}/webhook-deliveries/{}", encode(&args.id)))?;
-    if args.json {
+    if args.shown.json {
         return print_json(&delivery);
     }
     let event: WebhookEvent = client.get(&format!("{path}/webhook-events/{}", delivery.event.id))?;
@@ -106,7 +94,7 @@ pub(super) fn info(client: &Client, args: &One) -> Result<(), CliError> {
 }
 
 /// Oldest first.
-pub(super) fn list_events(client: &Client, args: &Events) -> Result<(), CliError> {
+pub(super) fn list_events(client: &Client, args: &Shown) -> Result<(), CliError> {
     let app = args.target.app()?;
     output::warn("webhooks:events is deprecated: use hoist webhooks:deliveries");
     let events: Vec<WebhookEvent> = client.list(&format!("{}/webhook-events", app_path(&app)))?;
@@ -125,8 +113,8 @@ pub(super) fn list_events(client: &Client, args: &Events) -> Result<(), CliError
 
 pub(super) fn event_info(client: &Client, args: &One) -> Result<(), CliError> {
     output::warn("webhooks:events:info is deprecated: use hoist webhooks:deliveries:info");
-    let event: WebhookEvent = client.get(&format!("{}/webhook-events/{}", args.target.path()?, encode(&args.id)))?;
-    if args.json {
+    let event: WebhookEvent = client.get(&format!("{}/webhook-events/{}", args.shown.target.path()?, encode(&args.id)))?;
+    if args.shown.json {
         return print_json(&event);
     }
     let payload = serde_json::to_string_pretty(&event.payload).map_err(anyhow::Error::from)?;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::variable;
-use crate::model::{Email, Secret};
+use crate::model::{Email, MailDomain, Secret};
 
 /// The server, and as whom hoist writes.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -21,6 +21,9 @@ pub struct Smtp {
     pub password: Option<Secret>,
     /// The address that stands as the sender.
     pub from: Email,
+    /// Domains to whose every address notifications may be sent. Default: none; only to those who work on the app.
+    #[serde(default)]
+    pub allow: Vec<MailDomain>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -5,8 +5,8 @@ use time::OffsetDateTime;
 use crate::db::triggers::NewTrigger;
 use crate::db::{self, Db, DbError};
 use crate::model::{
-    AccountId, AppId, BranchName, Cause, Connected, Connection, ConnectionId, ConnectionSecrets, FullName, Provider, Secret,
-    TriggerId, TriggerState,
+    AccountId, AppId, BranchName, Cause, Connected, Connection, ConnectionId, ConnectionSecrets, FullName, Invalid, Provider,
+    RemoteScheme, RemoteUrl, Secret, TriggerId, TriggerState,
 };
 
 /// A connection that is wanted.
@@ -19,6 +19,8 @@ pub struct NewConnection {
     pub branch: Option<BranchName>,
     pub auto_deploy: bool,
     pub wait_for_ci: bool,
+    /// Whether it was shown that the repository may be read by whoever connects it.
+    pub is_proved: bool,
     /// Made if there is none.
     pub webhook_secret: Option<Secret>,
     pub token: Option<Secret>,
@@ -33,6 +35,9 @@ pub struct Change {
     pub branch: Option<BranchName>,
     pub auto_deploy: Option<bool>,
     pub wait_for_ci: Option<bool>,
+    /// The connection whose repository may be read by whoever changes it, as was shown, and that repository. Another one may have
+    /// come in its place meanwhile.
+    pub proved: Option<(ConnectionId, FullName)>,
     pub webhook_secret: Option<Secret>,
     pub token: Option<Option<Secret>>,
     pub deploy_key: Option<Option<Secret>>,
@@ -48,6 +53,11 @@ pub enum ConnectError {
     /// Nothing says which of the pushes are meant.
     #[error("there is no branch to deploy")]
     NoBranch,
+    /// Whoever moves a connection must not learn the token in it.
+    #[error("the token was given for another server than {0}")]
+    OtherServer(String),
+    #[error(transparent)]
+    Url(#[from] Invalid),
     #[error(transparent)]
     Db(#[from] DbError),
 }
@@ -72,6 +82,7 @@ pub async fn connect(
         branch: new.branch,
         auto_deploy: new.auto_deploy,
         wait_for_ci: new.wait_for_ci,
+        is_proved: new.is_proved,
         created_at: now,
         updated_at: now,
     };
@@ -95,6 +106,7 @@ pub async fn change(db: &Db, app: AppId, by: AccountId, change: Change, now: Off
     let mut tx = db.write().await?;
     let before = db::connections::of_app(&mut tx, app).await?.ok_or(ConnectError::NotConnected)?;
     let secrets = db::connections::secrets(&mut tx, db.cipher(), before.id).await?.ok_or(ConnectError::NotConnected)?;
+    check_token(&before, &secrets, &change)?;
     let secrets = ConnectionSecrets {
         webhook_secret: change.webhook_secret.unwrap_or(secrets.webhook_secret),
         token: change.token.unwrap_or(secrets.token),
@@ -107,6 +119,7 @@ pub async fn change(db: &Db, app: AppId, by: AccountId, change: Change, now: Off
         branch: change.branch.or(before.branch),
         auto_deploy: change.auto_deploy.unwrap_or(before.auto_deploy),
         wait_for_ci: change.wait_for_ci.unwrap_or(before.wait_for_ci),
+        is_proved: before.is_proved || change.proved == Some((before.id, before.full_name.clone())),
         updated_at: now,
         ..before
     };
@@ -126,6 +139,17 @@ pub async fn change_secret(
     let secret = Secret::random();
     let with = Change { webhook_secret: Some(secret.clone()), ..Change::default() };
     Ok((change(db, app, by, with, now).await?, secret))
+}
+
+/// Has the GitHub App act for an app's connection without a proof: its administrator answers for it. Returns the connection.
+pub async fn allow(db: &Db, app: AppId, now: OffsetDateTime) -> Result<Connection, ConnectError> {
+    let mut tx = db.write().await?;
+    let before = db::connections::of_app(&mut tx, app).await?.ok_or(ConnectError::NotConnected)?;
+    let secrets = db::connections::secrets(&mut tx, db.cipher(), before.id).await?.ok_or(ConnectError::NotConnected)?;
+    let connection = Connection { is_proved: true, updated_at: now, ..before };
+    db::connections::update(&mut tx, db.cipher(), &connection, &secrets).await?;
+    tx.commit().await.map_err(DbError::from)?;
+    Ok(connection)
 }
 
 /// Removes the connection of an app or a pipeline, with what was to be deployed over it, and returns it. Review apps stay.
@@ -169,6 +193,15 @@ pub async fn deploy_branch(
     db::triggers::insert(&mut tx, &new).await?;
     tx.commit().await.map_err(DbError::from)?;
     Ok(new.id)
+}
+
+/// A token stays with the server that it was given for.
+fn check_token(before: &Connection, secrets: &ConnectionSecrets, change: &Change) -> Result<(), ConnectError> {
+    let (Some(url), Some(_), None) = (&change.clone_url, &secrets.token, &change.token) else { return Ok(()) };
+    let (old, new): (RemoteUrl, RemoteUrl) = (before.clone_url.parse()?, url.parse()?);
+    // Over SSH the token is not shown, and the API is on the same host.
+    let is_beside = new.scheme() == RemoteScheme::Ssh && new.host() == old.host() && old.port().is_none();
+    if is_beside || new.is_same_server(&old) { Ok(()) } else { Err(ConnectError::OtherServer(new.host().to_owned())) }
 }
 
 fn check(connection: &Connection) -> Result<(), ConnectError> {

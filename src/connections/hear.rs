@@ -2,10 +2,11 @@
 
 use time::OffsetDateTime;
 
+use super::follow::{Name, follow};
 use super::review_apps;
 use crate::db::triggers::NewTrigger;
 use crate::db::{self, Db, DbError};
-use crate::model::{AppId, Cause, Connected, Connection, Delivered, Push, TriggerId, TriggerState};
+use crate::model::{AppId, Cause, Connected, Connection, Delivered, NamedRepository, Push, PushOrder, TriggerId, TriggerState};
 
 /// What has become of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Heard {
     GivesUp,
     /// Pushes are not deployed any more, as the forge does not let hoist in.
     Stops,
+    /// The repository has another name now, by which it is known from here on.
+    Renamed,
     /// It is about a pipeline's review apps, and this is done.
     ForReviewApps(&'static str),
     /// It is about another branch than the one that is deployed, or pushes are not deployed at all.
@@ -41,6 +44,7 @@ impl Heard {
             Self::Asks => "CI is looked at again",
             Self::GivesUp => "the branch is gone: it will not be deployed",
             Self::Stops => "pushes are not deployed any more, as hoist can't read the repository",
+            Self::Renamed => "the repository is known by its new name",
             Self::ForReviewApps(words) => words,
             Self::NotWanted => "is not deployed: the connection is not for pushes to this branch",
             Self::Overtaken => "is not deployed: a later push came first",
@@ -57,22 +61,52 @@ pub enum Rights {
     MayNot,
 }
 
-/// Takes down a delivery that was proved to be for a connection, and with it what is to be done about it: neither is there
-/// without the other, whatever crashes. The same delivery does nothing when it comes again.
+/// With whose secret a delivery is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signer {
+    /// The GitHub App's: GitHub itself says so.
+    App,
+    /// The connection's own, which whoever has made it knows.
+    Connection,
+}
+
+/// A delivery that was proved to be for a connection.
+#[derive(Debug)]
+pub struct Incoming<'a> {
+    /// The forge's own id of it.
+    pub id: &'a str,
+    pub signer: Signer,
+    /// The connection's repository, as it is named.
+    pub repository: &'a NamedRepository,
+    pub told: &'a Delivered,
+}
+
+/// Takes down a delivery, and with it what is to be done about it: neither is there without the other, whatever crashes. The
+/// same delivery does nothing when it comes again. The connection follows its repository if that has got another name.
 pub async fn hear(
     db: &Db,
     connection: &Connection,
-    delivery: &str,
-    told: &Delivered,
+    incoming: &Incoming<'_>,
     rights: Rights,
     now: OffsetDateTime,
 ) -> Result<Heard, DbError> {
+    let &Incoming { id, signer, repository, told } = incoming;
     let mut tx = db.write().await?;
-    if !db::deliveries_in::insert(&mut tx, connection.id, delivery, told, now).await? {
+    // As it is now: it may have been changed, or have gone, since it was found.
+    let Some(connection) = db::connections::get(&mut tx, connection.id).await? else { return Ok(Heard::Nothing) };
+    if !db::deliveries_in::insert(&mut tx, connection.id, id, told, now).await? {
         return Ok(Heard::Again);
     }
-    let heard = act(&mut tx, connection, told, rights, now).await?;
-    db::deliveries_in::set_outcome(&mut tx, connection.id, delivery, heard.words()).await?;
+    // The GitHub App acts for a repository whose name was proved: nobody but GitHub may give it another.
+    let (connection, name) = match signer {
+        Signer::Connection if connection.is_proved => (connection, Name::Known),
+        _ => follow(&mut tx, connection, repository, now).await?,
+    };
+    let heard = match act(&mut tx, &connection, told, rights, now).await? {
+        Heard::Nothing if name == Name::New => Heard::Renamed,
+        heard => heard,
+    };
+    db::deliveries_in::set_outcome(&mut tx, connection.id, id, heard.words()).await?;
     tx.commit().await?;
     Ok(heard)
 }
@@ -121,9 +155,12 @@ async fn act_on_push(
     if db::triggers::is_newest_push(tx, connection.id, push).await? {
         return Ok(Heard::Again);
     }
-    if db::triggers::is_overtaken(tx, connection.id, push).await? {
-        return Ok(Heard::Overtaken);
-    }
+    let commit = match db::triggers::order_of(tx, connection.id, push).await? {
+        PushOrder::Next => Some(push.after.clone()),
+        PushOrder::Overtaken => return Ok(Heard::Overtaken),
+        // The forge is asked where the branch stands: whatever the order, what is deployed last is the newest.
+        PushOrder::Unclear => None,
+    };
     let new = NewTrigger {
         id: TriggerId::new(),
         connection: connection.id,
@@ -131,7 +168,7 @@ async fn act_on_push(
         by: connection.by,
         cause: Cause::Push,
         branch: push.branch.clone(),
-        commit: Some(push.after.clone()),
+        commit,
         before: push.before.clone(),
         pushed_at: push.pushed_at,
         state: if connection.wait_for_ci { TriggerState::WaitingForCi } else { TriggerState::Ready },

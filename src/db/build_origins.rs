@@ -73,7 +73,8 @@ fn forms(has_pull_request: bool) -> &'static [Form] {
     if has_pull_request { &[Form::Status, Form::Deployment, Form::Comment] } else { &[Form::Status, Form::Deployment] }
 }
 
-/// All that is told of one app is told in order, whichever of its builds it is about.
+/// What is told of one app in one form is told in order, whichever of its builds it is about. A form that the forge will not have
+/// holds up no other.
 async fn tell(
     db: &mut Connection,
     app: AppId,
@@ -83,7 +84,8 @@ async fn tell(
     at: OffsetDateTime,
 ) -> Result<(), DbError> {
     for &form in forms {
-        tellings::insert(db, &format!("builds of {app}"), &Telling::Build(BuildTelling { build, form, progress }), at).await?;
+        let lane = format!("{} of {app}", form.as_str());
+        tellings::insert(db, &lane, &Telling::Build(BuildTelling { build, form, progress }), at).await?;
     }
     Ok(())
 }

@@ -6,7 +6,9 @@ use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
 use super::{Cipher, DbError, row};
-use crate::model::{AppId, Connected, Connection, ConnectionId, ConnectionSecrets, FullName, PipelineId, Provider, Secret};
+use crate::model::{
+    AppId, Connected, Connection, ConnectionId, ConnectionSecrets, NamedRepository, PipelineId, Provider, Secret,
+};
 
 /// Adds a connection. Fails with [`DbError::is_taken`] when the app or the pipeline has one already.
 pub async fn insert(
@@ -22,8 +24,8 @@ pub async fn insert(
     };
     sqlx::query(
         "INSERT INTO connections (id, app_id, pipeline_id, account_id, provider, full_name, clone_url, known_hosts, branch,
-           auto_deploy, wait_for_ci, webhook_secret, token, deploy_key, created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+           auto_deploy, wait_for_ci, is_proved, webhook_secret, token, deploy_key, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(connection.id.to_string())
     .bind(app)
@@ -36,6 +38,7 @@ pub async fn insert(
     .bind(connection.branch.as_ref().map(ToString::to_string))
     .bind(connection.auto_deploy)
     .bind(connection.wait_for_ci)
+    .bind(connection.is_proved)
     .bind(sealed.webhook_secret)
     .bind(sealed.token)
     .bind(sealed.deploy_key)
@@ -46,7 +49,8 @@ pub async fn insert(
     Ok(())
 }
 
-/// Replaces everything of a connection that can be changed: all but the repository and what it is connected to.
+/// Replaces everything of a connection that can be changed: all but the repository and what it is connected to. Of one that has
+/// been proved, the repository's number is forgotten: whoever knew the connection's own secret could say which one it is.
 pub async fn update(
     db: &mut super::Connection,
     cipher: &Cipher,
@@ -56,7 +60,8 @@ pub async fn update(
     let sealed = Sealed::new(cipher, connection.id, secrets);
     sqlx::query(
         "UPDATE connections SET account_id = ?, clone_url = ?, known_hosts = ?, branch = ?, auto_deploy = ?, wait_for_ci = ?,
-           webhook_secret = ?, token = ?, deploy_key = ?, updated_at = ? WHERE id = ?",
+           repository_id = CASE WHEN is_proved < ? THEN NULL ELSE repository_id END, is_proved = ?, webhook_secret = ?,
+           token = ?, deploy_key = ?, updated_at = ? WHERE id = ?",
     )
     .bind(connection.by.to_string())
     .bind(&connection.clone_url)
@@ -64,6 +69,8 @@ pub async fn update(
     .bind(connection.branch.as_ref().map(ToString::to_string))
     .bind(connection.auto_deploy)
     .bind(connection.wait_for_ci)
+    .bind(connection.is_proved)
+    .bind(connection.is_proved)
     .bind(sealed.webhook_secret)
     .bind(sealed.token)
     .bind(sealed.deploy_key)
@@ -115,16 +122,42 @@ pub async fn of_pipeline(db: &mut super::Connection, pipeline: PipelineId) -> Re
     query.fetch_optional(db).await?.as_ref().map(connection).transpose()
 }
 
-/// Lists what is connected to a repository, oldest first. Repositories of the same name may be on several forges: only a
-/// connection's secret tells whether it is the one that is meant.
+/// Lists what is connected to a repository, by its number or its name, oldest first; with the number by which it is known, if it
+/// was heard of. Repositories of the same name may be on several forges: only a connection's secret tells whether it is the one
+/// that is meant.
 pub async fn by_repository(
     db: &mut super::Connection,
     provider: Provider,
-    full_name: &FullName,
-) -> Result<Vec<Connection>, DbError> {
-    let query = sqlx::query("SELECT * FROM connections WHERE provider = ? AND full_name = ? ORDER BY created_at, id");
-    let rows = query.bind(provider.as_str()).bind(full_name.as_str()).fetch_all(db).await?;
-    rows.iter().map(connection).collect()
+    repository: &NamedRepository,
+) -> Result<Vec<(Connection, Option<i64>)>, DbError> {
+    let query = sqlx::query(
+        "SELECT * FROM connections WHERE provider = ?1 AND (full_name = ?2 OR repository_id = ?3) ORDER BY created_at, id",
+    );
+    let query = query.bind(provider.as_str()).bind(repository.full_name.as_str()).bind(repository.id);
+    let rows = query.fetch_all(db).await?;
+    rows.iter().map(|row| Ok((connection(row)?, row.try_get("repository_id")?))).collect()
+}
+
+/// Remembers what a connection's repository is called, its number, if it is told, and where it is fetched from.
+pub async fn set_repository(
+    db: &mut super::Connection,
+    id: ConnectionId,
+    repository: &NamedRepository,
+    clone_url: &str,
+    at: OffsetDateTime,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE connections SET full_name = ?1, repository_id = COALESCE (?2, repository_id), clone_url = ?3, updated_at = ?4
+         WHERE id = ?5 AND (full_name <> ?1 OR repository_id IS NOT COALESCE (?2, repository_id))",
+    )
+    .bind(repository.full_name.as_str())
+    .bind(repository.id)
+    .bind(clone_url)
+    .bind(row::millis(at))
+    .bind(id.to_string())
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// Decrypts a connection's secrets; `None` when the connection is gone.
@@ -191,91 +224,11 @@ fn connection(row: &SqliteRow) -> Result<Connection, DbError> {
         branch: row::optional(row, "branch")?,
         auto_deploy: row.try_get("auto_deploy")?,
         wait_for_ci: row.try_get("wait_for_ci")?,
+        is_proved: row.try_get("is_proved")?,
         created_at: row::time(row, "created_at")?,
         updated_at: row::time(row, "updated_at")?,
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::db::{self, Db};
-    use crate::model::App;
-
-    const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
-
-    async fn world() -> (tempfile::TempDir, Db, App) {
-        let dir = tempfile::tempdir().unwrap();
-        let db = Db::open(dir.path()).await.unwrap();
-        let mut tx = db.write().await.unwrap();
-        let owner = db::accounts::insert(&mut tx, &"a@example.com".parse().unwrap(), AT).await.unwrap().id;
-        let app = App {
-            id: AppId::new(),
-            name: "shop".parse().unwrap(),
-            owner,
-            stack: "debian-12".parse().unwrap(),
-            created_at: AT,
-            updated_at: AT,
-        };
-        db::apps::insert(&mut tx, &app).await.unwrap();
-        tx.commit().await.unwrap();
-        (dir, db, app)
-    }
-
-    fn connection_of(app: &App) -> (Connection, ConnectionSecrets) {
-        let connection = Connection {
-            id: ConnectionId::new(),
-            of: Connected::App(app.id),
-            by: app.owner,
-            provider: Provider::GitHub,
-            full_name: "Octocat/Hello-World".parse().unwrap(),
-            clone_url: "https://github.com/Octocat/Hello-World.git".into(),
-            known_hosts: None,
-            branch: Some("main".parse().unwrap()),
-            auto_deploy: true,
-            wait_for_ci: false,
-            created_at: AT,
-            updated_at: AT,
-        };
-        let secrets =
-            ConnectionSecrets { webhook_secret: Secret::new("hush"), token: Some(Secret::new("tell nobody")), deploy_key: None };
-        (connection, secrets)
-    }
-
-    #[tokio::test]
-    async fn a_connection_is_found_by_its_repository_and_its_secrets_are_not_in_the_file() {
-        let (dir, db, app) = world().await;
-        let (connection, secrets) = connection_of(&app);
-        let mut tx = db.write().await.unwrap();
-        insert(&mut tx, db.cipher(), &connection, &secrets).await.unwrap();
-        tx.commit().await.unwrap();
-
-        let mut reader = db.read().await.unwrap();
-        let name = "octocat/hello-world".parse().unwrap();
-        assert_eq!(by_repository(&mut reader, Provider::GitHub, &name).await.unwrap(), std::slice::from_ref(&connection));
-        assert_eq!(by_repository(&mut reader, Provider::Gitea, &name).await.unwrap(), []);
-        let read = super::secrets(&mut reader, db.cipher(), connection.id).await.unwrap().unwrap();
-        assert_eq!((read.webhook_secret, read.token, read.deploy_key), (secrets.webhook_secret, secrets.token, None));
-        drop(reader);
-        db.close().await;
-        let file = std::fs::read(dir.path().join("hoist.db")).unwrap();
-        for secret in [b"hush".as_slice(), b"tell nobody"] {
-            assert!(!file.windows(secret.len()).any(|window| window == secret));
-        }
-    }
-
-    #[tokio::test]
-    async fn an_app_has_one_connection_which_goes_with_it() {
-        let (_dir, db, app) = world().await;
-        let (connection, secrets) = connection_of(&app);
-        let mut tx = db.write().await.unwrap();
-        insert(&mut tx, db.cipher(), &connection, &secrets).await.unwrap();
-        let (second, _) = connection_of(&app);
-        assert!(insert(&mut tx, db.cipher(), &second, &secrets).await.unwrap_err().is_taken());
-        let changed = Connection { branch: Some("next".parse().unwrap()), auto_deploy: false, ..connection };
-        update(&mut tx, db.cipher(), &changed, &secrets).await.unwrap();
-        assert_eq!(of_app(&mut tx, app.id).await.unwrap(), Some(changed));
-        db::apps::destroy(&mut tx, app.id, app.owner, AT).await.unwrap();
-        assert_eq!(of_app(&mut tx, app.id).await.unwrap(), None);
-    }
-}
+mod tests;

@@ -1,24 +1,10 @@
 //! What forges have told of repositories: remembered once for each connection, in the transaction that records what is to be
 //! done about it.
 
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
 use super::{Connection, DbError, row};
 use crate::model::{ConnectionId, Delivered};
-
-/// A delivery that was proved to be for a connection.
-#[derive(Debug, Clone)]
-pub struct DeliveryIn {
-    /// The order in which deliveries came in, of all connections together.
-    pub number: i64,
-    pub connection: ConnectionId,
-    /// The forge's own id of it.
-    pub delivery: String,
-    pub facts: Delivered,
-    pub received_at: OffsetDateTime,
-}
 
 /// Remembers a delivery. Tells whether it is new: if not, everything has been done about it.
 pub async fn insert(
@@ -53,13 +39,6 @@ pub async fn set_outcome(db: &mut Connection, connection: ConnectionId, delivery
     Ok(())
 }
 
-/// Lists the deliveries of an event (a word of [`Delivered::as_str`]) that came in after the one of a number, oldest first.
-pub async fn after(db: &mut Connection, event: &str, number: i64, most: u32) -> Result<Vec<DeliveryIn>, DbError> {
-    let query = sqlx::query("SELECT * FROM deliveries_in WHERE event = ? AND number > ? ORDER BY number LIMIT ?");
-    let rows = query.bind(event).bind(number).bind(most).fetch_all(db).await?;
-    rows.iter().map(delivery).collect()
-}
-
 /// Forgets at most so many of the deliveries from before a time; returns how many there were.
 pub async fn forget_older(db: &mut Connection, before: OffsetDateTime, most: u32) -> Result<u64, DbError> {
     let forgotten =
@@ -69,14 +48,4 @@ pub async fn forget_older(db: &mut Connection, before: OffsetDateTime, most: u32
             .execute(db)
             .await?;
     Ok(forgotten.rows_affected())
-}
-
-fn delivery(row: &SqliteRow) -> Result<DeliveryIn, DbError> {
-    Ok(DeliveryIn {
-        number: row::number(row, "number")?,
-        connection: row::text(row, "connection_id")?,
-        delivery: row.try_get("delivery_id")?,
-        facts: row::json(row, "facts")?,
-        received_at: row::time(row, "received_at")?,
-    })
 }

@@ -4,7 +4,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::{Connection, DbError, row};
-use crate::model::{PipelineId, ReviewAppConfig, StaleDays};
+use crate::model::{BaseName, PipelineId, ReviewAppConfig, StaleDays};
 
 /// Enables a pipeline's review apps. Fails with [`DbError::is_taken`] when they are already.
 pub async fn insert(db: &mut Connection, config: &ReviewAppConfig) -> Result<(), DbError> {
@@ -18,7 +18,7 @@ pub async fn insert(db: &mut Connection, config: &ReviewAppConfig) -> Result<(),
     .bind(config.destroy_stale)
     .bind(config.stale_days.get())
     .bind(config.wait_for_ci)
-    .bind(config.base_name.as_ref().map(|name| name.as_str()))
+    .bind(config.base_name.as_ref().map(BaseName::as_str))
     .bind(config.forks.as_str())
     .bind(row::millis(config.created_at))
     .bind(row::millis(config.updated_at))
@@ -37,7 +37,7 @@ pub async fn update(db: &mut Connection, config: &ReviewAppConfig) -> Result<(),
     .bind(config.destroy_stale)
     .bind(config.stale_days.get())
     .bind(config.wait_for_ci)
-    .bind(config.base_name.as_ref().map(|name| name.as_str()))
+    .bind(config.base_name.as_ref().map(BaseName::as_str))
     .bind(config.forks.as_str())
     .bind(row::millis(config.updated_at))
     .bind(config.pipeline.to_string())

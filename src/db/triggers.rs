@@ -1,11 +1,15 @@
 //! What is to be deployed from repositories on forges, until a build has been accepted for it or there will be none.
 
+mod pushes;
+
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
 use super::{Connection, DbError, row};
-use crate::model::{AccountId, AppId, BranchName, BuildId, Cause, CommitId, ConnectionId, Push, TriggerId, TriggerState};
+use crate::model::{AccountId, AppId, BranchName, BuildId, Cause, CommitId, ConnectionId, TriggerId, TriggerState};
+
+pub use pushes::{is_newest_push, is_taken_up, order_of};
 
 /// A deploy from a repository.
 #[derive(Debug, Clone)]
@@ -18,7 +22,7 @@ pub struct Trigger {
     pub by: AccountId,
     pub cause: Cause,
     pub branch: BranchName,
-    /// None as long as the forge has not been asked where the branch stands.
+    /// None as long as the forge has not said where the branch stands.
     pub commit: Option<CommitId>,
     pub state: TriggerState,
     pub build: Option<BuildId>,
@@ -28,6 +32,8 @@ pub struct Trigger {
     pub attempts: u32,
     pub next_attempt_at: OffsetDateTime,
     pub created_at: OffsetDateTime,
+    /// Since when it is in its state, or has its commit.
+    pub since: OffsetDateTime,
     pub updated_at: OffsetDateTime,
 }
 
@@ -81,12 +87,6 @@ pub async fn get(db: &mut Connection, app: AppId, id: TriggerId) -> Result<Optio
     query.fetch_optional(db).await?.as_ref().map(trigger).transpose()
 }
 
-/// Finds the deploy that a build came of.
-pub async fn by_build(db: &mut Connection, build: BuildId) -> Result<Option<Trigger>, DbError> {
-    let query = sqlx::query("SELECT * FROM triggers WHERE build_id = ? ORDER BY number LIMIT 1").bind(build.to_string());
-    query.fetch_optional(db).await?.as_ref().map(trigger).transpose()
-}
-
 /// Lists an app's newest deploys, newest first.
 pub async fn list_of(db: &mut Connection, app: AppId, most: u32) -> Result<Vec<Trigger>, DbError> {
     let query = sqlx::query("SELECT * FROM triggers WHERE app_id = ? ORDER BY number DESC LIMIT ?");
@@ -99,55 +99,26 @@ pub async fn open(db: &mut Connection) -> Result<Vec<Trigger>, DbError> {
     rows.iter().map(trigger).collect()
 }
 
-/// Tells whether the newest push to this branch that is known is this very push: the same may be told twice under two ids, by
-/// a repository's webhook and by an app of the forge.
-pub async fn is_newest_push(db: &mut Connection, connection: ConnectionId, push: &Push) -> Result<bool, DbError> {
-    let row = sqlx::query(
-        "SELECT 1 FROM (SELECT commit_id, before_id FROM triggers WHERE connection_id = ? AND branch = ? AND cause = 'push'
-           ORDER BY number DESC LIMIT 1)
-         WHERE commit_id = ? AND before_id IS ?",
+/// The forge has said where the branch stands: that is what is to be deployed, now.
+pub async fn set_commit(db: &mut Connection, id: TriggerId, commit: &CommitId, at: OffsetDateTime) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE triggers SET commit_id = ?1, attempts = 0, reason = NULL, next_attempt_at = ?2, since = ?2, updated_at = ?2
+         WHERE id = ?3 AND state <> 'done' AND commit_id IS NULL",
     )
-    .bind(connection.to_string())
-    .bind(push.branch.as_str())
-    .bind(push.after.as_str())
-    .bind(push.before.as_ref().map(CommitId::as_str));
-    Ok(row.fetch_optional(db).await?.is_some())
-}
-
-/// Tells whether a later push to the same branch is known already, because deliveries may overtake each other: one that says it
-/// was made later, or one that began where this one ended. The latter says nothing of a push that follows the newest one
-/// known: a branch may be pushed back to where it was.
-pub async fn is_overtaken(db: &mut Connection, connection: ConnectionId, push: &Push) -> Result<bool, DbError> {
-    let row = sqlx::query(
-        "WITH pushes AS (SELECT * FROM triggers WHERE connection_id = ?1 AND branch = ?2 AND cause = 'push')
-         SELECT 1 FROM pushes WHERE pushed_at > ?3
-           OR (before_id = ?4 AND COALESCE (pushed_at = ?3, TRUE)
-             AND ?5 IS NOT (SELECT commit_id FROM pushes ORDER BY number DESC LIMIT 1))
-         LIMIT 1",
-    )
-    .bind(connection.to_string())
-    .bind(push.branch.as_str())
-    .bind(push.pushed_at)
-    .bind(push.after.as_str())
-    .bind(push.before.as_ref().map(CommitId::as_str));
-    Ok(row.fetch_optional(db).await?.is_some())
-}
-
-/// Tells whether a build has been accepted for a deploy of the same app that was asked for later.
-pub async fn is_superseded(db: &mut Connection, trigger: &Trigger) -> Result<bool, DbError> {
-    let row = sqlx::query("SELECT 1 FROM triggers WHERE app_id = ? AND number > ? AND build_id IS NOT NULL LIMIT 1")
-        .bind(trigger.app.to_string())
-        .bind(trigger.number);
-    Ok(row.fetch_optional(db).await?.is_some())
+    .bind(commit.as_str())
+    .bind(row::millis(at))
+    .bind(id.to_string())
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// The commit is green: it is to be built now.
 pub async fn set_ready(db: &mut Connection, id: TriggerId, at: OffsetDateTime) -> Result<(), DbError> {
     sqlx::query(
-        "UPDATE triggers SET state = 'ready', attempts = 0, reason = NULL, next_attempt_at = ?, updated_at = ?
-         WHERE id = ? AND state = 'waiting_for_ci'",
+        "UPDATE triggers SET state = 'ready', attempts = 0, reason = NULL, next_attempt_at = ?1, since = ?1, updated_at = ?1
+         WHERE id = ?2 AND state = 'waiting_for_ci'",
     )
-    .bind(row::millis(at))
     .bind(row::millis(at))
     .bind(id.to_string())
     .execute(db)
@@ -179,19 +150,49 @@ pub async fn postpone(
 }
 
 /// A build has been accepted for it: to be called in the transaction that accepts the build. Tells whether it was still open;
-/// if not, the build must not be.
+/// if not, the build must not be. What was asked for before it in the same app, and still waits, will not be built any more: an
+/// older commit never comes after a newer one.
 pub async fn start(db: &mut Connection, id: TriggerId, build: BuildId, at: OffsetDateTime) -> Result<bool, DbError> {
     let started = sqlx::query(
-        "UPDATE triggers SET state = 'done', build_id = ?1, reason = NULL, updated_at = ?2,
-           commit_id = COALESCE (commit_id, (SELECT commit_id FROM builds WHERE id = ?1))
-         WHERE id = ?3 AND state <> 'done'",
+        "UPDATE triggers SET state = 'done', build_id = ?, reason = NULL, updated_at = ? WHERE id = ? AND state <> 'done'",
     )
     .bind(build.to_string())
     .bind(row::millis(at))
     .bind(id.to_string())
+    .execute(&mut *db)
+    .await?;
+    if started.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query(
+        "UPDATE triggers AS older SET state = 'done', reason = 'a later deploy of the app came first', updated_at = ?
+         FROM triggers AS started
+         WHERE started.id = ? AND older.app_id = started.app_id AND older.number < started.number AND older.state <> 'done'",
+    )
+    .bind(row::millis(at))
+    .bind(id.to_string())
     .execute(db)
     .await?;
-    Ok(started.rows_affected() > 0)
+    Ok(true)
+}
+
+/// The build that was accepted for it was cut off by a stop of hoist's, of which nobody knows who could ask again: it is to be
+/// built once more, unless a build was accepted for a later one meanwhile. A build that has been cut off `most` times may be what
+/// stops hoist, and stays the last. To be called in the transaction that records the build's end.
+pub async fn reopen(db: &mut Connection, build: BuildId, most: u32, at: OffsetDateTime) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE triggers AS cut_off SET state = 'ready', build_id = NULL, attempts = 0, cut_off = cut_off + 1,
+           reason = 'hoist was stopped while it was built', next_attempt_at = ?1, since = ?1, updated_at = ?1
+         WHERE build_id = ?2 AND cut_off < ?3 AND NOT EXISTS
+           (SELECT 1 FROM triggers AS later
+            WHERE later.app_id = cut_off.app_id AND later.number > cut_off.number AND later.build_id IS NOT NULL)",
+    )
+    .bind(row::millis(at))
+    .bind(build.to_string())
+    .bind(most)
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// There will be no build, for a reason.
@@ -259,6 +260,7 @@ fn trigger(row: &SqliteRow) -> Result<Trigger, DbError> {
         attempts: row::number(row, "attempts")?,
         next_attempt_at: row::time(row, "next_attempt_at")?,
         created_at: row::time(row, "created_at")?,
+        since: row::optional_time(row, "since")?.map_or_else(|| row::time(row, "created_at"), Ok)?,
         updated_at: row::time(row, "updated_at")?,
     })
 }

@@ -7,6 +7,7 @@ use super::app_log;
 use super::archive::{self, ArchiveError, LogOf};
 use super::review_apps::keep_review_apps;
 use super::setup;
+use super::trigger::MOST_CUT_OFF;
 use crate::ctx::Ctx;
 use crate::db::builds::{Build, Outcome};
 use crate::db::dynos::DynoEnd;
@@ -67,6 +68,8 @@ async fn end(ctx: &Ctx, build: &Build) -> Result<(), ArchiveError> {
     let outcome = Outcome { status: BuildStatus::Failed, reason: Some(reason), slug: None };
     let mut tx = ctx.db.write().await?;
     db::builds::end(&mut tx, build.id, &outcome, ctx.now()).await?;
+    // Nobody who pushed elsewhere reads that reason.
+    db::triggers::reopen(&mut tx, build.id, MOST_CUT_OFF, ctx.now()).await?;
     tx.commit().await.map_err(DbError::from)?;
     Ok(())
 }

@@ -10,6 +10,7 @@ use super::archive::{self, LogOf};
 use super::dynos::Dyno;
 use super::phase::begin_phase;
 use super::queue::{Entry, Turn};
+use super::trigger::MOST_CUT_OFF;
 use super::{Built, Failure, Request};
 use crate::build::Source;
 use crate::ctx::Ctx;
@@ -320,6 +321,9 @@ async fn record_failure(ctx: &Ctx, entry: &Entry, failure: &Failure) -> Result<O
     let mut tx = ctx.db.write().await?;
     match db::builds::end(&mut tx, entry.id, &outcome, ctx.now()).await {
         Ok(()) => {
+            if matches!(failure, Failure::Stopped) {
+                db::triggers::reopen(&mut tx, entry.id, MOST_CUT_OFF, ctx.now()).await?;
+            }
             tx.commit().await?;
             Ok(None)
         }

@@ -1,12 +1,11 @@
-//! Fetches what strangers name by a URL, posts to it (`post`), asks an API there (`ask`), asks several things and reads the
-//! answers as they come (`asker`), or runs a command there (`ssh`), without lending them this host's place in its network.
+//! Fetches what strangers name by a URL, posts to it (`post`), asks there and reads the answers whole or as they come
+//! (`asker`), or runs a command there (`ssh`), without lending them this host's place in its network.
 //!
 //! Names are resolved here, the addresses checked (`address`), and the connection is made to what was checked: between
 //! the two, a name cannot come to mean something else. That holds for each redirect as well. No proxy is used, as it
 //! would resolve the names itself.
 
 mod address;
-mod ask;
 mod asker;
 mod post;
 mod ssh;
@@ -25,10 +24,9 @@ use ureq::config::Config;
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, Body, Error};
+use ureq::{Agent, Error};
 
-pub use ask::{Answer, Ask, Patience, Verb, ask};
-pub use asker::{Asker, Question, Reply};
+pub use asker::{Answer, Asker, Question, Reply, Verb};
 pub use post::{Post, post};
 pub use ssh::{RemoteCommand, run_remotely};
 pub use url::{BadUrl, Url};
@@ -85,28 +83,18 @@ pub async fn fetch(url: &Url, bounds: Bounds, file: File) -> Result<(), FetchErr
 }
 
 fn fetch_blocking(url: &Url, bounds: &Bounds, mut file: File, unwanted: &CancellationToken) -> Result<(), FetchError> {
-    let response = agent(&bounds.allow_networks, bounds.time).get(url.as_str()).call().map_err(|error| why(&error, url))?;
-    if response.status() != 200 {
-        return Err(FetchError::Status(response.status().as_u16()));
+    let mut reply = Asker::new(bounds).begin(&Question::get(url.clone()))?;
+    if reply.status != 200 {
+        return Err(FetchError::Status(reply.status));
     }
-    let too_large = || FetchError::TooLarge(bounds.max_bytes);
-    let mut body: Body = response.into_body();
-    if body.content_length().is_some_and(|bytes| bytes > bounds.max_bytes) {
-        return Err(too_large());
-    }
-    let mut reader = body.with_config().limit(u64::MAX).reader();
-    let (mut piece, mut total) = (vec![0; PIECE_BYTES], 0);
+    let mut piece = vec![0; PIECE_BYTES];
     loop {
-        let length = match reader.read(&mut piece) {
+        let length = match reply.read(&mut piece) {
             Ok(0) => return Ok(()),
             Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(why(&Error::from(error), url)),
+            Err(error) => return Err(reply.explain(error)),
         };
-        total += length as u64;
-        if total > bounds.max_bytes {
-            return Err(too_large());
-        }
         if unwanted.is_cancelled() {
             return Err(FetchError::Failed("nobody waits for it any more".into()));
         }
@@ -114,16 +102,14 @@ fn fetch_blocking(url: &Url, bounds: &Bounds, mut file: File, unwanted: &Cancell
     }
 }
 
-fn agent(allow_networks: &[(IpAddr, u8)], time: Duration) -> Agent {
+fn agent(allow_networks: &[(IpAddr, u8)]) -> Agent {
     let tls = TlsConfig::builder()
         .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
         .root_certs(RootCerts::PlatformVerifier)
         .build();
     let config = Agent::config_builder()
         .http_status_as_error(false)
-        .max_redirects(MAX_REDIRECTS)
         .proxy(None)
-        .timeout_global(Some(time))
         .timeout_connect(Some(CONNECT_TIME))
         .timeout_recv_response(Some(ANSWER_TIME))
         .timeout_per_read(Some(SILENCE))

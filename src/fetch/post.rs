@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
-use super::{FetchError, Url, agent, why};
+use super::{Asker, Bounds, FetchError, Question, Url, Verb};
 
 /// What is posted.
 #[derive(Debug)]
@@ -15,21 +15,14 @@ pub struct Post {
     pub body: Vec<u8>,
 }
 
-/// Posts, and returns the answer's status. Redirects are not followed, and the answer's body is not read: nobody here wants
-/// it. `time` is for all of it.
+/// Posts, and returns the answer's status. The answer's body is not read: nobody here wants it. `time` is for all of it.
 ///
 /// Dropping the future does not take back what is under way; it ends with its time.
 pub async fn post(url: &Url, post: Post, allow_networks: Vec<(IpAddr, u8)>, time: Duration) -> Result<u16, FetchError> {
-    let url = url.clone();
-    let posting = spawn_blocking(move || post_blocking(&url, &post, &allow_networks, time));
+    let headers = post.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let question = Question { url: url.clone(), verb: Verb::Post(post.body), headers, authorization: None };
+    // However large the answer is.
+    let asker = Asker::new(&Bounds { allow_networks, max_bytes: u64::MAX, time });
+    let posting = spawn_blocking(move || asker.begin(&question).map(|reply| reply.status));
     posting.await.unwrap_or_else(|panicked| Err(FetchError::Failed(panicked.to_string())))
-}
-
-fn post_blocking(url: &Url, post: &Post, allow_networks: &[(IpAddr, u8)], time: Duration) -> Result<u16, FetchError> {
-    let mut request = agent(allow_networks, time).post(url.as_str()).config().max_redirects(0).build();
-    for (name, value) in &post.headers {
-        request = request.header(*name, value);
-    }
-    let response = request.send(post.body.as_slice()).map_err(|error| why(&error, url))?;
-    Ok(response.status().as_u16())
 }

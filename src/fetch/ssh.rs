@@ -82,21 +82,33 @@ async fn open(
     let stream = connect(url.host(), url.port().unwrap_or(22), allowed).await?;
     let explain = |error| explain(&error, url.host());
     let mut connection = client::connect_stream(Arc::new(config(&known)), stream, Known(known)).await.map_err(explain)?;
-    let private = Arc::new(key.private());
-    let hash = if matches!(private.algorithm(), Algorithm::Rsa { .. }) {
-        connection.best_supported_rsa_hash().await.map_err(explain)?.flatten()
-    } else {
-        None
-    };
-    let login = connection.authenticate_publickey(url.user(), PrivateKeyWithHashAlg::new(private, hash)).await;
-    if !matches!(login.map_err(explain)?, AuthResult::Success) {
-        return Err(FetchError::Login);
-    }
+    log_in(&mut connection, url.user(), key).await.map_err(explain)?.then_some(()).ok_or(FetchError::Login)?;
     let channel = connection.channel_open_session().await.map_err(explain)?;
     // Servers that do not know it pass it over, and answer by version 0.
     channel.set_env(false, "GIT_PROTOCOL", "version=2").await.map_err(explain)?;
     channel.exec(false, command).await.map_err(explain)?;
     Ok((connection, channel))
+}
+
+/// Tells whether the server takes the key.
+async fn log_in(connection: &mut Handle<Known>, user: &str, key: &DeployKey) -> Result<bool, russh::Error> {
+    let private = Arc::new(key.private());
+    let hashes = if matches!(private.algorithm(), Algorithm::Rsa { .. }) {
+        // What a server says that it knows (RFC 8308, 3.1) is not always what it takes. Never SHA-1.
+        match connection.best_supported_rsa_hash().await?.flatten() {
+            Some(HashAlg::Sha256) => vec![Some(HashAlg::Sha256), Some(HashAlg::Sha512)],
+            _ => vec![Some(HashAlg::Sha512), Some(HashAlg::Sha256)],
+        }
+    } else {
+        vec![None]
+    };
+    for hash in hashes {
+        let key = PrivateKeyWithHashAlg::new(Arc::clone(&private), hash);
+        if matches!(connection.authenticate_publickey(user, key).await?, AuthResult::Success) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn connect(host: &str, port: u16, allowed: &[(IpAddr, u8)]) -> Result<TcpStream, FetchError> {

@@ -14,7 +14,8 @@ use tokio::time::timeout;
 
 use super::answer::Refusal;
 use super::{Candidate, gitlab, hub, signature};
-use crate::model::{Connection, Delivered, FullName, Provider, Secret};
+use crate::connections::Signer;
+use crate::model::{Delivered, NamedRepository, Provider, Secret};
 
 /// The largest delivery, in bytes: GitHub's own limit.
 pub(super) const MAX_BYTES: usize = 25 * 1024 * 1024;
@@ -37,14 +38,15 @@ pub(super) struct Delivery {
     /// The JSON in it: all of it, or what stands in a form's `payload`.
     pub(super) json: Bytes,
     /// For as long as it is in memory.
-    _room: OwnedSemaphorePermit,
+    #[expect(dead_code, reason = "it is held, and given back when this is dropped")]
+    room: OwnedSemaphorePermit,
 }
 
 /// What a delivery says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Told {
     /// Which repositories it is about.
-    pub(super) repositories: Vec<FullName>,
+    pub(super) repositories: Vec<NamedRepository>,
     pub(super) delivered: Delivered,
 }
 
@@ -57,15 +59,15 @@ impl Delivery {
         if too_large.is_some_and(|bytes| bytes > MAX_BYTES) {
             return Err(Refusal::TooLarge(MAX_BYTES));
         }
-        let (body, _room) = timeout(READ_TIME, read_to_end(body, room)).await.map_err(|_| Refusal::Slow)??;
+        let (body, room) = timeout(READ_TIME, read_to_end(body, room)).await.map_err(|_| Refusal::Slow)??;
         let json = if is_form(&parts.headers) { payload_of_form(&body)? } else { body.clone() };
-        Ok(Self { provider, id, event, headers: parts.headers, body, json, _room })
+        Ok(Self { provider, id, event, headers: parts.headers, body, json, room })
     }
 
     #[cfg(test)]
     pub(super) fn made_of(provider: Provider, headers: HeaderMap, body: &'static str) -> Self {
-        let _room = Arc::new(Semaphore::new(0)).try_acquire_many_owned(0).unwrap();
-        Self { provider, id: "d".into(), event: "push".into(), headers, body: body.into(), json: body.into(), _room }
+        let room = Arc::new(Semaphore::new(0)).try_acquire_many_owned(0).unwrap();
+        Self { provider, id: "d".into(), event: "push".into(), headers, body: body.into(), json: body.into(), room }
     }
 
     /// Tells whether it is about the GitHub App, which nobody but GitHub tells of.
@@ -83,13 +85,14 @@ impl Delivery {
         parsing.await.unwrap_or_else(|panicked| Err(Refusal::Broken(panicked)))
     }
 
-    /// Leaves those of the candidates with whose secret this is signed; all of them if it is with the GitHub App's. Refused if
-    /// it is with neither.
+    /// Leaves those of the candidates with whose secret this is signed; if it is with the GitHub App's, those that were proved and
+    /// are about the same repository, as the App hears of repositories that not everybody here may know of. Refused if it is with
+    /// neither.
     pub(super) async fn prove(
         self: &Arc<Self>,
         candidates: Vec<Candidate>,
         app_secret: Option<Secret>,
-    ) -> Result<Vec<Connection>, Refusal> {
+    ) -> Result<Vec<(Candidate, Signer)>, Refusal> {
         let delivery = Arc::clone(self);
         let proving = spawn_blocking(move || {
             if candidates.is_empty() && app_secret.is_none() {
@@ -97,8 +100,12 @@ impl Delivery {
                 signature::is_signed(&delivery, &Secret::new("nobody's"));
             }
             let is_the_apps = app_secret.is_some_and(|secret| signature::is_signed(&delivery, &secret));
-            let proved = candidates.into_iter().filter(|(_, secret)| is_the_apps || signature::is_signed(&delivery, secret));
-            let proved: Vec<_> = proved.map(|(connection, _)| connection).collect();
+            let signer = |candidate: &Candidate| match candidate {
+                candidate if is_the_apps && candidate.is_the_apps() => Some(Signer::App),
+                candidate => signature::is_signed(&delivery, &candidate.webhook_secret).then_some(Signer::Connection),
+            };
+            let proved = candidates.into_iter().filter_map(|candidate| signer(&candidate).map(|signer| (candidate, signer)));
+            let proved: Vec<_> = proved.collect();
             if proved.is_empty() && !is_the_apps { Err(Refusal::NotProved) } else { Ok(proved) }
         });
         proving.await.unwrap_or_else(|panicked| Err(Refusal::Broken(panicked)))

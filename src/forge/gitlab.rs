@@ -9,7 +9,7 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 use super::answer::Refusal;
 use super::delivery::Told;
 use super::hub::{commit_or_none, from_json, push_told};
-use crate::model::{BranchName, CommitId, Delivered, FullName, PullRequest, PullRequestAction};
+use crate::model::{BranchName, CommitId, Delivered, FullName, NamedRepository, PullRequest, PullRequestAction};
 
 /// How GitLab wrote times in merge requests before it kept to RFC 3339. It is always UTC.
 const OLD_TIME: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
@@ -23,7 +23,8 @@ pub(super) fn parse(event: &str, json: &[u8]) -> Result<Told, Refusal> {
         _ => Delivered::Other,
     };
     let project = from_json::<Event>(json)?.project;
-    Ok(Told { repositories: project.into_iter().map(|project| project.path_with_namespace).collect(), delivered })
+    let named = project.map(|project| NamedRepository { full_name: project.path_with_namespace, id: project.id });
+    Ok(Told { repositories: named.into_iter().collect(), delivered })
 }
 
 /// What every event of a project has.
@@ -35,6 +36,7 @@ struct Event {
 #[derive(Deserialize)]
 struct Project {
     path_with_namespace: FullName,
+    id: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -166,9 +168,10 @@ mod tests {
 
     #[test]
     fn groups_nest() {
-        let body = json!({ "ref": "refs/heads/main", "before": A, "after": A, "project": { "path_with_namespace": "a/b/c" } });
+        let body =
+            json!({ "ref": "refs/heads/main", "before": A, "after": A, "project": { "path_with_namespace": "a/b/c", "id": 15 } });
         let told = told("Push Hook", &body);
-        assert_eq!(told.repositories, ["a/b/c".parse().unwrap()]);
+        assert_eq!(told.repositories, [NamedRepository { full_name: "a/b/c".parse().unwrap(), id: Some(15) }]);
         assert!(matches!(told.delivered, Delivered::Push(_)));
     }
 }

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::answer::Refusal;
 use super::delivery::Told;
-use crate::model::{BranchName, CommitId, Delivered, FullName, PullRequest, PullRequestAction, Push};
+use crate::model::{BranchName, CommitId, Delivered, FullName, NamedRepository, PullRequest, PullRequestAction, Push};
 
 /// Reads a delivery. Of an event that is acted on, everything that is needed must be there and be well formed.
 pub(super) fn parse(event: &str, json: &[u8]) -> Result<Told, Refusal> {
@@ -27,7 +27,7 @@ pub(super) fn parse(event: &str, json: &[u8]) -> Result<Told, Refusal> {
         _ => Delivered::Other,
     };
     let repository = from_json::<Event>(json)?.repository;
-    Ok(Told { repositories: repository.into_iter().map(|named| named.full_name).collect(), delivered })
+    Ok(Told { repositories: repository.into_iter().map(Named::told).collect(), delivered })
 }
 
 /// Reads JSON; an error names the field.
@@ -61,6 +61,13 @@ struct Event {
 #[derive(Deserialize)]
 struct Named {
     full_name: FullName,
+    id: Option<i64>,
+}
+
+impl Named {
+    fn told(self) -> NamedRepository {
+        NamedRepository { full_name: self.full_name, id: self.id }
+    }
 }
 
 #[derive(Deserialize)]
@@ -203,7 +210,7 @@ struct Installation {
 
 fn parse_installation(json: &[u8], takes_away: impl FnOnce(&str) -> bool) -> Result<Told, Refusal> {
     let Installation { action, repositories, repositories_removed } = from_json(json)?;
-    let named = repositories.into_iter().chain(repositories_removed).map(|named| named.full_name);
+    let named = repositories.into_iter().chain(repositories_removed).map(Named::told);
     let delivered = if takes_away(&action) { Delivered::Uninstalled } else { Delivered::Other };
     Ok(Told { repositories: named.collect(), delivered })
 }

@@ -23,10 +23,10 @@ use tokio::sync::Semaphore;
 use self::answer::{Answer, Refusal};
 use self::delivery::{Delivery, Told};
 use crate::auth::{self, AccessError};
-use crate::connections::{Heard, Rights, hear};
+use crate::connections::{Heard, Incoming, Rights, Signer, hear};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
-use crate::model::{Action, Connected, Connection, Provider, Secret};
+use crate::model::{Action, Connected, Connection, NamedRepository, Provider, Secret};
 
 /// How much of deliveries may be in memory at once, in bytes: eight of the largest that GitHub makes. Who sends slowly takes only
 /// what has come.
@@ -58,16 +58,16 @@ async fn receive(door: &Door, provider: Provider, request: Request) -> Result<An
     let delivery = Arc::new(Delivery::read(provider, request, Arc::clone(&door.room)).await?);
     let told = delivery.parse().await?;
     let mut heard = Vec::new();
-    for connection in &prove(ctx, &delivery, &told).await? {
-        heard.push(take_down(ctx, connection, &delivery, &told).await?);
+    for (candidate, signer) in &prove(ctx, &delivery, &told).await? {
+        heard.push(take_down(ctx, (candidate, *signer), &delivery, &told).await?);
     }
     Ok(Answer(heard))
 }
 
-/// The connections that a delivery is proved for: those to its repositories whose own secret it is signed with; all of them,
-/// if it is signed with the GitHub App's, because then GitHub itself says so. What tells of the App itself names any number of
-/// repositories, none of which is looked for before.
-async fn prove(ctx: &Ctx, delivery: &Arc<Delivery>, told: &Told) -> Result<Vec<Connection>, Refusal> {
+/// The connections that a delivery is proved for: those to its repositories whose own secret it is signed with; or those that the
+/// GitHub App acts for, if it is signed with the App's, because then GitHub itself says so. What tells of the App itself names any
+/// number of repositories, none of which is looked for before.
+async fn prove(ctx: &Ctx, delivery: &Arc<Delivery>, told: &Told) -> Result<Vec<(Candidate, Signer)>, Refusal> {
     let app_secret = ctx.config.github.as_ref().and_then(|github| github.webhook_secret.clone());
     let app_secret = app_secret.filter(|_| delivery.provider == Provider::GitHub);
     if delivery.is_of_the_app() {
@@ -76,9 +76,10 @@ async fn prove(ctx: &Ctx, delivery: &Arc<Delivery>, told: &Told) -> Result<Vec<C
     let mut candidates = Vec::new();
     let mut db = ctx.db.read().await?;
     for repository in &told.repositories {
-        for connection in db::connections::by_repository(&mut db, delivery.provider, repository).await? {
+        for (connection, known_id) in db::connections::by_repository(&mut db, delivery.provider, repository).await? {
             if let Some(secrets) = db::connections::secrets(&mut db, ctx.db.cipher(), connection.id).await? {
-                candidates.push((connection, secrets.webhook_secret));
+                let (webhook_secret, repository) = (secrets.webhook_secret, repository.clone());
+                candidates.push(Candidate { connection, known_id, repository, webhook_secret });
             }
         }
     }
@@ -86,9 +87,16 @@ async fn prove(ctx: &Ctx, delivery: &Arc<Delivery>, told: &Told) -> Result<Vec<C
     delivery.prove(candidates, app_secret).await
 }
 
-async fn take_down(ctx: &Ctx, connection: &Connection, delivery: &Delivery, told: &Told) -> Result<Heard, Refusal> {
+async fn take_down(
+    ctx: &Ctx,
+    (candidate, signer): (&Candidate, Signer),
+    delivery: &Delivery,
+    told: &Told,
+) -> Result<Heard, Refusal> {
+    let Candidate { connection, repository, .. } = candidate;
     let rights = rights(ctx, connection).await?;
-    let heard = hear(&ctx.db, connection, &delivery.id, &told.delivered, rights, ctx.now()).await?;
+    let incoming = Incoming { id: &delivery.id, signer, repository, told: &told.delivered };
+    let heard = hear(&ctx.db, connection, &incoming, rights, ctx.now()).await?;
     tracing::info!(
         connection.id = %connection.id,
         delivery = %delivery.id,
@@ -118,5 +126,20 @@ async fn rights(ctx: &Ctx, connection: &Connection) -> Result<Rights, DbError> {
     }
 }
 
-/// A connection and the secret that its deliveries are signed with.
-type Candidate = (Connection, Secret);
+/// A connection that a delivery may be for.
+struct Candidate {
+    connection: Connection,
+    /// The forge's number of its repository, if it was heard of.
+    known_id: Option<i64>,
+    /// As the delivery names it.
+    repository: NamedRepository,
+    webhook_secret: Secret,
+}
+
+impl Candidate {
+    /// Whether what the GitHub App hears of this repository is for the connection: under the name of one that was renamed there
+    /// may be another by now.
+    fn is_the_apps(&self) -> bool {
+        self.connection.is_proved && self.known_id.zip(self.repository.id).is_none_or(|(known, told)| known == told)
+    }
+}

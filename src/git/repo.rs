@@ -42,6 +42,13 @@ impl Repo {
         Ok(Self(Arc::new(Inner { dir, helper: helper.to_owned(), limits: limits.clone() })))
     }
 
+    /// The same one, taking packs of at most as many bytes.
+    pub(super) fn with_pack_limit(&self, pack_bytes: u64) -> Self {
+        let Inner { dir, helper, limits } = &*self.0;
+        let limits = Limits { pack_bytes, ..limits.clone() };
+        Self(Arc::new(Inner { dir: dir.clone(), helper: helper.clone(), limits }))
+    }
+
     /// Removes quarantines that a crash has left. To be called before the first push only: it cannot tell whether
     /// anybody still fills them.
     pub fn sweep(&self) -> io::Result<()> {

@@ -20,6 +20,28 @@ impl Email {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether the address is at a domain itself, not at one below it.
+    #[must_use]
+    pub fn is_at(&self, domain: &MailDomain) -> bool {
+        self.0.split_once('@').is_some_and(|(_, own)| own == domain.0)
+    }
+}
+
+/// What stands behind the `@` of addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct MailDomain(String);
+
+impl TryFrom<String> for MailDomain {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        // Whatever makes an address of it is one.
+        let refuse = |_| Invalid(format!("`{}` is not a domain of e-mail addresses", text.escape_debug()));
+        let Email(address) = format!("x@{text}").parse().map_err(refuse)?;
+        Ok(Self(address["x@".len()..].to_owned()))
+    }
 }
 
 impl FromStr for Email {
@@ -65,4 +87,21 @@ pub struct Account {
     /// What the user calls themselves.
     pub name: Option<String>,
     pub created_at: OffsetDateTime,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_at_their_own_domain_alone() {
+        let domain = |text: &str| MailDomain::try_from(text.to_owned());
+        let corp = domain("Corp.Example").unwrap();
+        let is_at = |address: &str| address.parse::<Email>().unwrap().is_at(&corp);
+        assert!(is_at("a@corp.example") && is_at("A@CORP.example"));
+        assert!(!is_at("a@sub.corp.example") && !is_at("a@evilcorp.example") && !is_at("corp.example@x"));
+        for bad in ["", "@corp.example", "a@corp.example", "two words", "line\nbreak"] {
+            assert!(domain(bad).is_err(), "{bad:?}");
+        }
+    }
 }

@@ -2,8 +2,10 @@
 
 use std::str::FromStr;
 
+use russh::keys::key::safe_rng;
+use russh::keys::ssh_key::LineEnding;
 use russh::keys::ssh_key::known_hosts::{Entry, HostPatterns, KnownHosts as Lines};
-use russh::keys::{PrivateKey, PublicKey};
+use russh::keys::{Algorithm, PrivateKey, PublicKey};
 
 use super::{Invalid, Secret};
 
@@ -25,23 +27,58 @@ pub struct DeployKey {
 }
 
 impl DeployKey {
-    /// Takes a private key as `ssh-keygen` writes it, without a passphrase.
+    /// Takes a private key as `ssh-keygen` writes it, without a passphrase: ed25519, ECDSA or RSA.
     pub fn new(private: Secret, known_hosts: KnownHosts) -> Result<Self, Invalid> {
-        let key = Self { private, known_hosts };
-        let is_open = key.parse().is_ok_and(|key| !key.is_encrypted());
-        let refuse = || Invalid("The deploy key is not a private key in OpenSSH's format without a passphrase.".into());
-        is_open.then_some(key).ok_or_else(refuse)
+        parse(&private)?;
+        Ok(Self { private, known_hosts })
     }
 
     /// The key, to log in with.
     #[must_use]
     pub fn private(&self) -> PrivateKey {
-        self.parse().expect("it was parsed before")
+        parse(&self.private).expect("it was parsed before")
     }
+}
 
-    fn parse(&self) -> Result<PrivateKey, russh::keys::ssh_key::Error> {
-        PrivateKey::from_openssh(self.private.expose())
+/// Makes a private key that nobody else has ever had; forges show the comment beside its public half.
+#[must_use]
+pub fn generate_deploy_key(comment: &str) -> Secret {
+    let mut key = PrivateKey::random(&mut safe_rng(), Algorithm::Ed25519).expect("the kernel gives random bytes");
+    key.set_comment(comment);
+    Secret::new(key.to_openssh(LineEnding::LF).expect("a key that was just made can be written").as_str())
+}
+
+/// The public half of a private key, as forges take it.
+pub fn public_deploy_key(private: &Secret) -> Result<String, Invalid> {
+    parse(private)?.public_key().to_openssh().map_err(|error| Invalid(format!("The deploy key can't be written: {error}.")))
+}
+
+fn parse(private: &Secret) -> Result<PrivateKey, Invalid> {
+    let text = private.expose();
+    let key = PrivateKey::from_openssh(text);
+    if key.as_ref().is_ok_and(PrivateKey::is_encrypted) || is_encrypted_pem(text) {
+        return Err(Invalid(
+            "The deploy key has a passphrase, and nobody is there to type it. Take it off a copy of the key (ssh-keygen -p -N '' \
+             -f COPY), or have hoist make a key (hoist github:connect --new-deploy-key)."
+                .into(),
+        ));
     }
+    let key = key.map_err(|_| {
+        Invalid(
+            "The deploy key is not a private key in OpenSSH's format. Give what ssh-keygen has written, not the file that ends in \
+             .pub; `ssh-keygen -p -N '' -f COPY` rewrites a copy of a key that is in an older format."
+                .into(),
+        )
+    })?;
+    match key.algorithm() {
+        Algorithm::Ed25519 | Algorithm::Ecdsa { .. } | Algorithm::Rsa { .. } => Ok(key),
+        other => Err(Invalid(format!("{other} keys are of no use here: give an ed25519, ECDSA or RSA key."))),
+    }
+}
+
+/// Whether this is one of the older formats, with a passphrase (RFC 1421, 4.6.1.1; RFC 5958, 3).
+fn is_encrypted_pem(text: &str) -> bool {
+    text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || text.contains("Proc-Type: 4,ENCRYPTED")
 }
 
 /// The keys of servers, as in `~/.ssh/known_hosts` (sshd(8), "`SSH_KNOWN_HOSTS` FILE FORMAT"). Names of hosts stand in it in
@@ -95,6 +132,18 @@ mod tests {
 
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGDWFaoPSCJcO+Y4wPxQd1iSgTUQbSTUEhqdC3cZSGHn";
 
+    /// What `ssh-keygen -t ed25519 -N secret` has written once.
+    const ENCRYPTED: &str = "\
+-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABBxXiOMUJ
+YbDaDEeIrkSI9MAAAAEAAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAII3jlhKo5dE3JBVF
+DgBtYxhN/ww8kuEUB/HUTxh+qsFsAAAAkOAmjBpBg2tp076iXBJawpdvqSwEyLmcfr5Dhg
+wbWb+IDJtK6959w+q28z//zJ65TwS5wti0RX6fQaz2xUuzPiSKPmJFVhVzvMPAlS5t3LM/
+7Z1kxziWNSjkjdBl0x30n6XIbCSQ8ymU3hvWH6zCT7qtNxEMRQH0dwhXwsgKk4hV/sBe+o
+sYN/CwowuPQBy+lw==
+-----END OPENSSH PRIVATE KEY-----
+";
+
     #[test]
     fn published_keys_are_those_whose_fingerprints_are_published() {
         let fingerprints = |host| {
@@ -131,7 +180,26 @@ mod tests {
 
     #[test]
     fn only_open_private_keys() {
-        let refused = DeployKey::new(Secret::new(KEY), KnownHosts::default()).unwrap_err().to_string();
-        assert!(refused.contains("not a private key") && !refused.contains("AAAA"), "{refused}");
+        let refused = |text: &str| DeployKey::new(Secret::new(text), KnownHosts::default()).unwrap_err().to_string();
+        let public = refused(KEY);
+        assert!(public.contains("not a private key") && !public.contains("AAAA"), "{public}");
+        for encrypted in [
+            ENCRYPTED,
+            "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        ] {
+            assert!(refused(encrypted).contains("has a passphrase"), "{}", refused(encrypted));
+        }
+        assert!(refused("-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n").contains("older format"));
+    }
+
+    #[test]
+    fn a_key_that_is_made_is_new_and_has_a_public_half() {
+        let (one, other) = (generate_deploy_key("hoist shop"), generate_deploy_key("hoist shop"));
+        let public = public_deploy_key(&one).unwrap();
+        assert!(public.starts_with("ssh-ed25519 AAAA") && public.ends_with(" hoist shop"), "{public}");
+        assert_ne!(public, public_deploy_key(&other).unwrap());
+        let key = DeployKey::new(one, KnownHosts::default()).unwrap();
+        assert_eq!(key.private().public_key().to_openssh().unwrap(), public);
     }
 }

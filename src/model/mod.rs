@@ -47,7 +47,7 @@ mod wait;
 mod webhook;
 mod window_size;
 
-pub use account::{Account, Email};
+pub use account::{Account, Email, MailDomain};
 pub use addon::{Addon, AddonName, AddonState, AttachedAddon, Attachment, AttachmentName, Plan, Service};
 pub use app::{App, AppName};
 pub use app_json::{AddonRef, AppJson, ConfigVarSpec, EnvironmentName, FormationSpec, Manifest, Scripts};
@@ -57,10 +57,10 @@ pub use authorization::{Authorization, Origin, mask};
 pub use buildpack::{BuildpackRef, StackName};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
 pub use connection::{
-    BranchName, Cause, CiState, Connected, Connection, ConnectionSecrets, Delivered, FullName, Provider, PullRequest,
-    PullRequestAction, Push, TriggerState,
+    BranchName, Cause, CiState, Connected, Connection, ConnectionSecrets, Delivered, FullName, NamedRepository, Provider,
+    PullRequest, PullRequestAction, Push, PushOrder, TriggerState,
 };
-pub use deploy_key::{DeployKey, KnownHosts};
+pub use deploy_key::{DeployKey, KnownHosts, generate_deploy_key, public_deploy_key};
 pub use digest::Digest;
 pub use dyno_size::DynoSize;
 pub use event::{
@@ -84,7 +84,7 @@ pub use procfile::{ProcessType, ProcessTypes, Procfile};
 pub use push_certificate::PushCertificate;
 pub use push_options::PushOptions;
 pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, RollbackRefusal, Slug};
-pub use remote::{Credentials, Remote, RemoteCommit, RemoteScheme, RemoteUrl};
+pub use remote::{Credentials, Remote, RemoteCommit, RemoteScheme, RemoteUrl, Writer};
 pub use review_app::{Fork, ReviewApp, ReviewAppStatus, ReviewSource, review_app_name};
 pub use review_app_config::{BaseName, Forks, ReviewAppConfig, StaleDays};
 pub use scope::{Need, Scope, Scopes};

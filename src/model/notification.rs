@@ -7,7 +7,7 @@ use super::{AccountId, AppId, Email, Invalid, NotificationId};
 /// Who is told, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recipient {
-    /// Run in the release that was made.
+    /// Run in what is the current release then.
     Command(String),
     Email(Email),
     /// Posted to. May hold a secret of the receiver's: not for logs.

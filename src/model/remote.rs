@@ -71,7 +71,9 @@ impl RemoteUrl {
     /// Whether both are on the same server, spoken to in the same way: what one may know, the other may.
     #[must_use]
     pub fn is_same_server(&self, other: &Self) -> bool {
-        (self.scheme, &self.host, self.port) == (other.scheme, &other.host, other.port)
+        // A scheme's own port is no other place; of https and http it is left out already.
+        let port = |url: &Self| url.port.or((url.scheme == RemoteScheme::Ssh).then_some(22));
+        (self.scheme, &self.host, port(self)) == (other.scheme, &other.host, port(other))
     }
 
     /// The same server's repository of another path.
@@ -197,6 +199,28 @@ pub struct RemoteCommit {
     pub id: CommitId,
     /// A branch that has it, for servers that give out only what a ref leads to.
     pub on: Option<RefName>,
+    pub writer: Writer,
+}
+
+/// Who has written a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// Somebody who may push to the repository.
+    Member,
+    /// Anybody who could open a pull request.
+    Stranger,
+}
+
+impl RemoteCommit {
+    /// The repository as what its files name is fetched from there: a stranger's files may name another one that its
+    /// credentials open, and the stranger's code would see what is in that.
+    #[must_use]
+    pub fn as_named_from(&self) -> Remote {
+        match self.writer {
+            Writer::Member => self.remote.clone(),
+            Writer::Stranger => Remote { credentials: Credentials::None, ..self.remote.clone() },
+        }
+    }
 }
 
 #[cfg(test)]
@@ -269,6 +293,7 @@ mod tests {
     fn what_one_server_is() {
         let same = |a: &str, b: &str| parse(a).unwrap().is_same_server(&parse(b).unwrap());
         assert!(same("https://h/a", "https://h/b") && same("git@h:a", "ssh://x@h/b"));
+        assert!(same("git@h:a", "ssh://h:22/b") && same("https://h/a", "https://h:443/b") && !same("git@h:a", "ssh://h:2222/b"));
         assert!(
             !same("https://h/a", "http://h/a") && !same("https://h/a", "https://h:444/a") && !same("https://h/a", "https://i/a")
         );

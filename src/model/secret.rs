@@ -19,7 +19,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// A new one, of 256 random bits in hex: what signs a webhook, and what app.json's
+    /// A new one, of 256 random bits in hex: what signs a webhook, what an API token has behind its prefix, and what app.json's
     /// `"generator": "secret"` asks for, as at Heroku.
     #[must_use]
     pub fn random() -> Self {

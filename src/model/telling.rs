@@ -49,6 +49,18 @@ pub enum Form {
     Comment,
 }
 
+impl Form {
+    /// The word used in the database, for many.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Status => "statuses",
+            Self::Deployment => "deployments",
+            Self::Comment => "comments",
+        }
+    }
+}
+
 /// How far it has come with a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

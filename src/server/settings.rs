@@ -12,7 +12,7 @@ use crate::config::{self, Config};
 use crate::ctx::Ctx;
 use crate::docker;
 use crate::engine;
-use crate::fetch::Patience;
+use crate::fetch;
 use crate::model::{Provider, Secret};
 use crate::tell;
 
@@ -79,7 +79,7 @@ pub fn provider_settings(config: &Config) -> tell::Settings {
     tell::Settings {
         api_urls: api_urls.into_iter().flatten().collect(),
         github_app: github.map(|section| (section.app_id, section.private_key.clone())).unwrap_or_default(),
-        patience: Patience {
+        bounds: fetch::Bounds {
             allow_networks: allowed_networks(config),
             max_bytes: tell::ANSWER_BYTES,
             time: config.webhooks.attempt_time,
@@ -123,6 +123,7 @@ fn mail_server(smtp: &config::Smtp, time: Duration) -> tell::MailServer {
         },
         login: smtp.user.clone().zip(smtp.password.clone()),
         from: smtp.from.clone(),
+        allow: smtp.allow.clone(),
         time,
     }
 }

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::audit;
+use crate::connections;
 use crate::ctx::Ctx;
 use crate::gc;
 use crate::image;
@@ -32,7 +33,7 @@ async fn tidy(stopping: CancellationToken) {
     }
 }
 
-/// Removes what is too old in the audit trail, at start and once a day.
+/// Removes what is too old in the audit trail and among what forges have told, at start and once a day.
 async fn forget(ctx: Ctx) {
     let mut tick = interval(FORGET_INTERVAL);
     while ctx.stopping.run_until_cancelled(tick.tick()).await.is_some() {
@@ -41,6 +42,11 @@ async fn forget(ctx: Ctx) {
             Ok(0) => {}
             Ok(events) => info!("{events} events of the audit trail were older than is kept"),
             Err(error) => warn!(error = &error as &dyn std::error::Error, "the audit trail can't be cut"),
+        }
+        match connections::forget_deliveries(&ctx.db, ctx.now()).await {
+            Ok(0) => {}
+            Ok(deliveries) => info!("{deliveries} deliveries of forges were older than they make them again"),
+            Err(error) => warn!(error = &error as &dyn std::error::Error, "old deliveries of forges can't be forgotten"),
         }
     }
 }

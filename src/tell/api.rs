@@ -3,9 +3,11 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 use super::TellError;
-use crate::fetch::{Answer, Ask, Patience, Verb, ask};
+use super::limit::ask_again_at;
+use crate::fetch::{Answer, Asker, Bounds, Question, Verb};
 use crate::model::Secret;
 
 /// Of one page; a page of a hundred check runs with their output has some hundred kilobytes.
@@ -24,8 +26,13 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 pub(super) struct Api<'a> {
     /// Without a slash at its end.
     pub(super) url: String,
-    pub(super) patience: &'a Patience,
-    pub(super) headers: Vec<(&'static str, String)>,
+    /// For one question.
+    pub(super) bounds: &'a Bounds,
+    /// What every question says.
+    pub(super) headers: &'static [(&'static str, &'static str)],
+    pub(super) authorization: Option<Secret>,
+    /// The clock.
+    pub(super) now: fn() -> OffsetDateTime,
 }
 
 /// What a refusal says for itself: GitHub and Gitea in `message`, GitLab there or in `error`, as text or structure.
@@ -37,8 +44,8 @@ struct Refusal {
 }
 
 /// With a bearer's token.
-pub(super) fn bearer(token: &Secret) -> (&'static str, String) {
-    ("authorization", format!("Bearer {}", token.expose()))
+pub(super) fn bearer(token: &Secret) -> Secret {
+    Secret::new(format!("Bearer {}", token.expose()))
 }
 
 /// A text as one part of a path, or as a value behind it.
@@ -90,11 +97,13 @@ impl Api<'_> {
     async fn ask<T: DeserializeOwned>(&self, path: &str, verb: Verb) -> Result<T, TellError> {
         let what = format!("{} {}{}", name(&verb), self.url, path);
         let url = format!("{}{path}", self.url).parse().map_err(|error| TellError::Url(self.url.clone(), error))?;
-        let mut headers = self.headers.clone();
-        if verb != Verb::Get {
-            headers.push(("content-type", "application/json".into()));
+        let content = (verb != Verb::Get).then_some(("content-type", "application/json"));
+        let headers = self.headers.iter().chain(&content).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let question = Question { url, verb, headers: headers.collect(), authorization: self.authorization.clone() };
+        let answer = Asker::new(self.bounds).ask(question).await?;
+        if let Some(until) = ask_again_at(answer.status, &answer.headers, (self.now)()) {
+            return Err(TellError::Limited { what, status: answer.status, until });
         }
-        let answer = ask(Ask { url, verb, headers }, self.patience.clone()).await?;
         read(what, &answer)
     }
 }

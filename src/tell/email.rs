@@ -9,7 +9,8 @@ use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Ex
 use tokio::time::timeout;
 
 use super::TellError;
-use crate::model::{Email, Invalid, Secret};
+use crate::db::{self, Connection, DbError};
+use crate::model::{App, Email, Invalid, MailDomain, Secret};
 
 /// How the connection is kept secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct MailServer {
     /// Who logs in, and their password.
     pub login: Option<(String, Secret)>,
     pub from: Email,
+    /// Domains to whose every address it may write.
+    pub allow: Vec<MailDomain>,
     /// For one message.
     pub time: Duration,
 }
@@ -68,6 +71,16 @@ impl MailError {
 /// An address as mail servers know it, which is stricter than an account's name.
 pub(super) fn address(email: &Email) -> Result<Address, Invalid> {
     email.as_str().parse().map_err(|_| Invalid(format!("`{email}` is not an address that e-mail can be sent to.")))
+}
+
+/// Whether hoist writes to an address about an app: to those who work on it, and to the domains in `allow`. Nobody else has asked
+/// for its letters.
+pub(super) async fn may_write(db: &mut Connection, app: &App, to: &Email, allow: &[MailDomain]) -> Result<bool, DbError> {
+    if allow.iter().any(|domain| to.is_at(domain)) {
+        return Ok(true);
+    }
+    let Some(account) = db::accounts::by_email(&mut *db, to).await? else { return Ok(false) };
+    Ok(app.owner == account.id || db::collaborators::permissions(db, app.id, account.id).await?.is_some())
 }
 
 /// Hands a message to the server.

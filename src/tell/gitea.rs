@@ -26,9 +26,9 @@ struct Status {
     status: String,
 }
 
-/// With a token, if there is one.
-pub(super) fn headers(token: Option<&Secret>) -> Vec<(&'static str, String)> {
-    token.map(|token| ("authorization", format!("token {}", token.expose()))).into_iter().collect()
+/// With a token.
+pub(super) fn authorization(token: &Secret) -> Secret {
+    Secret::new(format!("token {}", token.expose()))
 }
 
 /// What its statuses say of a commit.

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::TellError;
-use super::api::{Api, PAGE, bearer, segment};
+use super::api::{Api, PAGE, segment};
 use super::build::{News, State};
 use super::ci::{self, Check};
-use crate::model::{CiState, CommitId, FullName, Progress, Secret};
+use crate::model::{CiState, CommitId, FullName, Progress};
 
-/// Which edition of the API hoist was written for.
-const VERSION: &str = "2022-11-28";
+/// What every request says; the second is which edition of the API hoist was written for.
+pub(super) const HEADERS: &[(&str, &str)] = &[("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")];
 
 /// `GET /repos/{repository}/commits/{commit}/status`: the last status of each context.
 #[derive(Debug, Deserialize)]
@@ -37,6 +37,27 @@ struct CheckRun {
     conclusion: Option<String>,
 }
 
+/// `GET /repos/{repository}/commits/{commit}/check-suites`.
+#[derive(Debug, Deserialize)]
+struct CheckSuites {
+    check_suites: Vec<CheckSuite>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CheckSuite {
+    conclusion: Option<String>,
+    #[serde(default)]
+    latest_check_runs_count: u64,
+}
+
+impl CheckSuite {
+    /// Jobs that need others have no runs before those have ended: a suite may have passed all of its runs, and not be at its end.
+    /// One without any says nothing: GitHub makes a suite for each App that could check something, whether it does or not.
+    fn is_unfinished(&self) -> bool {
+        self.conclusion.is_none() && self.latest_check_runs_count > 0
+    }
+}
+
 /// `GET /repos/{repository}/deployments`.
 #[derive(Debug, Deserialize)]
 struct Deployment {
@@ -54,16 +75,10 @@ struct NewStatus<'a> {
     context: &'a str,
 }
 
-/// What every request to GitHub says.
-pub(super) fn headers(token: &Secret) -> Vec<(&'static str, String)> {
-    let mut headers = anonymous_headers();
-    headers.push(bearer(token));
-    headers
-}
-
-/// The same without a token.
-pub(super) fn anonymous_headers() -> Vec<(&'static str, String)> {
-    vec![("accept", "application/vnd.github+json".into()), ("x-github-api-version", VERSION.into())]
+/// Fails where the code can't be read with the API's token: that takes "contents", and shows nothing but a branch's name. It is
+/// an empty list in a repository without code.
+pub(super) async fn check_readable(api: &Api<'_>, repository: &FullName) -> Result<(), TellError> {
+    api.get::<IgnoredAny>(&format!("/repos/{repository}/branches?per_page=1")).await.map(drop)
 }
 
 /// What its statuses and check runs say of a commit.
@@ -71,9 +86,11 @@ pub(super) async fn ci_state(api: &Api<'_>, repository: &FullName, commit: &Comm
     let path = format!("/repos/{repository}/commits/{commit}");
     let statuses = api.pages(&format!("{path}/status?per_page={PAGE}"), PAGE, |page: Combined| page.statuses).await?;
     let runs = api.pages(&format!("{path}/check-runs?per_page={PAGE}"), PAGE, |page: CheckRuns| page.check_runs).await?;
+    let suites = api.pages(&format!("{path}/check-suites?per_page={PAGE}"), PAGE, |page: CheckSuites| page.check_suites).await?;
     let statuses = statuses.iter().map(|status| (status.context.as_str(), of_status(&status.state)));
     let runs = runs.iter().map(|run| (run.name.as_str(), of_run(run.conclusion.as_deref())));
-    Ok(ci::together(statuses.chain(runs)))
+    let suites = suites.iter().filter(|suite| suite.is_unfinished()).map(|_| ("check suite", Check::Pending));
+    Ok(ci::together(statuses.chain(runs).chain(suites)))
 }
 
 fn of_status(state: &str) -> Check {

@@ -20,7 +20,7 @@ use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
 use super::TellError;
-use super::api::Api;
+use super::api::{Api, bearer};
 use super::github;
 use crate::model::{FullName, Secret};
 
@@ -100,7 +100,7 @@ impl GitHubApp {
         if let Some(token) = self.kept(repository, now) {
             return Ok(token);
         }
-        let app = Api { headers: github::headers(&self.jwt(now)), ..api.clone() };
+        let app = Api { headers: github::HEADERS, authorization: Some(bearer(&self.jwt(now))), ..api.clone() };
         let Installation { id } = app.get(&format!("/repos/{repository}/installation")).await?;
         let (_, name) = repository.as_str().rsplit_once('/').unwrap_or_default();
         let wanted = json!({ "repositories": [name] });

@@ -2,13 +2,13 @@
 //! asked for it.
 //!
 //! `providers` is GitHub and its kin as hoist knows them, each by its HTTP API: `github`, `gitlab`, and `gitea` for itself
-//! and Forgejo; `api` asks, `github_app` is as whom hoist asks GitHub. `ci` is what others say of a commit. What is to be told
+//! and Forgejo; `api` asks, `limit` is how often it may, `github_app` is as whom hoist asks GitHub. `ci` is what others say of a commit. What is to be told
 //! are rows that were written with what happened ([`crate::db::tellings`]); `worker` takes them from there, `build` tells one,
 //! and `comment` is what pull requests hear. Who asked to be notified of releases (`notifications`) is told by `release`, and by
 //! `email`.
 //!
 //! Everything is told at least once: the daemon may be killed between a provider's answer and its record, and tells it again
-//! then, which changes nothing there. What is told of one app is told in order.
+//! then, which changes nothing there; a command is begun twice. What is told of one app is told in order.
 
 mod api;
 mod build;
@@ -19,19 +19,22 @@ mod gitea;
 mod github;
 mod github_app;
 mod gitlab;
+mod limit;
 mod notifications;
 mod providers;
 mod release;
 mod worker;
 
+use time::OffsetDateTime;
+
 use crate::db::DbError;
 use crate::fetch::{BadUrl, FetchError};
-use crate::model::{Connection, ConnectionSecrets, FullName, Provider, Secret};
+use crate::model::{Connection, ConnectionSecrets, Email, FullName, Provider, Secret};
 
 pub use api::ANSWER_BYTES;
 pub use email::{MailError, MailSecurity, MailServer};
 pub use github_app::KeyError;
-pub use notifications::{NotificationError, add_notification, remove_notification};
+pub use notifications::{NotificationBounds, NotificationError, add_notification, remove_notification};
 pub use providers::{Providers, Settings};
 pub use release::Hook;
 pub use worker::{Pace, Teller, tell};
@@ -45,14 +48,16 @@ pub struct Place {
     pub clone_url: String,
     /// The connection's own token, which is asked with before the GitHub App's.
     pub token: Option<Secret>,
+    /// Whether the GitHub App may act there, for whoever made the connection.
+    pub is_proved: bool,
 }
 
 impl Place {
     /// The repository of a connection.
     #[must_use]
     pub fn new(connection: Connection, secrets: ConnectionSecrets) -> Self {
-        let Connection { provider, full_name, clone_url, .. } = connection;
-        Self { provider, full_name, clone_url, token: secrets.token }
+        let Connection { provider, full_name, clone_url, is_proved, .. } = connection;
+        Self { provider, full_name, clone_url, token: secrets.token, is_proved }
     }
 }
 
@@ -61,7 +66,10 @@ impl Place {
 pub enum TellError {
     #[error("hoist.toml has no section [{0}]")]
     NotConfigured(Provider),
-    #[error("there is no token for {0}: give the connection one, or name a GitHub App in [github]")]
+    #[error(
+        "there is no token for {0}: give the connection one (hoist github:update --token-file FILE); where hoist is a GitHub App, \
+         show that you may read the repository (--proof-file FILE)"
+    )]
     NoToken(FullName),
     #[error("{0} does not say where the API is: set api_url in the section [{1}]")]
     NoHost(String, Provider),
@@ -71,10 +79,15 @@ pub enum TellError {
     Fetch(#[from] FetchError),
     #[error("{what} was answered with {status}: {message}")]
     Refused { what: String, status: u16, message: String },
+    /// It was asked too often, and says when it may be again.
+    #[error("{what} was answered with {status}: it may not be asked before {until}")]
+    Limited { what: String, status: u16, until: OffsetDateTime },
     #[error("{what} was answered with what can't be understood: {why}")]
     Strange { what: String, why: String },
     #[error("there is no mail server any more: name it in the section [smtp] of hoist.toml")]
     NoMailServer,
+    #[error("{0} does not work on the app any more")]
+    Stranger(Email),
     #[error(transparent)]
     Mail(MailError),
     #[error("the command could not be run")]
@@ -90,7 +103,12 @@ impl TellError {
     /// Whether asking again could not help: the provider knows no such commit, or won't have what is told.
     fn is_final(&self) -> bool {
         match self {
-            Self::NotConfigured(_) | Self::NoToken(_) | Self::NoHost(..) | Self::Url(..) | Self::NoMailServer => true,
+            Self::NotConfigured(_)
+            | Self::NoToken(_)
+            | Self::NoHost(..)
+            | Self::Url(..)
+            | Self::NoMailServer
+            | Self::Stranger(_) => true,
             Self::Refused { status, .. } => matches!(status, 400 | 404 | 409 | 410 | 422),
             Self::Mail(error) => error.is_final(),
             _ => false,

@@ -2,7 +2,7 @@
 
 use super::email;
 use crate::db::{self, Db, DbError};
-use crate::model::{App, Invalid, Notification, NotificationId, Recipient};
+use crate::model::{App, Email, Invalid, MailDomain, Notification, NotificationId, Recipient};
 
 /// Why a notification was not added.
 #[derive(Debug, thiserror::Error)]
@@ -11,18 +11,36 @@ pub enum NotificationError {
     TooMany(usize),
     #[error(transparent)]
     Address(#[from] Invalid),
+    /// Who neither works on the app nor is at a domain that is allowed.
+    #[error("{0} is nobody's who works on the app")]
+    Stranger(Email),
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// Adds a notification to an app that has fewer than `most`.
-pub async fn add_notification(db: &Db, notification: &Notification, most: usize) -> Result<(), NotificationError> {
+/// How many notifications an app may have, and to whom it may have hoist write.
+#[derive(Debug, Clone, Copy)]
+pub struct NotificationBounds<'a> {
+    pub most: usize,
+    pub mail: &'a [MailDomain],
+}
+
+/// Adds a notification to an app.
+pub async fn add_notification(
+    db: &Db,
+    app: &App,
+    notification: &Notification,
+    bounds: NotificationBounds<'_>,
+) -> Result<(), NotificationError> {
+    let mut tx = db.write().await?;
     if let Recipient::Email(to) = &notification.to {
         email::address(to)?;
+        if !email::may_write(&mut tx, app, to, bounds.mail).await? {
+            return Err(NotificationError::Stranger(to.clone()));
+        }
     }
-    let mut tx = db.write().await?;
-    if db::notifications::list_of(&mut tx, notification.app).await?.len() >= most {
-        return Err(NotificationError::TooMany(most));
+    if db::notifications::list_of(&mut tx, notification.app).await?.len() >= bounds.most {
+        return Err(NotificationError::TooMany(bounds.most));
     }
     db::notifications::insert(&mut tx, notification).await?;
     tx.commit().await.map_err(DbError::from)?;

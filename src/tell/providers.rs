@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 use super::api::{Api, bearer};
 use super::github_app::{GitHubApp, KeyError};
 use super::{Place, TellError, gitea, github, gitlab};
-use crate::fetch::Patience;
-use crate::model::{CiState, CommitId, FullName, Provider, Secret};
+use crate::fetch::Bounds;
+use crate::model::{CiState, CommitId, Provider, RemoteScheme, RemoteUrl, Secret};
 
 /// The API of github.com.
 const GITHUB: &str = "https://api.github.com";
@@ -22,7 +22,7 @@ pub struct Settings {
     /// The App as which GitHub is asked, and the file of its private key.
     pub github_app: (Option<u64>, Option<PathBuf>),
     /// For one answer.
-    pub patience: Patience,
+    pub bounds: Bounds,
     /// The clock.
     pub now: fn() -> OffsetDateTime,
 }
@@ -67,30 +67,41 @@ impl Providers {
     /// What opens a repository: the connection's own token, or one of the GitHub App's, good for ten minutes at least. `None`
     /// where there is neither: a public repository may be read so.
     pub async fn token(&self, place: &Place) -> Result<Option<Secret>, TellError> {
-        match (&place.token, place.provider) {
-            (Some(token), _) => Ok(Some(token.clone())),
-            (None, Provider::GitHub) if self.0.github_app.is_some() => self.installation_token(&place.full_name).await.map(Some),
-            (None, _) => Ok(None),
+        if let Some(token) = &place.token {
+            return Ok(Some(token.clone()));
         }
+        let Some(app) = self.app_at(place).filter(|_| place.is_proved) else { return Ok(None) };
+        let api = self.bare_api(self.url(place)?);
+        app.installation_token(&api, &place.full_name, (self.0.settings.now)()).await.map(Some)
     }
 
-    /// The GitHub App's token for one repository in which it is installed.
-    pub async fn installation_token(&self, repository: &FullName) -> Result<Secret, TellError> {
-        let app = self.0.github_app.as_ref().ok_or_else(|| TellError::NoToken(repository.clone()))?;
-        // The App is of the GitHub that the configuration names, whatever a connection says.
-        let url = self.configured(Provider::GitHub)?.unwrap_or(GITHUB).to_owned();
-        app.installation_token(&self.bare_api(url), repository, (self.0.settings.now)()).await
+    /// Whether hoist is a GitHub App where this repository is.
+    #[must_use]
+    pub fn has_app_at(&self, place: &Place) -> bool {
+        self.app_at(place).is_some()
+    }
+
+    /// The App is of the GitHub that the configuration names, whatever a connection says: no other hears of its tokens.
+    fn app_at(&self, place: &Place) -> Option<&GitHubApp> {
+        let app = self.0.github_app.as_ref().filter(|_| place.provider == Provider::GitHub)?;
+        let its_url = self.configured(Provider::GitHub).ok()?.unwrap_or(GITHUB);
+        self.url(place).is_ok_and(|url| url == its_url).then_some(app)
+    }
+
+    /// Asks GitHub whether whoever has this token may read a repository's code. An error says why not.
+    pub async fn prove(&self, place: &Place, token: &Secret) -> Result<(), TellError> {
+        let asked = Place { token: Some(token.clone()), ..place.clone() };
+        github::check_readable(&self.api(&asked).await?, &place.full_name).await
     }
 
     /// The API of a repository, asked with what opens the repository; with a public one's, that may be nothing.
     async fn api(&self, place: &Place) -> Result<Api<'_>, TellError> {
         let (api, token) = (self.bare_api(self.url(place)?), self.token(place).await?);
-        let headers = match place.provider {
-            Provider::GitHub => token.as_ref().map_or_else(github::anonymous_headers, github::headers),
-            Provider::GitLab => token.iter().map(bearer).collect(),
-            Provider::Gitea | Provider::Forgejo => gitea::headers(token.as_ref()),
-        };
-        Ok(Api { headers, ..api })
+        Ok(match place.provider {
+            Provider::GitHub => Api { headers: github::HEADERS, authorization: token.as_ref().map(bearer), ..api },
+            Provider::GitLab => Api { authorization: token.as_ref().map(bearer), ..api },
+            Provider::Gitea | Provider::Forgejo => Api { authorization: token.as_ref().map(gitea::authorization), ..api },
+        })
     }
 
     /// The same for who is to write: that takes a token.
@@ -102,7 +113,7 @@ impl Providers {
     }
 
     fn bare_api(&self, url: String) -> Api<'_> {
-        Api { url, patience: &self.0.settings.patience, headers: Vec::new() }
+        Api { url, bounds: &self.0.settings.bounds, headers: &[], authorization: None, now: self.0.settings.now }
     }
 
     /// Where the API is: as configured, or beside the repository. So nobody's token is sent to another than who made it.
@@ -116,12 +127,16 @@ impl Providers {
             Provider::Gitea | Provider::Forgejo => ("/api/v1", None),
         };
         let missing = || TellError::NoHost(place.full_name.to_string(), place.provider);
-        let clone_url = url::Url::parse(&place.clone_url).map_err(|_| missing())?;
-        let host = clone_url.host_str().ok_or_else(missing)?;
+        let clone_url: RemoteUrl = place.clone_url.parse().map_err(|_| missing())?;
+        let host = match clone_url.host() {
+            address if address.contains(':') => format!("[{address}]"),
+            name => name.to_owned(),
+        };
         match (usual, clone_url.scheme(), clone_url.port()) {
             (Some((name, url)), ..) if name == host => Ok(url.to_owned()),
-            (_, scheme @ ("http" | "https"), Some(port)) => Ok(format!("{scheme}://{host}:{port}{path}")),
-            (_, "http", None) => Ok(format!("http://{host}{path}")),
+            (_, RemoteScheme::Http, Some(port)) => Ok(format!("http://{host}:{port}{path}")),
+            (_, RemoteScheme::Https, Some(port)) => Ok(format!("https://{host}:{port}{path}")),
+            (_, RemoteScheme::Http, None) => Ok(format!("http://{host}{path}")),
             _ => Ok(format!("https://{host}{path}")),
         }
     }
@@ -141,10 +156,10 @@ mod tests {
     use super::*;
 
     fn providers(github: Option<&str>) -> Providers {
-        let patience = Patience { allow_networks: Vec::new(), max_bytes: 1, time: Duration::from_secs(1) };
+        let bounds = Bounds { allow_networks: Vec::new(), max_bytes: 1, time: Duration::from_secs(1) };
         let api_urls = vec![(Provider::GitHub, github.map(str::to_owned)), (Provider::GitLab, None), (Provider::Gitea, None)];
         let now = || OffsetDateTime::UNIX_EPOCH;
-        Providers::open(Settings { api_urls, github_app: (None, None), patience, now }).unwrap()
+        Providers::open(Settings { api_urls, github_app: (None, None), bounds, now }).unwrap()
     }
 
     #[test]
@@ -157,7 +172,8 @@ mod tests {
     fn the_api_is_beside_the_repository_unless_it_is_configured() {
         let url = |github, provider, clone_url: &str| {
             let full_name = "a/b".parse().unwrap();
-            let url = providers(github).url(&Place { provider, full_name, clone_url: clone_url.into(), token: None });
+            let clone_url = clone_url.into();
+            let url = providers(github).url(&Place { provider, full_name, clone_url, token: None, is_proved: false });
             url.unwrap_or_else(|error| error.to_string())
         };
         assert_eq!(url(None, Provider::GitHub, "https://github.com/a/b.git"), "https://api.github.com");
@@ -167,6 +183,9 @@ mod tests {
         assert_eq!(url(None, Provider::GitLab, "https://gitlab.com/a/b.git"), "https://gitlab.com/api/v4");
         assert_eq!(url(None, Provider::Gitea, "http://git.example:3000/a/b.git"), "http://git.example:3000/api/v1");
         assert_eq!(url(None, Provider::Gitea, "ssh://git@git.example:2222/a/b.git"), "https://git.example/api/v1");
+        assert_eq!(url(None, Provider::GitHub, "git@github.com:a/b.git"), "https://api.github.com");
+        assert_eq!(url(None, Provider::Gitea, "git@git.example:a/b.git"), "https://git.example/api/v1");
+        assert_eq!(url(None, Provider::Gitea, "https://[2001:db8::1]:3000/a/b"), "https://[2001:db8::1]:3000/api/v1");
         assert_eq!(url(None, Provider::Forgejo, "https://codeberg.org/a/b.git"), "hoist.toml has no section [forgejo]");
         assert_eq!(url(None, Provider::Gitea, "a"), "a/b does not say where the API is: set api_url in the section [gitea]");
     }

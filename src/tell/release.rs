@@ -53,6 +53,10 @@ where
         Recipient::Command(command) => run(Hook { app, by, command, release }).await.map_err(TellError::Run),
         Recipient::Email(to) => {
             let server = teller.mail.as_ref().ok_or(TellError::NoMailServer)?;
+            // Whoever was taken off the app, or whose domain was, gets no more letters.
+            if !email::may_write(&mut *teller.db.read().await?, &app, &to, &server.allow).await? {
+                return Err(TellError::Stranger(to));
+            }
             email::send(server, &to, letter(telling, &app, &release, &user)).await
         }
         Recipient::Url(url) => {

@@ -162,7 +162,10 @@ impl Teller {
     fn failed(&self, open: &Open, error: &TellError) -> Outcome {
         let why: &dyn std::error::Error = error;
         let (number, lane) = (open.number, &open.lane);
-        let again = self.again(open).filter(|_| !error.is_final());
+        let again = match error {
+            TellError::Limited { until, .. } => self.not_before(open, *until),
+            error => self.again(open).filter(|_| !error.is_final()),
+        };
         if again.is_some() {
             tracing::warn!(telling.number = number, lane, error = why, "telling failed; it is tried again");
         } else {
@@ -176,6 +179,12 @@ impl Teller {
         let chance = Uuid::new_v4().as_bytes()[0];
         let deadline = open.created_at + self.pace.give_up_after;
         next_attempt(open.attempts + 1, self.pace.first_wait, chance, (self.now)(), deadline).map(Outcome::Again)
+    }
+
+    /// The same after the provider has said when.
+    fn not_before(&self, open: &Open, until: OffsetDateTime) -> Option<Outcome> {
+        let deadline = open.created_at + self.pace.give_up_after;
+        ((self.now)() < deadline).then(|| Outcome::Again(until.min(deadline)))
     }
 
     async fn record(&self, open: &Open, outcome: &Outcome) -> Result<(), DbError> {

@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "audit",
             "auth",
             "config",
+            "connections",
             "ctx",
             "db",
             "deploy",
@@ -64,7 +65,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("cli", &["api", "audit", "auth", "config", "db", "engine", "gc", "image", "model", "server", "stack", "store"]),
+    (
+        "cli",
+        &["api", "audit", "auth", "config", "connections", "db", "engine", "gc", "image", "model", "server", "stack", "store"],
+    ),
     ("forge", &["auth", "config", "connections", "ctx", "db", "model"]),
     ("registry", &["audit", "auth", "config", "ctx", "db", "deploy", "image", "model", "store", "telemetry"]),
     (

@@ -1,6 +1,9 @@
 //! Who is told of an app's releases: a URL, an address, a command in the release.
 
 use axum::http::StatusCode;
+use hoist::db;
+use hoist::server::teller;
+use hoist::tell::tell;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -17,7 +20,10 @@ fn add(daemon: &Daemon, user: &User, args: &[&str]) -> String {
 
 fn with_mail(server: &MailServer) -> String {
     let port = server.address.port();
-    format!("{CONFIG}[smtp]\nhost = \"127.0.0.1\"\nport = {port}\nsecurity = \"none\"\nfrom = \"hoist@example.com\"\n")
+    format!(
+        "{CONFIG}[smtp]\nhost = \"127.0.0.1\"\nport = {port}\nsecurity = \"none\"\nfrom = \"hoist@example.com\"\n\
+         allow = [\"Example.com\"]\n"
+    )
 }
 
 #[test]
@@ -144,4 +150,35 @@ async fn what_can_not_be_told_is_refused_with_what_to_do() {
     let removed = world.delete(&user, &format!("/apps/example/notifications/{id}")).await;
     assert_eq!((removed.status, &removed.body["target"]), (StatusCode::OK, &json!("http://192.0.2.1/")));
     assert_eq!(world.get(&user, "/apps/example/notifications").await.body, json!([]));
+}
+
+#[tokio::test]
+async fn letters_are_for_those_who_work_on_the_app_and_for_domains_that_are_allowed() {
+    let server = MailServer::start("250 OK");
+    let world = World::configured(&with_mail(&server), None).await;
+    let (alice, bob) = (world.user("alice@corp.test").await, world.user("bob@corp.test").await);
+    world.user("carol@corp.test").await;
+    world.post(&alice, "/apps", json!({ "name": "example" })).await;
+    let add = async |to: &str| world.post(&alice, "/apps/example/notifications", json!({ "kind": "email", "target": to })).await;
+    assert_snapshot!(add("bob@corp.test").await.error(), @"422 invalid_params: hoist writes to those who work on the app, and bob@corp.test does not: give them access first (hoist access:add bob@corp.test -p view), or ask whoever runs hoist to allow all of their domain, in the section [smtp] of hoist.toml.");
+    for stranger in ["carol@corp.test", "nobody@elsewhere.test", "x@sub.example.com", "x@badexample.com"] {
+        assert_eq!(add(stranger).await.status, StatusCode::UNPROCESSABLE_ENTITY, "{stranger}");
+    }
+    world.post(&alice, "/apps/example/collaborators", json!({ "user": "bob@corp.test", "permissions": ["view"] })).await;
+    for to in ["bob@corp.test", "ALICE@corp.test", "team@example.com"] {
+        assert_eq!(add(to).await.status, StatusCode::CREATED, "{to}");
+    }
+    // Whoever is taken off the app hears no more of it.
+    world.delete(&alice, &format!("/apps/example/collaborators/{}", bob.account.email)).await;
+    world.patch(&alice, "/apps/example/config-vars", json!({ "A": "1" })).await;
+    let telling = tokio::spawn(tell(teller(&world.ctx), async |_| Ok(())));
+    while !db::tellings::open(&mut world.ctx.db.read().await.unwrap()).await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    telling.abort();
+    let letters = [server.next(), server.next()];
+    for to in ["alice@corp.test", "team@example.com"] {
+        assert!(letters.iter().any(|letter| letter.contains(&format!("RCPT TO:<{to}>"))), "{to}: {letters:?}");
+    }
+    assert!(server.has_nothing(), "it was not sent to bob");
 }

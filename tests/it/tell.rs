@@ -17,7 +17,7 @@ use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::{Value, json};
 
 use crate::api_world::{User, World};
-use crate::harness::{ForgeApi, run};
+use crate::harness::{Asked, ForgeApi, run};
 use crate::ledger::create_app;
 
 const COMMIT: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -53,6 +53,7 @@ impl Shop {
             branch: None,
             auto_deploy: true,
             wait_for_ci: false,
+            is_proved: true,
             created_at: at,
             updated_at: at,
         };
@@ -112,13 +113,26 @@ impl Shop {
     }
 
     fn place(&self, token: Option<&str>) -> Place {
-        let Connection { provider, full_name, clone_url, .. } = self.connection.clone();
-        Place { provider, full_name, clone_url, token: token.map(Secret::new) }
+        let Connection { provider, full_name, clone_url, is_proved, .. } = self.connection.clone();
+        Place { provider, full_name, clone_url, token: token.map(Secret::new), is_proved }
     }
 }
 
-fn github(lines: &[String]) -> Vec<String> {
-    lines.iter().map(|line| line.replace(COMMIT, "COMMIT").replace("/repos/octo/shop/", "")).collect()
+/// The next so many requests that are not a GET, by their words.
+async fn asked(shop: &mut Shop, count: usize) -> Vec<Asked> {
+    let mut all = Vec::new();
+    while all.len() < count {
+        let asked = shop.forge.next().await;
+        if !asked.line.starts_with("GET ") {
+            all.push(asked);
+        }
+    }
+    all.sort_by_key(Asked::words);
+    all
+}
+
+fn words(asked: &[Asked]) -> Vec<String> {
+    asked.iter().map(|asked| asked.words().replace(COMMIT, "COMMIT").replace("/repos/octo/shop/", "")).collect()
 }
 
 #[tokio::test]
@@ -126,33 +140,35 @@ async fn a_deploy_is_told_to_github_step_by_step() {
     let mut shop = Shop::open(Provider::GitHub, Some("sesame")).await;
     let telling = shop.tell();
     let build = shop.begin(None).await;
-    let first = shop.forge.next().await;
-    assert_eq!(first.headers["authorization"], "Bearer sesame");
-    assert_eq!(first.headers["accept"], "application/vnd.github+json");
-    let link = format!("/apps/example/builds/{build}");
-    assert!(first.body["target_url"].as_str().unwrap().ends_with(&link), "{:?}", first.body);
-    assert_eq!(github(&[first.words()]), ["POST statuses/COMMIT pending hoist/example Build in progress"]);
+    // Statuses and deployments are told side by side.
+    let begun = asked(&mut shop, 3).await;
     assert_eq!(
-        github(&shop.forge.take(2).await),
-        ["POST deployments example", "POST deployments/1/statuses in_progress Build in progress",]
+        words(&begun),
+        [
+            "POST deployments example",
+            "POST deployments/1/statuses in_progress Build in progress",
+            "POST statuses/COMMIT pending hoist/example Build in progress",
+        ]
     );
+    assert_eq!(begun[2].headers["authorization"], "Bearer sesame");
+    assert_eq!(begun[2].headers["accept"], "application/vnd.github+json");
+    let link = format!("/apps/example/builds/{build}");
+    assert!(begun[2].body["target_url"].as_str().unwrap().ends_with(&link), "{:?}", begun[2].body);
     let release = shop.release(build, "release").await;
     assert_eq!(
-        github(&shop.forge.take(2).await),
+        words(&asked(&mut shop, 2).await),
         [
-            "POST statuses/COMMIT pending hoist/example Running the release command of v2",
             "POST deployments/1/statuses in_progress Running the release command of v2",
+            "POST statuses/COMMIT pending hoist/example Running the release command of v2",
         ]
     );
     settle_phase(&shop.world.ctx.db, &release, Ok(()), shop.world.ctx.now()).await.unwrap();
-    assert_eq!(github(&shop.forge.take(1).await), ["POST statuses/COMMIT success hoist/example Deployed v2"]);
-    // The look for the deployment, then its status.
-    let mut last = shop.forge.next().await;
-    while last.line.starts_with("GET ") {
-        last = shop.forge.next().await;
-    }
-    assert_eq!(last.body["state"], "success");
-    assert_eq!(last.body["environment_url"], "https://example.example.com/");
+    let ended = asked(&mut shop, 2).await;
+    assert_eq!(
+        words(&ended),
+        ["POST deployments/1/statuses success Deployed v2", "POST statuses/COMMIT success hoist/example Deployed v2"]
+    );
+    assert_eq!(ended[0].body["environment_url"], "https://example.example.com/");
     let kept = shop.forge.kept.state.lock().unwrap().deployments.clone();
     assert_eq!(kept.len(), 1);
     assert_eq!((&kept[0]["ref"], &kept[0]["required_contexts"]), (&json!(COMMIT), &json!([])));
@@ -372,15 +388,15 @@ async fn a_github_app_asks_with_a_token_of_the_installation() {
     assert_eq!(installation.line, "GET /repos/octo/shop/installation");
     let jwt = installation.headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap().to_owned();
     check_jwt(&jwt, &std::fs::read(&key).unwrap());
-    let token = shop.forge.next().await;
-    assert_eq!(
-        (token.line.as_str(), &token.body),
-        ("POST /app/installations/7/access_tokens", &json!({ "repositories": ["shop"] }))
-    );
-    let status = shop.forge.next().await;
-    assert_eq!(status.headers["authorization"], "Bearer ghs_opens");
-    // The deployment is told with the same token.
-    assert!(shop.forge.next().await.line.starts_with("GET /repos/octo/shop/deployments?"));
+    // Statuses and deployments are told side by side, with tokens of their own if there is none yet.
+    let mut next = async |kind: &str| loop {
+        let asked = shop.forge.next().await;
+        if asked.line.contains(kind) {
+            return asked;
+        }
+    };
+    assert_eq!(next("POST /app/installations/7/access_tokens").await.body, json!({ "repositories": ["shop"] }));
+    assert_eq!(next("/repos/octo/shop/statuses/").await.headers["authorization"], "Bearer ghs_opens");
     let opens = shop.world.ctx.providers.token(&shop.place(None)).await.unwrap().unwrap();
     assert_eq!(opens.expose(), "ghs_opens");
     telling.abort();

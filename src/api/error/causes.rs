@@ -48,6 +48,11 @@ impl From<ConnectError> for ApiError {
                 Self::Conflict(format!("The app is connected to {repo} already: disconnect it first (hoist github:disconnect)."))
             }
             ConnectError::NotConnected => Self::NotFound("connection to a repository"),
+            ConnectError::OtherServer(host) => Self::InvalidParams(format!(
+                "The connection's token was given for another server than {host}, and is not shown to this one. Give a `token` for it, \
+                 or take the old one away (null)."
+            )),
+            ConnectError::Url(invalid) => invalid.into(),
             ConnectError::NoBranch => Self::InvalidParams("`branch` is missing: say which one is to be deployed.".into()),
             ConnectError::Db(error) => error.into(),
         }
@@ -212,6 +217,10 @@ impl From<NotificationError> for ApiError {
                 "An app can have at most {most} notifications. Remove one with notifications:remove first."
             )),
             NotificationError::Address(invalid) => invalid.into(),
+            NotificationError::Stranger(email) => Self::InvalidParams(format!(
+                "hoist writes to those who work on the app, and {email} does not: give them access first (hoist access:add {email} \
+                 -p view), or ask whoever runs hoist to allow all of their domain, in the section [smtp] of hoist.toml."
+            )),
             NotificationError::Db(error) => error.into(),
         }
     }

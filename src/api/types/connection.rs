@@ -16,8 +16,10 @@ pub struct Connection {
     pub branch: Option<String>,
     pub clone_url: String,
     pub created_at: Timestamp,
-    /// What lets hoist in at the provider: `token`, `deploy_key` or nothing of the connection's own.
+    /// What lets hoist in at the provider: `token`, `deploy_key`, `github_app`, or nothing.
     pub credentials: Option<String>,
+    /// The public half of the deploy key, for the repository's settings at the provider.
+    pub deploy_public_key: Option<String>,
     pub id: ConnectionId,
     pub known_hosts: Option<String>,
     /// `github`, `gitlab`, `gitea` or `forgejo`.
@@ -49,6 +51,13 @@ pub struct NewConnection {
     /// The keys of the SSH host, as lines of a `known_hosts` file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_hosts: Option<String>,
+    /// Whether hoist makes a deploy key of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_deploy_key: Option<bool>,
+    /// A token of the caller's that may read the repository: shown to GitHub once, and not kept. Where hoist is a GitHub App, this
+    /// has the App act for the connection, and so does a `token`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Secret>,
     /// Default `github`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
@@ -77,6 +86,12 @@ pub struct ConnectionChange {
     pub deploy_key: Option<Option<Secret>>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub known_hosts: Option<Option<String>>,
+    /// Whether hoist makes another deploy key of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_deploy_key: Option<bool>,
+    /// As when the app is connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Secret>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub token: Option<Option<Secret>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -104,6 +104,8 @@ pub struct ReviewAppConfigChange {
 pub struct PipelineRepo {
     pub clone_url: String,
     pub created_at: Timestamp,
+    /// The public half of the deploy key, for the repository's settings at the provider.
+    pub deploy_public_key: Option<String>,
     /// `OWNER/NAME`.
     pub full_name: String,
     pub id: u64,

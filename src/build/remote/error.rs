@@ -63,6 +63,18 @@ pub enum LfsError {
     Other { oid: String },
     #[error("the server's answer can't be understood: {0}")]
     Answer(String),
+    /// In its own words.
+    #[error("the server does not say where the files are: {0}")]
+    Refused(String),
+    #[error(".lfsconfig: {0}")]
+    BadUrl(Invalid),
+}
+
+impl LfsError {
+    /// Of an answer that is not the JSON it is to be. Serde's own words may quote it, and secrets stand in it.
+    pub(super) fn unread(error: &serde_json::Error) -> Self {
+        Self::Answer(format!("it is wrong at line {}, column {}", error.line(), error.column()))
+    }
 }
 
 impl RemoteError {

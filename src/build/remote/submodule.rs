@@ -9,8 +9,9 @@ pub(super) const MAX_SUBMODULES: usize = 100;
 /// How deep they may stand in one another.
 pub(super) const MAX_DEPTH: usize = 5;
 
-/// Says where a submodule's commit is fetched from, and with what, when its repository came from `parent`.
-pub(super) fn locate(parent: &Remote, submodule: &Submodule) -> Result<RemoteCommit, RemoteError> {
+/// Says where a submodule's commit is fetched from, and with what, when it stands in the tree of `above`.
+pub(super) fn locate(above: &RemoteCommit, submodule: &Submodule) -> Result<RemoteCommit, RemoteError> {
+    let parent = above.as_named_from();
     let url = submodule.url.as_deref().ok_or(RemoteError::NoSubmoduleUrl)?;
     let url = parent.url.join(url).map_err(RemoteError::BadSubmoduleUrl)?;
     let is_same_host = url.host() == parent.url.host();
@@ -24,20 +25,28 @@ pub(super) fn locate(parent: &Remote, submodule: &Submodule) -> Result<RemoteCom
         (_, RemoteScheme::Ssh) => return Err(RemoteError::NeedsKey(url.to_string())),
         (_, RemoteScheme::Https | RemoteScheme::Http) => Remote { url, credentials: Credentials::None },
     };
-    Ok(RemoteCommit { remote, id: submodule.commit.clone(), on: None })
+    Ok(RemoteCommit { remote, id: submodule.commit.clone(), on: None, writer: above.writer })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Secret;
+    use crate::model::{DeployKey, KnownHosts, Secret, Writer, generate_deploy_key};
 
     /// Where a submodule is fetched from, and whether with the credentials of its repository.
     fn at(parent: &str, url: &str) -> String {
-        let parent = Remote { url: parent.parse().unwrap(), credentials: Credentials::Token(Secret::new("sesame")) };
-        let commit = "1".repeat(40).parse().unwrap();
-        let submodule = Submodule { path: "lib".into(), commit, url: Some(url.into()) };
-        match locate(&parent, &submodule) {
+        with(Credentials::Token(Secret::new("sesame")), parent, url)
+    }
+
+    fn with(credentials: Credentials, parent: &str, url: &str) -> String {
+        written_by(Writer::Member, credentials, parent, url)
+    }
+
+    fn written_by(writer: Writer, credentials: Credentials, parent: &str, url: &str) -> String {
+        let remote = Remote { url: parent.parse().unwrap(), credentials };
+        let id: crate::model::CommitId = "1".repeat(40).parse().unwrap();
+        let submodule = Submodule { path: "lib".into(), commit: id.clone(), url: Some(url.into()) };
+        match locate(&RemoteCommit { remote, id, on: None, writer }, &submodule) {
             Ok(RemoteCommit { remote: Remote { url, credentials: Credentials::None }, .. }) => format!("{url} without"),
             Ok(RemoteCommit { remote, .. }) => format!("{} with", remote.url),
             Err(error) => error.to_string(),
@@ -56,5 +65,36 @@ mod tests {
         assert_eq!(at(parent, "git@i:p/lib"), "a deploy key is needed for git@i:p/lib");
         assert!(at(parent, "file:///etc").contains("is no repository's URL"));
         assert!(at(parent, "ext::sh -c id").contains("is no repository's URL"));
+    }
+
+    #[test]
+    fn a_strangers_tree_names_nothing_that_is_not_public() {
+        let at = |url| written_by(Writer::Stranger, Credentials::Token(Secret::new("sesame")), "https://h/o/r", url);
+        assert_eq!(at("../lib"), "https://h/o/lib without");
+        assert_eq!(at("git@h:p/private"), "https://h/p/private without");
+    }
+
+    #[test]
+    fn a_deploy_key_stays_with_its_host() {
+        let at = |parent: &str, url: &str| {
+            let key = DeployKey::new(generate_deploy_key(""), KnownHosts::default()).unwrap();
+            with(Credentials::Key(key), parent, url)
+        };
+        let parent = "git@h:o/r.git";
+        assert_eq!(at(parent, "../lib.git"), "git@h:o/lib.git with");
+        assert_eq!(at(parent, "../../p/lib"), "git@h:p/lib with");
+        assert_eq!(at(parent, "ssh://git@h/o/lib.git"), "ssh://git@h/o/lib.git with");
+        assert_eq!(at(parent, "ssh://git@h:22/o/lib.git"), "ssh://git@h:22/o/lib.git with");
+        assert_eq!(at(parent, "ssh://git@h:2222/o/lib"), "a deploy key is needed for ssh://git@h:2222/o/lib");
+        assert_eq!(at(parent, "git@i:o/lib"), "a deploy key is needed for git@i:o/lib");
+        // A key is no token, and a public library may be there all the same.
+        assert_eq!(at(parent, "https://h/o/lib"), "https://h/o/lib without");
+    }
+
+    #[test]
+    fn who_came_without_credentials_goes_on_without() {
+        assert_eq!(with(Credentials::None, "https://i/o/r", "https://h/o/lib"), "https://h/o/lib without");
+        assert_eq!(with(Credentials::None, "https://h/o/r", "git@h:o/lib"), "https://h/o/lib without");
+        assert_eq!(with(Credentials::None, "https://h/o/r", "git@i:o/lib"), "a deploy key is needed for git@i:o/lib");
     }
 }

@@ -49,12 +49,12 @@ async fn fetch_part(
     bounds: &fetch::Bounds,
     tell: &Tell<'_>,
 ) -> Result<Vec<Part>, RemoteError> {
-    let RemoteCommit { remote, id, .. } = &part.commit;
     fetch_commit(fetched, &part.commit, bounds).await?;
-    let survey = fetched.survey(id).await?;
-    lfs::fetch(fetched, remote, survey.lfs, bounds, tell).await?;
+    let survey = fetched.survey(&part.commit.id).await?;
+    let lfs = lfs::Wanted { objects: survey.lfs, url: survey.lfs_url };
+    lfs::fetch(fetched, &part.commit, lfs, bounds, tell).await?;
     let below = |submodule| {
-        let commit = locate(remote, submodule).map_err(|error| error.at(&submodule.path))?;
+        let commit = locate(&part.commit, submodule).map_err(|error| error.at(&submodule.path))?;
         let path = if part.path.is_empty() { submodule.path.clone() } else { format!("{}/{}", part.path, submodule.path) };
         Ok(Part { commit, path, depth: part.depth + 1 })
     };
@@ -63,7 +63,7 @@ async fn fetch_part(
 
 /// Asks for the commit itself and, where that is not given out, for the newest ones of the branch that has it.
 async fn fetch_commit(fetched: &mut Fetched, commit: &RemoteCommit, bounds: &fetch::Bounds) -> Result<(), RemoteError> {
-    let RemoteCommit { remote, id, on } = commit;
+    let RemoteCommit { remote, id, on, .. } = commit;
     let alone = converse(remote, bounds, async |connection| fetched.fetch(connection, &Want::Commit(id)).await).await;
     match (alone, on) {
         (Err(RemoteError::Git(ClientError::Unadvertised(_))), Some(name)) => {

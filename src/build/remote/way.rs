@@ -10,12 +10,12 @@ use tokio::time::timeout;
 use tokio_util::io::SyncIoBridge;
 
 use super::RemoteError;
-use crate::fetch::{self, Asker, FetchError, Question, Reply, Url, run_remotely};
+use crate::fetch::{self, Asker, FetchError, Question, Reply, Url, Verb, run_remotely};
 use crate::git::{ClientError, Connection, Exchange};
 use crate::model::{Credentials, Remote, RemoteScheme, RemoteUrl, Secret};
 
 /// For what a command at the other end says once its output has ended.
-const END_TIME: Duration = Duration::from_secs(5);
+pub(super) const END_TIME: Duration = Duration::from_secs(5);
 
 /// Has `talk` talk to the server.
 pub(super) async fn converse<T>(
@@ -75,7 +75,7 @@ async fn over_http<T>(
     let mut carrier =
         Carrier { asker, own: url_below(&remote.url, "")?, base: url_below(&remote.url, "")?, authorization: basic(remote) };
     let note = Arc::clone(&trouble);
-    let carry = move |exchange: Exchange| carrier.carry(&exchange, &note).map_err(|error| put_aside(error, &note));
+    let carry = move |exchange: Exchange| carrier.carry(exchange, &note).map_err(|error| put_aside(error, &note));
     let talked = talk(Connection::Http(Box::new(carry))).await;
     // What went wrong on the way says more than what became of it.
     let trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -113,25 +113,29 @@ struct Carrier {
 }
 
 impl Carrier {
-    fn carry(&mut self, exchange: &Exchange, trouble: &Arc<Trouble>) -> Result<Box<dyn Read + Send>, RemoteError> {
-        let url: Url = format!("{}/{}", self.base, exchange.suffix()).parse()?;
-        let mut headers = vec![("git-protocol", "version=2"), ("accept", exchange.content_type())];
-        let body = if let Exchange::Command(command) = exchange {
-            headers.push(("content-type", "application/x-git-upload-pack-request"));
-            Some(command.as_slice())
-        } else {
-            None
+    fn carry(&mut self, exchange: Exchange, trouble: &Arc<Trouble>) -> Result<Box<dyn Read + Send>, RemoteError> {
+        let (suffix, content_type) = (exchange.suffix(), exchange.content_type());
+        let url: Url = format!("{}/{suffix}", self.base).parse()?;
+        let mut headers = vec![("git-protocol", "version=2"), ("accept", content_type)];
+        let verb = match exchange {
+            Exchange::Discover => Verb::Get,
+            Exchange::Command(command) => {
+                headers.push(("content-type", "application/x-git-upload-pack-request"));
+                Verb::Post(command)
+            }
         };
-        let authorization = self.authorization.as_ref().filter(|_| url.is_same_server(&self.own));
-        let answer = self.asker.ask(&Question { url: &url, headers: &headers, authorization, body })?;
+        let is_discovery = verb == Verb::Get;
+        let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let authorization = self.authorization.clone().filter(|_| url.is_same_server(&self.own));
+        let answer = self.asker.begin(&Question { url, verb, headers, authorization })?;
         check_status(answer.status)?;
-        if answer.content_type != exchange.content_type() {
+        if answer.content_type != content_type {
             let is = answer.content_type.escape_debug().take(100).collect::<String>();
             return Err(RemoteError::Git(ClientError::Protocol(format!("its answer is of type '{is}'"))));
         }
-        if *exchange == Exchange::Discover {
+        if is_discovery {
             // git, too, takes the repository to be where its refs were found.
-            let found = answer.url.as_str().strip_suffix(exchange.suffix()).map(|base| base.trim_end_matches('/').parse());
+            let found = answer.url.as_str().strip_suffix(suffix).map(|base| base.trim_end_matches('/').parse());
             self.base = found.ok_or(FetchError::Redirects)??;
         }
         Ok(Box::new(Heard { answer, trouble: Arc::clone(trouble) }))

@@ -39,6 +39,7 @@ async fn world(change: impl FnOnce(&mut ReviewAppConfig)) -> World {
         branch: None,
         auto_deploy: false,
         wait_for_ci: false,
+        is_proved: false,
         created_at: AT,
         updated_at: AT,
     };

@@ -63,6 +63,13 @@ pub(super) fn remote_words(error: &RemoteError) -> Vec<String> {
         RemoteError::Git(ClientError::Pack(_)) | RemoteError::Lfs(LfsError::TooMany { .. } | LfsError::TooLarge { .. }) => {
             "Mend the repository, or ask whoever runs hoist for a higher limit."
         }
+        RemoteError::Lfs(LfsError::Missing { .. } | LfsError::Other { .. }) => {
+            "Push the files again with `git lfs push --all`, then deploy again."
+        }
+        RemoteError::Lfs(LfsError::BadUrl(_)) => "Mend .lfsconfig, commit, and push again.",
+        RemoteError::Lfs(LfsError::Refused(_)) => {
+            "Check that the server has Git LFS, and that the deploy key may read the repository."
+        }
         RemoteError::NoSubmoduleUrl | RemoteError::BadSubmoduleUrl(_) | RemoteError::TooManySubmodules => {
             "Mend .gitmodules, commit, and push again."
         }

@@ -16,20 +16,16 @@ pub(super) async fn destroy(ctx: &Ctx, review_app: &ReviewApp) -> Result<(), Hal
         Some(app) => db::apps::by_id(&mut *ctx.db.read().await?, app).await?,
         None => None,
     };
-    match app {
-        Some(app) => {
-            if let Some(command) = &review_app.predestroy {
-                run_predestroy(ctx, review_app, &app, command).await?;
-            }
-            // Records that the review app is gone, too.
-            Ok(addons::destroy_app(ctx, app, review_app.by).await?)
-        }
-        None => {
-            let mut tx = ctx.db.write().await?;
-            db::review_apps::deleted(&mut tx, review_app.id, ctx.now()).await?;
-            Ok(tx.commit().await.map_err(DbError::from)?)
-        }
+    let Some(app) = app else {
+        let mut tx = ctx.db.write().await?;
+        db::review_apps::deleted(&mut tx, review_app.id, ctx.now()).await?;
+        return Ok(tx.commit().await.map_err(DbError::from)?);
+    };
+    if let Some(command) = &review_app.predestroy {
+        run_predestroy(ctx, review_app, &app, command).await?;
     }
+    // Records that the review app is gone, too.
+    Ok(addons::destroy_app(ctx, app, review_app.by).await?)
 }
 
 async fn run_predestroy(ctx: &Ctx, review_app: &ReviewApp, app: &App, command: &str) -> Result<(), Halt> {

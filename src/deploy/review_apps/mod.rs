@@ -112,7 +112,7 @@ fn in_task(ctx: &Ctx, review_app: ReviewApp) -> impl Future<Output = ReviewAppId
     let (id, task_ctx) = (review_app.id, ctx.clone());
     let task = ctx.tasks.spawn(async move {
         let killing = task_ctx.killing.clone();
-        killing.run_until_cancelled(carry_on_or_say(&task_ctx, review_app)).await
+        Box::pin(killing.run_until_cancelled(carry_on_or_say(&task_ctx, review_app))).await
     });
     async move {
         if let Err(error) = task.await {
@@ -234,7 +234,7 @@ impl From<Hitch> for Halt {
         match hitch {
             Hitch::Db(error) => error.into(),
             Hitch::Final(why) => Self::Failed(why),
-            hitch @ (Hitch::Later { .. } | Hitch::Stopping) => Self::Again(hitch.to_string()),
+            hitch @ (Hitch::Later { .. } | Hitch::NotBefore { .. } | Hitch::Stopping) => Self::Again(hitch.to_string()),
         }
     }
 }

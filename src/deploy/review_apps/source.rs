@@ -10,7 +10,7 @@ use crate::db::{self, DbError};
 use crate::git::{ClientError, Repo};
 use crate::model::{
     BranchName, BuildOrigin, CiState, CommitId, Connection, ConnectionSecrets, PipelineId, Provider, RefName, Remote,
-    RemoteCommit, ReviewApp, ReviewSource, SourceBlob,
+    RemoteCommit, ReviewApp, ReviewSource, SourceBlob, Writer,
 };
 use crate::tell::{Place, TellError};
 
@@ -56,7 +56,8 @@ async fn get_commit(ctx: &Ctx, review_app: &ReviewApp, commit: Option<&CommitId>
     let dir = ctx.config.data_dir.join("repos").join(review_app.pipeline.to_string());
     let io = |what| move |source| Halt::from(Failure::Io { what, source });
     let repo = Repo::open(&dir, &ctx.helper, &ctx.config.limits).map_err(io("the pipeline's repository can't be opened"))?;
-    let source = RemoteSource { commit: RemoteCommit { remote, id: commit.clone(), on: Some(on) }, repo };
+    let writer = if review_app.fork.is_some() { Writer::Stranger } else { Writer::Member };
+    let source = RemoteSource { commit: RemoteCommit { remote, id: commit.clone(), on: Some(on), writer }, repo };
     let archive = build::keep_remote(&source, &source_means(ctx)).await?;
     let origin = BuildOrigin { connection: connection.id, commit: commit.clone(), pull_request: review_app.pull_request };
     Ok(Fetched { archive, commit: Some(commit), origin: Some(origin) })

@@ -5,7 +5,7 @@ use crate::build::{RemoteSource, Source};
 use crate::ctx::Ctx;
 use crate::model::{
     App, BranchName, CommitId, Connection, ConnectionSecrets, Credentials, DeployKey, Invalid, Provider, Remote, RemoteCommit,
-    RemoteScheme, RemoteUrl, Secret,
+    RemoteScheme, RemoteUrl, Secret, Writer,
 };
 use crate::tell::{Place, TellError};
 
@@ -43,7 +43,10 @@ pub(super) fn remote_source(
         tracing::error!(app.id = %app.id, %error, "an app's repository can't be opened");
         Hitch::later("hoist could not open the app's repository")
     })?;
-    Ok(Source::Remote(RemoteSource { commit: RemoteCommit { remote, id: commit, on: Some(branch.ref_name()) }, repo }))
+    Ok(Source::Remote(RemoteSource {
+        commit: RemoteCommit { remote, id: commit, on: Some(branch.ref_name()), writer: Writer::Member },
+        repo,
+    }))
 }
 
 /// Whether a token of the GitHub App's may be shown to whom the URL names. A connection may name any URL; but the token opens
@@ -66,6 +69,7 @@ async fn app_token(ctx: &Ctx, connection: &Connection, secrets: ConnectionSecret
     let asked = ctx.providers.token(&Place::new(connection.clone(), secrets)).await;
     asked.map_err(|error| match error {
         TellError::Db(error) => Hitch::Db(error),
+        error @ TellError::Limited { until, .. } => Hitch::NotBefore { why: error.to_string(), until },
         // The App is not installed there; the repository may be public all the same, but then nobody needs the App.
         error @ TellError::Refused { status: 400..=499, .. } => Hitch::Final(error.to_string()),
         error => Hitch::later(error),

@@ -76,11 +76,19 @@ fn choose(open: Vec<Trigger>, busy: &HashSet<AppId>, now: OffsetDateTime) -> (Ve
     (chosen.collect(), next.unwrap_or(LONGEST).min(LONGEST))
 }
 
+/// What goes wrong with one must not keep the others from going on.
 async fn advance_or_say(ctx: &Ctx, trigger: Trigger) -> AppId {
-    if let Err(error) = advance(ctx, &trigger).await {
-        tracing::error!(trigger.id = %trigger.id, %error, "a deploy from a repository can't be recorded: it will be taken up again");
-        sleep(ERROR_WAIT).await;
+    match AssertUnwindSafe(advance(ctx, &trigger)).catch_unwind().await {
+        Ok(Ok(())) => return trigger.app,
+        Ok(Err(error)) => {
+            tracing::error!(trigger.id = %trigger.id, %error, "a deploy from a repository can't be recorded: it will be taken up again");
+        }
+        // What it said stands in the log already.
+        Err(_panic) => {
+            tracing::error!(trigger.id = %trigger.id, "a deploy from a repository panicked: it will be taken up again");
+        }
     }
+    sleep(ERROR_WAIT).await;
     trigger.app
 }
 
@@ -107,6 +115,7 @@ mod tests {
             attempts: 0,
             next_attempt_at: NOW + time::Duration::seconds(seconds),
             created_at: NOW,
+            since: NOW,
             updated_at: NOW,
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gix_hash::ObjectId;
 use ignore::gitignore::Gitignore;
@@ -57,6 +57,7 @@ impl Want<'_> {
 #[derive(Debug)]
 pub struct Fetched {
     dir: TempDir,
+    /// Its limit of a pack's size is what is left of that of all packs together.
     repo: Repo,
     /// Folders of one pack each: what an attempt that failed has left is in another.
     packs: Vec<PathBuf>,
@@ -90,6 +91,8 @@ impl Fetched {
         let said = conversation.await.unwrap_or_else(|panic| Err(Trouble::Failed(panic.to_string())));
         match (said, indexed) {
             (Ok(()) | Err(Trouble::Unread), Ok(None)) => {
+                let left = self.repo.limits().pack_bytes.saturating_sub(bytes_in(&pack)?);
+                self.repo = self.repo.with_pack_limit(left);
                 self.packs.push(pack);
                 self.commits.insert(want.commit().clone());
                 Ok(())
@@ -132,6 +135,12 @@ impl Fetched {
         self.lfs.extend(objects);
     }
 
+    /// The size of all objects of Git LFS together.
+    #[must_use]
+    pub fn lfs_bytes(&self) -> u64 {
+        self.lfs.iter().fold(0, |sum, object| sum.saturating_add(object.size_bytes))
+    }
+
     /// Whether an object of Git LFS is there.
     #[must_use]
     pub fn has_lfs(&self, object: &LfsObject) -> bool {
@@ -164,6 +173,10 @@ impl Fetched {
     fn objects(&self) -> Objects {
         Objects::in_dirs(self.packs.clone())
     }
+}
+
+fn bytes_in(dir: &Path) -> io::Result<u64> {
+    fs::read_dir(dir)?.map(|entry| Ok(entry?.metadata()?.len())).sum()
 }
 
 fn object_id(commit: &CommitId) -> ObjectId {

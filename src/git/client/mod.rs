@@ -4,13 +4,14 @@
 //! - `connection`: the two ways, HTTP and a stream, as gix's protocol wants them; `budget` bounds what a server may say
 //! - `session`: the conversation, on gix-protocol: find a ref, ask for a commit
 //! - `fetched`: what has been fetched: packs, and files of Git LFS; `brought` is what an export needs of it
-//! - `survey`: what else a commit needs: submodules (`gitmodules`) and files of Git LFS (`pointer`)
+//! - `survey`: what else a commit needs: submodules (`gitmodules`) and files of Git LFS (`pointer`, `lfsconfig`)
 
 mod brought;
 mod budget;
 mod connection;
 mod fetched;
 mod gitmodules;
+mod lfsconfig;
 mod pointer;
 mod session;
 mod survey;

@@ -7,6 +7,7 @@ use gix_hash::ObjectId;
 use gix_object::tree::EntryKind;
 
 use super::gitmodules::parse_gitmodules;
+use super::lfsconfig::parse_lfsconfig;
 use super::pointer::{LfsObject, MAX_POINTER, parse_pointer};
 use crate::git::export::{Entry, read_file, read_tree, tree_of};
 use crate::git::objects::{Objects, ReadError};
@@ -16,6 +17,8 @@ use crate::model::CommitId;
 const MAX_GITMODULES: u64 = 1024 * 1024;
 /// A `.gitattributes` as git reads it is at most 100 MB; those of people are small.
 const MAX_GITATTRIBUTES: u64 = 1024 * 1024;
+/// A `.lfsconfig` of some lines.
+const MAX_LFSCONFIG: u64 = 64 * 1024;
 
 /// What else is to be brought for a commit.
 #[derive(Debug, Default)]
@@ -23,6 +26,8 @@ pub struct Survey {
     pub submodules: Vec<Submodule>,
     /// Each once.
     pub lfs: BTreeSet<LfsObject>,
+    /// Where `.lfsconfig` says that they are; `None` when it does not say.
+    pub lfs_url: Option<String>,
 }
 
 /// A commit of another repository that has a place in this one's tree.
@@ -41,13 +46,15 @@ pub(super) fn survey(objects: &mut Objects, commit: &CommitId, max_files: u64) -
     walk.all(root)?;
     let Walk { submodules, blobs, uses_lfs, .. } = walk;
     let lfs = if uses_lfs { pointers(objects, &blobs)? } else { BTreeSet::new() };
+    let lfsconfig = if lfs.is_empty() { None } else { read_file(objects, commit, ".lfsconfig", MAX_LFSCONFIG)? };
+    let lfs_url = lfsconfig.as_deref().and_then(parse_lfsconfig);
     let gitmodules = if submodules.is_empty() { None } else { read_file(objects, commit, ".gitmodules", MAX_GITMODULES)? };
     let urls = gitmodules.as_deref().map(parse_gitmodules).unwrap_or_default();
     let submodules = submodules.into_iter().map(|(path, id)| {
         let url = urls.get(&path).cloned();
         Submodule { path, commit: id.to_string().parse().expect("an object id in hex"), url }
     });
-    Ok(Survey { submodules: submodules.collect(), lfs })
+    Ok(Survey { submodules: submodules.collect(), lfs, lfs_url })
 }
 
 struct Walk<'a> {

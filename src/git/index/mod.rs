@@ -87,7 +87,7 @@ enum Error {
     Io(#[from] io::Error),
 }
 
-/// What is wrong with a pack. The texts are shown to the pusher.
+/// What is wrong with a pack. The texts are shown to whoever has pushed it, or has had it fetched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum Flaw {
     #[error("the pack ends early")]
@@ -111,8 +111,8 @@ enum Flaw {
     #[error("object {id}: {what}")]
     BadObject { id: ObjectId, what: check::Offence },
     #[error(
-        "{kind} {id} is missing: the push refers to it, but neither brings it nor is it here; \
-         in a partial clone run 'git fetch --refetch --no-filter', then push again"
+        "{kind} {id} is missing: the pack refers to it, but neither brings it nor is it here; \
+         'git fetch --refetch --no-filter' completes a partial clone"
     )]
     MissingObject { kind: Kind, id: ObjectId },
 }

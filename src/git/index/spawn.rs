@@ -37,13 +37,13 @@ pub(crate) struct Indexed {
 /// Why a pack was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
-    /// The pusher's fault: what is wrong with the pack.
+    /// The pusher's fault, or of the server from which it is fetched: what is wrong with the pack.
     #[error("{0}")]
     Refused(String),
-    /// The pusher's fault: what is wrong with an object.
+    /// Theirs: what is wrong with an object.
     #[error("{0}")]
     BadObject(String),
-    /// The pusher's, or the network's: nothing came for so long.
+    /// Theirs, or the network's: nothing came for so long.
     #[error("nothing was received for {} seconds", .0.as_secs())]
     Idle(Duration),
     /// The network's: the connection broke.

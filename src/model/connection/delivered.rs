@@ -65,6 +65,17 @@ pub struct Push {
     pub pushed_at: Option<i64>,
 }
 
+/// Where a push stands to those of the same branch that were told of before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PushOrder {
+    /// After all of them.
+    Next,
+    /// A later one was told of already.
+    Overtaken,
+    /// It can't be known: some were not told of yet, or never will be.
+    Unclear,
+}
+
 /// A pull request, or a merge request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullRequest {

@@ -10,8 +10,8 @@ use time::OffsetDateTime;
 
 use super::{AccountId, AppId, ConnectionId, Invalid, PipelineId, Secret};
 
-pub use delivered::{Delivered, PullRequest, PullRequestAction, Push};
-pub use names::{BranchName, FullName};
+pub use delivered::{Delivered, PullRequest, PullRequestAction, Push, PushOrder};
+pub use names::{BranchName, FullName, NamedRepository};
 
 /// Which kind of forge a repository is on. A forge may be anybody's own: only GitHub is one place alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -103,6 +103,9 @@ pub struct Connection {
     pub auto_deploy: bool,
     /// Whether it is deployed only when all of its commit statuses and check runs are green.
     pub wait_for_ci: bool,
+    /// Whether it was shown that the repository may be read by somebody who deploys here. Only then does hoist's GitHub App,
+    /// which may read more, act for this connection.
+    pub is_proved: bool,
     pub created_at: OffsetDateTime,
     pub updated_at: OffsetDateTime,
 }

@@ -83,6 +83,14 @@ impl fmt::Display for FullName {
     }
 }
 
+/// A repository as a forge names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedRepository {
+    pub full_name: FullName,
+    /// The forge's own number of it, which stays when it is renamed or transferred; where the forge says so.
+    pub id: Option<i64>,
+}
+
 /// A branch's name without `refs/heads/`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

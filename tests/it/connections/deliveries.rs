@@ -13,7 +13,9 @@ const AGAIN: &str = "was delivered before";
 async fn a_push_is_deployed_once_however_often_it_is_told() {
     let at = Connected::new().await;
     at.connect("shop", "Octo/Shop", json!({})).await;
-    let body = push("octo/shop", A, B);
+    at.allow("shop").await;
+    let mut body = push("octo/shop", A, B);
+    body["repository"]["pushed_at"] = json!(1_700_000_000);
     assert_eq!(at.github("1", "push", "shop-hush", &body).await.outcomes(), [DEPLOYS]);
     assert_eq!(at.github("1", "push", "shop-hush", &body).await.outcomes(), [AGAIN]);
     // By the GitHub App, too: the same push under another id.
@@ -40,6 +42,8 @@ async fn a_secret_opens_its_own_app_alone() {
     let at = Connected::new().await;
     at.connect("shop", "octo/shop", json!({})).await;
     at.connect("blog", "octo/shop", json!({})).await;
+    at.allow("shop").await;
+    at.allow("blog").await;
     at.github("1", "push", "blog-hush", &push("octo/shop", A, B)).await;
     let apps: Vec<_> = at.triggers().await.iter().map(|trigger| trigger.app).collect();
     let blog = at.world.get(&at.alice, "/apps/blog").await.body["id"].as_str().unwrap().parse().unwrap();
@@ -52,6 +56,7 @@ async fn a_secret_opens_its_own_app_alone() {
 async fn of_the_github_app_only_github_tells() {
     let at = Connected::new().await;
     at.connect("shop", "octo/shop", json!({})).await;
+    at.allow("shop").await;
     let body = json!({ "action": "deleted", "repositories": [{ "full_name": "octo/shop" }] });
     assert_eq!(at.github("1", "installation", "shop-hush", &body).await.status, StatusCode::FORBIDDEN);
     assert_eq!(at.github("2", "installation", "the-apps-own", &body).await.outcomes().len(), 1);

@@ -38,6 +38,7 @@ async fn all_of_them_are_understood() {
     let Some(events) = examples() else { return };
     let at = Connected::new().await;
     at.connect("shop", "Codertocat/Hello-World", json!({ "branch": "master" })).await;
+    at.allow("shop").await;
     let mut count = 0;
     for (event, examples) in &events {
         outcomes_of(&at, event, examples).await;
@@ -55,6 +56,8 @@ async fn each_event_does_its_own() {
     let at = Connected::new().await;
     at.connect("shop", "Codertocat/Hello-World", json!({ "branch": "master", "wait_for_ci": true })).await;
     at.connect("blog", "octocat/Hello-World", json!({})).await;
+    at.allow("shop").await;
+    at.allow("blog").await;
     let pushes = outcomes_of(&at, "push", &of("push")).await;
     assert_eq!(pushes.iter().filter(|outcome| *outcome == "will be deployed").count(), 1, "{pushes:?}");
     let statuses = outcomes_of(&at, "status", &of("status")[..1]).await;
@@ -76,6 +79,7 @@ async fn none_of_them_is_believed_unsigned() {
     let Some(events) = examples() else { return };
     let at = Connected::new().await;
     at.connect("shop", "Codertocat/Hello-World", json!({ "branch": "master" })).await;
+    at.allow("shop").await;
     for (event, examples) in &events {
         let heard = at.github("1", event, "guessed", &examples[0]).await;
         assert_eq!(heard.status, StatusCode::FORBIDDEN, "{event}");

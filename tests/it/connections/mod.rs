@@ -1,10 +1,17 @@
 //! Apps connected to repositories on GitHub, GitLab, Gitea and Forgejo: what is told, and what comes of it.
 
+mod ci;
+mod crash;
 mod deliveries;
 mod end_to_end;
 mod examples;
+mod forgetting;
+mod limits;
 mod overtaking;
+mod proof;
+mod renamed;
 mod settings;
+mod site;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -51,6 +58,12 @@ impl Connected {
         new.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let made = self.world.post(&self.alice, &format!("/apps/{app}/github"), new).await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.error());
+    }
+
+    /// Has the GitHub App act for an app's connection, as its administrator can.
+    async fn allow(&self, app: &str) {
+        let id = self.world.get(&self.alice, &format!("/apps/{app}")).await.body["id"].as_str().unwrap().parse().unwrap();
+        hoist::connections::allow(&self.world.ctx.db, id, self.world.ctx.now()).await.unwrap();
     }
 
     async fn send(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Heard {

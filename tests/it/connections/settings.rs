@@ -1,10 +1,13 @@
 //! Connecting, changing and disconnecting over the API.
 
+use std::process::Command;
+
 use axum::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Connected, SECTIONS};
 use crate::api_world::World;
+use crate::harness::run;
 
 #[tokio::test]
 async fn an_app_is_connected_changed_and_disconnected() {
@@ -33,6 +36,35 @@ async fn an_app_is_connected_changed_and_disconnected() {
     assert_eq!(world.get(alice, "/apps/shop/github").await.status, StatusCode::NOT_FOUND);
 }
 
+/// A private key that somebody has protected.
+fn encrypted_key() -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("key");
+    run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "secret", "-f"]).arg(&key));
+    std::fs::read_to_string(key).unwrap()
+}
+
+#[tokio::test]
+async fn hoist_makes_deploy_keys_and_shows_their_public_halves() {
+    let at = Connected::new().await;
+    let (world, alice) = (&at.world, &at.alice);
+    world.post(alice, "/apps", json!({ "name": "shop" })).await;
+    let made = world.post(alice, "/apps/shop/github", json!({ "repo": "octo/shop", "new_deploy_key": true })).await;
+    assert_eq!(
+        (&made.body["clone_url"], &made.body["credentials"]),
+        (&json!("git@github.com:octo/shop.git"), &json!("deploy_key"))
+    );
+    let key = |body: &Value| body["deploy_public_key"].as_str().unwrap().to_owned();
+    let first = key(&made.body);
+    assert!(first.starts_with("ssh-ed25519 ") && first.ends_with(" hoist, for octo/shop"), "{first}");
+    assert!(!made.body.to_string().contains("PRIVATE"), "{}", made.body);
+    let same = world.patch(alice, "/apps/shop/github", json!({ "branch": "main" })).await;
+    let other = world.patch(alice, "/apps/shop/github", json!({ "new_deploy_key": true })).await;
+    assert_eq!((key(&same.body) == first, key(&other.body) == first), (true, false));
+    let without = world.patch(alice, "/apps/shop/github", json!({ "deploy_key": null })).await;
+    assert_eq!((&without.body["deploy_public_key"], &without.body["credentials"]), (&json!(null), &json!(null)));
+}
+
 #[tokio::test]
 async fn what_can_not_be_connected_says_why() {
     let at = Connected::new().await;
@@ -44,6 +76,8 @@ async fn what_can_not_be_connected_says_why() {
     assert!(why(json!({ "repo": "a/b", "provider": "gitea" })).await.contains("`clone_url` is missing"));
     assert!(why(json!({ "repo": "a/b", "clone_url": "file:///etc" })).await.contains("422 invalid_params"));
     assert!(why(json!({ "repo": "a/b", "deploy_key": "not a key" })).await.contains("OpenSSH"));
+    assert!(why(json!({ "repo": "a/b", "deploy_key": encrypted_key() })).await.contains("has a passphrase"));
+    assert!(why(json!({ "repo": "a/b", "deploy_key": "x", "new_deploy_key": true })).await.contains("not both"));
     assert!(
         why(json!({ "repo": "a/b", "clone_url": "git@git.example.com:a/b.git" })).await.contains("ssh-keyscan git.example.com")
     );
@@ -54,6 +88,26 @@ async fn what_can_not_be_connected_says_why() {
     off.post(&bob, "/apps", json!({ "name": "shop" })).await;
     let refused = off.post(&bob, "/apps/shop/github", json!({ "repo": "a/b" })).await.error();
     assert!(refused.contains("section [github] in hoist.toml"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_token_stays_with_the_server_that_it_was_given_for() {
+    let at = Connected::new().await;
+    let more = json!({ "provider": "gitea", "clone_url": "https://git.example/octo/shop.git", "token": "sesame" });
+    at.connect("shop", "octo/shop", more).await;
+    let change = async |change| at.world.patch(&at.alice, "/apps/shop/github", change).await;
+    for elsewhere in
+        ["https://evil.example/octo/shop.git", "http://git.example/octo/shop.git", "https://git.example:444/octo/shop"]
+    {
+        let refused = change(json!({ "clone_url": elsewhere })).await.error();
+        assert!(refused.contains("was given for another server"), "{elsewhere}: {refused}");
+    }
+    assert_eq!(change(json!({ "clone_url": "https://git.example/octo/moved.git" })).await.body["credentials"], "token");
+    let with_another = change(json!({ "clone_url": "https://i.example/octo/shop.git", "token": "other" })).await;
+    assert_eq!(with_another.body["credentials"], "token", "{}", with_another.body);
+    let without = change(json!({ "clone_url": "https://j.example/octo/shop.git", "token": null })).await;
+    assert_eq!((&without.body["credentials"], without.status), (&json!(null), StatusCode::OK));
+    assert_eq!(change(json!({ "clone_url": "https://k.example/octo/shop.git" })).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

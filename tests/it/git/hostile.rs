@@ -87,7 +87,7 @@ fn missing_bases_and_objects_are_named() {
     // Not thin, but without the first commit.
     let whole = git.pipe(&["pack-objects", "-q", "--stdout", "--revs"], b"main\n^main~1\n");
     let report = push_pack(&server, &second, &whole);
-    assert!(report.contains("is missing: the push refers to it, but neither brings it nor is it here"), "{report}");
+    assert!(report.contains("is missing: the pack refers to it, but neither brings it nor is it here"), "{report}");
 
     // Without the blob, without the tree, with nothing at all.
     for (left_out, kind) in [("main:dir/a", "blob"), ("main:dir", "tree")] {

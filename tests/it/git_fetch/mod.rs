@@ -17,7 +17,7 @@ use hoist::build::{self, Build, Means, RemoteError, RemoteSource, Source};
 use hoist::engine::{Engine, Environment, Kind, Settings, Spec};
 use hoist::fetch::Bounds;
 use hoist::git::Repo;
-use hoist::model::{CommitId, Credentials, DeployKey, Limits, Remote, RemoteCommit, Secret};
+use hoist::model::{CommitId, Credentials, DeployKey, Limits, Remote, RemoteCommit, Secret, Writer};
 use hoist::store::Store;
 use hoist::transcript::{Redactor, Transcript};
 use tokio::io::AsyncReadExt as _;
@@ -98,7 +98,8 @@ impl Fetching {
 
     fn source(&self, dir: &Path, remote: Remote, id: &str, on: Option<&str>) -> RemoteSource {
         let repo = Repo::open(&dir.join("repo"), Path::new(HOIST), &self.limits).unwrap();
-        let commit = RemoteCommit { remote, id: id.parse().unwrap(), on: on.map(|name| name.parse().unwrap()) };
+        let commit =
+            RemoteCommit { remote, id: id.parse().unwrap(), on: on.map(|name| name.parse().unwrap()), writer: Writer::Member };
         RemoteSource { commit, repo }
     }
 

@@ -61,3 +61,19 @@ fn keys_and_paths_that_are_wrong() {
     let error = fetch(public(&forge.ssh_url(NAME)), &first).error();
     assert!(matches!(error, RemoteError::NeedsKey(_)), "{error}");
 }
+
+#[test]
+fn each_kind_of_key_logs_in_and_is_known() {
+    for ssh_keys in [
+        ("ed25519", "ssh-ed25519"),
+        ("ecdsa", "ecdsa-sha2-nistp256"),
+        // The same key by either hash: never by SHA-1, which OpenSSH does not take.
+        ("rsa", "rsa-sha2-512"),
+        ("rsa", "rsa-sha2-256"),
+    ] {
+        let forge = Forge::with(Manner { ssh_keys: Some(ssh_keys), ..Manner::default() });
+        let [first, _] = published(&forge);
+        let remote = with_key(&forge.ssh_url(NAME), forge.key(), &forge.known_hosts("host_key"));
+        assert_eq!(fetch(remote, &first).files()["a"], "one\n", "{ssh_keys:?}");
+    }
+}

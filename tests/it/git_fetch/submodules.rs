@@ -2,7 +2,7 @@
 
 use hoist::build::{BuildError, RemoteError};
 
-use super::{NAME, fetch, files, public, url, with_key, with_token};
+use super::{NAME, NOWHERE, fetch, files, public, url, with_key, with_token};
 use crate::harness::{Forge, Manner, WorkTree};
 
 const TOKEN: &str = "ghs_sesame";
@@ -106,4 +106,54 @@ fn there_is_an_end_to_them() {
     let fetched = fetch(public(&forge.url("octo/6")), &commit).files;
     let error = fetched.expect_err("it is too deep");
     assert!(matches!(error, BuildError::Remote(RemoteError::TooManySubmodules)), "{error}");
+}
+
+#[test]
+fn a_commit_that_is_gone_is_named_with_its_place() {
+    let forge = Forge::start();
+    library(&forge, "octo/lib");
+    let (shop, _) = library(&forge, NAME);
+    let commit = add(&shop, "vendor/lib", NOWHERE, Some("../lib.git"));
+    forge.publish(NAME, &shop);
+    let error = fetch(public(&url(&forge)), &commit).error().to_string();
+    let expected = format!("submodule vendor/lib: the server does not give out commit {NOWHERE}: no ref leads to it any more");
+    assert_eq!(error, expected);
+}
+
+#[test]
+fn a_repository_over_ssh_has_those_over_http_without_its_key() {
+    let (forge, other) = (Forge::start(), Forge::start());
+    let (_, lib) = library(&forge, "octo/lib");
+    let (shop, _) = library(&forge, NAME);
+    let commit = add(&shop, "lib", &lib, Some(&forge.url("octo/lib")));
+    forge.publish(NAME, &shop);
+    let remote = || with_key(&forge.ssh_url(NAME), forge.key(), &forge.known_hosts("host_key"));
+    assert_eq!(fetch(remote(), &commit).files()["lib/name"], "octo/lib");
+    assert!(forge.asked().iter().all(|asked| !asked.contains("credentials")), "{:?}", forge.asked());
+    // On another port of the same host, it is another server.
+    let commit = add(&shop, "other", &lib, Some(&other.ssh_url("octo/lib")));
+    forge.publish(NAME, &shop);
+    let error = fetch(remote(), &commit).error().to_string();
+    assert!(error.starts_with("submodule other: a deploy key is needed for ssh://"), "{error}");
+}
+
+#[test]
+fn there_are_not_too_many() {
+    let forge = Forge::start();
+    let (_, lib) = library(&forge, "octo/lib");
+    let (shop, _) = library(&forge, NAME);
+    let mut gitmodules = String::new();
+    for number in 0..101 {
+        shop.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{lib},lib-{number}")]);
+        let section = format!("[submodule \"{number}\"]\n\tpath = lib-{number}\n\turl = ../lib.git\n");
+        gitmodules.push_str(&section);
+    }
+    shop.write(".gitmodules", &gitmodules);
+    shop.git(&["add", ".gitmodules"]);
+    shop.git(&["commit", "-q", "-m", "many"]);
+    let commit = shop.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    forge.publish(NAME, &shop);
+    let error = fetch(public(&url(&forge)), &commit).error();
+    assert!(matches!(error, RemoteError::TooManySubmodules), "{error}");
+    assert!(forge.asked().iter().all(|asked| !asked.contains("octo/lib")), "none is asked for: {:?}", forge.asked());
 }

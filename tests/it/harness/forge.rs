@@ -1,13 +1,14 @@
-//! A place like GitHub on loopback: bare repositories, served over HTTP by git's own `http-backend` and over SSH by OpenSSH,
-//! with an LFS server of its own.
+//! A place like GitHub on loopback: bare repositories, served over HTTP by git's own `http-backend` and over SSH by OpenSSH
+//! (`forge_ssh`), with an LFS server of its own.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,8 +16,12 @@ use serde_json::{Value, json};
 use sha2::Digest as _;
 use tempfile::TempDir;
 
-use super::WorkTree;
 use super::daemon::run;
+use super::forge_ssh::{serve_ssh, write_lfs_authenticate};
+use super::{Moment, Stop, WorkTree};
+
+/// Where the LFS server is that belongs to no repository alone.
+pub(super) const LFS_API: &str = "lfs-api";
 
 /// How it behaves.
 #[derive(Default)]
@@ -27,6 +32,12 @@ pub(crate) struct Manner {
     pub(crate) is_old: bool,
     /// Where it sends whoever asks for something below `/away/`.
     pub(crate) elsewhere: Option<SocketAddr>,
+    /// Over HTTP, it may stop at a question.
+    pub(crate) stop: Arc<Stop>,
+    /// Of which kind its own and its users' SSH keys are, and how alone they may sign; ed25519 by default.
+    pub(crate) ssh_keys: Option<(&'static str, &'static str)>,
+    /// What `git-lfs-authenticate` says, before it fails.
+    pub(crate) lfs_refusal: Option<&'static str>,
 }
 
 pub(crate) struct Forge {
@@ -34,7 +45,11 @@ pub(crate) struct Forge {
     pub(crate) http: SocketAddr,
     pub(crate) ssh: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
+    served: Spans,
 }
+
+/// From when to when it has answered a question over HTTP, or served a connection over SSH.
+pub(super) type Spans = Arc<Mutex<Vec<(Instant, Instant)>>>;
 
 /// A question that has come.
 struct Question {
@@ -61,17 +76,24 @@ impl Forge {
         for folder in ["repos", "lfs"] {
             std::fs::create_dir(dir.path().join(folder)).unwrap();
         }
-        let ssh = serve_ssh(dir.path(), manner.is_old);
+        let served_spans = Spans::default();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        write_lfs_authenticate(dir.path(), &manner, listener.local_addr().unwrap());
+        let ssh = serve_ssh(dir.path(), &manner, Arc::clone(&served_spans));
         let (http, asked) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
         let served = Arc::new(Served { root: dir.path().to_owned(), manner, http, asked: Arc::clone(&asked) });
+        let spans = Arc::clone(&served_spans);
         thread::spawn(move || {
             for connection in listener.incoming() {
-                let served = Arc::clone(&served);
-                thread::spawn(move || served.answer(connection.unwrap()));
+                let (served, spans) = (Arc::clone(&served), Arc::clone(&spans));
+                thread::spawn(move || {
+                    let start = Instant::now();
+                    served.answer(connection.unwrap());
+                    spans.lock().unwrap().push((start, Instant::now()));
+                });
             }
         });
-        Self { dir, http, ssh, asked }
+        Self { dir, http, ssh, asked, served: served_spans }
     }
 
     /// Where a repository is over HTTP.
@@ -105,11 +127,28 @@ impl Forge {
         self.asked.lock().unwrap().clone()
     }
 
+    /// When the first question since then has come, and the last one was answered.
+    pub(crate) fn served_since(&self, since: Instant) -> Option<(Instant, Instant)> {
+        let served = self.served.lock().unwrap();
+        let of_it = || served.iter().filter(|(start, _)| *start >= since);
+        Some((of_it().map(|(start, _)| *start).min()?, of_it().map(|(_, end)| *end).max()?))
+    }
+
     /// Keeps a file in the LFS server and returns the pointer to it.
     pub(crate) fn keep_lfs(&self, content: &[u8]) -> String {
         let oid = hex::encode(sha2::Sha256::digest(content));
         std::fs::write(self.dir.path().join("lfs").join(&oid), content).unwrap();
         format!("version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {}\n", content.len())
+    }
+
+    /// Where the LFS server is.
+    pub(crate) fn lfs_url(&self) -> String {
+        format!("http://{}/{LFS_API}", self.http)
+    }
+
+    /// What `git-lfs-authenticate` was started with, each time.
+    pub(crate) fn lfs_asked_over_ssh(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("lfs_asked")).unwrap_or_default()
     }
 
     /// Puts other bytes in the place of a file that a pointer stands for.
@@ -121,6 +160,12 @@ impl Forge {
     /// The private key that may log in over SSH.
     pub(crate) fn key(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("user_key")).unwrap()
+    }
+
+    /// Lets one more public key log in over SSH.
+    pub(crate) fn authorize(&self, public_key: &str) {
+        let mut file = std::fs::OpenOptions::new().append(true).open(self.dir.path().join("authorized_keys")).unwrap();
+        writeln!(file, "{public_key}").unwrap();
     }
 
     /// A private key that may not.
@@ -139,19 +184,32 @@ impl Forge {
     }
 }
 
+impl Manner {
+    /// What it wants to see over HTTP.
+    pub(super) fn authorization(&self) -> Option<String> {
+        self.token.map(|token| format!("Basic {}", STANDARD.encode(format!("x-access-token:{token}"))))
+    }
+}
+
 impl Served {
     fn answer(&self, mut connection: TcpStream) {
         let Some(question) = read(&connection) else { return };
         let has_credentials = question.headers.contains_key("authorization");
         let noted = format!("{} {}{}", question.method, question.path, if has_credentials { " with credentials" } else { "" });
-        self.asked.lock().unwrap().push(noted);
-        let answer = self.answer_to(&question);
+        self.asked.lock().unwrap().push(noted.clone());
+        let stop = self.manner.stop.meets(&noted);
+        let answer = if stop == Some(Moment::Asked) { Vec::new() } else { self.answer_to(&question) };
+        if stop.is_some() {
+            // Until whoever has asked is gone.
+            let _ = connection.read(&mut [0]);
+            return;
+        }
         // Whoever has asked may have gone.
         let _ = connection.write_all(&answer);
     }
 
     fn answer_to(&self, question: &Question) -> Vec<u8> {
-        let wanted = self.manner.token.map(|token| format!("Basic {}", STANDARD.encode(format!("x-access-token:{token}"))));
+        let wanted = self.manner.authorization();
         if let Some(rest) = question.path.strip_prefix("/moved/") {
             return redirect(&format!("/{rest}"));
         }
@@ -161,7 +219,7 @@ impl Served {
         if wanted.is_some() && question.headers.get("authorization") != wanted.as_ref() {
             return http("401 Unauthorized", "text/plain", b"");
         }
-        if question.path.ends_with("/info/lfs/objects/batch") {
+        if question.path.ends_with("/info/lfs/objects/batch") || question.path == format!("/{LFS_API}/objects/batch") {
             return self.lfs_batch(question);
         }
         if let Some(oid) = question.path.strip_prefix("/lfs/") {
@@ -236,34 +294,4 @@ fn http(status: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
 
 fn redirect(to: &str) -> Vec<u8> {
     format!("HTTP/1.1 301 Moved\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").into_bytes()
-}
-
-/// OpenSSH's server, one for each connection (`sshd -i`), so that no port need be guessed.
-fn serve_ssh(dir: &Path, is_old: bool) -> SocketAddr {
-    for key in ["host_key", "user_key"] {
-        run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", key, "-f"]).arg(dir.join(key)));
-    }
-    std::fs::copy(dir.join("user_key.pub"), dir.join("authorized_keys")).unwrap();
-    let accept = if is_old { "" } else { "AcceptEnv GIT_PROTOCOL\n" };
-    let config = format!(
-        "HostKey {0}/host_key\nAuthorizedKeysFile {0}/authorized_keys\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n\
-        KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nPidFile none\n\
-        SetEnv PATH=/usr/local/bin:/usr/bin:/bin\n{accept}",
-        dir.display()
-    );
-    std::fs::write(dir.join("sshd_config"), config).unwrap();
-    // Debian makes it when its own sshd starts.
-    let _ = std::fs::create_dir_all("/run/sshd");
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (address, config) = (listener.local_addr().unwrap(), dir.join("sshd_config"));
-    thread::spawn(move || {
-        for connection in listener.incoming() {
-            let connection = std::os::fd::OwnedFd::from(connection.unwrap());
-            let mut sshd = Command::new("/usr/sbin/sshd");
-            sshd.arg("-i").arg("-f").arg(&config).stdin(connection.try_clone().unwrap()).stdout(connection).stderr(Stdio::null());
-            let mut sshd = sshd.spawn().unwrap();
-            thread::spawn(move || sshd.wait());
-        }
-    });
-    address
 }

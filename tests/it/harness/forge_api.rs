@@ -1,6 +1,7 @@
 //! A stand-in for GitHub and its kin on loopback: keeps what it is told as they do, and shows the test each request.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,6 +14,8 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
+
+use super::{Moment, Stop};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -37,6 +40,7 @@ pub(crate) struct Kept {
     pub(crate) state: Mutex<Told>,
     /// One is taken for each answer.
     answers: Semaphore,
+    stop: Arc<Stop>,
     show: mpsc::UnboundedSender<Asked>,
 }
 
@@ -44,20 +48,44 @@ pub(crate) struct Kept {
 pub(crate) struct Told {
     /// The next answers to what is not a GET, instead of doing it.
     pub(crate) refusals: VecDeque<(u16, Value)>,
+    /// The next answers, whatever is asked, with these headers.
+    pub(crate) limits: VecDeque<(u16, Vec<(&'static str, String)>)>,
     /// What a GET of a commit's statuses, or of its check runs, gives, page by page.
     pub(crate) statuses: Vec<Value>,
     pub(crate) check_runs: Vec<Value>,
+    /// The same of single commits.
+    pub(crate) ci: HashMap<String, Ci>,
+    /// The statuses that commits were given, each with its commit.
+    pub(crate) set_statuses: Vec<(String, Value)>,
     pub(crate) deployments: Vec<Value>,
+    /// Their numbers and states.
+    pub(crate) deployment_statuses: Vec<(u64, String)>,
+    /// Tokens, and the repository whose code each may read.
+    pub(crate) readers: Vec<(&'static str, &'static str)>,
     /// Their numbers and texts.
     pub(crate) comments: Vec<(u64, String)>,
 }
 
+/// What a commit's CI says, page by page.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ci {
+    pub(crate) statuses: Vec<Value>,
+    pub(crate) check_runs: Vec<Value>,
+    /// On the first page.
+    pub(crate) check_suites: Vec<Value>,
+}
+
 impl ForgeApi {
     pub(crate) fn start() -> Self {
+        Self::start_with(Arc::default())
+    }
+
+    /// One that may stop at a question.
+    pub(crate) fn start_with(stop: Arc<Stop>) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let (address, (show, asked)) = (listener.local_addr().unwrap(), mpsc::unbounded_channel());
-        let kept = Arc::new(Kept { state: Mutex::default(), answers: Semaphore::new(10_000), show });
+        let kept = Arc::new(Kept { state: Mutex::default(), answers: Semaphore::new(10_000), stop, show });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&kept));
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -107,6 +135,11 @@ impl ForgeApi {
         self.kept.answers.add_permits(10_000);
     }
 
+    /// Answers the next request with these headers, and does not do it.
+    pub(crate) fn limit(&self, status: u16, headers: &[(&'static str, String)]) {
+        self.kept.state.lock().unwrap().limits.push_back((status, headers.to_vec()));
+    }
+
     /// Answers the next request that is not a GET so, and does not do it.
     pub(crate) fn refuse(&self, status: u16, message: &str) {
         self.kept.state.lock().unwrap().refusals.push_back((status, json!({ "message": message })));
@@ -130,25 +163,61 @@ async fn answer(State(kept): State<Arc<Kept>>, request: Request) -> Response {
     let line = format!("{} {}", parts.method, parts.uri);
     let path = parts.uri.path().to_owned();
     let query = parts.uri.query().unwrap_or_default();
+    let asked = Asked { headers: parts.headers, line, body };
+    let stop = kept.stop.meets(&asked.words());
+    if stop == Some(Moment::Asked) {
+        return pending().await;
+    }
     let page = query.split('&').find_map(|pair| pair.strip_prefix("page=")).map_or(1, |page| page.parse().unwrap());
-    let (status, said) = {
+    let token = asked.headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let (status, headers, said) = {
         let mut told = kept.state.lock().unwrap();
-        let refusal = if parts.method == "GET" { None } else { told.refusals.pop_front() };
-        refusal.unwrap_or_else(|| told.answer(parts.method.as_str(), &path, page, &body))
+        let limit = told.limits.pop_front();
+        let refusal = if limit.is_some() || parts.method == "GET" { None } else { told.refusals.pop_front() };
+        if let Some((status, headers)) = limit {
+            (status, headers, json!({ "message": "You have exceeded a rate limit." }))
+        } else {
+            let (status, said) = match refusal {
+                _ if path.ends_with("/branches") => told.branches(&path, token),
+                Some(refusal) => refusal,
+                None => told.answer(parts.method.as_str(), &path, page, &asked.body),
+            };
+            (status, Vec::new(), said)
+        }
     };
-    kept.show.send(Asked { headers: parts.headers, line, body }).ok();
+    kept.show.send(asked).ok();
+    if stop.is_some() {
+        return pending().await;
+    }
     kept.answers.acquire().await.unwrap().forget();
-    (StatusCode::from_u16(status).unwrap(), axum::Json(said)).into_response()
+    let mut response = (StatusCode::from_u16(status).unwrap(), axum::Json(said)).into_response();
+    for (name, value) in headers {
+        response.headers_mut().insert(name, value.parse().unwrap());
+    }
+    response
 }
 
 impl Told {
+    /// The branches of a repository, of which there are none, for whoever may read it; others are told that there is no such.
+    fn branches(&self, path: &str, token: Option<&str>) -> (u16, Value) {
+        let may = |(one, repo): &(&str, &str)| token == Some(one) && path == format!("/repos/{repo}/branches");
+        if self.readers.iter().any(may) { (200, json!([])) } else { (404, json!({ "message": "Not Found" })) }
+    }
+
     /// Does what is asked. What is listed has all its entries on the first page, but for statuses and check runs.
     fn answer(&mut self, method: &str, path: &str, page: usize, body: &Value) -> (u16, Value) {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let number = parts.last().and_then(|last| last.parse::<u64>().ok());
         let first = |all: Value| if page == 1 { all } else { json!([]) };
         match (method, parts.as_slice()) {
-            ("POST", [.., "deployments", _, "statuses"] | [.., "statuses", _]) => (201, json!({ "id": 1 })),
+            ("POST", [.., "deployments", id, "statuses"]) => {
+                self.deployment_statuses.push((id.parse().unwrap(), body["state"].as_str().unwrap().to_owned()));
+                (201, json!({ "id": 1 }))
+            }
+            ("POST", [.., "statuses", commit]) => {
+                self.set_statuses.push(((*commit).to_owned(), body.clone()));
+                (201, json!({ "id": 1 }))
+            }
             ("GET", [.., "deployments"]) => (200, first(json!(self.deployments))),
             ("POST", [.., "deployments"]) => {
                 let mut deployment = body.clone();
@@ -175,8 +244,18 @@ impl Told {
             ("POST", ["app", "installations", "7", "access_tokens"]) => {
                 (201, json!({ "token": "ghs_opens", "expires_at": "2999-01-01T00:00:00Z" }))
             }
-            ("GET", [.., "status" | "statuses"]) => (200, self.statuses.get(page - 1).cloned().unwrap_or_default()),
-            ("GET", [.., "check-runs"]) => (200, self.check_runs.get(page - 1).cloned().unwrap_or_default()),
+            ("GET", [.., commit, "status" | "statuses"]) => {
+                let pages = self.ci.get(*commit).map_or(&self.statuses, |ci| &ci.statuses);
+                (200, pages.get(page - 1).cloned().unwrap_or_default())
+            }
+            ("GET", [.., commit, "check-runs"]) => {
+                let pages = self.ci.get(*commit).map_or(&self.check_runs, |ci| &ci.check_runs);
+                (200, pages.get(page - 1).cloned().unwrap_or_default())
+            }
+            ("GET", [.., commit, "check-suites"]) => {
+                let suites = self.ci.get(*commit).map(|ci| ci.check_suites.clone()).unwrap_or_default();
+                (200, json!({ "check_suites": suites }))
+            }
             _ => (404, json!({ "message": "Not Found" })),
         }
     }

@@ -29,6 +29,11 @@ impl MailServer {
         Self { address, messages }
     }
 
+    /// Whether no other client has come and gone.
+    pub(crate) fn has_nothing(&self) -> bool {
+        self.messages.try_recv().is_err()
+    }
+
     /// Everything that the next client has said.
     pub(crate) fn next(&self) -> String {
         self.messages.recv_timeout(PATIENCE).expect("no mail came")

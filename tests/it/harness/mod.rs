@@ -1,6 +1,7 @@
 //! What the tests share: a daemon of their own (`daemon`), a user's work tree and git (`work_tree`), builds that wait
 //! for the test (`gated`), the real Heroku CLI (`heroku`), images (`image`), a terminal (`terminal`), the release's processes
-//! run in the run stack (`slug`), git servers such as GitHub's (`forge`) and what stands in for their APIs (`forge_api`), a
+//! run in the run stack (`slug`), git servers such as GitHub's (`forge`) and what stands in for their APIs (`forge_api`), both of which
+//! can stop at a question (`stop`), a
 //! receiver of webhooks (`receiver`), a mail server (`mail_server`), the servers of add-ons (`servers`), a Docker Engine
 //! (`docker`), and whole transcripts made comparable (`normalise`).
 
@@ -8,6 +9,7 @@ mod daemon;
 mod docker;
 mod forge;
 mod forge_api;
+mod forge_ssh;
 mod gated;
 mod heroku;
 mod image;
@@ -17,6 +19,7 @@ mod normalise;
 mod receiver;
 mod servers;
 mod slug;
+mod stop;
 mod terminal;
 mod work_tree;
 
@@ -25,7 +28,7 @@ use std::path::PathBuf;
 pub(crate) use daemon::{Daemon, User, run};
 pub(crate) use docker::Docker;
 pub(crate) use forge::{Forge, Manner};
-pub(crate) use forge_api::ForgeApi;
+pub(crate) use forge_api::{Asked, Ci, ForgeApi};
 pub(crate) use gated::{Gated, until};
 pub(crate) use heroku::Heroku;
 pub(crate) use image::{Packing, PushedImage, TestImage, basic};
@@ -35,6 +38,7 @@ pub(crate) use normalise::normalise;
 pub(crate) use receiver::Receiver;
 pub(crate) use servers::{Redis, postgresql};
 pub(crate) use slug::page_of;
+pub(crate) use stop::{Moment, Stop};
 pub(crate) use terminal::Terminal;
 pub(crate) use work_tree::{Pushed, WorkTree, interrupt, wait};
 

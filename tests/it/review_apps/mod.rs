@@ -30,6 +30,7 @@ async fn connect(db: &Db, pipeline: &Value) {
         branch: None,
         auto_deploy: false,
         wait_for_ci: false,
+        is_proved: false,
         created_at: at,
         updated_at: at,
     };

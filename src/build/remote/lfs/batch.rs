@@ -10,7 +10,7 @@ use super::super::error::LfsError;
 use super::super::way::check_status;
 use super::Access;
 use crate::build::RemoteError;
-use crate::fetch::{Asker, Question, Url};
+use crate::fetch::{Asker, Question, Verb};
 use crate::git::LfsObject;
 
 const MEDIA_TYPE: &str = "application/vnd.git-lfs+json";
@@ -62,18 +62,20 @@ pub(super) fn ask(
     access: &Access,
     objects: &[LfsObject],
 ) -> Result<HashMap<String, Result<Link, RemoteError>>, RemoteError> {
-    let url: Url = format!("{}/objects/batch", access.server).parse()?;
     let list: Vec<_> = objects.iter().map(|object| json!({"oid": object.digest.hex(), "size": object.size_bytes})).collect();
-    let question = json!({"operation": "download", "transfers": ["basic"], "hash_algo": "sha256", "objects": list}).to_string();
-    let headers = [("accept", MEDIA_TYPE), ("content-type", MEDIA_TYPE)];
-    let authorization = access.authorization.as_ref();
-    let answer = asker.ask(&Question { url: &url, headers: &headers, authorization, body: Some(question.as_bytes()) })?;
+    let question = json!({"operation": "download", "transfers": ["basic"], "hash_algo": "sha256", "objects": list});
+    let answer = asker.begin(&Question {
+        url: format!("{}/objects/batch", access.server).parse()?,
+        verb: Verb::Post(question.to_string().into_bytes()),
+        headers: ["accept", "content-type"].map(|name| (name.to_owned(), MEDIA_TYPE.to_owned())).into(),
+        authorization: access.authorization.clone(),
+    })?;
     check_status(answer.status)?;
     parse_answer(answer.take(MAX_ANSWER))
 }
 
 fn parse_answer(answer: impl std::io::Read) -> Result<HashMap<String, Result<Link, RemoteError>>, RemoteError> {
-    let answer: Answer = serde_json::from_reader(answer).map_err(|error| LfsError::Answer(error.to_string()))?;
+    let answer: Answer = serde_json::from_reader(answer).map_err(|error| LfsError::unread(&error))?;
     Ok(answer.objects.into_iter().map(|object| (object.oid.clone(), link(object))).collect())
 }
 

@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use super::error::LfsError;
 use super::way::check_status;
 use super::{RemoteError, Tell};
-use crate::fetch::{self, Asker, Question, Url};
+use crate::fetch::{self, Asker, Question, Url, Verb};
 use crate::git::{Fetched, LfsObject};
-use crate::model::{Digest, Remote, Secret};
+use crate::model::{Digest, RemoteCommit, Secret};
 use crate::transcript::size;
 use access::Access;
 use batch::Link;
@@ -29,15 +29,23 @@ const MAX_FILES: usize = 10_000;
 const BATCH: usize = 100;
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// Downloads what is not there yet. All files together may be as large as the bounds say.
+/// What a commit wants.
+pub(super) struct Wanted {
+    pub objects: BTreeSet<LfsObject>,
+    /// What its `.lfsconfig` says of where that is.
+    pub url: Option<String>,
+}
+
+/// Downloads what is not there yet. All files of the commit and its submodules together may be as large as the bounds say.
 pub(super) async fn fetch(
     fetched: &mut Fetched,
-    remote: &Remote,
-    wanted: BTreeSet<LfsObject>,
+    commit: &RemoteCommit,
+    wanted: Wanted,
     bounds: &fetch::Bounds,
     tell: &Tell<'_>,
 ) -> Result<(), RemoteError> {
-    let wanted: Vec<_> = wanted.into_iter().filter(|object| !fetched.has_lfs(object)).collect();
+    let Wanted { objects, url } = wanted;
+    let wanted: Vec<_> = objects.into_iter().filter(|object| !fetched.has_lfs(object)).collect();
     if wanted.is_empty() {
         return Ok(());
     }
@@ -45,11 +53,11 @@ pub(super) async fn fetch(
         return Err(LfsError::TooMany { limit: MAX_FILES }.into());
     }
     let bytes = wanted.iter().fold(0_u64, |sum, object| sum.saturating_add(object.size_bytes));
-    if bytes > bounds.max_bytes {
+    if bytes.saturating_add(fetched.lfs_bytes()) > bounds.max_bytes {
         return Err(LfsError::TooLarge { limit: bounds.max_bytes }.into());
     }
     tell(&format!("Git LFS: {} files of {}", wanted.len(), size(bytes)));
-    let access = access::find(remote, bounds).await?;
+    let access = access::find(commit, url.as_deref(), bounds).await?;
     let asker = Asker::new(bounds);
     // Ends a thread's work when the build is dropped.
     let unwanted = CancellationToken::new();
@@ -77,16 +85,15 @@ impl Worker {
         let mut links = batch::ask(&self.asker, &self.access, &objects)?;
         for (object, file) in files {
             let link = links.remove(&object.digest.hex()).ok_or_else(|| missing(&object, "it does not say where it is"))?;
-            self.download(&object, &link?, file)?;
+            self.download(&object, link?, file)?;
         }
         Ok(())
     }
 
-    fn download(&self, object: &LfsObject, link: &Link, mut file: File) -> Result<(), RemoteError> {
+    fn download(&self, object: &LfsObject, link: Link, mut file: File) -> Result<(), RemoteError> {
         let url: Url = link.href.parse()?;
-        let headers: Vec<_> = link.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let authorization = self.authorization_for(&url, link);
-        let mut answer = self.asker.ask(&Question { url: &url, headers: &headers, authorization, body: None })?;
+        let authorization = self.authorization_for(&url, &link).cloned();
+        let mut answer = self.asker.begin(&Question { url, verb: Verb::Get, headers: link.headers, authorization })?;
         check_status(answer.status).map_err(|error| missing(object, &error.to_string()))?;
         let (mut hasher, mut piece, mut left) = (Sha256::new(), vec![0; PIECE_BYTES], object.size_bytes);
         loop {

@@ -18,7 +18,7 @@ use gix_object::Kind;
 use super::links::Link;
 use special::Special;
 
-/// What is wrong with an object, in git's words. The texts are shown to the pusher.
+/// What is wrong with an object, in git's words. The texts are shown to whoever has pushed it, or has had it fetched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Offence {
     #[error("badTree: cannot be parsed as a tree")]
