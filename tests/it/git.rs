@@ -13,5 +13,5 @@ mod push;
 mod server;
 mod side_by_side;
 
-pub(crate) use clients::push as push_as;
+pub(crate) use clients::{push as push_as, push_with_key};
 pub(crate) use push::noise;

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::git::{noise, push_as};
+use crate::git::{noise, push_as, push_with_key};
 use crate::harness::{Daemon, Pushed, User, WorkTree, until};
 
 type Push = fn(&WorkTree, &Daemon, &User, &str, &[&str]) -> Pushed;
@@ -177,6 +177,16 @@ fn other_clients_deploy() {
         assert_eq!(pushed["refs"], serde_json::json!({"refs/heads/main": null}), "{pushed}");
         assert!(pushed["said"].as_str().unwrap().contains(&format!("Released v{}", number + 2)), "{pushed}");
     }
+}
+
+#[test]
+fn libgit2_deploys_over_ssh() {
+    let (daemon, alice) = daemon();
+    let tree = WorkTree::with_pack("null");
+    let (url, main) = (format!("ssh://git@{}/over-ssh.git", daemon.ssh), ["refs/heads/main:refs/heads/main"]);
+    let Some(pushed) = push_with_key("pygit2", tree.path(), &url, &alice.key, &main) else { return };
+    assert_eq!(pushed["refs"], serde_json::json!({"refs/heads/main": null}), "{pushed}");
+    assert!(pushed["said"].as_str().unwrap().contains("Released v2"), "{pushed}");
 }
 
 #[test]

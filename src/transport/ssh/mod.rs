@@ -95,8 +95,10 @@ fn config(ctx: &Ctx, keys: HostKeys) -> server::Config {
     }
 }
 
-/// What OpenSSH 6.5 (2014) and newer can all do, without SHA-1, compression before login, or a MAC over plain text.
-/// The one finite field group is for clients without curve 25519; larger ones cost too much before login.
+/// What OpenSSH 6.5 (2014) and newer can all do, without SHA-1 or compression before login.
+/// The one finite field group is for clients that are bound to FIPS 140, which know no curve 25519 and need an ECDSA host key,
+/// too (`host_keys`); larger groups cost too much before login. The MACs over plain text are for libssh2 before 1.11, with which
+/// libgit2 is still built: it knows no other, and no cipher that needs none.
 fn algorithms() -> Preferred {
     Preferred {
         kex: Cow::Borrowed(&[
@@ -122,7 +124,7 @@ fn algorithms() -> Preferred {
             cipher::AES_192_CTR,
             cipher::AES_128_CTR,
         ]),
-        mac: Cow::Borrowed(&[mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM]),
+        mac: Cow::Borrowed(&[mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM, mac::HMAC_SHA512, mac::HMAC_SHA256]),
         compression: Cow::Borrowed(&[compression::NONE]),
         ..Preferred::DEFAULT
     }

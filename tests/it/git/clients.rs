@@ -1,6 +1,6 @@
 //! Pushes with libgit2 (pygit2) and dulwich, to hoist and to git's own server side by side.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -23,9 +23,15 @@ pub(crate) fn python() -> Option<PathBuf> {
 }
 
 /// What a client makes of a push.
-pub(crate) fn push(client: &str, repository: &std::path::Path, url: &str, refspecs: &[&str]) -> Option<Value> {
+pub(crate) fn push(client: &str, repository: &Path, url: &str, refspecs: &[&str]) -> Option<Value> {
+    push_with_key(client, repository, url, Path::new(""), refspecs)
+}
+
+/// What a client makes of a push over SSH.
+pub(crate) fn push_with_key(client: &str, repository: &Path, url: &str, key: &Path, refspecs: &[&str]) -> Option<Value> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/git-clients/push.py");
-    let output = Command::new(python()?).arg(script).arg(client).arg(repository).arg(url).args(refspecs).output().unwrap();
+    let mut push = Command::new(python()?);
+    let output = push.env("PUSH_KEY", key).arg(script).arg(client).arg(repository).arg(url).args(refspecs).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
