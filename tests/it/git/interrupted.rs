@@ -36,23 +36,26 @@ fn push_a_part(server: &Server, push: &[u8], bytes: usize, cut: Cut) {
             let _ = stream.shutdown(Shutdown::Write);
             let _ = std::io::copy(&mut stream, &mut std::io::sink());
         }
-        Cut::Whole => {
-            // The advertisement, to its flush: without it the kernel would reset the connection.
-            let mut told = Vec::new();
-            while !told.ends_with(b"0000") {
-                let mut byte = [0];
-                if !matches!(stream.read(&mut byte), Ok(1)) {
-                    break;
-                }
-                told.push(byte[0]);
-            }
-            drop(stream);
-        }
+        // What was not read would make the kernel reset the connection.
+        Cut::Whole => read_advertisement(&mut stream),
         // What was not read when a socket is closed makes the kernel reset the connection: here the advertisement.
         Cut::Reset => {
             let _ = stream.peek(&mut [0]);
             drop(stream);
         }
+    }
+}
+
+/// Reads to the flush packet at its end.
+fn read_advertisement(stream: &mut TcpStream) {
+    loop {
+        let mut digits = [0; 4];
+        stream.read_exact(&mut digits).unwrap();
+        let length = usize::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap();
+        if length == 0 {
+            return;
+        }
+        stream.read_exact(&mut vec![0; length - 4]).unwrap();
     }
 }
 
