@@ -16,6 +16,12 @@ const BEGIN_SSH: &[u8] = b"-----BEGIN SSH SIGNATURE-----";
 /// Most bytes of the header and of the signature. It is kept for ever.
 const MAX_PART: usize = 64 * 1024;
 
+/// What is said of a push that is signed with OpenPGP or X.509. `push.gpgSign=if-asked` signs so wherever a server takes
+/// certificates, for the sake of any who can read them: git's own server lets such a push in, too, and proves nothing by it.
+pub(super) const UNVERIFIED: &str = "warning: hoist verifies what SSH keys have signed, and this push is signed \
+     in another way: it is taken as unsigned.\n\
+     To sign with a key that hoist knows: git config gpg.format ssh; git config user.signingKey ~/.ssh/id_ed25519.pub\n";
+
 /// What git signs in; a signature that was made for something else is none here.
 const NAMESPACE: &str = "git";
 
@@ -34,19 +40,13 @@ pub struct Certificate {
 /// Why a certificate does not prove who pushes what. The texts are shown to the pusher.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
-    #[error(
-        "hoist verifies what is signed with an SSH key, and this push is signed in another way.\n\
-         Sign with a key that hoist knows (git config gpg.format ssh; git config user.signingKey ~/.ssh/id_ed25519.pub),\n\
-         or push with --no-signed."
-    )]
-    NotSsh,
     #[error("the signature can't be read: {0}")]
     Unreadable(String),
     #[error("the signature is made with SHA-1, which is not safe: use a newer ssh-keygen, or an ed25519 key")]
     Sha1,
     #[error("the signature is not valid: what was received is not what was signed")]
     Invalid,
-    #[error("the certificate is not one of this push: its nonce is not the one that hoist has given out. Push again.")]
+    #[error("the certificate is not one of this push: hoist has not just given out its nonce, or it was used. Push again.")]
     Nonce,
     /// git's own words.
     #[error("inconsistent push options")]
@@ -85,11 +85,19 @@ impl Certificate {
         lines.map(|line| line.strip_suffix(b"\n").unwrap_or(line))
     }
 
-    /// Checks that it is one of this push, and who has signed it. Whose key that is, the caller has to find out.
-    pub(super) fn verify(&self, options: &[String], advertised: &Advertised) -> Result<PushCertificate, CertificateError> {
+    /// Checks that it is one of this push, and who has signed it. Whose key that is, the caller has to find out. `None` when it
+    /// is not an SSH key's signature: nobody can tell then.
+    pub(super) fn verify(
+        &self,
+        options: &[String],
+        advertised: &Advertised,
+    ) -> Result<Option<PushCertificate>, CertificateError> {
+        if self.options != options {
+            return Err(CertificateError::Options);
+        }
         let (payload, signature) = self.text.split_at(self.signature_at);
         if !signature.starts_with(BEGIN_SSH) {
-            return Err(CertificateError::NotSsh);
+            return Ok(None);
         }
         // The reader of PEM takes one line break at the end and no more.
         let pem = [signature.trim_ascii_end(), b"\n"].concat();
@@ -99,13 +107,11 @@ impl Certificate {
         }
         let key = PublicKey::from(signature.public_key().clone());
         key.verify(NAMESPACE, payload, &signature).map_err(|_| CertificateError::Invalid)?;
-        if !self.nonce.as_deref().is_some_and(|nonce| advertised.nonce.is_quoted_by(nonce, advertised.greeting)) {
+        // Last: it is good once.
+        if !self.nonce.as_deref().is_some_and(|nonce| advertised.nonce.redeem(nonce, advertised.greeting)) {
             return Err(CertificateError::Nonce);
         }
-        if self.options != options {
-            return Err(CertificateError::Options);
-        }
-        Ok(PushCertificate { fingerprint: key.fingerprint(HashAlg::Sha256).to_string(), text: self.text.clone() })
+        Ok(Some(PushCertificate { fingerprint: key.fingerprint(HashAlg::Sha256).to_string(), text: self.text.clone() }))
     }
 }
 
@@ -140,7 +146,7 @@ mod tests {
         (key, [payload, &signature, "\n"].concat().into_bytes())
     }
 
-    fn verify(text: Vec<u8>, advertised: &Advertised) -> Result<PushCertificate, CertificateError> {
+    fn verify(text: Vec<u8>, advertised: &Advertised) -> Result<Option<PushCertificate>, CertificateError> {
         parse_certificate(text).unwrap().verify(&["strict".to_owned()], advertised)
     }
 
@@ -151,11 +157,12 @@ mod tests {
         let certificate = parse_certificate(text.clone()).unwrap();
         assert_eq!(certificate.commands().collect::<Vec<_>>(), [COMMAND.as_bytes()]);
         let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
-        assert_eq!(verify(text.clone(), &advertised), Ok(PushCertificate { fingerprint, text }));
+        assert_eq!(verify(text.clone(), &advertised), Ok(Some(PushCertificate { fingerprint, text: text.clone() })));
+        assert_eq!(verify(text, &advertised), Err(CertificateError::Nonce), "shown again");
     }
 
     #[test]
-    fn what_proves_nothing_is_refused() {
+    fn what_proves_nothing_is_refused_or_counts_for_nothing() {
         let advertised = advertised();
         let nonce = advertised.nonce.text();
         let (_, text) = sign(&payload(&nonce), "git");
@@ -170,8 +177,11 @@ mod tests {
         assert_eq!(verify(none, &advertised), Err(CertificateError::Nonce));
         let (_, options) = sign(&payload(&nonce).replace("push-option strict\n", ""), "git");
         assert_eq!(verify(options, &advertised), Err(CertificateError::Options));
-        let pgp = text.replace("SSH SIGNATURE", "PGP SIGNATURE");
-        assert_eq!(verify(pgp.into_bytes(), &advertised), Err(CertificateError::NotSsh));
+        for other in ["PGP SIGNATURE", "PGP MESSAGE", "SIGNED MESSAGE"].map(|other| text.replace("SSH SIGNATURE", other)) {
+            assert_eq!(verify(other.clone().into_bytes(), &advertised), Ok(None));
+            let options = other.replace("push-option strict\n", "");
+            assert_eq!(verify(options.into_bytes(), &advertised), Err(CertificateError::Options));
+        }
         let cut = text[..text.len() - 60].to_owned();
         assert!(matches!(verify(cut.into_bytes(), &advertised), Err(CertificateError::Unreadable(_))));
     }

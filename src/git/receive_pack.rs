@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::ProtocolError;
 use super::admission::refuse_impossible;
 use super::advertise::Advertised;
+use super::certificate::UNVERIFIED;
 use super::commands::{Capabilities, Command, RefUpdate, Request};
 use super::index::{IndexError, Indexed, Tip, index};
 use super::pkt_line::{FLUSH, error_line};
@@ -42,7 +43,7 @@ pub struct Push {
     pub atomic: bool,
     /// Whether the pusher asked for few words.
     pub quiet: bool,
-    /// Of a signed push: with which key. Whose that is, the caller finds out.
+    /// Of a push that an SSH key has signed: with which one. Whose that is, the caller finds out.
     pub certificate: Option<PushCertificate>,
     /// The new objects; `None` when the push brought none. Dropped unless published.
     pub quarantine: Option<Quarantine>,
@@ -160,6 +161,10 @@ async fn receive(
     if updates.iter().any(|update| update.old.is_none() && update.new.is_none()) {
         // A pusher who has gone is noticed later.
         let _ = progress.write(b"warning: deleting a non-existent ref\n").await;
+    }
+    if request.certificate.is_some() && certificate.is_none() {
+        // Likewise.
+        let _ = progress.write(UNVERIFIED.as_bytes()).await;
     }
     let push = Push { updates, options, atomic, quiet, certificate, quarantine };
     tokio::select! {

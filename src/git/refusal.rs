@@ -27,7 +27,7 @@ pub(super) struct Words {
     pub text: Option<String>,
 }
 
-/// Refuses what need not be looked at; gives the certificate of a signed push, verified.
+/// Refuses what need not be looked at; gives the certificate of a signed push, verified, if it can be.
 pub(super) fn refuse_at_once(
     request: &Request,
     options: &[String],
@@ -37,8 +37,8 @@ pub(super) fn refuse_at_once(
     if request.shallow && request.brings_pack() {
         return Err(Refusal::Shallow);
     }
-    let certificate = request.certificate.as_ref().map(|certificate| certificate.verify(options, advertised));
-    certificate.transpose().map_err(Refusal::Certificate)
+    let Some(certificate) = &request.certificate else { return Ok(None) };
+    certificate.verify(options, advertised).map_err(Refusal::Certificate)
 }
 
 /// Puts into words why a push was not taken.
