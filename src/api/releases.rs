@@ -16,7 +16,7 @@ use super::urls::Urls;
 use crate::ctx::Ctx;
 use crate::db::{self, Connection};
 use crate::deploy;
-use crate::model::{Account, AccountId, Action, App, ArtifactId, ConfigVars, OneLine, Release, SlugId};
+use crate::model::{Account, AccountId, Action, App, ArtifactId, ConfigVars, OneLine, PushCertificate, Release, SlugId};
 use crate::release::{self, Cause};
 
 /// `GET /apps/{app}/releases`
@@ -105,7 +105,8 @@ pub(super) async fn info(
     let mut db = ctx.db.read().await?;
     let release = find(&mut db, &at.app, &release).await?;
     let user = (&db::accounts::get(&mut db, release.by).await?).into();
-    Ok(Json(describe(&Urls::new(&ctx), &at.app, &release, user)))
+    let push_certificate = db::push_certificates::of_release(&mut db, release.id).await?.map(Into::into);
+    Ok(Json(types::Release { push_certificate, ..describe(&Urls::new(&ctx), &at.app, &release, user) }))
 }
 
 /// `GET /apps/{app}/releases/{release}/config-vars`: as they were then.
@@ -150,6 +151,12 @@ pub(super) async fn accounts(
     Ok(accounts)
 }
 
+impl From<PushCertificate> for types::PushCertificate {
+    fn from(PushCertificate { fingerprint, text }: PushCertificate) -> Self {
+        Self { fingerprint, certificate: String::from_utf8_lossy(&text).into_owned() }
+    }
+}
+
 pub(super) fn describe(urls: &Urls, app: &App, release: &Release, user: UserRef) -> types::Release {
     let artifacts = release.artifact().map(|artifact| match artifact {
         ArtifactId::Slug(id) => Artifact { kind: "slug".into(), id: id.to_string() },
@@ -167,6 +174,7 @@ pub(super) fn describe(urls: &Urls, app: &App, release: &Release, user: UserRef)
         id: release.id,
         oci_image: release.oci_image.map(|id| IdRef { id }),
         output_stream_url: release.has_command.then(|| urls.release_output(release.id)),
+        push_certificate: None,
         slug: release.slug.map(|id| IdRef { id }),
         status: release.status.as_str().into(),
         updated_at: Timestamp(release.updated_at),

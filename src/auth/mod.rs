@@ -15,7 +15,7 @@ use crate::model::{Account, AccountId, Email, Invalid, OneLine, Origin, Scopes, 
 pub use access::{AccessError, Denied, check, find_app, may_in_pipeline, open_app};
 pub use authorizations::{NewAuthorization, authorize, by_id, by_token, describe_authorization, regenerate, revoke};
 pub use credentials::Credentials;
-pub use rates::{Rates, TooOften};
+pub use rates::{Rates, TooOften, network};
 
 /// Why an account or a key could not be added.
 #[derive(Debug, thiserror::Error)]

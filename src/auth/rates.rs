@@ -24,6 +24,7 @@ pub struct Rates {
     git: Buckets<(AccountId, AppId)>,
     is_git_limited_on_loopback: bool,
     logins: Buckets<IpAddr>,
+    failed_logins: Buckets<IpAddr>,
 }
 
 /// Too often; it can be tried again after this time.
@@ -43,6 +44,7 @@ impl Rates {
             git: Buckets::new(limits.git_requests_per_hour.unwrap_or(Limits::GIT_REQUESTS_PER_HOUR), most),
             is_git_limited_on_loopback: limits.git_requests_per_hour.is_some(),
             logins: Buckets::new(limits.logins_per_hour, most),
+            failed_logins: Buckets::new(limits.failed_logins_per_hour, most),
         }
     }
 
@@ -57,6 +59,17 @@ impl Rates {
     /// Counts an attempt to log in with a password.
     pub fn login(&self, from: IpAddr, now: OffsetDateTime) -> Result<(), TooOften> {
         self.logins.take(network(from), now).map(drop)
+    }
+
+    /// Whether an address may try another SSH key. To ask counts for nothing.
+    pub fn may_log_in(&self, from: IpAddr, now: OffsetDateTime) -> Result<(), TooOften> {
+        self.failed_logins.look(&network(from), now)
+    }
+
+    /// Counts a connection none of whose SSH keys was good.
+    pub fn failed_login(&self, from: IpAddr, now: OffsetDateTime) {
+        // When there are too many already, the next one is refused anyway.
+        let _ = self.failed_logins.take(network(from), now);
     }
 }
 
@@ -88,6 +101,14 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
         }
         buckets.insert(key, full_at);
         Ok(Some(self.left(full_at, now, each)))
+    }
+
+    /// Whether one could be taken from a bucket.
+    fn look(&self, key: &K, now: OffsetDateTime) -> Result<(), TooOften> {
+        let Some(each) = self.each() else { return Ok(()) };
+        let buckets = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let full_at = full_at(&buckets, key, now) + each;
+        if full_at - now > PERIOD { Err(TooOften { retry_after: full_at - now - PERIOD }) } else { Ok(()) }
     }
 
     /// How many are left in a bucket; `None` where there is no limit.
@@ -127,7 +148,8 @@ fn make_room<K: Clone + Eq + Hash>(buckets: &mut HashMap<K, OffsetDateTime>, now
 }
 
 /// One IPv6 host has a whole /64 to choose its address from.
-fn network(address: IpAddr) -> IpAddr {
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
         v4 @ IpAddr::V4(_) => v4,
@@ -179,6 +201,19 @@ mod tests {
     fn nothing_is_no_limit() {
         let buckets = Buckets::new(0, 3);
         assert_eq!((buckets.take(1, NOW), buckets.remaining(&1, NOW)), (Ok(None), None));
+    }
+
+    #[test]
+    fn only_failed_logins_count_against_an_address() {
+        let rates = Rates::new(&Limits { failed_logins_per_hour: 2, ..Limits::default() });
+        let [here, there] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().unwrap());
+        rates.failed_login(here, NOW);
+        assert!((0..9).all(|_| rates.may_log_in(here, NOW).is_ok()), "to ask takes nothing");
+        rates.failed_login(here, NOW);
+        assert_eq!(rates.may_log_in(here, NOW), Err(TooOften { retry_after: Duration::minutes(30) }));
+        rates.failed_login(here, NOW);
+        assert_eq!(rates.may_log_in(here, NOW + Duration::minutes(30)), Ok(()));
+        assert_eq!(rates.may_log_in(there, NOW), Ok(()));
     }
 
     #[test]

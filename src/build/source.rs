@@ -10,7 +10,7 @@ use super::remote::{RemoteSource, export_remote};
 use super::{Build, BuildError};
 use crate::fetch;
 use crate::git::{Exported, Quarantine, ReadError, Repo};
-use crate::model::{CommitId, SourceBlob, SourceVersion};
+use crate::model::{CommitId, PushCertificate, SourceBlob, SourceVersion};
 use crate::store::Store;
 use crate::transcript::Transcript;
 
@@ -33,6 +33,8 @@ pub struct GitSource {
     pub repo: Repo,
     pub quarantine: Option<Arc<Quarantine>>,
     pub commit: CommitId,
+    /// What the push was signed with that brought it.
+    pub certificate: Option<PushCertificate>,
 }
 
 /// Where archives come from and what they may hold.
@@ -70,6 +72,15 @@ impl Source {
     pub fn quarantine(&self) -> Option<&Quarantine> {
         match self {
             Self::Git(git) => git.quarantine.as_deref(),
+            Self::Remote(_) | Self::Archive(_) => None,
+        }
+    }
+
+    /// What the push was signed with that brought it, if it was signed.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&PushCertificate> {
+        match self {
+            Self::Git(git) => git.certificate.as_ref(),
             Self::Remote(_) | Self::Archive(_) => None,
         }
     }

@@ -100,7 +100,11 @@ fn row(release: &Release, now: OffsetDateTime) -> [String; 4] {
 
 fn info(client: &Client, args: &Info) -> Result<(), CliError> {
     let path = format!("{}/releases", args.target.path()?);
-    let release = find(client, &path, args.release.as_deref())?;
+    let mut release = find(client, &path, args.release.as_deref())?;
+    if args.release.is_none() {
+        // A list does not tell all of a release.
+        release = client.get(&format!("{path}/{}", release.version))?;
+    }
     if args.json {
         return print_json(&release);
     }
@@ -119,7 +123,8 @@ fn info(client: &Client, args: &Info) -> Result<(), CliError> {
     ];
     let images = images(client, args, release.oci_image.as_ref().map(|image| image.id))?;
     let addons = Some(release.addon_plan_names.join(", ")).filter(|plans| !plans.is_empty()).map(|plans| ("Add-ons", plans));
-    let fields = output::fields(addons.into_iter().chain(fields).chain(images).chain(blocked));
+    let signed = release.push_certificate.map(|certificate| ("Signed with", certificate.fingerprint));
+    let fields = output::fields(addons.into_iter().chain(fields).chain(signed).chain(images).chain(blocked));
     let vars = output::fields(vars.iter().map(|(key, value)| (key.as_str(), value.clone())));
     let version = format!("v{}", release.version);
     let heads = (output::header(&format!("Release {version}")), output::header(&format!("{version} Config vars")));

@@ -9,7 +9,7 @@
 //! `connections` are the repositories on forges from which apps are deployed, `deliveries_in` what those forges have told, and
 //! `triggers` what is to be deployed therefore. `events` is what has happened, and `webhooks` with `webhook_deliveries` who is
 //! told; `tellings` is what is told elsewhere, `notifications` who asked for that of releases, and `build_origins` which builds
-//! came from a forge.
+//! came from a forge. `push_certificates` is what signed pushes were signed with.
 //! `garbage` is what nothing refers to. `cipher` keeps config vars
 //! secret at rest.
 //!
@@ -37,6 +37,7 @@ pub mod builds;
 pub mod formations;
 pub mod oci_images;
 pub mod phases;
+pub mod push_certificates;
 pub mod releases;
 pub mod slug_uploads;
 pub mod slugs;

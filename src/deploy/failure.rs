@@ -23,6 +23,13 @@ use crate::transcript::{detail, section, size, warning};
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     // Before anything is built, in the order of asking.
+    #[error("the push is signed and sets config vars")]
+    SignedConfig,
+    /// It is being built already, and what signs this push would be kept with nothing.
+    #[error("this commit is being built for a push that was not signed with this key")]
+    BuiltOtherwiseSigned,
+    #[error("the push is signed with the SSH key {fingerprint}, which is not one of {email}'s")]
+    ForeignSignature { fingerprint: String, email: Email },
     #[error("{0} can't be deleted")]
     DeployBranchDeleted(RefName),
     #[error("main and master were pushed with different commits")]
@@ -81,7 +88,10 @@ impl Failure {
             Self::Build(error) => matches!(error, BuildError::Engine(_) | BuildError::Io { .. }),
             Self::Slug(error) => matches!(error, PackError::Read(_) | PackError::Store(_)),
             Self::Release(error) => matches!(error, ReleaseError::Db(_)),
-            Self::DeployBranchDeleted(_)
+            Self::SignedConfig
+            | Self::BuiltOtherwiseSigned
+            | Self::ForeignSignature { .. }
+            | Self::DeployBranchDeleted(_)
             | Self::TwoDeploys
             | Self::NotADeployBranch(_)
             | Self::QueueFull(_)
@@ -108,6 +118,7 @@ impl Failure {
     #[must_use]
     pub fn ref_reason(&self) -> String {
         match self {
+            Self::SignedConfig | Self::ForeignSignature { .. } => "push certificate not accepted".into(),
             Self::DeployBranchDeleted(_) => "deletion of the deploy branch prohibited".into(),
             Self::TwoDeploys => "another branch of this push deploys".into(),
             Self::NotADeployBranch(_) => "not a deploy branch".into(),
@@ -141,7 +152,10 @@ impl Failure {
     fn stands_alone(&self) -> bool {
         matches!(
             self,
-            Self::DeployBranchDeleted(_)
+            Self::SignedConfig
+                | Self::BuiltOtherwiseSigned
+                | Self::ForeignSignature { .. }
+                | Self::DeployBranchDeleted(_)
                 | Self::TwoDeploys
                 | Self::NotADeployBranch(_)
                 | Self::AlreadyDeployed
@@ -167,6 +181,19 @@ impl Failure {
     /// What is the pusher's to mend.
     pub(super) fn reason(&self, limits: &Limits) -> Vec<String> {
         match self {
+            Self::SignedConfig => vec![
+                "!\tPush rejected: what is signed is kept for all to read who see the app, and so would be -o config:KEY=VALUE."
+                    .into(),
+                "!\tSet the config vars with `hoist config:set`, or push with --no-signed.".into(),
+            ],
+            Self::BuiltOtherwiseSigned => vec![
+                format!("!\tPush rejected: {self}."),
+                "!\tPush again when that build has ended, or with --no-signed to see its log.".into(),
+            ],
+            Self::ForeignSignature { .. } => vec![
+                format!("!\tPush rejected: {self}."),
+                "!\tAdd the key with `hoist keys:add FILE`, sign with another one, or push with --no-signed.".into(),
+            ],
             Self::DeployBranchDeleted(name) => vec![
                 format!("!\tPush rejected, cannot delete {} branch", name.branch().unwrap_or(name.as_str())),
                 "!\tIt is what the app was deployed from. Push another commit to it, or `hoist apps:destroy` the app.".into(),

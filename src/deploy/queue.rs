@@ -37,6 +37,8 @@ pub(super) struct Entry {
     pub(super) by: Email,
     pub(super) commit: Option<CommitId>,
     pub(super) refs: Vec<RefMove>,
+    /// Of the key that the push was signed with.
+    pub(super) signed_with: Option<String>,
     pub(super) transcript: Transcript,
     pub(super) cancel: CancellationToken,
     /// Who cancelled it; nobody when its pusher just went away.

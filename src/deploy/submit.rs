@@ -84,6 +84,10 @@ pub async fn submit(ctx: &Ctx, request: Request) -> Result<Ticket, Failure> {
     if let Source::Git(git) = &request.source
         && let Some(entry) = ctx.builds.same(request.app.id, &git.commit, &request.refs)
     {
+        let signed_with = signed_with(&request);
+        if signed_with.is_some() && signed_with != entry.signed_with {
+            return Err(Failure::BuiltOtherwiseSigned);
+        }
         return Ok(ticket(&entry, true));
     }
     let config = current_config(&ctx.db, request.app.id).await?;
@@ -100,6 +104,10 @@ fn ticket(entry: &Entry, attached: bool) -> Ticket {
     Ticket { build: entry.id, attached, log: entry.transcript.follow(), end: entry.end.subscribe(), cancel: entry.cancel.clone() }
 }
 
+fn signed_with(request: &Request) -> Option<String> {
+    request.source.certificate().map(|certificate| certificate.fingerprint.clone())
+}
+
 fn new_entry(ctx: &Ctx, request: &Request, config: &ConfigVars) -> Result<Entry, Failure> {
     let id = BuildId::new();
     let redactor = Redactor::new(config.0.iter().map(|(key, value)| (key.as_str(), value.expose())));
@@ -111,6 +119,7 @@ fn new_entry(ctx: &Ctx, request: &Request, config: &ConfigVars) -> Result<Entry,
         by: request.by.email.clone(),
         commit: request.source.commit(),
         refs: request.refs.clone(),
+        signed_with: signed_with(request),
         transcript,
         cancel: ctx.killing.child_token(),
         cancelled_by: OnceLock::new(),
@@ -125,6 +134,9 @@ async fn accept(ctx: &Ctx, request: &Request, entry: &Arc<Entry>) -> Result<Turn
     db::builds::insert(&mut tx, entry.id, app.id, request.by.id, entry.commit.as_ref(), stack, ctx.now()).await?;
     if let Some(blob) = request.source.blob() {
         db::build_sources::insert(&mut tx, entry.id, blob, &request.buildpacks).await?;
+    }
+    if let Some(certificate) = request.source.certificate() {
+        db::push_certificates::insert(&mut tx, entry.id, certificate).await?;
     }
     if let Some(origin) = &request.origin {
         db::build_origins::insert(&mut tx, app.id, entry.id, origin, ctx.now()).await?;

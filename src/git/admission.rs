@@ -6,8 +6,11 @@ use crate::model::{CommitId, RefName};
 
 use super::commands::{Command, RefUpdate};
 
-/// Refuses, in place, the updates that cannot be: the ref is not where the client saw it, there is nothing to
-/// delete, or one name would have to be both a ref and a folder of refs.
+/// Most refs that an app may have. All of them are told to whoever pushes.
+const MAX_REFS: usize = 100_000;
+
+/// Refuses, in place, the updates that cannot be: the ref is not where the client saw it, or one name
+/// would have to be both a ref and a folder of refs.
 pub(super) fn refuse_impossible(commands: &mut [Command], refs: &[(RefName, CommitId)]) {
     let current: HashMap<&str, &CommitId> = refs.iter().map(|(name, id)| (name.as_str(), id)).collect();
     let names = NamesAfter::the_push(commands, &current);
@@ -21,7 +24,6 @@ pub(super) fn refuse_impossible(commands: &mut [Command], refs: &[(RefName, Comm
 
 fn check_old(update: &RefUpdate, current: Option<&CommitId>) -> Result<(), String> {
     match (&update.old, current) {
-        (None, None) if update.new.is_none() => Err("there is no such ref to delete".into()),
         (Some(old), Some(current)) if old == current => Ok(()),
         (None, None) => Ok(()),
         (None, Some(current)) => Err(format!("the ref exists by now, at {}; fetch first", current.short())),
@@ -53,6 +55,9 @@ impl NamesAfter {
         let name = update.name.as_str();
         if update.new.is_none() || update.old.is_some() {
             return Ok(());
+        }
+        if self.names.len() > MAX_REFS {
+            return Err(format!("there would be more than {MAX_REFS} refs, the most that an app may have; delete some"));
         }
         if let Some(other) = folders_above(name).find(|folder| self.names.contains(*folder)) {
             return Err(format!("'{other}' exists; cannot create '{name}'"));
@@ -99,7 +104,18 @@ mod tests {
         assert_eq!(check(&refs, &[("refs/heads/x", B, A)]), ["the ref has moved to aaaaaaaa; fetch first"]);
         assert_eq!(check(&refs, &[("refs/heads/x", "", A)]), ["the ref exists by now, at aaaaaaaa; fetch first"]);
         assert_eq!(check(&refs, &[("refs/heads/y", A, B)]), ["the ref is gone by now; fetch first"]);
-        assert_eq!(check(&refs, &[("refs/heads/y", "", "")]), ["there is no such ref to delete"]);
+        // git lets this pass, too: what is not wanted is not there.
+        assert_eq!(check(&refs, &[("refs/heads/y", "", "")]), [""]);
+    }
+
+    #[test]
+    fn there_is_a_most_of_refs() {
+        let names: Vec<String> = (0..MAX_REFS).map(|number| format!("refs/tags/{number}")).collect();
+        let refs: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), A)).collect();
+        let [reason] = &check(&refs, &[("refs/heads/x", "", A)])[..] else { panic!("one command") };
+        assert!(reason.starts_with("there would be more than 100000 refs"), "{reason}");
+        assert_eq!(check(&refs, &[("refs/heads/x", "", A), ("refs/tags/0", A, "")]), ["", ""]);
+        assert_eq!(check(&refs, &[("refs/tags/0", A, B)]), [""]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::model::{CommitId, RefName};
 
+use super::nonce::Nonce;
 use super::pkt_line::{FLUSH, encode_line};
 
 const CAPABILITIES: &str = concat!(
@@ -23,24 +24,33 @@ pub enum Greeting {
     Http,
 }
 
-/// Writes the advertisement of receive-pack, refs in the order given (git expects them sorted by name).
-pub async fn advertise(mut writer: impl AsyncWrite + Unpin, refs: &[(RefName, CommitId)], greeting: Greeting) -> io::Result<()> {
-    writer.write_all(&advertisement(refs, greeting)).await?;
+/// What a pusher is told.
+#[derive(Debug, Clone)]
+pub struct Advertised {
+    /// The refs as they are (git expects them sorted by name).
+    pub refs: Vec<(RefName, CommitId)>,
+    /// What a certificate of the push has to quote.
+    pub nonce: Nonce,
+    pub greeting: Greeting,
+}
+
+/// Writes the advertisement of receive-pack.
+pub async fn advertise(mut writer: impl AsyncWrite + Unpin, advertised: &Advertised) -> io::Result<()> {
+    writer.write_all(&advertisement(advertised)).await?;
     writer.flush().await
 }
 
-/// The advertisement as bytes.
-#[must_use]
-pub fn advertisement(refs: &[(RefName, CommitId)], greeting: Greeting) -> Vec<u8> {
+fn advertisement(Advertised { refs, nonce, greeting }: &Advertised) -> Vec<u8> {
     let mut out = Vec::with_capacity(256 + refs.len() * 96);
-    if greeting == Greeting::Http {
+    if *greeting == Greeting::Http {
         encode_line(&mut out, b"# service=git-receive-pack\n");
         out.extend_from_slice(FLUSH);
     }
+    let capabilities = format!("{CAPABILITIES} push-cert={}", nonce.text());
     let mut refs = refs.iter();
     match refs.next() {
-        Some((name, id)) => encode_line(&mut out, format!("{id} {name}\0{CAPABILITIES}\n").as_bytes()),
-        None => encode_line(&mut out, format!("{:0>40} capabilities^{{}}\0{CAPABILITIES}\n", 0).as_bytes()),
+        Some((name, id)) => encode_line(&mut out, format!("{id} {name}\0{capabilities}\n").as_bytes()),
+        None => encode_line(&mut out, format!("{:0>40} capabilities^{{}}\0{capabilities}\n", 0).as_bytes()),
     }
     for (name, id) in refs {
         encode_line(&mut out, format!("{id} {name}\n").as_bytes());
@@ -51,17 +61,21 @@ pub fn advertisement(refs: &[(RefName, CommitId)], greeting: Greeting) -> Vec<u8
 
 #[cfg(test)]
 mod tests {
+    use time::OffsetDateTime;
+
     use super::*;
+    use crate::git::nonce::Nonces;
 
     fn text(refs: &[(RefName, CommitId)], greeting: Greeting) -> String {
-        String::from_utf8(advertisement(refs, greeting)).expect("ASCII")
+        let nonce = Nonces::new().give("shop", OffsetDateTime::UNIX_EPOCH);
+        String::from_utf8(advertisement(&Advertised { refs: refs.to_vec(), nonce, greeting })).expect("ASCII")
     }
 
     #[test]
     fn an_empty_repository_has_capabilities() {
         let text = text(&[], Greeting::Stream);
         let (line, rest) = text.split_once('\n').expect("a line");
-        assert_eq!(line[4..], format!("{} capabilities^{{}}\0{CAPABILITIES}", "0".repeat(40)));
+        assert!(line[4..].starts_with(&format!("{} capabilities^{{}}\0{CAPABILITIES} push-cert=0-", "0".repeat(40))), "{line}");
         assert_eq!(usize::from_str_radix(&line[..4], 16), Ok(line.len() + 1));
         assert_eq!(rest, "0000");
     }

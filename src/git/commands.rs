@@ -3,6 +3,7 @@
 use crate::model::{CommitId, RefName};
 
 use super::ProtocolError;
+use super::certificate::{Certificate, parse_certificate};
 
 /// Most ref updates in one push.
 pub const MAX_COMMANDS: usize = 10_000;
@@ -55,6 +56,8 @@ pub struct Request {
     pub capabilities: Capabilities,
     /// Whether the client's clone is shallow, so that its history may be cut off.
     pub shallow: bool,
+    /// Of a signed push: where the commands stand. Not verified.
+    pub certificate: Option<Certificate>,
 }
 
 impl Request {
@@ -62,6 +65,24 @@ impl Request {
     #[must_use]
     pub fn brings_pack(&self) -> bool {
         self.commands.iter().any(|command| !command.deletes)
+    }
+
+    fn push(&mut self, command: &[u8]) -> Result<(), ProtocolError> {
+        if self.commands.len() == MAX_COMMANDS {
+            return Err(ProtocolError::TooManyCommands);
+        }
+        self.commands.push(parse_command(command)?);
+        Ok(())
+    }
+
+    fn certify(&mut self, capabilities: &[u8], certificate: Certificate) -> Result<(), ProtocolError> {
+        if !self.commands.is_empty() {
+            return Err(ProtocolError::Certificate("there are commands beside it"));
+        }
+        self.capabilities = parse_capabilities(capabilities)?;
+        certificate.commands().try_for_each(|command| self.push(command))?;
+        self.certificate = Some(certificate);
+        Ok(())
     }
 }
 
@@ -72,25 +93,38 @@ impl Request {
 /// is refused.
 pub fn parse_request<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Result<Request, ProtocolError> {
     let mut request = Request::default();
-    for line in lines {
+    let mut lines = lines.into_iter();
+    while let Some(line) = lines.next() {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         if let Some(id) = line.strip_prefix(b"shallow ") {
             parse_id(id)?;
             request.shallow = true;
-        } else if line.starts_with(b"push-cert") {
-            return Err(ProtocolError::PushCert);
-        } else if request.commands.len() == MAX_COMMANDS {
-            return Err(ProtocolError::TooManyCommands);
+        } else if let Some(capabilities) = line.strip_prefix(b"push-cert\0") {
+            request.certify(capabilities, parse_certificate(take_certificate(&mut lines)?)?)?;
+        } else if request.certificate.is_some() {
+            return Err(ProtocolError::Certificate("there are commands beside it"));
         } else {
             let (command, capabilities) = split_at_nul(line);
             if request.commands.is_empty() {
                 request.capabilities = parse_capabilities(capabilities)?;
             }
-            request.commands.push(parse_command(command)?);
+            request.push(command)?;
         }
     }
     refuse_duplicates(&mut request.commands);
     Ok(request)
+}
+
+/// Takes the lines up to the one that ends a certificate.
+fn take_certificate<'a>(lines: &mut impl Iterator<Item = &'a [u8]>) -> Result<Vec<u8>, ProtocolError> {
+    let mut text = Vec::new();
+    for line in lines {
+        if line == b"push-cert-end\n" {
+            return Ok(text);
+        }
+        text.extend_from_slice(line);
+    }
+    Err(ProtocolError::Certificate("it has no end"))
 }
 
 /// Reads the lines of the push options section.
@@ -244,10 +278,31 @@ mod tests {
     }
 
     #[test]
+    fn a_signed_push_has_its_commands_in_the_certificate() {
+        let signed = |command: &str| {
+            let certificate = format!("certificate version 0.1\nnonce x\n\n{command}-----BEGIN SSH SIGNATURE-----\n");
+            let lines = certificate.split_inclusive('\n').map(str::to_owned);
+            std::iter::once("push-cert\0atomic agent=x".to_owned()).chain(lines).collect::<Vec<_>>()
+        };
+        let command = format!("{ZERO} {A} refs/heads/x\n");
+        let mut lines = signed(&command);
+        assert_eq!(parse(&lines), Err(ProtocolError::Certificate("it has no end")));
+        lines.push("push-cert-end\n".into());
+        let request = parse(&lines).expect("good");
+        assert!(request.capabilities.atomic && request.certificate.is_some());
+        assert_eq!(request.commands[0].name, "refs/heads/x");
+        let beside = Err(ProtocolError::Certificate("there are commands beside it"));
+        assert_eq!(parse(&[&lines[..], std::slice::from_ref(&command)].concat()), beside);
+        assert_eq!(parse(&[&[command][..], &lines].concat()), beside);
+        let mut bad = signed("refs/heads/x\n");
+        bad.push("push-cert-end\n".into());
+        assert!(matches!(parse(&bad), Err(ProtocolError::Command(_))));
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         let many = vec![format!("{ZERO} {A} refs/heads/x"); MAX_COMMANDS + 1];
         assert_eq!(parse(&many), Err(ProtocolError::TooManyCommands));
-        assert_eq!(parse(&["push-cert\0 report-status".into()]), Err(ProtocolError::PushCert));
         for bad in [
             String::new(),
             "x".into(),

@@ -5,21 +5,26 @@
 //!
 //! In reading order:
 //! - `pkt_line`, `commands`: the wire as pure functions, bytes in and values out
+//! - `certificate`: of a signed push, and `nonce`, what it has to quote
 //! - `advertise`, `receive_pack`: the conversation with the pusher, with its parts `admission` (which updates can be),
-//!   `request` (reading), `progress` (side-band 2 and keep-alives) and `report` (the end)
+//!   `request` (reading), `refusal` (before anything is read further), `progress` (side-band 2 and keep-alives) and `report`
+//!   (the end)
 //! - `repo`, `quarantine`: an app's packs, and one that is not among them yet; `objects` and `export` read them
 //! - `index`: the helper process that turns a stranger's pack into a checked and indexed one
 //! - `client`: the other direction: brings a commit of another server's repository
 //!
 //! gix breaks its API often: nothing of it shows in this module's public face.
 
+pub mod certificate;
 pub mod commands;
 pub mod pkt_line;
 
 mod admission;
 mod advertise;
+mod nonce;
 mod progress;
 mod receive_pack;
+mod refusal;
 mod report;
 mod request;
 
@@ -32,15 +37,18 @@ mod index;
 
 mod client;
 
-pub use advertise::{Greeting, advertise, advertisement};
-pub use client::{ClientError, Connection, Exchange, Fetched, LfsObject, Submodule, Survey, Want, find_ref};
+pub use advertise::{Advertised, Greeting, advertise};
+pub use certificate::CertificateError;
+pub use client::{ClientError, Connection, Exchange, Fetched, LfsObject, Submodule, Survey, Want, find_ref, parse_pointer};
 pub use commands::RefUpdate;
 pub use export::Exported;
-pub use index::{IndexError, helper_main};
+pub use index::{IndexError, examine_pack, helper_main};
+pub use nonce::{Nonce, Nonces};
 pub use objects::ReadError;
 pub use progress::{Gone, Progress};
 pub use quarantine::{PackName, Quarantine, Stats};
 pub use receive_pack::{Push, ReceiveError, Received, receive_pack};
+pub use refusal::Refusal;
 pub use repo::Repo;
 pub use report::RefStatus;
 
@@ -53,8 +61,8 @@ pub enum ProtocolError {
     Command(String),
     #[error("protocol error: '{0}' is not an object id")]
     ObjectId(String),
-    #[error("protocol error: push certificates are not supported; push without --signed")]
-    PushCert,
+    #[error("protocol error: the push certificate can't be read: {0}")]
+    Certificate(&'static str),
     #[error("this server keeps sha1 repositories, the push is of object format '{0}'")]
     ObjectFormat(String),
     #[error("too many refs in one push, at most {max} are allowed; push them in parts", max = commands::MAX_COMMANDS)]

@@ -30,6 +30,10 @@ pub enum Prefix {
 /// Reads a length prefix. Delimiters belong to protocol v2, which a push does not speak, and are refused.
 pub fn decode_prefix(digits: [u8; 4]) -> Result<Prefix, ProtocolError> {
     let bad = || ProtocolError::PktLine(digits.escape_ascii().to_string());
+    // An empty line, as git sends an empty push option.
+    if digits == *b"0004" {
+        return Ok(Prefix::Data(0));
+    }
     // gix takes the lengths below four that have no meaning for overlong lines.
     if digits == *b"0003" || !digits.iter().all(u8::is_ascii_hexdigit) {
         return Err(bad());
@@ -71,10 +75,11 @@ mod tests {
     #[test]
     fn prefixes() {
         assert_eq!(decode_prefix(*b"0000"), Ok(Prefix::Flush));
+        assert_eq!(decode_prefix(*b"0004"), Ok(Prefix::Data(0)));
         assert_eq!(decode_prefix(*b"0005"), Ok(Prefix::Data(1)));
         assert_eq!(decode_prefix(*b"fff0"), Ok(Prefix::Data(MAX_DATA)));
         assert_eq!(decode_prefix(*b"FFF0"), Ok(Prefix::Data(MAX_DATA)));
-        for bad in [b"0001", b"0002", b"0003", b"0004", b"fff1", b"ffff", b"00-1", b"+005", b"GET "] {
+        for bad in [b"0001", b"0002", b"0003", b"fff1", b"ffff", b"00-1", b"+005", b"GET "] {
             assert!(decode_prefix(*bad).is_err(), "{}", bad.escape_ascii());
         }
     }

@@ -1,5 +1,6 @@
 //! One push, from its commands to its report. Knows bytes in and bytes out; SSH, HTTP and tests bring them.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::pending;
 use std::io;
@@ -11,15 +12,18 @@ use tokio::time::timeout;
 
 use super::ProtocolError;
 use super::admission::refuse_impossible;
+use super::advertise::Advertised;
+use super::certificate::UNVERIFIED;
 use super::commands::{Capabilities, Command, RefUpdate, Request};
 use super::index::{IndexError, Indexed, Tip, index};
 use super::pkt_line::{FLUSH, error_line};
 use super::progress::{Output, Progress};
 use super::quarantine::Quarantine;
+use super::refusal::{Refusal, Words, explain, refuse_at_once};
 use super::repo::Repo;
 use super::report::{RefStatus, encode_report};
 use super::request::{RequestError, read_request};
-use crate::model::{CommitId, RefName};
+use crate::model::PushCertificate;
 
 /// Bytes read from the connection at once.
 const BUFFER: usize = 256 * 1024;
@@ -28,8 +32,6 @@ const BUFFER: usize = 256 * 1024;
 /// takes the answer along.
 const MAX_DRAINED: u64 = 1024 * 1024 * 1024;
 const MAX_DRAIN_TIME: Duration = Duration::from_secs(30);
-
-const SHALLOW: &str = "shallow clone: run 'git fetch --unshallow', then push again";
 
 /// A push that was received and checked, for the caller to decide upon.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub struct Push {
     pub atomic: bool,
     /// Whether the pusher asked for few words.
     pub quiet: bool,
+    /// Of a push that an SSH key has signed: with which one. Whose that is, the caller finds out.
+    pub certificate: Option<PushCertificate>,
     /// The new objects; `None` when the push brought none. Dropped unless published.
     pub quarantine: Option<Quarantine>,
 }
@@ -60,9 +64,9 @@ pub enum ReceiveError {
     /// The client's fault.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
-    /// The pusher's fault: the clone is shallow.
-    #[error("{SHALLOW}")]
-    Shallow,
+    /// The pusher's fault.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The pusher's fault, hoist's, or the network's: see there.
     #[error("the pack was not taken")]
     Pack(#[source] IndexError),
@@ -80,16 +84,16 @@ impl From<IndexError> for ReceiveError {
     }
 }
 
-/// Receives one push, the refs having been advertised before.
+/// Receives one push, after `advertised` was told. The refs are those that there are now.
 ///
-/// `refs` are the refs as they are now. `decide` is called once the pack, if any, is checked and quarantined; it moves
+/// `decide` is called once the pack, if any, is checked and quarantined; it moves
 /// the refs and answers for each of the push's updates. It runs to its end even if the pusher goes away, which it may
 /// ask of its [`Progress`].
 pub async fn receive_pack<R, W, D>(
     reader: R,
     writer: W,
     repo: &Repo,
-    refs: &[(RefName, CommitId)],
+    advertised: &Advertised,
     decide: D,
 ) -> Result<Received, ReceiveError>
 where
@@ -105,26 +109,38 @@ where
         Err(error) => return Err(refuse_request(error, input, Output::new(writer, false, idle)).await),
     };
     let mut output = Output::new(writer, request.capabilities.side_band, idle);
-    let outcome = if request.shallow {
-        Err(ReceiveError::Shallow)
-    } else {
-        refuse_impossible(&mut request.commands, refs);
-        output.attend(async |progress| receive(&mut input, &mut request, options, repo, progress, decide).await).await
+    let outcome = match refuse_at_once(&request, &options, advertised) {
+        Err(refusal) => Err(refusal.into()),
+        Ok(certificate) => {
+            refuse_impossible(&mut request.commands, &advertised.refs);
+            let said = Said { options, certificate };
+            output.attend(async |progress| receive(&mut input, &mut request, said, repo, progress, decide).await).await
+        }
     };
-    let unpack = outcome.as_ref().map(|_| ()).map_err(explain);
-    let statuses = statuses(request.commands, unpack.as_ref().err(), outcome.as_ref().map_or(&[], Vec::as_slice));
-    report(&mut output, &request.capabilities, unpack.as_ref().copied().map_err(String::as_str), &statuses).await;
+    let words = outcome.as_ref().err().map(explain);
+    let unpack = words.as_ref().and_then(|words| words.unpack.as_deref()).map_or(Ok(()), Err);
+    if let Some(text) = words.as_ref().and_then(|words| words.text.as_deref()) {
+        output.send(Channel::Progress, text.as_bytes()).await;
+    }
+    let statuses = statuses(request.commands, words.as_ref(), outcome.as_deref().unwrap_or_default());
+    report(&mut output, &request.capabilities, unpack, &statuses).await;
     if outcome.is_err() {
         drain(&mut input).await;
     }
     outcome.map(|_| Received { statuses, reported: output.is_open() })
 }
 
+/// What was said beside the commands.
+struct Said {
+    options: Vec<String>,
+    certificate: Option<PushCertificate>,
+}
+
 /// Takes the pack and lets `decide` decide.
 async fn receive(
     input: &mut (impl AsyncBufRead + Unpin),
     request: &mut Request,
-    options: Vec<String>,
+    Said { options, certificate }: Said,
     repo: &Repo,
     progress: Progress,
     decide: impl AsyncFnOnce(Push, Progress) -> Vec<RefStatus>,
@@ -142,7 +158,15 @@ async fn receive(
     if updates.is_empty() {
         return Ok(Vec::new());
     }
-    let push = Push { updates, options, atomic, quiet, quarantine };
+    if updates.iter().any(|update| update.old.is_none() && update.new.is_none()) {
+        // A pusher who has gone is noticed later.
+        let _ = progress.write(b"warning: deleting a non-existent ref\n").await;
+    }
+    if request.certificate.is_some() && certificate.is_none() {
+        // Likewise.
+        let _ = progress.write(UNVERIFIED.as_bytes()).await;
+    }
+    let push = Push { updates, options, atomic, quiet, certificate, quarantine };
     tokio::select! {
         biased;
         statuses = decide(push, progress.clone()) => Ok(statuses),
@@ -195,23 +219,14 @@ async fn watch(input: &mut (impl AsyncBufRead + Unpin), progress: &Progress) -> 
     pending().await
 }
 
-/// What the pusher reads behind `unpack`.
-fn explain(error: &ReceiveError) -> String {
-    match error {
-        ReceiveError::Pack(IndexError::Refused(reason)) => reason.clone(),
-        ReceiveError::Pack(error @ IndexError::Idle(_)) => error.to_string(),
-        ReceiveError::Pack(_) => "this is the server's fault, not yours; please try again".to_owned(),
-        other => other.to_string(),
-    }
-}
-
-/// One status per command: its own refusal, the pack's, or what was decided.
-fn statuses(commands: Vec<Command>, unpack: Option<&String>, decided: &[RefStatus]) -> Vec<RefStatus> {
-    let status = |command: Command| match (command.update, unpack) {
+/// One status per command: its own refusal, the whole push's, or what was decided.
+fn statuses(commands: Vec<Command>, refused: Option<&Words>, decided: &[RefStatus]) -> Vec<RefStatus> {
+    let decided: HashMap<&str, &RefStatus> = decided.iter().map(|status| (status.name.as_str(), status)).collect();
+    let status = |command: Command| match (command.update, refused) {
         (Err(reason), _) => RefStatus::refused(&command.name, reason),
-        (Ok(_), Some(_)) => RefStatus::refused(&command.name, "unpacker error"),
+        (Ok(_), Some(words)) => RefStatus::refused(&command.name, words.reason.as_str()),
         (Ok(_), None) => {
-            let decision = decided.iter().find(|status| status.name == command.name).cloned();
+            let decision = decided.get(command.name.as_str()).copied().cloned();
             decision.unwrap_or_else(|| RefStatus::refused(&command.name, "not decided upon"))
         }
     };

@@ -87,6 +87,8 @@ pub struct Limits {
     pub git_requests_per_hour: Option<u32>,
     /// Attempts to log in with a password within an hour, for each address; 0 means any number. Default 60.
     pub logins_per_hour: u32,
+    /// Connections over SSH within an hour none of whose keys is known, for each address; 0 means any number. Default 600.
+    pub failed_logins_per_hour: u32,
     /// Tokens, users and addresses whose requests are counted at once. Default 10,000.
     pub rate_buckets: usize,
     /// How long the audit trail is kept, at least a day. Default 400 days.
@@ -139,6 +141,7 @@ impl Default for Limits {
             image_requests_per_hour: 45_000,
             git_requests_per_hour: None,
             logins_per_hour: 60,
+            failed_logins_per_hour: 600,
             rate_buckets: 10_000,
             audit_time: Duration::from_hours(400 * 24),
             header_time: Duration::from_secs(10),

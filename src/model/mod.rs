@@ -13,6 +13,7 @@ mod scope;
 
 mod deploy_key;
 mod git;
+mod push_certificate;
 mod push_options;
 mod remote;
 
@@ -80,6 +81,7 @@ pub use one_line::OneLine;
 pub use permission::{Action, Permission, Permissions};
 pub use pipeline::{Coupling, Pipeline, PipelineName, Promotion, PromotionOutcome, PromotionTarget, Stage};
 pub use procfile::{ProcessType, ProcessTypes, Procfile};
+pub use push_certificate::PushCertificate;
 pub use push_options::PushOptions;
 pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, RollbackRefusal, Slug};
 pub use remote::{Credentials, Remote, RemoteCommit, RemoteScheme, RemoteUrl, Writer};

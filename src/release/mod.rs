@@ -31,7 +31,9 @@ pub use attachments::{NewAttachment, Taken, attach, detach};
 pub use block::{BlockError, block};
 pub use config::{ConfigError, change_config, current_config};
 pub use create::{Cause, CreateError, release_again, release_artifact, release_artifact_in, roll_back};
-pub use deploy::{Deploy, NewManifest, Pack, RefMove, ReleaseError, move_refs, release_deploy, release_deploy_strictly};
+pub use deploy::{
+    Deploy, NewManifest, Pack, RefMove, ReleaseError, move_refs, move_refs_together, release_deploy, release_deploy_strictly,
+};
 pub use diff::{Changes, Diff, Side, diff};
 pub use images::{ImageChanges, record_images, release_images_in};
 pub use phase::{Settled, expire, expired, first_status, settle_phase};

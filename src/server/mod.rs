@@ -30,6 +30,7 @@ use crate::deploy::{self, Builds, Dynos, TestRuns};
 use crate::docker::Docker;
 use crate::engine::Engine;
 use crate::forge;
+use crate::git::Nonces;
 use crate::image::Roots;
 use crate::image::of_slug::SigningKey;
 use crate::launch;
@@ -145,6 +146,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
     let builds = Builds::new(config.limits.concurrent_builds, config.limits.queued_builds_per_app);
     let dynos = Dynos::new(config.limits.concurrent_builds, config.limits.concurrent_runs);
     Ok(Ctx {
+        nonces: Nonces::new(),
         rates: Rates::new(&config.limits),
         config: Arc::new(config),
         db,

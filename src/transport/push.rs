@@ -14,7 +14,7 @@ use crate::audit;
 use crate::auth::{self, AccessError, TooOften};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
-use crate::git::{self, Greeting, Progress, Push, ReceiveError, Repo};
+use crate::git::{self, Advertised, Greeting, Progress, Push, ReceiveError, Repo};
 use crate::model::{Account, Action, Actor, App, AppName, CommitId, Credential, Deed, Door, Outcome, RefName};
 
 /// Somebody who is known, at one of the doors.
@@ -49,7 +49,7 @@ const MOST_REFS: usize = 100;
 pub struct Target {
     pub app: App,
     repo: Repo,
-    refs: Vec<(RefName, CommitId)>,
+    advertised: Advertised,
 }
 
 /// Why there is nothing to push to, in words for the pusher.
@@ -87,7 +87,12 @@ pub async fn open(ctx: &Ctx, visitor: &Visitor, app: &str) -> Result<Target, Ref
     };
     let repo = ctx.repo(app.id).map_err(|error| unavailable(&error))?;
     let refs = list_refs(ctx, &app).await.map_err(|error| unavailable(&error))?;
-    Ok(Target { app, repo, refs })
+    let nonce = ctx.nonces.give(&app.id.to_string(), ctx.now());
+    let greeting = match visitor.door {
+        Door::GitHttp => Greeting::Http,
+        _ => Greeting::Stream,
+    };
+    Ok(Target { app, repo, advertised: Advertised { refs, nonce, greeting } })
 }
 
 async fn list_refs(ctx: &Ctx, app: &App) -> Result<Vec<(RefName, CommitId)>, DbError> {
@@ -134,12 +139,8 @@ async fn find_or_create(ctx: &Ctx, visitor: &Visitor, name: &str) -> Result<App,
 }
 
 /// Writes the ref advertisement.
-pub async fn advertise(target: &Target, writer: &mut (impl AsyncWrite + Unpin + Send), door: Door) -> io::Result<()> {
-    let greeting = match door {
-        Door::GitHttp => Greeting::Http,
-        _ => Greeting::Stream,
-    };
-    git::advertise(writer, &target.refs, greeting).await
+pub async fn advertise(target: &Target, writer: &mut (impl AsyncWrite + Unpin + Send)) -> io::Result<()> {
+    git::advertise(writer, &target.advertised).await
 }
 
 /// Reads commands and pack, builds, releases and reports.
@@ -148,7 +149,7 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let Target { app, repo, refs } = target;
+    let Target { app, repo, advertised } = target;
     let pushed_repo = repo.clone();
     let decide = async |push: Push, progress: Progress| {
         let deed = Deed { app: Some(app.id), ..deed("push", describe(&push)) };
@@ -166,7 +167,7 @@ where
         audit::end(&ctx.db, begun, &outcome, ctx.now()).await;
         statuses
     };
-    git::receive_pack(reader, writer, &repo, &refs, decide).await?;
+    git::receive_pack(reader, writer, &repo, &advertised, decide).await?;
     Ok(())
 }
 
@@ -180,7 +181,7 @@ fn deed(kind: &str, data: Value) -> Deed {
     Deed { app: None, kind: kind.into(), action: "push".into(), data }
 }
 
-/// Which refs go where, and the names of the push options: their values may be config vars.
+/// Which refs go where, what the push is signed with, and the names of its options: their values may be config vars.
 fn describe(push: &Push) -> Value {
     let refs: serde_json::Map<_, _> = push
         .updates
@@ -189,5 +190,9 @@ fn describe(push: &Push) -> Value {
         .map(|update| (update.name.to_string(), json!(update.new.as_ref().map(ToString::to_string))))
         .collect();
     let options: Vec<_> = push.options.iter().map(|option| option.split('=').next().unwrap_or_default()).collect();
-    json!({"refs": refs, "fields": options})
+    let mut described = json!({"refs": refs, "fields": options});
+    if let Some(certificate) = &push.certificate {
+        described["signed_with"] = json!(certificate.fingerprint);
+    }
+    described
 }

@@ -24,6 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "fetch",
             "forge",
             "gc",
+            "git",
             "image",
             "launch",
             "model",

@@ -7,6 +7,7 @@ mod harness;
 
 mod architecture;
 
+mod fuzz;
 mod git;
 mod git_fetch;
 
@@ -60,12 +61,14 @@ mod crash;
 mod heroku_yml;
 mod logs;
 mod one_off;
+mod pushes;
 mod queue;
 mod refusals;
 mod release_phase;
 mod release_phase_causes;
 mod review_apps;
 mod serve;
+mod signed_pushes;
 mod terminal;
 mod transcript;
 mod upgrade;

@@ -58,7 +58,7 @@ pub use pipeline::{
     PipelinePromotion, PipelinePromotionTarget, PipelineRef, PipelineTransfer, PromotionSource,
 };
 pub use place::{Domain, Provider, Region};
-pub use release::{Artifact, Blob, NewRelease, NewSlug, Release, Slug};
+pub use release::{Artifact, Blob, NewRelease, NewSlug, PushCertificate, Release, Slug};
 pub use review_app::{
     AccountFeature, ForkRepo, NewReviewApp, PipelineRepo, RepoBranch, RepoCommit, RepoRef, ReviewApp, ReviewAppConfig,
     ReviewAppConfigChange,

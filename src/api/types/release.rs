@@ -22,12 +22,25 @@ pub struct Release {
     pub id: ReleaseId,
     pub oci_image: Option<IdRef<OciImageId>>,
     pub output_stream_url: Option<String>,
+    /// hoist's own addition: what the push was signed with. Only where one release is asked for, and not there when it was
+    /// not signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push_certificate: Option<PushCertificate>,
     pub slug: Option<IdRef<SlugId>>,
     /// `pending`, `succeeded`, `failed` or `expired`.
     pub status: String,
     pub updated_at: Timestamp,
     pub user: UserRef,
     pub version: u32,
+}
+
+/// What `git push --signed` has signed, with a key of the release's user.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct PushCertificate {
+    /// The commands and the signature, as they came.
+    pub certificate: String,
+    /// Of the SSH key.
+    pub fingerprint: String,
 }
 
 /// `POST /apps/APP/releases`: of a `slug` or an `oci_image`, or of the newest release's, or a rollback to a `release`.

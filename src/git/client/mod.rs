@@ -19,7 +19,7 @@ mod survey;
 pub(super) use brought::{Brought, Content};
 pub use connection::{Connection, Exchange};
 pub use fetched::{Fetched, Want, find_ref};
-pub use pointer::LfsObject;
+pub use pointer::{LfsObject, parse_pointer};
 pub use survey::{Submodule, Survey};
 
 use super::IndexError;

@@ -23,7 +23,8 @@ impl LfsObject {
 }
 
 /// Reads a pointer: lines of a key, a space and a value, `version` first; `None` for any other file.
-pub(super) fn parse_pointer(bytes: &[u8]) -> Option<LfsObject> {
+#[must_use]
+pub fn parse_pointer(bytes: &[u8]) -> Option<LfsObject> {
     const VERSIONS: [&str; 2] = ["version https://git-lfs.github.com/spec/v1", "version https://hawser.github.com/spec/v1"];
     let mut lines = std::str::from_utf8(bytes).ok()?.lines();
     lines.next().filter(|line| VERSIONS.contains(line))?;

@@ -3,9 +3,13 @@
 //! That is enough, because the repository is closed: every object that it has was checked the same way when it came,
 //! and none is ever removed alone.
 
+use std::collections::BTreeSet;
+
 use gix_hash::ObjectId;
 use gix_object::Kind;
 
+use super::check::Reference;
+use super::check::special::{self, Special};
 use super::wire::History;
 use super::{Error, Flaw, Found};
 use crate::git::objects::Objects;
@@ -24,7 +28,7 @@ pub(super) struct Link {
     pub kind: Kind,
 }
 
-/// A set of links.
+/// A set of links, and the files among their ends whose content matters.
 ///
 /// One version of a folder refers to nearly the same objects as the one before; a table of the links seen last keeps
 /// most repetitions out, sorting does the rest.
@@ -33,16 +37,24 @@ pub(super) struct Links {
     recent: Vec<Option<Link>>,
     list: Vec<Link>,
     weed_at: usize,
+    special: BTreeSet<Special>,
 }
 
 impl Default for Links {
     fn default() -> Self {
-        Self { recent: vec![None; SLOTS], list: Vec::new(), weed_at: WEED_FROM }
+        Self { recent: vec![None; SLOTS], list: Vec::new(), weed_at: WEED_FROM, special: BTreeSet::new() }
     }
 }
 
 impl Links {
-    pub(super) fn add(&mut self, link: Link) {
+    pub(super) fn add(&mut self, reference: Reference) {
+        let link = match reference {
+            Reference::Link(link) => link,
+            Reference::Special(file) => {
+                self.special.insert(file);
+                return;
+            }
+        };
         let bytes = link.id.as_slice();
         let slot = usize::from(u16::from_le_bytes([bytes[18], bytes[19]])) % SLOTS;
         if self.recent[slot] != Some(link) {
@@ -52,6 +64,7 @@ impl Links {
     }
 
     pub(super) fn extend(&mut self, other: Self) {
+        self.special.extend(other.special);
         for link in other.list {
             self.push(link);
         }
@@ -70,14 +83,19 @@ impl Links {
         self.list.dedup();
     }
 
+    /// Reads the files whose content matters; `objects` are those of the pack and of the repository.
+    pub(super) fn check_special(&self, objects: &mut Objects) -> Result<(), Error> {
+        special::check(&self.special, objects)
+    }
+
     /// Looks for every link's end, first among the objects of the pack (sorted), then in the repository.
-    pub(super) fn check(mut self, found: &[Found], main: &mut Objects, history: History) -> Result<(), Error> {
+    pub(super) fn check(&mut self, found: &[Found], main: &mut Objects, history: History) -> Result<(), Error> {
         if history == History::Shallow {
             self.list.retain(|link| link.kind != Kind::Commit);
         }
         self.weed();
         let mut found = found.iter().peekable();
-        for link in self.list {
+        for &link in &self.list {
             while found.next_if(|object| object.id < link.id).is_some() {}
             let kind = match found.peek().filter(|object| object.id == link.id) {
                 Some(object) => Some(object.kind),

@@ -7,7 +7,8 @@
 //! In reading order:
 //! - `spawn`: the daemon's side: starts the helper, feeds it, waits for the verdict; `wire` is what the two exchange
 //! - `stream`: first pass, while the pack arrives: where each entry is; big blobs are hashed on the way
-//! - `resolve`: second pass, on all cores: every object is built once, hashed and handed to `check`; `meter` tells
+//! - `resolve`: second pass, on all cores: every object is built once, hashed and handed to `check`, git's rules; `meter`
+//!   tells
 //! - `thin`: adds the bases that the pack left out because the repository has them
 //! - `links`: connectivity: what objects refer to must be there
 //! - `idx`: the index file
@@ -25,6 +26,7 @@ mod thin;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::ExitCode;
 
 use gix_hash::ObjectId;
@@ -41,12 +43,37 @@ use wire::{Order, Verdict};
 /// go [`Verdict`]s, one JSON text per line, of which all but the last are progress.
 #[must_use]
 pub fn helper_main() -> ExitCode {
-    let verdict = run(io::stdin().lock()).unwrap_or_else(|error| match error {
+    let verdict = run(io::stdin().lock(), limit_memory).unwrap_or_else(|error| match error {
+        Error::Pack(flaw @ Flaw::BadObject { .. }) => Verdict::BadObject { reason: flaw.to_string() },
         Error::Pack(flaw) => Verdict::Refused { reason: flaw.to_string() },
         Error::Io(error) => Verdict::Failed { what: error.to_string() },
     });
     wire::say(&verdict);
     ExitCode::SUCCESS
+}
+
+/// Does the helper's work with a pack in this process, in an empty folder; gives how many objects it has. For the fuzzer:
+/// here a hostile pack takes what memory it likes.
+///
+/// # Errors
+/// When the pack is not good; in the pusher's words.
+pub fn examine_pack(pack: &[u8], dir: &Path) -> Result<usize, String> {
+    let order = Order {
+        main: dir.to_owned(),
+        incoming: dir.to_owned(),
+        tips: Vec::new(),
+        pack_bytes: 1024 * 1024,
+        pack_objects: 1000,
+        blob_bytes: 64 * 1024,
+        verbose: false,
+        history: wire::History::Shallow,
+    };
+    let mut line = serde_json::to_vec(&order).expect("plain data becomes JSON");
+    line.push(b'\n');
+    match run(line.as_slice().chain(pack), |_, _| Ok(())).map_err(|error| error.to_string())? {
+        Verdict::Accepted { objects, .. } => Ok(objects),
+        other => Err(format!("{other:?}")),
+    }
 }
 
 /// Why a pack was not taken.
@@ -81,9 +108,12 @@ enum Flaw {
     TooExpanded { limit: u64 },
     #[error("object {id} is missing, which a delta builds upon")]
     MissingBase { id: ObjectId },
-    #[error("{kind} {id}: {what}")]
-    BadObject { kind: Kind, id: ObjectId, what: check::Offence },
-    #[error("{kind} {id} is missing: the pack refers to it, but neither brings it nor is it here")]
+    #[error("object {id}: {what}")]
+    BadObject { id: ObjectId, what: check::Offence },
+    #[error(
+        "{kind} {id} is missing: the pack refers to it, but neither brings it nor is it here; \
+         'git fetch --refetch --no-filter' completes a partial clone"
+    )]
     MissingObject { kind: Kind, id: ObjectId },
 }
 
@@ -102,20 +132,23 @@ struct Found {
     kind: Kind,
 }
 
+/// Bounds the memory for a pack of so many objects and blobs of so many bytes.
+type LimitMemory = fn(u32, u64) -> io::Result<()>;
+
 /// The helper's work, in order.
-fn run(input: impl Read) -> Result<Verdict, Error> {
+fn run(input: impl Read, limit_memory: LimitMemory) -> Result<Verdict, Error> {
     let mut input = BufReader::with_capacity(64 * 1024, input);
     let order = read_order(&mut input)?;
     let path = order.incoming.join("incoming.pack");
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
     let mut main = Objects::in_dirs(vec![order.main.clone()]);
 
-    let mut pack = stream::receive(&mut input, &file, &order)?;
+    let mut pack = stream::receive(&mut input, &file, &order, limit_memory)?;
     if pack.entries.is_empty() {
         fs::remove_file(&path)?;
         return Ok(Verdict::Accepted { objects: 0, bytes: 0, pack: None, tips: judge_tips(&order.tips, &[], &mut main)? });
     }
-    let (mut found, links) = resolve::resolve(&mut pack, &path, &file, &mut main, &order)?;
+    let (mut found, mut links) = resolve::resolve(&mut pack, &path, &file, &mut main, &order)?;
     found.sort_unstable();
     links.check(&found, &mut main, order.history)?;
     let tips = judge_tips(&order.tips, &found, &mut main)?;
@@ -124,6 +157,7 @@ fn run(input: impl Read) -> Result<Verdict, Error> {
     let bytes = file.metadata()?.len();
     idx::write(&File::create_new(order.incoming.join(format!("{name}.idx")))?, &found, &pack)?;
     fs::rename(&path, order.incoming.join(format!("{name}.pack")))?;
+    links.check_special(&mut Objects::in_dirs(vec![order.incoming, order.main]))?;
     Ok(Verdict::Accepted { objects: pack.entries.len(), bytes, pack: Some(name), tips })
 }
 

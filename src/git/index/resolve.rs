@@ -341,7 +341,7 @@ impl<'a> Worker<'a> {
             return Err(Flaw::TooExpanded { limit });
         }
         let id = gix_object::compute_hash(Hash::Sha1, kind, bytes).map_err(|error| Flaw::Corrupt(error.to_string()))?;
-        check::check(kind, bytes, |link| self.links.add(link)).map_err(|what| Flaw::BadObject { kind, id, what })?;
+        check::check(kind, bytes, |reference| self.links.add(reference)).map_err(|what| Flaw::BadObject { id, what })?;
         self.found.push(Found { id, entry, kind });
         Ok(id)
     }

@@ -40,6 +40,9 @@ pub enum IndexError {
     /// The pusher's fault, or of the server from which it is fetched: what is wrong with the pack.
     #[error("{0}")]
     Refused(String),
+    /// Theirs: what is wrong with an object.
+    #[error("{0}")]
+    BadObject(String),
     /// Theirs, or the network's: nothing came for so long.
     #[error("nothing was received for {} seconds", .0.as_secs())]
     Idle(Duration),
@@ -118,6 +121,7 @@ async fn run(
             Ok((pack.map(|name| Stats { objects, bytes, pack: PackName::new(name) }), tips))
         }
         Some(Verdict::Refused { reason }) => Err(IndexError::Refused(reason)),
+        Some(Verdict::BadObject { reason }) => Err(IndexError::BadObject(reason)),
         Some(Verdict::Failed { what }) => Err(IndexError::Failed(what)),
         Some(Verdict::Progress { .. }) | None => Err(died(helper).await),
     }

@@ -13,7 +13,7 @@ use gix_pack::data::entry::Header;
 use gix_zlib::{Decompress, FlushDecompress, Status};
 
 use super::wire::Order;
-use super::{Error, Flaw, Found};
+use super::{Error, Flaw, Found, LimitMemory};
 
 /// Blobs from this size on are hashed as they stream by.
 const BIG_BLOB: u64 = 512 * 1024;
@@ -60,10 +60,10 @@ pub(super) enum Form {
 }
 
 /// Receives a pack of at most the order's size into `file`.
-pub(super) fn receive(input: impl Read, file: &File, order: &Order) -> Result<Pack, Error> {
+pub(super) fn receive(input: impl Read, file: &File, order: &Order, limit_memory: LimitMemory) -> Result<Pack, Error> {
     let mut input = Input::new(input, file, order.pack_bytes);
     let count = read_header(&mut input, order)?;
-    super::limit_memory(count, order.blob_bytes)?;
+    limit_memory(count, order.blob_bytes)?;
     let mut pack = Pack {
         entries: Vec::with_capacity(count.min(1_000_000) as usize),
         offset_deltas: Vec::new(),

@@ -64,6 +64,8 @@ pub(super) enum Verdict {
     },
     /// The pack is bad.
     Refused { reason: String },
+    /// An object in it is bad, which git tells in words of their own.
+    BadObject { reason: String },
     /// This machine is.
     Failed { what: String },
 }

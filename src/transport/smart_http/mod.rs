@@ -39,8 +39,15 @@ pub fn routes(ctx: Ctx) -> Router {
     Router::new()
         .route("/{repo}/info/refs", get(info_refs))
         .route("/{repo}/git-receive-pack", post(receive_pack).layer(RequestDecompressionLayer::new()))
+        .route("/{repo}/HEAD", get(dumb))
+        .route("/{repo}/objects/{*path}", get(dumb))
         .route("/{repo}/git-upload-pack", post(async || refuse(StatusCode::FORBIDDEN, NO_CLONES)))
         .with_state(ctx)
+}
+
+/// What git before 1.6.6, and a `wget`, ask for: there are no such files.
+async fn dumb() -> Response {
+    refuse(StatusCode::FORBIDDEN, NOT_DUMB)
 }
 
 #[derive(Deserialize)]
@@ -63,7 +70,7 @@ async fn info_refs(
     }
     let (_, target) = open(&ctx, &headers, peer_of(peer), &repo, id).await?;
     let mut refs = Vec::new();
-    if let Err(error) = push::advertise(&target, &mut refs, Door::GitHttp).await {
+    if let Err(error) = push::advertise(&target, &mut refs).await {
         warn!(app.name = %target.app.name, %error, "can't tell the refs");
         return Err(our_fault("The refs can't be read.", id));
     }

@@ -95,7 +95,7 @@ async fn receive_pack(
         }
     };
     let mut writer = Output { writer: Box::pin(output.make_writer()), gone: Box::pin(gone.clone().cancelled_owned()) };
-    let advertise = timeout(ctx.config.limits.idle_time, push::advertise(&target, &mut writer, visitor.door));
+    let advertise = timeout(ctx.config.limits.idle_time, push::advertise(&target, &mut writer));
     if let Err(error) = advertise.await.map_err(io::Error::from).flatten() {
         debug!(app.name = %app, %error, "can't tell the refs");
         return (String::new(), FATAL);

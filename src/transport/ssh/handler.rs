@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::advice::Advice;
 use super::channel::{self, Asked};
-use super::logins::Login;
+use super::logins::{Barred, Login};
 use crate::auth;
 use crate::ctx::Ctx;
 use crate::model::{Account, Credential, Door};
@@ -29,6 +29,8 @@ const USER: &str = "git";
 pub(super) enum LoginError {
     #[error("the login took too long")]
     TooSlow,
+    #[error(transparent)]
+    Barred(#[from] Barred),
     #[error(transparent)]
     Ssh(#[from] russh::Error),
     #[error(transparent)]
@@ -79,8 +81,23 @@ impl Handler {
         }
     }
 
-    /// Whose key this is; `None` leaves the reason in `advice`.
-    async fn account_of(&mut self, user: &str, key: &PublicKey, algorithm: &Algorithm) -> Option<(Account, String)> {
+    /// Whose key this is; `None` leaves the reason in `advice`, and counts against the client's address.
+    async fn account_of(
+        &mut self,
+        user: &str,
+        key: &PublicKey,
+        algorithm: &Algorithm,
+    ) -> Result<Option<(Account, String)>, LoginError> {
+        let account = self.find_account(user, key, algorithm).await;
+        if let (None, Some((login, _))) = (&account, &mut self.login)
+            && !matches!(self.advice, Advice::OurFault)
+        {
+            login.fail()?;
+        }
+        Ok(account)
+    }
+
+    async fn find_account(&mut self, user: &str, key: &PublicKey, algorithm: &Algorithm) -> Option<(Account, String)> {
         if user != USER {
             self.advice = Advice::WrongUser(user.to_owned());
             return None;
@@ -130,12 +147,12 @@ impl server::Handler for Handler {
     type Error = LoginError;
 
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, LoginError> {
-        let account = self.account_of(user, offer.public_key, offer.algorithm).await;
+        let account = self.account_of(user, offer.public_key, offer.algorithm).await?;
         Ok(if account.is_some() { Auth::Accept } else { Auth::reject() })
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, LoginError> {
-        self.account = self.account_of(user, key.public_key, key.algorithm).await;
+        self.account = self.account_of(user, key.public_key, key.algorithm).await?;
         Ok(if self.account.is_some() { Auth::Accept } else { Auth::reject() })
     }
 
@@ -158,7 +175,8 @@ impl server::Handler for Handler {
     }
 
     async fn auth_succeeded(&mut self, _session: &mut Session) -> Result<(), LoginError> {
-        if let (Some((_login, tell)), Some((account, _))) = (self.login.take(), &self.account) {
+        if let (Some((login, tell)), Some((account, _))) = (self.login.take(), &self.account) {
+            login.succeed();
             self.span.in_scope(|| info!(account = account.email.as_str(), "logged in"));
             // Fails when the connection is being closed already.
             let _ = tell.send(());

@@ -23,6 +23,7 @@ use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
 use russh::server::{self, RunningSession};
 use russh::{Disconnect, MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex, mac};
 use rustix::net::{Shutdown, shutdown};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -33,7 +34,7 @@ use tracing::{debug, info};
 use super::listener::{Listener, Place};
 use crate::ctx::Ctx;
 use handler::{Handler, LoginError};
-use logins::Logins;
+use logins::{Barred, Logins};
 
 pub use host_keys::{HostKeyError, HostKeys};
 
@@ -46,8 +47,17 @@ const LOGIN_ATTEMPTS: usize = 12;
 const KEEPALIVE: Duration = Duration::from_secs(30);
 /// Packets (of at most 32 KiB) that wait for a slow reader before the client is made to wait.
 const CHANNEL_BUFFER: usize = 32;
+/// What a client may send before it hears that it was read: enough for 1 Gbit/s over 100 ms. Nothing is set aside for it:
+/// what waits in memory is bounded by [`CHANNEL_BUFFER`].
+const WINDOW: u32 = 16 * 1024 * 1024;
 /// How long a client has for going, once it has nothing to do here or was told to go.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Whether what a client asks to run is one of the commands that there are. For the fuzzer.
+#[must_use]
+pub fn is_command(text: &[u8]) -> bool {
+    command::parse(text).is_ok()
+}
 
 struct Door {
     ctx: Ctx,
@@ -57,7 +67,7 @@ struct Door {
 
 /// Serves git over SSH until hoist stops.
 pub async fn run(listener: Listener, keys: HostKeys, ctx: Ctx) {
-    let door = Arc::new(Door { ctx: ctx.clone(), config: Arc::new(config(&ctx, keys)), logins: Logins::default() });
+    let door = Arc::new(Door { ctx: ctx.clone(), config: Arc::new(config(&ctx, keys)), logins: Logins::new(ctx.rates.clone()) });
     let serve = |stream, peer, place| {
         let door = Arc::clone(&door);
         async move { door.serve(stream, peer, place).await }
@@ -65,6 +75,7 @@ pub async fn run(listener: Listener, keys: HostKeys, ctx: Ctx) {
     listener.run(ctx, serve).await;
 }
 
+/// New session keys after 1 GiB or an hour (RFC 4253, section 9) are russh's own default.
 fn config(ctx: &Ctx, keys: HostKeys) -> server::Config {
     server::Config {
         server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-hoist")),
@@ -76,6 +87,7 @@ fn config(ctx: &Ctx, keys: HostKeys) -> server::Config {
         max_auth_attempts: LOGIN_ATTEMPTS,
         keys: keys.0,
         preferred: algorithms(),
+        window_size: WINDOW,
         channel_buffer_size: CHANNEL_BUFFER,
         inactivity_timeout: Some(ctx.config.limits.idle_time),
         keepalive_interval: Some(KEEPALIVE.min(ctx.config.limits.idle_time / 4)),
@@ -83,8 +95,10 @@ fn config(ctx: &Ctx, keys: HostKeys) -> server::Config {
     }
 }
 
-/// What OpenSSH 6.5 (2014) and newer can all do, without SHA-1, compression before login, or a MAC over plain text.
-/// The one finite field group is for clients that may not use curve 25519; larger ones cost too much before login.
+/// What OpenSSH 6.5 (2014) and newer can all do, without SHA-1 or compression before login.
+/// The one finite field group is for clients that are bound to FIPS 140, which know no curve 25519 and need an ECDSA host key,
+/// too (`host_keys`); larger groups cost too much before login. The MACs over plain text are for libssh2 before 1.11, with which
+/// libgit2 is still built: it knows no other, and no cipher that needs none.
 fn algorithms() -> Preferred {
     Preferred {
         kex: Cow::Borrowed(&[
@@ -110,7 +124,7 @@ fn algorithms() -> Preferred {
             cipher::AES_192_CTR,
             cipher::AES_128_CTR,
         ]),
-        mac: Cow::Borrowed(&[mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM]),
+        mac: Cow::Borrowed(&[mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM, mac::HMAC_SHA512, mac::HMAC_SHA256]),
         compression: Cow::Borrowed(&[compression::NONE]),
         ..Preferred::DEFAULT
     }
@@ -125,11 +139,18 @@ struct Connection {
     commands: TaskTracker,
 }
 
+/// Says why, as OpenSSH's own server does: before any version is exchanged, where `ssh -v` shows it.
+async fn turn_away(mut stream: TcpStream, barred: Barred) {
+    debug!("turned away: {barred}");
+    // It fails for a client that has gone.
+    let _ = timeout(FAREWELL, stream.write_all(format!("{barred}\r\n").as_bytes())).await;
+}
+
 impl Door {
     async fn serve(&self, stream: TcpStream, peer: SocketAddr, place: Place) {
-        let Some(login) = self.logins.enter(peer.ip()) else {
-            debug!("too many logins at once from this address");
-            return;
+        let login = match self.logins.enter(peer.ip()) {
+            Ok(login) => login,
+            Err(barred) => return turn_away(stream, barred).await,
         };
         let gone = CancellationToken::new();
         // Tells the channels' commands that nobody listens any more, whichever way this ends.

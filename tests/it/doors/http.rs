@@ -99,6 +99,9 @@ async fn only_pushes_are_served() {
     for (path, text) in [
         ("/my-app.git/info/refs", "smart HTTP protocol only"),
         ("/my-app.git/info/refs?service=git-upload-archive", "smart HTTP protocol only"),
+        ("/my-app.git/HEAD", "smart HTTP protocol only"),
+        ("/my-app.git/objects/info/packs", "smart HTTP protocol only"),
+        ("/my-app.git/objects/00/00000000000000000000000000000000000000", "smart HTTP protocol only"),
         ("/my-app.git/info/refs?service=git-upload-pack", "can't serve clones"),
     ] {
         let answer = daemon.get(path).await.says(text);

@@ -3,6 +3,7 @@
 mod bombs;
 mod http;
 mod ssh;
+mod ssh_algorithms;
 mod stop;
 
 use std::path::{Path, PathBuf};
@@ -34,9 +35,13 @@ impl Daemon {
 
     /// Starts one with this `hoist.toml`.
     async fn with_config(text: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), text).await
+    }
+
+    /// Starts one in a folder, with what is there already.
+    async fn start_in(dir: tempfile::TempDir, text: &str) -> Self {
         let data = dir.path().join("data");
-        std::fs::create_dir(&data).unwrap();
+        std::fs::create_dir_all(&data).unwrap();
         std::fs::write(data.join("hoist.toml"), text).unwrap();
         let server = Server::start(config(data)).await.unwrap();
         let token = add_user(&server, "alice@example.com", None).await;

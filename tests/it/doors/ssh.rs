@@ -50,7 +50,7 @@ pub(super) struct Login<'a> {
 }
 
 impl Login<'_> {
-    fn with(mut self, options: &str) -> Self {
+    pub(super) fn with(mut self, options: &str) -> Self {
         self.options.extend(options.split(' ').map(String::from));
         self
     }
@@ -61,7 +61,7 @@ impl Login<'_> {
         ssh
     }
 
-    async fn ask(&self, command: &[&str]) -> Answer {
+    pub(super) async fn ask(&self, command: &[&str]) -> Answer {
         self.daemon.run(&mut self.command(command), NOTHING).await
     }
 }
@@ -99,13 +99,6 @@ async fn the_user_is_git() {
     let daemon = Daemon::start().await;
     let alice = Login { user: "alice", ..daemon.with_key("ed25519").await };
     alice.ask(&[]).await.expect(255).says("The user name for hoist is `git`, not `alice`");
-}
-
-#[tokio::test]
-async fn sha1_signatures_are_refused() {
-    let daemon = Daemon::start().await;
-    let old = daemon.with_key("rsa").await.with("-o PubkeyAcceptedAlgorithms=ssh-rsa");
-    old.ask(&["git-receive-pack 'my-app.git'"]).await.expect(255).says("Permission denied");
 }
 
 #[tokio::test]
@@ -161,14 +154,20 @@ async fn who_does_not_log_in_is_shown_the_door() {
 }
 
 #[tokio::test]
-async fn host_keys_are_private() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let daemon = Daemon::start().await;
-    for name in ["ssh_host_ed25519_key", "ssh_host_ecdsa_key"] {
-        let path = daemon.path("data").join(name);
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+async fn who_fails_too_often_is_turned_away() {
+    let daemon = Daemon::with_limits("failed_logins_per_hour = 2").await;
+    let options = daemon.ssh_options(&daemon.make_key("ecdsa").await);
+    let alice = daemon.with_key("ed25519").await;
+    let stranger = Login { daemon: &daemon, user: "git", options };
+    stranger.ask(&[]).await.expect(255).says("hoist does not know your SSH key");
+    for _ in 0..3 {
+        alice.ask(&[]).await.expect(1);
     }
-    assert!(!daemon.path("data").join("ssh_host_rsa_key").exists());
+    stranger.ask(&[]).await.expect(255).says("hoist does not know your SSH key");
+    let barred = stranger.ask(&[]).await.expect(255);
+    assert!(!barred.err.contains("does not know your SSH key"), "{barred:?}");
+    // Others at the same address have done nothing.
+    alice.ask(&[]).await.expect(1).says("Hi alice@example.com!");
 }
 
 /// A client that is there but takes nothing: its channels have no window.

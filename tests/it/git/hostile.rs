@@ -42,7 +42,8 @@ fn nonsense_is_answered_and_nothing_kept() {
     assert!(send(&server, b"GET / HTTP/1.1\r\n\r\n").contains("ERR protocol error: bad line length 'GET '"));
     assert!(send(&server, line("hello").as_bytes()).is_empty());
     assert!(send(&server, format!("{}0000", line("hello")).as_bytes()).contains("ERR protocol error"));
-    assert!(send(&server, format!("{}0000", line("push-cert\0atomic")).as_bytes()).contains("without --signed"));
+    let cut_certificate = format!("{}0000", line("push-cert\0atomic"));
+    assert!(send(&server, cut_certificate.as_bytes()).contains("ERR protocol error: the push certificate can't be read"));
     assert!(send(&server, b"0000").is_empty() && send(&server, b"").is_empty());
     assert!(server.packs().is_empty() && !server.has_leftovers());
 }
@@ -165,23 +166,14 @@ fn trees_that_would_harm_a_checkout_are_refused() {
         let commit = String::from_utf8(commit).unwrap().trim().to_owned();
         let pack = git.pipe(&["pack-objects", "-q", "--stdout"], format!("{blob}\n{tree}\n{commit}\n").as_bytes());
         let report = push_pack(&server, &commit, &pack);
-        assert!(report.contains(&format!("unpack tree {tree}: ")) && report.contains(wanted), "{wanted}: {report}");
+        assert!(report.contains(&format!("unpack object {tree}: {wanted}")), "{wanted}: {report}");
     };
-    for name in [".git", ".GIT", "git~1", ".g\u{200c}it", ".git ", ".git::$INDEX_ALLOCATION"] {
-        check(entry("100644", name), "The .git name may never be used");
-    }
-    for name in [".", ".."] {
-        check(entry("40000", name), "Relative components");
-    }
-    check(entry("100644", ""), "must not be empty");
-    check(entry("100644", "a/b"), "Path separators");
-    check([entry("100644", "b"), entry("100644", "a")].concat(), "entry 'a' is not in order");
-    check([entry("100644", "a"), entry("100644", "a")].concat(), "entry 'a' is there twice");
-    check([entry("100644", "a"), entry("100644", "a.b"), entry("40000", "a")].concat(), "entry 'a' is there twice");
-    check(entry("100000777", "a"), "not a well-formed tree");
-    check(entry("150000", "a"), "mode 150000");
-    check(entry("120000", ".gitmodules"), ".gitmodules file must not be a symlink");
-    check(b"100644 a\0short".to_vec(), "not a well-formed tree");
+    // The rest of the rules is in `fsck`, beside git's own server; it has no words for these.
+    check(entry("100644", ""), "emptyName: contains empty pathname");
+    check(entry("100000777", "a"), "badTree: cannot be parsed as a tree");
+    check(entry("150000", "a"), "badFilemode: contains bad file modes (150000)");
+    check(b"100644 a\0short".to_vec(), "badTree: cannot be parsed as a tree");
+    check(entry("40000", ".gitmodules"), "gitmodulesBlob: non-blob found at .gitmodules");
     assert!(server.refs().is_empty() && server.packs().is_empty() && !server.has_leftovers());
 }
 

@@ -215,7 +215,7 @@ fn big_files_stream_through() {
 }
 
 /// Bytes that do not compress.
-pub(super) fn noise(seed: u32, count: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u32, count: usize) -> Vec<u8> {
     let mut state = 2 * seed + 1;
     let next = || {
         state ^= state << 13;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use hoist::git::pkt_line::{Prefix, decode_prefix};
-use hoist::git::{Greeting, Progress, Push, RefStatus, Repo, advertise, receive_pack};
+use hoist::git::{Advertised, Greeting, Nonces, Progress, Push, RefStatus, Repo, advertise, receive_pack};
 use hoist::model::{CommitId, Limits, RefName};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,6 +29,8 @@ struct State {
     refs: BTreeMap<RefName, CommitId>,
     seen: Vec<Seen>,
     errors: Vec<String>,
+    /// Connections that are over.
+    ended: usize,
 }
 
 type Refs = Vec<(RefName, CommitId)>;
@@ -81,6 +83,13 @@ impl Server {
         self.state.lock().unwrap().errors.clone()
     }
 
+    /// Waits until so many connections are over.
+    pub(super) fn wait_for(&self, connections: usize) {
+        while self.state.lock().unwrap().ended < connections {
+            thread::yield_now();
+        }
+    }
+
     pub(super) fn packs(&self) -> Vec<PathBuf> {
         let dir = self.dir.path().join("repo/objects/pack");
         let mut packs: Vec<_> = dir.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -116,24 +125,31 @@ fn serve(listener: TcpListener, repo: &Repo, state: &Arc<Mutex<State>>) {
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            tokio::spawn(converse(stream, repo.clone(), Arc::clone(state)));
+            let (repo, state) = (repo.clone(), Arc::clone(state));
+            tokio::spawn(async move {
+                // A client that goes before it is greeted is none of the errors of receiving.
+                let _ = converse(stream, &repo, &state).await;
+                state.lock().unwrap().ended += 1;
+            });
         }
     });
 }
 
-async fn converse(mut stream: tokio::net::TcpStream, repo: Repo, state: Arc<Mutex<State>>) {
+async fn converse(mut stream: tokio::net::TcpStream, repo: &Repo, state: &Mutex<State>) -> std::io::Result<()> {
     let (mut reader, mut writer) = stream.split();
     let mut digits = [0; 4];
-    reader.read_exact(&mut digits).await.unwrap();
+    reader.read_exact(&mut digits).await?;
     let Ok(Prefix::Data(size)) = decode_prefix(digits) else { panic!("no greeting") };
     let mut greeting = vec![0; size];
-    reader.read_exact(&mut greeting).await.unwrap();
+    reader.read_exact(&mut greeting).await?;
     assert!(greeting.starts_with(b"git-receive-pack "));
 
     let refs: Refs = state.lock().unwrap().refs.clone().into_iter().collect();
-    advertise(&mut writer, &refs, Greeting::Stream).await.unwrap();
-    let decide = async |push: Push, progress: Progress| decide(push, &progress, &repo, &state).await;
-    if let Err(error) = receive_pack(&mut reader, &mut writer, &repo, &refs, decide).await {
+    let nonce = Nonces::new().give("x", time::OffsetDateTime::now_utc());
+    let advertised = Advertised { refs, nonce, greeting: Greeting::Stream };
+    advertise(&mut writer, &advertised).await?;
+    let decide = async |push: Push, progress: Progress| decide(push, &progress, repo, state).await;
+    if let Err(error) = receive_pack(&mut reader, &mut writer, repo, &advertised, decide).await {
         let mut text = error.to_string();
         if let Some(source) = std::error::Error::source(&error) {
             text = format!("{text}: {source}");
@@ -142,6 +158,7 @@ async fn converse(mut stream: tokio::net::TcpStream, repo: Repo, state: Arc<Mute
     }
     // Whether the client is still there does not matter any more.
     let _ = writer.shutdown().await;
+    Ok(())
 }
 
 /// Publishes, and takes every ref whose name does not say `refused`.
@@ -192,7 +209,7 @@ impl Git {
         git
     }
 
-    fn bare(dir: PathBuf) -> Self {
+    pub(super) fn bare(dir: PathBuf) -> Self {
         std::fs::create_dir(&dir).unwrap();
         let git = Self { home: TempDir::new().unwrap(), dir };
         git.run(&["init", "-q", "--bare"]);
@@ -239,11 +256,30 @@ impl Git {
         output.stdout
     }
 
+    /// Clones in this way.
+    pub(super) fn clone(args: &[&str]) -> Self {
+        let git = Self::new();
+        std::fs::remove_dir_all(&git.dir).unwrap();
+        std::fs::create_dir(&git.dir).unwrap();
+        git.run(&[&["clone", "-q"], args, &["."]].concat());
+        git
+    }
+
+    /// Writes an object as it is, whatever it is, and gives its id.
+    pub(super) fn hash_object(&self, kind: &str, content: &[u8]) -> String {
+        let id = self.pipe(&["hash-object", "-w", "-t", kind, "--literally", "--stdin"], content);
+        String::from_utf8(id).unwrap().trim().to_owned()
+    }
+
+    /// Pushes to an URL; options come first, then refspecs.
+    pub(super) fn push_to(&self, url: &str, args: &[&str]) -> Output {
+        let (options, refspecs) = args.split_at(args.len() - refspecs(args));
+        self.try_run(&[&["push"], options, &[url], refspecs].concat())
+    }
+
     /// Pushes and gives whether it succeeded, and all that git printed.
     pub(super) fn push(&self, server: &Server, args: &[&str]) -> (bool, String) {
-        let url = server.url();
-        let output = self
-            .try_run(&[&["push"], &args[..args.len() - refspecs(args)], &[&url], &args[args.len() - refspecs(args)..]].concat());
+        let output = self.push_to(&server.url(), args);
         (output.status.success(), String::from_utf8(output.stderr).unwrap())
     }
 
@@ -275,5 +311,5 @@ impl Git {
 
 /// How many of the last arguments are refspecs: options come first.
 fn refspecs(args: &[&str]) -> usize {
-    args.iter().rev().take_while(|arg| !arg.starts_with("--")).count()
+    args.iter().rev().take_while(|arg| !arg.starts_with('-')).count()
 }

@@ -36,6 +36,10 @@ impl Gated {
         std::fs::write(&self.gate, "").unwrap();
     }
 
+    pub(crate) fn close_gate(&self) {
+        std::fs::remove_file(&self.gate).unwrap();
+    }
+
     pub(crate) fn deploys(&self) -> usize {
         self.daemon.releases(&self.user, "shop").iter().filter(|(_, what)| what.starts_with("Deploy")).count()
     }

@@ -87,8 +87,14 @@ impl WorkTree {
 
     /// Pushes a refspec over HTTP.
     pub(crate) fn push_http_to(&self, daemon: &Daemon, user: &User, app: &str, refspec: &str) -> Pushed {
+        self.push_http_with(daemon, user, app, &[refspec])
+    }
+
+    /// Pushes over HTTP with more arguments; the last ones are refspecs.
+    pub(crate) fn push_http_with(&self, daemon: &Daemon, user: &User, app: &str, args: &[&str]) -> Pushed {
+        let (options, refspecs): (Vec<&str>, Vec<&str>) = args.iter().copied().partition(|arg| arg.starts_with('-'));
         let url = format!("http://_:{}@{}/{app}.git", user.token, daemon.http);
-        finish(self.command().arg("push").arg(url).arg(refspec))
+        finish(self.command().arg("push").args(options).arg(url).args(refspecs))
     }
 
     /// Pushes over SSH with more arguments; the last ones are refspecs.
@@ -110,7 +116,8 @@ impl WorkTree {
         push
     }
 
-    fn command(&self) -> Command {
+    /// git in this work tree.
+    pub(crate) fn command(&self) -> Command {
         let mut git = Command::new("git");
         git.current_dir(self.path()).env_clear();
         let environment = [

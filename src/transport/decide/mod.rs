@@ -1,19 +1,22 @@
-//! What becomes of a push: refusals that need no build, refs that only move, and the deploy branch, which builds.
+//! What becomes of a push: refusals that need no build, refs that only move (`others`), and the deploy branch, which builds.
+
+mod others;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::auth;
 use crate::build::{GitSource, Source};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
 use crate::deploy::{self, Dyno, End, Failure, Follower, Request, Ticket};
 use crate::git::{Progress, Push, Quarantine, RefStatus, RefUpdate, Repo};
-use crate::model::{Account, App, BuildpackRef, CommitId, Digest, PushOptions, RefName, is_deploy_branch};
-use crate::release::{self, Pack, RefMove};
+use crate::model::{Account, App, BuildpackRef, Digest, PushCertificate, PushOptions, RefName, is_deploy_branch};
+use crate::release::{Pack, RefMove};
 use crate::telemetry;
 
 /// One push being decided on.
-pub(super) struct Pusher<'a> {
+pub(in crate::transport) struct Pusher<'a> {
     pub(super) ctx: &'a Ctx,
     pub(super) account: &'a Account,
     pub(super) app: &'a App,
@@ -24,11 +27,19 @@ pub(super) struct Pusher<'a> {
 impl Pusher<'_> {
     /// Gives each ref its status. Refs that deploy nothing move at once; the deploy branch moves with its release.
     pub(super) async fn decide(&self, push: Push) -> Vec<RefStatus> {
-        let Push { updates, options, atomic, quarantine, .. } = push;
+        let Push { updates, options, atomic, certificate, quarantine, .. } = push;
+        if let Some(certificate) = &certificate
+            && let Err(failure) = self.check_signer(certificate).await
+        {
+            return refuse_all(&updates, &self.tell(&failure).await);
+        }
         let options = match PushOptions::parse(options.iter().map(String::as_str)) {
             Ok(options) => options,
             Err(error) => return refuse_all(&updates, &error.to_string()),
         };
+        if certificate.is_some() && options.config.values().any(Option::is_some) {
+            return refuse_all(&updates, &self.tell(&Failure::SignedConfig).await);
+        }
         let quarantine = quarantine.map(Arc::new);
         let mut statuses = BTreeMap::new();
         for update in &updates {
@@ -48,55 +59,26 @@ impl Pusher<'_> {
         }
         if let Some(first) = deploys.first() {
             let commit = first.new.clone().expect("a ref that deploys has a new value");
-            let outcome = self.deploy(commit, &with_release, options, quarantine).await;
+            let source = GitSource { repo: self.repo.clone(), quarantine, commit, certificate };
+            let outcome = self.deploy(source, &with_release, options).await;
             statuses.extend(with_release.iter().map(|update| (update.name.clone(), outcome.clone())));
         }
         with_rest(&updates, statuses, "not processed")
     }
 
-    /// Moves branches and tags that deploy nothing (conventions 3.2).
-    async fn move_others(
-        &self,
-        updates: &[&RefUpdate],
-        atomic: bool,
-        quarantine: Option<&Quarantine>,
-    ) -> Vec<(RefName, Result<(), String>)> {
-        if updates.iter().any(|update| update.new.is_some()) {
-            self.say("Pushed to branch other than [main, master], skipping build.\n").await;
+    /// Refuses a push that is signed with a key that is not the pusher's own.
+    async fn check_signer(&self, PushCertificate { fingerprint, .. }: &PushCertificate) -> Result<(), Failure> {
+        match auth::by_ssh_key(&self.ctx.db, fingerprint).await? {
+            Some(signer) if signer.id == self.account.id => Ok(()),
+            _ => Err(Failure::ForeignSignature { fingerprint: fingerprint.clone(), email: self.account.email.clone() }),
         }
-        let pack = quarantine.map(pack_row);
-        if let Some(quarantine) = quarantine
-            && let Err(error) = quarantine.publish().await
-        {
-            let failure = Failure::Io { what: "the pushed objects can't be kept", source: error };
-            let reason = self.tell(&failure).await;
-            return updates.iter().map(|update| (update.name.clone(), Err(reason.clone()))).collect();
-        }
-        let batches: Vec<&[&RefUpdate]> = if atomic { vec![updates] } else { updates.chunks(1).collect() };
-        let mut statuses = Vec::new();
-        for batch in batches {
-            let wanted: Vec<_> = batch.iter().map(|update| ref_move(update)).collect();
-            let moved = release::move_refs(&self.ctx.db, self.app.id, &wanted, pack.as_ref(), self.ctx.now()).await;
-            let outcome = match moved {
-                Ok(()) => Ok(()),
-                Err(error) => Err(self.tell(&error.into()).await),
-            };
-            statuses.extend(batch.iter().map(|update| (update.name.clone(), outcome.clone())));
-        }
-        statuses
     }
 
     /// Builds and releases, and shows the build as it goes.
-    async fn deploy(
-        &self,
-        commit: CommitId,
-        updates: &[&RefUpdate],
-        options: PushOptions,
-        quarantine: Option<Arc<Quarantine>>,
-    ) -> Result<(), String> {
+    async fn deploy(&self, source: GitSource, updates: &[&RefUpdate], options: PushOptions) -> Result<(), String> {
         let cancel_on_disconnect = options.cancel_on_disconnect;
         let detach = options.detach;
-        let submitted = match self.request(commit, updates, options, quarantine).await {
+        let submitted = match self.request(source, updates, options).await {
             Ok(request) => deploy::submit(self.ctx, request).await,
             Err(error) => Err(error),
         };
@@ -115,20 +97,14 @@ impl Pusher<'_> {
         self.follow(ticket, cancel_on_disconnect).await
     }
 
-    async fn request(
-        &self,
-        commit: CommitId,
-        updates: &[&RefUpdate],
-        options: PushOptions,
-        quarantine: Option<Arc<Quarantine>>,
-    ) -> Result<Request, Failure> {
+    async fn request(&self, source: GitSource, updates: &[&RefUpdate], options: PushOptions) -> Result<Request, Failure> {
         let (buildpacks, cache) = self.build_settings().await?;
         Ok(Request {
             app: self.app.clone(),
             by: self.account.clone(),
-            pack: quarantine.as_deref().map(pack_row),
+            pack: source.quarantine.as_deref().map(pack_row),
             refs: updates.iter().map(|update| ref_move(update)).collect(),
-            source: Source::Git(GitSource { repo: self.repo.clone(), quarantine, commit }),
+            source: Source::Git(source),
             cache: cache.filter(|_| !options.clear_cache),
             options,
             buildpacks,
