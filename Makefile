@@ -6,16 +6,17 @@ export HOIST_HEROKU_CLI_DIR = $(CURDIR)/.hoist/heroku-cli
 export HOIST_WEBHOOK_EXAMPLES_DIR = $(CURDIR)/.hoist/webhook-examples
 export HOIST_KUBERNETES_VALIDATE_DIR = $(CURDIR)/.hoist/kubernetes-validate
 export HOIST_ORAS_DIR = $(CURDIR)/.hoist/oras
+export HOIST_GIT_CLIENTS_DIR = $(CURDIR)/.hoist/git-clients
 # Where rustup puts cargo, also when this very make has just installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: demo test test-fast bench check deps stack heroku-cli webhook-examples oras kubernetes-validate
+.PHONY: demo test test-fast bench check deps stack heroku-cli webhook-examples oras kubernetes-validate git-clients
 
 demo: deps
 	cargo build --release --locked
 	scripts/demo
 
-test: deps stack heroku-cli webhook-examples oras kubernetes-validate
+test: deps stack heroku-cli webhook-examples oras kubernetes-validate git-clients
 	tests/buildpacks/run
 	cargo test --locked
 
@@ -55,3 +56,7 @@ kubernetes-validate: deps
 # A registry's client in Python, likewise from PyPI.
 oras: deps
 	scripts/install-oras $(HOIST_ORAS_DIR)
+
+# Git clients other than git, likewise from PyPI.
+git-clients: deps
+	scripts/install-git-clients $(HOIST_GIT_CLIENTS_DIR)

@@ -14,7 +14,7 @@ use crate::db::Db;
 use crate::deploy::{Builds, Dynos, TestRuns};
 use crate::docker::Docker;
 use crate::engine::Engine;
-use crate::git::Repo;
+use crate::git::{Fetches, Repo};
 use crate::image::Roots;
 use crate::image::of_slug::SigningKey;
 use crate::model::AppId;
@@ -34,6 +34,8 @@ pub struct Ctx {
     pub docker: Docker,
     /// The images that are unpacked.
     pub roots: Roots,
+    /// The work of those who fetch.
+    pub fetches: Fetches,
     /// How often whom has knocked.
     pub rates: Rates,
     /// The servers of add-ons.

@@ -1,4 +1,4 @@
-//! Git: receives pushes, keeps an app's objects, fetches from other servers. Native, on gix's plumbing; runs no git.
+//! Git: receives pushes, keeps an app's objects, serves clones and fetches, fetches from other servers. Native, on gix's plumbing; runs no git.
 //!
 //! Refs are not here. They live in the database beside the ledger, come in as values and are moved by the caller
 //! (the `decide` of [`receive_pack()`]). Here are packs only: no loose objects, no ref files, no locks.
@@ -9,6 +9,7 @@
 //!   `request` (reading), `progress` (side-band 2 and keep-alives) and `report` (the end)
 //! - `repo`, `quarantine`: an app's packs, and one that is not among them yet; `objects` and `export` read them
 //! - `index`: the helper process that turns a stranger's pack into a checked and indexed one
+//! - `upload_pack`: clones and fetches; `side_files` are what it reads besides packs
 //! - `client`: the other direction: brings a commit of another server's repository
 //!
 //! gix breaks its API often: nothing of it shows in this module's public face.
@@ -29,6 +30,9 @@ mod quarantine;
 mod repo;
 
 mod index;
+mod side_files;
+
+pub mod upload_pack;
 
 mod client;
 
@@ -43,6 +47,7 @@ pub use quarantine::{PackName, Quarantine, Stats};
 pub use receive_pack::{Push, ReceiveError, Received, receive_pack};
 pub use repo::Repo;
 pub use report::RefStatus;
+pub use upload_pack::{FetchError, Fetches, Served, Terms, UploadPack, Version};
 
 /// Something that no git client says. The texts are shown to the pusher.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

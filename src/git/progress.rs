@@ -75,6 +75,15 @@ impl<W: AsyncWrite + Unpin> Output<W> {
         Self { writer, side_band, idle, keep_alive: KEEP_ALIVE_TIME, gone: CancellationToken::new() }
     }
 
+    /// Whether what is sent from now on goes on side-bands.
+    pub(super) fn set_side_band(&mut self, side_band: bool) {
+        self.side_band = side_band;
+    }
+
+    pub(super) fn has_side_band(&self) -> bool {
+        self.side_band
+    }
+
     /// Does `work` while what it writes, and signs of life, go to the pusher. Work goes on when the pusher has gone.
     pub(super) async fn attend<T>(&mut self, work: impl AsyncFnOnce(Progress) -> T) -> T {
         let (sender, receiver) = mpsc::channel(QUEUE);

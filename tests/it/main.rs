@@ -9,6 +9,7 @@ mod architecture;
 
 mod git;
 mod git_fetch;
+mod git_serve;
 
 mod engine;
 mod engine_network;

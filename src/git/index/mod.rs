@@ -10,7 +10,7 @@
 //! - `resolve`: second pass, on all cores: every object is built once, hashed and handed to `check`; `meter` tells
 //! - `thin`: adds the bases that the pack left out because the repository has them
 //! - `links`: connectivity: what objects refer to must be there
-//! - `idx`: the index file
+//! - `idx`: the index file; `side`: what else lies beside a pack
 
 mod spawn;
 mod wire;
@@ -20,6 +20,7 @@ mod idx;
 mod links;
 mod meter;
 mod resolve;
+mod side;
 mod stream;
 mod thin;
 
@@ -115,13 +116,16 @@ fn run(input: impl Read) -> Result<Verdict, Error> {
         fs::remove_file(&path)?;
         return Ok(Verdict::Accepted { objects: 0, bytes: 0, pack: None, tips: judge_tips(&order.tips, &[], &mut main)? });
     }
-    let (mut found, links) = resolve::resolve(&mut pack, &path, &file, &mut main, &order)?;
+    let (mut found, mut links) = resolve::resolve(&mut pack, &path, &file, &mut main, &order)?;
     found.sort_unstable();
+    let roots = links.roots(&found);
     links.check(&found, &mut main, order.history)?;
     let tips = judge_tips(&order.tips, &found, &mut main)?;
 
     let name = format!("pack-{}", pack.checksum);
     let bytes = file.metadata()?.len();
+    side::write_order(&order.incoming.join(format!("{name}.rev")), &found, &pack)?;
+    side::write_roots(&order.incoming.join(format!("{name}.roots")), &roots, &found)?;
     idx::write(&File::create_new(order.incoming.join(format!("{name}.idx")))?, &found, &pack)?;
     fs::rename(&path, order.incoming.join(format!("{name}.pack")))?;
     Ok(Verdict::Accepted { objects: pack.entries.len(), bytes, pack: Some(name), tips })

@@ -128,7 +128,8 @@ impl Forge {
         format!("[127.0.0.1]:{} {key}", self.ssh.port())
     }
 
-    fn repo(&self, name: &str) -> PathBuf {
+    /// The folder of a repository.
+    pub(crate) fn repo(&self, name: &str) -> PathBuf {
         self.dir.path().join("repos").join(format!("{name}.git"))
     }
 }

@@ -1,0 +1,100 @@
+//! What both doors do once they know who fetches: find the app, tell its refs, send what is asked for.
+
+use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tracing::info;
+
+use super::push::{Refused, Visitor};
+use crate::audit;
+use crate::auth::{self, AccessError, TooOften};
+use crate::ctx::Ctx;
+use crate::db;
+use crate::git::{FetchError, Greeting, Terms, UploadPack, Version};
+use crate::model::{Action, App, CommitId, Deed, Door, RefName, is_deploy_branch};
+
+/// The branch that HEAD stands for where there is none yet that is deployed.
+const FIRST_BRANCH: &str = "refs/heads/main";
+
+/// What somebody may fetch from.
+pub struct Source {
+    pub app: App,
+    upload_pack: UploadPack,
+}
+
+/// Finds the app, checks that the account may have its code, and counts the fetch.
+///
+/// Over HTTP a fetch is several requests; only the first is counted, because how many follow is not for the user to
+/// say.
+pub async fn begin(ctx: &Ctx, visitor: &Visitor, app: &str) -> Result<Source, Refused> {
+    let source = open(ctx, visitor, app).await?;
+    let counted = ctx.rates.git(visitor.account.id, source.app.id, visitor.address, ctx.now());
+    counted.map_err(|TooOften { retry_after }| Refused::TooOften(retry_after))?;
+    Ok(source)
+}
+
+/// Finds the app and checks that the account may have its code.
+pub async fn open(ctx: &Ctx, visitor: &Visitor, app: &str) -> Result<Source, Refused> {
+    if ctx.stopping.is_cancelled() {
+        return Err(Refused::Unavailable("hoist is being stopped. Please fetch again in a minute.".into()));
+    }
+    let app = find(ctx, visitor, app).await?;
+    let unavailable = |error: &(dyn std::error::Error + 'static)| {
+        tracing::error!(app.name = %app.name, error, "a repository can't be opened");
+        Refused::Unavailable("hoist can't open this app's repository: hoist's fault, not yours. Please try again.".into())
+    };
+    let repo = ctx.repo(app.id).map_err(|error| unavailable(&error))?;
+    let mut db = ctx.db.read().await.map_err(|error| unavailable(&error))?;
+    let refs = db::refs::list(&mut db, app.id).await.map_err(|error| unavailable(&error))?;
+    let upload_pack = UploadPack::new(&repo, &refs, &head(&refs), &ctx.fetches);
+    Ok(Source { app, upload_pack })
+}
+
+/// The branch that is deployed: `main`, or else `master`.
+fn head(refs: &[(RefName, CommitId)]) -> RefName {
+    let deployed = refs.iter().map(|(name, _)| name).find(|name| is_deploy_branch(name));
+    deployed.cloned().unwrap_or_else(|| FIRST_BRANCH.parse().expect("it is a ref's name"))
+}
+
+async fn find(ctx: &Ctx, visitor: &Visitor, name: &str) -> Result<App, Refused> {
+    let unavailable = |error: &(dyn std::error::Error + 'static)| {
+        tracing::error!(error, "an app can't be looked up");
+        Refused::Unavailable("hoist can't look up this app: hoist's fault, not yours. Please try again.".into())
+    };
+    let denied = match auth::open_app(&ctx.db, visitor.account.id, name, Action::ReadCode).await {
+        Ok((app, _)) => return Ok(app),
+        Err(AccessError::NoSuchApp) => return Err(Refused::NotFound(format!("No such app as {}.", name.escape_debug()))),
+        Err(AccessError::Db(error)) => return Err(unavailable(&error)),
+        Err(AccessError::Denied(denied)) => denied,
+    };
+    let app = auth::find_app(&ctx.db, visitor.account.id, name).await.map_err(|error| unavailable(&error))?;
+    let (kind, action) = ("push".into(), "fetch".into());
+    let deed = Deed { app: app.map(|(app, _)| app.id), kind, action, data: json!({"values": {"app": name}}) };
+    let recorded = audit::refused(&ctx.db, &visitor.actor(), &deed, "permission".into(), ctx.now()).await;
+    recorded.map_err(|error| unavailable(&error))?;
+    Err(Refused::Forbidden(format!("{denied}.")))
+}
+
+/// What the client hears first.
+pub async fn advertisement(source: &Source, version: Version, door: Door) -> Result<Vec<u8>, FetchError> {
+    let greeting = match door {
+        Door::GitHttp => Greeting::Http,
+        _ => Greeting::Stream,
+    };
+    source.upload_pack.advertisement(version, greeting).await
+}
+
+/// Answers what the client asks for, and writes down what it got.
+pub async fn serve<R, W>(visitor: &Visitor, source: &Source, version: Version, reader: R, writer: W) -> Result<(), FetchError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let terms = Terms { version, is_stateless: visitor.door == Door::GitHttp };
+    let served = source.upload_pack.serve(reader, writer, terms).await?;
+    if served.bytes > 0 {
+        let (account, door) = (visitor.account.email.as_str(), visitor.door.as_str());
+        info!(app.name = %source.app.name, account, door, objects = served.objects, bytes = served.bytes, "fetched");
+        crate::telemetry::sent(door, served.bytes);
+    }
+    Ok(())
+}
