@@ -19,7 +19,8 @@ pub(super) fn write_order(path: &Path, found: &[Found], pack: &Pack) -> io::Resu
     for (place, object) in (0..).zip(found) {
         places[object.entry as usize] = place;
     }
-    let mut out = Summed { out: BufWriter::with_capacity(64 * 1024, File::create_new(path)?), hasher: gix_hash::hasher(Hash::Sha1) };
+    let mut out =
+        Summed { out: BufWriter::with_capacity(64 * 1024, File::create_new(path)?), hasher: gix_hash::hasher(Hash::Sha1) };
     out.write_all(ORDER_MAGIC)?;
     for place in places {
         out.write_all(&place.to_be_bytes())?;

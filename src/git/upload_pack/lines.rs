@@ -54,7 +54,11 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
         let left = self.left.checked_sub(size as u64 + 4);
         self.left = left.ok_or_else(|| FetchError::Request("the request is too long".into()))?;
         let mut line = vec![0; size];
-        timeout(self.idle, self.input.read_exact(&mut line)).await.map_err(io::Error::from).flatten().map_err(FetchError::Connection)?;
+        timeout(self.idle, self.input.read_exact(&mut line))
+            .await
+            .map_err(io::Error::from)
+            .flatten()
+            .map_err(FetchError::Connection)?;
         if line.last() == Some(&b'\n') {
             line.pop();
         }

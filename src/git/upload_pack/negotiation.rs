@@ -17,6 +17,16 @@ use super::refs::Refs;
 const THEIRS: u8 = 1;
 const SEEN: u8 = 2;
 
+/// What an object of the client's is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Have {
+    Unknown,
+    /// It is here, and a parent of one that the client has, or told before.
+    Supposed,
+    /// It is here.
+    News,
+}
+
 /// One fetch, up to the point where its pack begins.
 pub(super) struct Negotiation {
     pub packs: Packs,
@@ -91,22 +101,25 @@ impl Negotiation {
         }
     }
 
-    /// Notes that the client has an object, and tells whether it is here too.
-    pub(super) fn have(&mut self, id: &oid) -> io::Result<bool> {
-        let Some(number) = self.packs.find(id) else { return Ok(false) };
+    /// Notes that the client has an object, and tells whether that is news.
+    pub(super) fn have(&mut self, id: &oid) -> io::Result<Have> {
+        let Some(number) = self.packs.find(id) else { return Ok(Have::Unknown) };
         if !self.common_ids.insert(id.to_owned()) {
-            return Ok(true);
+            return Ok(Have::Supposed);
         }
         let (_, end, kind) = self.packs.peel(number)?;
-        if kind == Kind::Commit {
-            let node = self.history.read(&mut self.packs, end)?;
-            self.common.push(node);
-            self.oldest = self.oldest.min(self.history.date(node));
-            if self.theirs.set(node, THEIRS) != 0 {
-                self.is_ready = None;
-            }
+        if kind != Kind::Commit {
+            return Ok(Have::News);
         }
-        Ok(true)
+        let node = self.history.read(&mut self.packs, end)?;
+        self.common.push(node);
+        self.oldest = self.oldest.min(self.history.date(node));
+        let is_news = self.theirs.set(node, THEIRS) != 0;
+        for parent in self.history.read_parents(&mut self.packs, node)? {
+            self.theirs.set(parent, THEIRS);
+        }
+        self.is_ready = None;
+        Ok(if is_news { Have::News } else { Have::Supposed })
     }
 
     /// Whether any object is common.
@@ -134,7 +147,7 @@ impl Negotiation {
             if self.theirs.get(node) & THEIRS != 0 {
                 return Ok(true);
             }
-            if seen.set(node, SEEN) == 0 || self.history.date(node) < self.oldest {
+            if seen.set(node, SEEN) == 0 || node != want && self.history.date(node) < self.oldest {
                 continue;
             }
             self.pulse.beat()?;

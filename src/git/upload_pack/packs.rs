@@ -131,7 +131,9 @@ impl Packs {
         let (pack, place) = self.locate(number);
         let bundle = &self.packs[pack].bundle;
         let resolve = |base: &oid| match bundle.index.lookup(base) {
-            Some(place) => bundle.pack.entry(bundle.index.pack_offset_at_index(place)).map(|entry| Some(ResolvedBase::InPack(entry))),
+            Some(place) => {
+                bundle.pack.entry(bundle.index.pack_offset_at_index(place)).map(|entry| Some(ResolvedBase::InPack(entry)))
+            }
             None => Ok(None),
         };
         let entry = bundle.pack.entry(bundle.index.pack_offset_at_index(place));

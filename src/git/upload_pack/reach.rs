@@ -49,6 +49,8 @@ pub(super) struct Tips {
     pub tags: Vec<Number>,
     pub commits: Vec<Node>,
     pub trees: Vec<Number>,
+    /// Those that are here only because a tag is about them: a filter that leaves trees out leaves them out, too.
+    pub tagged_trees: Vec<Number>,
     pub blobs: Vec<Number>,
 }
 
@@ -61,6 +63,7 @@ impl Tips {
             tips.tags.extend(tags);
             match kind {
                 Kind::Commit => tips.commits.push(history.read(packs, end)?),
+                Kind::Tree if end != *number => tips.tagged_trees.push(end),
                 Kind::Tree => tips.trees.push(end),
                 Kind::Blob => tips.blobs.push(end),
                 Kind::Tag => {}
@@ -75,7 +78,8 @@ impl Search<'_> {
     /// out.
     pub(super) fn reaches_everything(&mut self, tips: &Tips) -> io::Result<bool> {
         let Some(tops) = self.tops()? else { return Ok(false) };
-        let others: HashSet<_> = tips.tags.iter().chain(&tips.trees).chain(&tips.blobs).copied().collect();
+        let others: HashSet<_> =
+            tips.tags.iter().chain(&tips.trees).chain(&tips.tagged_trees).chain(&tips.blobs).copied().collect();
         let mut commits = HashSet::new();
         for top in tops {
             if self.packs.kind(top)? == Kind::Commit {
@@ -139,7 +143,7 @@ impl Search<'_> {
             trees.choose(self.packs, self.history.tree(node), against)?;
             open.extend(parents);
         }
-        for tree in &tips.trees {
+        for tree in tips.trees.iter().chain(&tips.tagged_trees) {
             trees.choose(self.packs, *tree, Vec::new())?;
         }
         for number in tips.tags.iter().chain(&tips.blobs) {

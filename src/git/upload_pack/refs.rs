@@ -221,10 +221,14 @@ mod tests {
     #[test]
     fn head_stands_for_the_deploy_branch() {
         let (_dir, mut packs) = no_packs();
-        let mut told = |names: &[&str], version, greeting| lines(&refs(names).advertisement(&mut packs, version, greeting).unwrap());
+        let mut told =
+            |names: &[&str], version, greeting| lines(&refs(names).advertisement(&mut packs, version, greeting).unwrap());
         let all = told(&["refs/heads/main", "refs/heads/x"], Version::V0, Greeting::Http);
         assert_eq!(all[..2], ["# service=git-upload-pack\n", "0000"]);
-        assert!(all[2].starts_with(&format!("{A} HEAD\0multi_ack ")) && all[2].ends_with(" symref=HEAD:refs/heads/main\n"), "{all:?}");
+        assert!(
+            all[2].starts_with(&format!("{A} HEAD\0multi_ack ")) && all[2].ends_with(" symref=HEAD:refs/heads/main\n"),
+            "{all:?}"
+        );
         assert_eq!(all[3..], [format!("{A} refs/heads/main\n"), format!("{A} refs/heads/x\n"), "0000".into()]);
         let all = told(&["refs/heads/x"], Version::V1, Greeting::Stream);
         assert_eq!(all[0], "version 1\n");

@@ -179,6 +179,12 @@ impl CommandReader {
         }
     }
 
+    /// Whether the client has said that it listens to side-bands only.
+    #[must_use]
+    pub fn is_multiplexed(&self) -> bool {
+        matches!(&self.command, Some(Command::Fetch(fetch)) if fetch.sideband_all)
+    }
+
     /// Takes the delimiter between capabilities and arguments.
     ///
     /// # Errors
@@ -277,7 +283,8 @@ mod tests {
 
     #[test]
     fn refs_are_asked_for_by_prefixes() {
-        let Ok(Command::LsRefs(asked)) = read("command=ls-refs\n|\npeel\nsymrefs\nunborn\nref-prefix HEAD\nref-prefix refs/tags/")
+        let Ok(Command::LsRefs(asked)) =
+            read("command=ls-refs\n|\npeel\nsymrefs\nunborn\nref-prefix HEAD\nref-prefix refs/tags/")
         else {
             panic!("a good request")
         };

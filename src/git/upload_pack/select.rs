@@ -147,6 +147,9 @@ impl Selecting<'_> {
             trees.choose(self.packs, *tree, Vec::new())?;
             trees.chosen.insist(*tree);
         }
+        for tree in &self.wants.tagged_trees {
+            trees.choose(self.packs, *tree, Vec::new())?;
+        }
         Ok(())
     }
 }

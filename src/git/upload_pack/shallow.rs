@@ -155,7 +155,10 @@ impl Survey<'_> {
 }
 
 /// A ref whose history is not wanted, by its name or a part of it, as git finds it.
-pub(super) fn find_excluded<'a>(name: &str, refs: impl Iterator<Item = (&'a str, ObjectId)> + Clone) -> Result<ObjectId, FetchError> {
+pub(super) fn find_excluded<'a>(
+    name: &str,
+    refs: impl Iterator<Item = (&'a str, ObjectId)> + Clone,
+) -> Result<ObjectId, FetchError> {
     let candidates = [name.to_owned(), format!("refs/{name}"), format!("refs/tags/{name}"), format!("refs/heads/{name}")];
     let find = |candidate: &String| refs.clone().find(|(other, _)| other == candidate).map(|(_, id)| id);
     let mut found = candidates.iter().filter_map(find);

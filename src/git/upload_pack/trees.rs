@@ -132,7 +132,8 @@ impl<'a> Trees<'a> {
         for (other, buffer) in job.against.iter().zip(&mut *against) {
             packs.read(other.tree, buffer)?;
         }
-        let mut others: Vec<_> = job.against.iter().zip(&*against).map(|(other, bytes)| Cursor::new(bytes, other.is_had)).collect();
+        let mut others: Vec<_> =
+            job.against.iter().zip(&*against).map(|(other, bytes)| Cursor::new(bytes, other.is_had)).collect();
         for entry in TreeRefIter::from_bytes(tree, Hash::Sha1) {
             let entry = entry.map_err(unreadable)?;
             let mut is_known = entry.mode.is_commit();

@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufRead, AsyncWrite};
 
 use super::FetchError;
 use super::lines::Line;
-use super::negotiation::Negotiation;
+use super::negotiation::{Have, Negotiation};
 use super::packets::Band;
 use super::request::{Fetch, MAX_OBJECTS, quote, read_id, refuse};
 use super::send::{Conversation, boundary};
@@ -194,7 +194,7 @@ impl Turns {
         let (mut is_some_common, mut is_some_unknown) = (false, false);
         for id in haves {
             let had_common = negotiation.has_common();
-            if negotiation.have(id)? {
+            if negotiation.have(id)? != Have::Unknown {
                 is_some_common = true;
                 self.last_common = Some(*id);
                 match self.acks {

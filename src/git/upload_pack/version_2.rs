@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufRead, AsyncWrite};
 
 use super::FetchError;
 use super::lines::Line;
-use super::negotiation::Negotiation;
+use super::negotiation::{Have, Negotiation};
 use super::packets::Band;
 use super::packs::Packs;
 use super::request::{Command, CommandReader, Fetch, LsRefs};
@@ -44,13 +44,22 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Conversation<'_, R, W> {
 
     async fn read_command(&mut self) -> Result<Option<Command>, FetchError> {
         self.lines.begin();
+        self.output.set_side_band(false);
         let mut reader = CommandReader::default();
+        let is_there = self.read_lines(&mut reader).await;
+        // From here on errors belong on band 3, if the client listens to that.
+        self.output.set_side_band(reader.is_multiplexed());
+        if is_there? { reader.finish().map(Some) } else { Ok(None) }
+    }
+
+    /// Reads a command up to its flush; `false` when the client has no more.
+    async fn read_lines(&mut self, reader: &mut CommandReader) -> Result<bool, FetchError> {
         let mut is_first = true;
         loop {
             match self.lines.next().await? {
-                None | Some(Line::Flush) if is_first => return Ok(None),
+                None | Some(Line::Flush) if is_first => return Ok(false),
                 None => return Err(FetchError::Connection(std::io::ErrorKind::UnexpectedEof.into())),
-                Some(Line::Flush) => return reader.finish().map(Some),
+                Some(Line::Flush) => return Ok(true),
                 Some(Line::Delimiter) => reader.read_delimiter()?,
                 Some(Line::Data(line)) => reader.read_line(&line)?,
             }
@@ -69,8 +78,6 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Conversation<'_, R, W> {
             return Ok(());
         }
         let is_multiplexed = fetch.sideband_all;
-        // From here on errors belong on band 3.
-        self.output.set_side_band(is_multiplexed);
         let Opened { negotiation, fetch, common, boundary, is_ready } = self.open(fetch).await?;
         let mut sections = Sections { is_multiplexed, out: Vec::new() };
         if !fetch.haves.is_empty() && !fetch.done {
@@ -97,7 +104,7 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Conversation<'_, R, W> {
             negotiation.want(&fetch.wants, &refs)?;
             let mut common = Vec::new();
             for id in &fetch.haves {
-                if negotiation.have(id)? {
+                if negotiation.have(id)? == Have::News {
                     common.push(*id);
                 }
             }

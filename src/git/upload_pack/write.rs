@@ -15,8 +15,8 @@ use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 
 use super::bits::Bits;
 use super::entries::Entries;
-use super::packs::{Number, Packs};
 use super::packets::Packets;
+use super::packs::{Number, Packs};
 use super::select::{Objects, Selection};
 use crate::git::objects::corrupt;
 
@@ -206,12 +206,17 @@ impl Writer {
     fn form(&mut self, part: usize, entry: &Entry) -> io::Result<Form> {
         match entry.header {
             Header::OfsDelta { base_distance } => {
-                let base = entry.checked_base_pack_offset(base_distance).ok_or_else(|| io::Error::other("a delta has no base"))?;
+                let base =
+                    entry.checked_base_pack_offset(base_distance).ok_or_else(|| io::Error::other("a delta has no base"))?;
                 if self.manner.ofs_delta
                     && let Some(new) = self.parts[part].new_place(base)
                 {
                     let distance = self.done.bytes - new;
-                    return Ok(if distance == base_distance { Form::Same } else { Form::Head(Header::OfsDelta { base_distance: distance }) });
+                    return Ok(if distance == base_distance {
+                        Form::Same
+                    } else {
+                        Form::Head(Header::OfsDelta { base_distance: distance })
+                    });
                 }
                 let place = self.parts[part].entries.place(&self.packs.packs()[part].bundle, base)?;
                 let id = self.packs.packs()[part].bundle.index.oid_at_index(place).to_owned();

@@ -1,10 +1,10 @@
 //! Fetches over HTTP: the advertisement, then requests that each stand alone.
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use axum::Extension;
 use futures_util::TryStreamExt as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, DuplexStream};
 use tokio_util::io::{ReaderStream, StreamReader};

@@ -158,12 +158,7 @@ fn peer_of(peer: Option<Extension<Peer>>) -> IpAddr {
     peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(Peer(address))| address)
 }
 
-async fn authenticate(
-    ctx: &Ctx,
-    headers: &HeaderMap,
-    id: RequestId,
-    need: Need,
-) -> Result<(Account, AuthorizationId), Response> {
+async fn authenticate(ctx: &Ctx, headers: &HeaderMap, id: RequestId, need: Need) -> Result<(Account, AuthorizationId), Response> {
     let unknown = || {
         let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"hoist\"")];
         (ask, refuse(StatusCode::UNAUTHORIZED, WHO_ARE_YOU)).into_response()

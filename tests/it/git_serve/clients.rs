@@ -34,7 +34,8 @@ fn check(client: &str) {
         let there = |args: &[&str]| run(Command::new("git").arg("--git-dir").arg(&folder).args(args));
         there(&["fsck", "--strict", "--full"]);
         let theirs = there(&["rev-list", "--objects", "--no-object-names", "refs/heads/main", "refs/heads/side", "--tags"]);
-        let ours = world.tree.git(&["rev-list", "--objects", "--no-object-names", "main", "side", "--tags"]);
+        let ours =
+            world.tree.git(&["rev-list", "--objects", "--no-object-names", "refs/heads/main", "refs/heads/side", "--tags"]);
         assert_eq!(theirs, ours);
     };
     fetch();

@@ -205,6 +205,11 @@ impl World {
         let said = || format!("{way:?} {step:?}\n{}\n---\n{}", text(&ours.stderr), text(&theirs.stderr));
         assert_eq!(ours.status.code(), theirs.status.code(), "{}", said());
         let [ours, theirs] = clients.each_ref().map(Client::held);
+        let only = |some: &Held, other: &Held| {
+            let other: Vec<_> = other.objects.lines().collect();
+            some.objects.lines().filter(|line| !other.contains(line)).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!((only(&ours, &theirs), only(&theirs, &ours)), Default::default(), "{}", said());
         assert_eq!(ours, theirs, "{}", said());
         clients[0].fsck();
     }
@@ -231,7 +236,8 @@ impl Client {
             ("GIT_TERMINAL_PROMPT", "0"),
             ("LC_ALL", "C"),
         ]);
-        let ssh = "-F /dev/null -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR";
+        let ssh =
+            "-F /dev/null -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR";
         git.env("GIT_SSH_COMMAND", format!("ssh {ssh} -i {}", self.key.display()));
         git.stdin(Stdio::null());
         git
@@ -262,7 +268,7 @@ impl Client {
         if !self.dir.exists() {
             return Held { refs: String::new(), objects: String::new(), shallow: String::new() };
         }
-        let objects = self.run(&["cat-file", "--batch-all-objects", "--batch-check=%(objectname)"]);
+        let objects = self.run(&["cat-file", "--batch-all-objects", "--batch-check"]);
         let shallow = std::fs::read_to_string(self.git_dir().join("shallow")).unwrap_or_default();
         let mut shallow: Vec<_> = shallow.lines().collect();
         shallow.sort_unstable();

@@ -32,7 +32,10 @@ fn times_and_refs() {
         world.compare(way, &[&["clone", "-q", &since], &["fetch", "-q", "--unshallow"]]);
         world.compare(way, &[&["clone", "-q", "--shallow-exclude=v1"], &["fetch", "-q", "--deepen=1"]]);
         world.compare(way, &[&["clone", "-q", "--shallow-exclude=side", "--no-single-branch"]]);
-        world.compare(way, &[&["clone", "-q", "--depth=1"], &["fetch", "-q", "--shallow-exclude=light"], &["fetch", "-q", &since]]);
+        world.compare(
+            way,
+            &[&["clone", "-q", "--depth=1"], &["fetch", "-q", "--shallow-exclude=light"], &["fetch", "-q", &since]],
+        );
         let [ours, _] = world.compare(way, &[&["clone", "-q", "--shallow-exclude=nothing-like-it"]]);
         let said = ours.fail(&["clone", "-q", "--shallow-exclude=nothing-like-it"]);
         assert!(said.contains("ambiguous deepen-not: nothing-like-it"), "{said}");

@@ -188,6 +188,9 @@ impl Served {
         for (header, name) in [("content-type", "CONTENT_TYPE"), ("content-length", "CONTENT_LENGTH")] {
             git.env(name, question.headers.get(header).cloned().unwrap_or_default());
         }
+        if let Some(encoding) = question.headers.get("content-encoding") {
+            git.env("HTTP_CONTENT_ENCODING", encoding);
+        }
         if let Some(protocol) = question.headers.get("git-protocol").filter(|_| !self.manner.is_old) {
             git.env("GIT_PROTOCOL", protocol);
         }
