@@ -12,6 +12,7 @@ const HELD_BYTES: usize = 48 * 1024 * 1024;
 /// Largest object that is held.
 const LARGEST: usize = 1024 * 1024;
 
+#[derive(Default)]
 pub(super) struct DeltaBases {
     slots: Vec<Slot>,
     held_bytes: usize,
@@ -28,12 +29,6 @@ struct Slot {
 }
 
 const EMPTY: Slot = Slot { pack: u32::MAX, offset: 0, kind: Kind::Blob, packed_bytes: 0, bytes: Vec::new() };
-
-impl Default for DeltaBases {
-    fn default() -> Self {
-        Self { slots: Vec::new(), held_bytes: 0 }
-    }
-}
 
 /// Fibonacci hashing: neighbours in the pack get slots far apart.
 fn slot(pack: u32, offset: u64) -> usize {

@@ -23,13 +23,12 @@ enum Kept {
 impl Entries {
     pub(super) fn open(bundle: &Bundle) -> io::Result<Self> {
         let count = bundle.index.num_objects();
-        let order = match Order::open(&bundle.pack.path().with_extension("rev"), count)? {
-            Some(order) => Kept::File(order),
-            None => {
-                let mut places: Vec<u32> = (0..count).collect();
-                places.sort_unstable_by_key(|place| bundle.index.pack_offset_at_index(*place));
-                Kept::Memory(places)
-            }
+        let order = if let Some(order) = Order::open(&bundle.pack.path().with_extension("rev"), count)? {
+            Kept::File(order)
+        } else {
+            let mut places: Vec<u32> = (0..count).collect();
+            places.sort_unstable_by_key(|place| bundle.index.pack_offset_at_index(*place));
+            Kept::Memory(places)
         };
         Ok(Self { order, last: 0 })
     }

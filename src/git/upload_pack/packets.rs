@@ -86,7 +86,9 @@ mod tests {
 
     fn packets(band: Band, pieces: &[&[u8]]) -> Vec<u8> {
         let mut packets = Packets::new(band, vec![1, 2, 3]);
-        pieces.iter().for_each(|piece| packets.push(piece));
+        for piece in pieces {
+            packets.push(piece);
+        }
         packets.finish();
         packets.into_bytes()
     }
@@ -98,7 +100,7 @@ mod tests {
         assert_eq!(packets(Band::Large, &[]), b"");
         let cut = packets(Band::Small, &[&[b'x'; 990], b"yyyyyzz"]);
         assert!(cut.starts_with(b"03e8\x01x") && cut.ends_with(b"yyyyy0007\x01zz"), "{}", cut.escape_ascii());
-        let cut = packets(Band::Large, &[&[b'x'; MAX_DATA - 1]]);
+        let cut = packets(Band::Large, &[&vec![b'x'; MAX_DATA - 1]]);
         assert!(cut.starts_with(b"fff0\x01x") && cut.len() == 4 + MAX_DATA);
     }
 }

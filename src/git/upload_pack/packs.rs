@@ -27,7 +27,7 @@ pub(super) struct Number(pub u32);
 /// All packs that there are now. They stay readable while this lives, even if they are removed meanwhile.
 pub(super) struct Packs {
     /// The largest first: most objects are found there.
-    packs: Vec<Pack>,
+    all: Vec<Pack>,
     inflate: Inflate,
     bases: DeltaBases,
 }
@@ -65,21 +65,21 @@ impl Packs {
             packs.push(Pack { bundle, first });
             first = next.ok_or_else(|| io::Error::other("the repository has more objects than can be numbered"))?;
         }
-        Ok(Self { packs, inflate: Inflate::default(), bases: DeltaBases::default() })
+        Ok(Self { all: packs, inflate: Inflate::default(), bases: DeltaBases::default() })
     }
 
-    pub(super) fn packs(&self) -> &[Pack] {
-        &self.packs
+    pub(super) fn all(&self) -> &[Pack] {
+        &self.all
     }
 
     /// One more than the highest number.
     pub(super) fn end(&self) -> u32 {
-        self.packs.last().map_or(0, |pack| pack.first + pack.count())
+        self.all.last().map_or(0, |pack| pack.first + pack.count())
     }
 
     /// The number of an object, if it is there.
     pub(super) fn find(&self, id: &oid) -> Option<Number> {
-        self.packs.iter().find_map(|pack| pack.bundle.index.lookup(id).map(|place| Number(pack.first + place)))
+        self.all.iter().find_map(|pack| pack.bundle.index.lookup(id).map(|place| Number(pack.first + place)))
     }
 
     /// The number of an object that must be there because another one refers to it.
@@ -89,47 +89,47 @@ impl Packs {
 
     /// Which pack an object is in, and at which place of its index.
     pub(super) fn locate(&self, number: Number) -> (usize, u32) {
-        let pack = self.packs.partition_point(|pack| pack.first <= number.0) - 1;
-        (pack, number.0 - self.packs[pack].first)
+        let pack = self.all.partition_point(|pack| pack.first <= number.0) - 1;
+        (pack, number.0 - self.all[pack].first)
     }
 
     /// Whether this is the number that [`Packs::find`] gives.
     pub(super) fn is_first(&self, number: Number) -> bool {
         let (pack, place) = self.locate(number);
-        let id = self.packs[pack].bundle.index.oid_at_index(place);
-        self.packs[..pack].iter().all(|before| before.bundle.index.lookup(id).is_none())
+        let id = self.all[pack].bundle.index.oid_at_index(place);
+        self.all[..pack].iter().all(|before| before.bundle.index.lookup(id).is_none())
     }
 
     pub(super) fn id(&self, number: Number) -> &oid {
         let (pack, place) = self.locate(number);
-        self.packs[pack].bundle.index.oid_at_index(place)
+        self.all[pack].bundle.index.oid_at_index(place)
     }
 
     pub(super) fn offset(&self, number: Number) -> u64 {
         let (pack, place) = self.locate(number);
-        self.packs[pack].bundle.index.pack_offset_at_index(place)
+        self.all[pack].bundle.index.pack_offset_at_index(place)
     }
 
     /// What kind of object it is, found out from the headers of its chain of deltas.
     pub(super) fn kind(&self, number: Number) -> io::Result<Kind> {
         let (pack, place) = self.locate(number);
-        let Bundle { pack: data, index } = &self.packs[pack].bundle;
+        let Bundle { pack: data, index } = &self.all[pack].bundle;
         let mut offset = index.pack_offset_at_index(place);
         loop {
-            let entry = data.entry(offset).map_err(|error| corrupt(&self.packs[pack].bundle, &error))?;
+            let entry = data.entry(offset).map_err(|error| corrupt(&self.all[pack].bundle, &error))?;
             let base = match entry.header {
                 Header::OfsDelta { base_distance } => entry.checked_base_pack_offset(base_distance),
                 Header::RefDelta { base_id } => index.lookup(base_id).map(|place| index.pack_offset_at_index(place)),
                 whole => return Ok(whole.as_kind().expect("the deltas are told apart above")),
             };
-            offset = base.ok_or_else(|| corrupt(&self.packs[pack].bundle, &"a delta has no base"))?;
+            offset = base.ok_or_else(|| corrupt(&self.all[pack].bundle, &"a delta has no base"))?;
         }
     }
 
     /// How large an object is.
     pub(super) fn size(&mut self, number: Number) -> io::Result<u64> {
         let (pack, place) = self.locate(number);
-        let bundle = &self.packs[pack].bundle;
+        let bundle = &self.all[pack].bundle;
         let resolve = |base: &oid| match bundle.index.lookup(base) {
             Some(place) => {
                 bundle.pack.entry(bundle.index.pack_offset_at_index(place)).map(|entry| Some(ResolvedBase::InPack(entry)))
@@ -144,7 +144,7 @@ impl Packs {
     /// Builds an object in `out`.
     pub(super) fn read(&mut self, number: Number, out: &mut Vec<u8>) -> io::Result<Kind> {
         let (pack, place) = self.locate(number);
-        let bundle = &self.packs[pack].bundle;
+        let bundle = &self.all[pack].bundle;
         let resolve = |base: &oid, _: &mut Vec<u8>| match bundle.index.lookup(base) {
             Some(place) => bundle.pack.entry(bundle.index.pack_offset_at_index(place)).map(|entry| Some(Base::InPack(entry))),
             None => Ok(None),

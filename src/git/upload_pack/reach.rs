@@ -94,12 +94,12 @@ impl Search<'_> {
     /// The objects that no other object refers to; `None` when nobody has noted them.
     fn tops(&self) -> io::Result<Option<Vec<Number>>> {
         let mut roots = Vec::new();
-        for pack in self.packs.packs() {
+        for pack in self.packs.all() {
             let Some(of_pack) = read_roots(&pack.bundle.pack.path().with_extension("roots"))? else { return Ok(None) };
             roots.push(of_pack);
         }
         let is_inner = |id: &ObjectId| {
-            let mut packs = self.packs.packs().iter().zip(&roots);
+            let mut packs = self.packs.all().iter().zip(&roots);
             packs.any(|(pack, roots)| roots.binary_search(id).is_err() && pack.bundle.index.lookup(id).is_some())
         };
         let tops = roots.iter().flatten().filter(|id| !is_inner(id)).map(|id| self.packs.get(id));

@@ -1,5 +1,6 @@
 //! The refs as clients are told of them.
 
+use std::fmt::Write as _;
 use std::io;
 
 use gix_hash::ObjectId;
@@ -18,6 +19,8 @@ const CAPABILITIES: &str = concat!(
     "object-format=sha1 agent=hoist/",
     env!("CARGO_PKG_VERSION")
 );
+
+const TAKES_ALL: &str = "a String takes everything";
 
 /// The advertisement of version 2.
 const VERSION_2: [&str; 6] = [
@@ -128,12 +131,12 @@ impl Refs {
         for (name, id) in self.with_head().filter(|(name, _)| asked.asks_for(name)) {
             let mut line = format!("{id} {name}");
             if asked.symrefs && name == "HEAD" {
-                line += &format!(" symref-target:{}", self.head);
+                write!(line, " symref-target:{}", self.head).expect(TAKES_ALL);
             }
             if let Some(packs) = &mut packs
                 && let Some(peeled) = peel(packs, name, id)?
             {
-                line += &format!(" peeled:{peeled}");
+                write!(line, " peeled:{peeled}").expect(TAKES_ALL);
             }
             encode_line(&mut out, (line + "\n").as_bytes());
         }
@@ -199,7 +202,9 @@ mod tests {
         let mut reader = CommandReader::default();
         reader.read_line(b"command=ls-refs").unwrap();
         reader.read_delimiter().unwrap();
-        arguments.iter().for_each(|line| reader.read_line(line.as_bytes()).unwrap());
+        for line in arguments {
+            reader.read_line(line.as_bytes()).unwrap();
+        }
         let Ok(Command::LsRefs(asked)) = reader.finish() else { panic!("a good request") };
         lines(&refs.answer(&asked, || Ok(no_packs().1)).unwrap())
     }

@@ -39,7 +39,7 @@ pub(super) struct Conversation<'a, R, W> {
 pub(super) fn boundary(negotiation: &mut Negotiation, fetch: &Fetch, refs: &Refs) -> Result<Boundary, FetchError> {
     let mut excluded = Vec::new();
     for name in &fetch.shallow.not {
-        excluded.push(negotiation.packs.get(&find_excluded(name, refs.iter())?)?);
+        excluded.push(negotiation.packs.get(&find_excluded(name, refs)?)?);
     }
     let Negotiation { packs, history, pulse, wants, .. } = negotiation;
     let excluded = Tips::sort(packs, history, &excluded)?;
@@ -161,7 +161,7 @@ impl Totals {
         let Self { objects, deltas, reused, reused_deltas, pack_reused } = self;
         let mut text = format!("Total {objects} (delta {deltas}), reused {reused} (delta {reused_deltas})");
         let packs = u32::from(*pack_reused > 0);
-        write!(text, ", pack-reused {pack_reused} (from {packs})\n").expect("a String takes everything");
+        writeln!(text, ", pack-reused {pack_reused} (from {packs})").expect("a String takes everything");
         text
     }
 }

@@ -9,6 +9,7 @@ use super::FetchError;
 use super::history::{Flags, History, Node};
 use super::packs::Packs;
 use super::pulse::Pulse;
+use super::refs::Refs;
 use super::request::{INFINITE, Shallow, quote};
 use super::walk::Walk;
 
@@ -155,12 +156,9 @@ impl Survey<'_> {
 }
 
 /// A ref whose history is not wanted, by its name or a part of it, as git finds it.
-pub(super) fn find_excluded<'a>(
-    name: &str,
-    refs: impl Iterator<Item = (&'a str, ObjectId)> + Clone,
-) -> Result<ObjectId, FetchError> {
+pub(super) fn find_excluded(name: &str, refs: &Refs) -> Result<ObjectId, FetchError> {
     let candidates = [name.to_owned(), format!("refs/{name}"), format!("refs/tags/{name}"), format!("refs/heads/{name}")];
-    let find = |candidate: &String| refs.clone().find(|(other, _)| other == candidate).map(|(_, id)| id);
+    let find = |candidate: &String| refs.iter().find(|(other, _)| other == candidate).map(|(_, id)| id);
     let mut found = candidates.iter().filter_map(find);
     match (found.next(), found.next()) {
         (Some(id), None) => Ok(id),

@@ -194,45 +194,50 @@ impl Turns {
         let (mut is_some_common, mut is_some_unknown) = (false, false);
         for id in haves {
             let had_common = negotiation.has_common();
-            if negotiation.have(id)? != Have::Unknown {
-                is_some_common = true;
-                self.last_common = Some(*id);
-                match self.acks {
-                    Acks::Detailed => acknowledge(out, *id, " common"),
-                    Acks::Each => acknowledge(out, *id, " continue"),
-                    Acks::First if !had_common => acknowledge(out, *id, ""),
-                    Acks::First => {}
-                }
-            } else {
+            if negotiation.have(id)? == Have::Unknown {
                 is_some_unknown = true;
                 if self.acks != Acks::First && negotiation.is_ready()? {
                     self.give_up(out, *id);
                 }
+                continue;
+            }
+            is_some_common = true;
+            self.last_common = Some(*id);
+            match self.acks {
+                Acks::Detailed => acknowledge(out, *id, " common"),
+                Acks::Each => acknowledge(out, *id, " continue"),
+                Acks::First if !had_common => acknowledge(out, *id, ""),
+                Acks::First => {}
             }
         }
-        match (end, self.last_common) {
-            (End::Done, Some(last)) if self.acks != Acks::First => acknowledge(out, last, ""),
-            (End::Done, Some(_)) => {}
-            (End::Done, None) => encode_line(out, b"NAK\n"),
-            (End::Flush, last) => {
-                if let Some(last) = last
-                    && self.acks == Acks::Detailed
-                    && is_some_common
-                    && !is_some_unknown
-                    && negotiation.is_ready()?
-                {
-                    self.give_up(out, last);
-                }
-                if last.is_none() || self.acks != Acks::First {
-                    encode_line(out, b"NAK\n");
-                }
-                match last {
-                    Some(last) if self.no_done && self.has_said_ready => acknowledge(out, last, ""),
-                    _ => return Ok(Next::AnotherTurn),
-                }
+        if end == End::Done {
+            match self.last_common {
+                Some(last) if self.acks != Acks::First => acknowledge(out, last, ""),
+                Some(_) => {}
+                None => encode_line(out, b"NAK\n"),
             }
+            return Ok(Next::Pack);
         }
-        Ok(Next::Pack)
+        let is_all_common = self.acks == Acks::Detailed && is_some_common && !is_some_unknown;
+        let is_ready = is_all_common && negotiation.is_ready()?;
+        Ok(self.answer_flush(is_ready, out))
+    }
+
+    fn answer_flush(&mut self, is_ready: bool, out: &mut Vec<u8>) -> Next {
+        let last = self.last_common;
+        if let Some(last) = last.filter(|_| is_ready) {
+            self.give_up(out, last);
+        }
+        if last.is_none() || self.acks != Acks::First {
+            encode_line(out, b"NAK\n");
+        }
+        match last {
+            Some(last) if self.no_done && self.has_said_ready => {
+                acknowledge(out, last, "");
+                Next::Pack
+            }
+            _ => Next::AnotherTurn,
+        }
     }
 
     /// Says that enough is known.

@@ -105,10 +105,10 @@ enum Form {
 impl Writer {
     pub(super) fn new(packs: Packs, selection: Selection, manner: Manner) -> io::Result<Self> {
         let mut totals = Totals::default();
-        let is_whole = matches!(selection.objects, Objects::Everything) && manner.ofs_delta && packs.packs().len() == 1;
+        let is_whole = matches!(selection.objects, Objects::Everything) && manner.ofs_delta && packs.all().len() == 1;
         let (mut parts, mut copying, mut stage) = (Vec::new(), None, Stage::Head);
         if is_whole {
-            let data = &packs.packs()[0].bundle.pack;
+            let data = &packs.all()[0].bundle.pack;
             totals = Totals { objects: data.num_objects(), pack_reused: data.num_objects(), ..totals };
             copying = Some((0, 0..data.data_len() as u64));
             stage = Stage::Whole;
@@ -160,7 +160,7 @@ impl Writer {
         if end < range.end {
             self.copying = Some((pack, end..range.end));
         }
-        let bytes = self.packs.packs()[pack].bundle.pack.entry_slice(range.start..end).expect("the range is of the pack");
+        let bytes = self.packs.all()[pack].bundle.pack.entry_slice(range.start..end).expect("the range is of the pack");
         self.done.put(bytes, out);
     }
 
@@ -171,7 +171,7 @@ impl Writer {
             return Ok(());
         };
         self.next.1 += 1;
-        let bundle = &self.packs.packs()[part].bundle;
+        let bundle = &self.packs.all()[part].bundle;
         let entry = bundle.pack.entry(offset).map_err(|error| corrupt(bundle, &error))?;
         let end = self.parts[part].entries.end(bundle, offset)?;
         self.parts[part].note(offset, self.done.bytes);
@@ -218,8 +218,8 @@ impl Writer {
                         Form::Head(Header::OfsDelta { base_distance: distance })
                     });
                 }
-                let place = self.parts[part].entries.place(&self.packs.packs()[part].bundle, base)?;
-                let id = self.packs.packs()[part].bundle.index.oid_at_index(place).to_owned();
+                let place = self.parts[part].entries.place(&self.packs.all()[part].bundle, base)?;
+                let id = self.packs.all()[part].bundle.index.oid_at_index(place).to_owned();
                 Ok(if self.can_build_upon(&id) { Form::Head(Header::RefDelta { base_id: id }) } else { Form::Built })
             }
             Header::RefDelta { base_id } if !self.can_build_upon(&base_id) => Ok(Form::Built),
@@ -237,8 +237,8 @@ impl Writer {
 
     /// An entry as no delta.
     fn build(&mut self, part: usize, offset: u64) -> io::Result<Vec<u8>> {
-        let place = self.parts[part].entries.place(&self.packs.packs()[part].bundle, offset)?;
-        let number = Number(self.packs.packs()[part].first + place);
+        let place = self.parts[part].entries.place(&self.packs.all()[part].bundle, offset)?;
+        let number = Number(self.packs.all()[part].first + place);
         let mut bytes = Vec::new();
         let header = match self.packs.read(number, &mut bytes)? {
             gix_object::Kind::Commit => Header::Commit,
@@ -268,7 +268,7 @@ fn parts_of(packs: &Packs, objects: &Objects) -> io::Result<Vec<Part>> {
         offsets.sort_unstable();
         Ok(Part { entries: Entries::open(&pack.bundle)?, offsets, moves: Vec::new() })
     };
-    packs.packs().iter().map(part).collect()
+    packs.all().iter().map(part).collect()
 }
 
 impl Part {

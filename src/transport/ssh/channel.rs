@@ -58,7 +58,7 @@ pub(super) async fn serve(ctx: Ctx, visitor: Visitor, here: SocketAddr, channel:
                 let writer = writer(&output, &gone);
                 let fetched = upload_pack(&ctx, &visitor, &app, version, reader(input), writer);
                 // A fetch changes nothing, so that nothing is lost by ending it.
-                gone.run_until_cancelled(fetched).await.unwrap_or((String::new(), FATAL))
+                gone.run_until_cancelled(Box::pin(fetched)).await.unwrap_or((String::new(), FATAL))
             }
             Err(error) => (error.to_string(), FATAL),
         },

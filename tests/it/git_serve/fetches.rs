@@ -1,6 +1,8 @@
 //! Fetches into clones that have something already.
 
-use super::{FEW_WAYS, HTTP_2, WAYS, Way, World};
+use std::fmt::Write as _;
+
+use super::{FEW_WAYS, HTTP_2, WAYS, Way, World, compare_step};
 
 #[test]
 fn what_is_new_and_nothing_else() {
@@ -18,8 +20,8 @@ fn what_is_new_and_nothing_else() {
     world.tree.git(&["checkout", "-q", "main"]);
     world.publish_all();
     for (way, clients) in &pairs {
-        world.compare_step(clients, *way, &["fetch", "-q"]);
-        world.compare_step(clients, *way, &["fetch", "-q"]);
+        compare_step(clients, *way, &["fetch", "-q"]);
+        compare_step(clients, *way, &["fetch", "-q"]);
         assert!(clients[0].run(&["tag"]).contains("v2"), "tags follow");
     }
     // A branch that was replaced.
@@ -29,8 +31,8 @@ fn what_is_new_and_nothing_else() {
     world.tree.git(&["checkout", "-q", "main"]);
     world.publish_all();
     for (way, clients) in &pairs {
-        world.compare_step(clients, *way, &["fetch", "-q"]);
-        world.compare_step(
+        compare_step(clients, *way, &["fetch", "-q"]);
+        compare_step(
             clients,
             *way,
             &["fetch", "-q", "--prune", "origin", "+refs/tags/*:refs/other/*", "+refs/heads/*:refs/more/*"],
@@ -46,7 +48,7 @@ fn a_pull_brings_the_work_tree_along() {
     world.commit_at(60, "new");
     world.publish_all();
     for (way, clients) in &pairs {
-        world.compare_step(clients, *way, &["pull", "-q", "--ff-only"]);
+        compare_step(clients, *way, &["pull", "-q", "--ff-only"]);
         assert_eq!(std::fs::read_to_string(clients[0].dir.join("new")).unwrap(), "new\n");
     }
 }
@@ -67,16 +69,16 @@ fn much_of_the_clients_own_is_passed_over() {
             for number in 0..300 {
                 let from = if number == 0 { "from refs/remotes/origin/main\n" } else { "" };
                 let time = 1_800_000_000 + number;
-                stream += &format!("commit refs/heads/own\ncommitter B <b@example.com> {time} +0000\ndata 1\nx\n{from}\n");
+                writeln!(stream, "commit refs/heads/own\ncommitter B <b@example.com> {time} +0000\ndata 1\nx\n{from}").unwrap();
             }
             let file = client.dir.join("stream");
             std::fs::write(&file, stream).unwrap();
             let mut import = client.command(&["fast-import", "--quiet"]);
             assert!(import.stdin(std::fs::File::open(file).unwrap()).status().unwrap().success());
         }
-        world.compare_step(clients, *way, &["fetch", "-q"]);
-        world.compare_step(clients, *way, &["-c", "fetch.negotiationAlgorithm=skipping", "fetch", "-q"]);
-        world.compare_step(clients, *way, &["-c", "fetch.negotiationAlgorithm=noop", "fetch", "-q"]);
+        compare_step(clients, *way, &["fetch", "-q"]);
+        compare_step(clients, *way, &["-c", "fetch.negotiationAlgorithm=skipping", "fetch", "-q"]);
+        compare_step(clients, *way, &["-c", "fetch.negotiationAlgorithm=noop", "fetch", "-q"]);
     }
 }
 
@@ -98,7 +100,7 @@ fn deltas_build_upon_what_the_client_has() {
         let trace = std::fs::metadata(clients[0].dir.join("trace")).unwrap().len();
         assert!(trace < 30_000, "{way:?}: more than a few hundred bytes have come: {trace}");
         clients[1].run(&["fetch", "-q"]);
-        world.compare_step(&clients, way, &["fetch", "-q"]);
+        compare_step(&clients, way, &["fetch", "-q"]);
     }
 }
 
@@ -113,7 +115,7 @@ fn objects_are_fetched_by_their_ids() {
                 std::fs::create_dir(&client.dir).unwrap();
                 client.run(&["init", "-q", "--bare"]);
             }
-            world.compare_step(&clients, way, &["fetch", "-q", "{url}", &id(name)]);
+            compare_step(&clients, way, &["fetch", "-q", "{url}", &id(name)]);
             clients[0].run(&["cat-file", "-e", &id(name)]);
         }
         let nowhere = "1111111111111111111111111111111111111111";

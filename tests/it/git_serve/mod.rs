@@ -77,7 +77,7 @@ impl World {
         let daemon = Daemon::start_with("engine = \"local\"\n");
         let alice = daemon.user("alice@example.com");
         daemon.client(&alice, &["apps:create", APP]);
-        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let runtime = Runtime::new().unwrap();
         let db = runtime.block_on(Db::open(daemon.data_dir())).unwrap();
         let plain = Forge::start();
         let dir = tempfile::tempdir().unwrap();
@@ -174,10 +174,10 @@ impl World {
 
     /// hoist's address of the app.
     fn url(&self, way: Way) -> String {
-        match way.is_ssh {
-            true => format!("ssh://git@{}/{APP}.git", self.daemon.ssh),
-            false => format!("http://_:{}@{}/{APP}.git", self.alice.token, self.daemon.http),
+        if way.is_ssh {
+            return format!("ssh://git@{}/{APP}.git", self.daemon.ssh);
         }
+        format!("http://_:{}@{}/{APP}.git", self.alice.token, self.daemon.http)
     }
 
     /// A client of each, hoist's first.
@@ -194,24 +194,9 @@ impl World {
     fn compare(&self, way: Way, steps: &[&[&str]]) -> [Client; 2] {
         let clients = self.clients(way);
         for step in steps {
-            self.compare_step(&clients, way, step);
+            compare_step(&clients, way, step);
         }
         clients
-    }
-
-    #[track_caller]
-    fn compare_step(&self, clients: &[Client; 2], way: Way, step: &[&str]) {
-        let [ours, theirs] = clients.each_ref().map(|client| client.try_run(step));
-        let said = || format!("{way:?} {step:?}\n{}\n---\n{}", text(&ours.stderr), text(&theirs.stderr));
-        assert_eq!(ours.status.code(), theirs.status.code(), "{}", said());
-        let [ours, theirs] = clients.each_ref().map(Client::held);
-        let only = |some: &Held, other: &Held| {
-            let other: Vec<_> = other.objects.lines().collect();
-            some.objects.lines().filter(|line| !other.contains(line)).collect::<Vec<_>>().join("\n")
-        };
-        assert_eq!((only(&ours, &theirs), only(&theirs, &ours)), Default::default(), "{}", said());
-        assert_eq!(ours, theirs, "{}", said());
-        clients[0].fsck();
     }
 }
 
@@ -288,10 +273,27 @@ impl Client {
     }
 }
 
+/// Has both clients do the same once more.
+#[track_caller]
+fn compare_step(clients: &[Client; 2], way: Way, step: &[&str]) {
+    let [ours, theirs] = clients.each_ref().map(|client| client.try_run(step));
+    let said = || format!("{way:?} {step:?}\n{}\n---\n{}", text(&ours.stderr), text(&theirs.stderr));
+    assert_eq!(ours.status.code(), theirs.status.code(), "{}", said());
+    let [ours, theirs] = clients.each_ref().map(Client::held);
+    let only = |some: &Held, other: &Held| {
+        let other: Vec<_> = other.objects.lines().collect();
+        some.objects.lines().filter(|line| !other.contains(line)).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!((only(&ours, &theirs), only(&theirs, &ours)), Default::default(), "{}", said());
+    assert_eq!(ours, theirs, "{}", said());
+    clients[0].fsck();
+}
+
 /// The names of the packs in a folder.
 fn pack_names(dir: &Path) -> Vec<String> {
     let names = dir.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<_> = names.filter(|name| name.ends_with(".pack")).collect();
+    let mut names: Vec<_> =
+        names.filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "pack")).collect();
     names.sort();
     names
 }

@@ -1,6 +1,6 @@
 //! Clones whose history is cut off.
 
-use super::{FEW_WAYS, WAYS, World};
+use super::{FEW_WAYS, WAYS, World, compare_step};
 
 #[test]
 fn depths() {
@@ -58,8 +58,8 @@ fn a_shallow_clone_goes_on_being_one() {
     world.tree.git(&["merge", "-q", "-m", "what is old", "old"]);
     world.publish_all();
     for (way, clients) in &pairs {
-        world.compare_step(clients, *way, &["fetch", "-q"]);
-        world.compare_step(clients, *way, &["fetch", "-q", "--depth=3"]);
-        world.compare_step(clients, *way, &["fetch", "-q", "--unshallow"]);
+        compare_step(clients, *way, &["fetch", "-q"]);
+        compare_step(clients, *way, &["fetch", "-q", "--depth=3"]);
+        compare_step(clients, *way, &["fetch", "-q", "--unshallow"]);
     }
 }
