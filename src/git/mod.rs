@@ -47,7 +47,7 @@ pub use quarantine::{PackName, Quarantine, Stats};
 pub use receive_pack::{Push, ReceiveError, Received, receive_pack};
 pub use repo::Repo;
 pub use report::RefStatus;
-pub use upload_pack::{FetchError, Fetches, Served, Terms, UploadPack, Version};
+pub use upload_pack::{FetchError, Fetches, Served, Terms, UploadPack, Version, advertisement_v2};
 
 /// Something that no git client says. The texts are shown to the pusher.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -25,19 +25,15 @@ pub struct Source {
 ///
 /// Over HTTP a fetch is several requests; only the first is counted, because how many follow is not for the user to
 /// say.
-pub async fn begin(ctx: &Ctx, visitor: &Visitor, app: &str) -> Result<Source, Refused> {
-    let source = open(ctx, visitor, app).await?;
-    let counted = ctx.rates.git(visitor.account.id, source.app.id, visitor.address, ctx.now());
+pub async fn begin(ctx: &Ctx, visitor: &Visitor, app: &str) -> Result<App, Refused> {
+    let app = find(ctx, visitor, app).await?;
+    let counted = ctx.rates.git(visitor.account.id, app.id, visitor.address, ctx.now());
     counted.map_err(|TooOften { retry_after }| Refused::TooOften(retry_after))?;
-    Ok(source)
+    Ok(app)
 }
 
-/// Finds the app and checks that the account may have its code.
-pub async fn open(ctx: &Ctx, visitor: &Visitor, app: &str) -> Result<Source, Refused> {
-    if ctx.stopping.is_cancelled() {
-        return Err(Refused::Unavailable("hoist is being stopped. Please fetch again in a minute.".into()));
-    }
-    let app = find(ctx, visitor, app).await?;
+/// Reads an app's refs, and makes its code ready to be fetched.
+pub async fn open(ctx: &Ctx, app: App) -> Result<Source, Refused> {
     let unavailable = |error: &(dyn std::error::Error + 'static)| {
         tracing::error!(app.name = %app.name, error, "a repository can't be opened");
         Refused::Unavailable("hoist can't open this app's repository: hoist's fault, not yours. Please try again.".into())
@@ -55,7 +51,11 @@ fn head(refs: &[(RefName, CommitId)]) -> RefName {
     deployed.cloned().unwrap_or_else(|| FIRST_BRANCH.parse().expect("it is a ref's name"))
 }
 
-async fn find(ctx: &Ctx, visitor: &Visitor, name: &str) -> Result<App, Refused> {
+/// Finds the app and checks that the account may have its code.
+pub async fn find(ctx: &Ctx, visitor: &Visitor, name: &str) -> Result<App, Refused> {
+    if ctx.stopping.is_cancelled() {
+        return Err(Refused::Unavailable("hoist is being stopped. Please fetch again in a minute.".into()));
+    }
     let unavailable = |error: &(dyn std::error::Error + 'static)| {
         tracing::error!(error, "an app can't be looked up");
         Refused::Unavailable("hoist can't look up this app: hoist's fault, not yours. Please try again.".into())

@@ -23,6 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "fetch",
             "forge",
             "gc",
+            "git",
             "image",
             "launch",
             "model",

@@ -33,6 +33,11 @@ impl Entries {
         Ok(Self { order, last: 0 })
     }
 
+    /// Those of a pack of which nobody asks anything.
+    pub(super) fn none() -> Self {
+        Self { order: Kept::Memory(Vec::new()), last: 0 }
+    }
+
     /// The place in the index of the object whose entry begins at `offset`.
     pub(super) fn place(&mut self, bundle: &Bundle, offset: u64) -> io::Result<u32> {
         let position = self.position(bundle, offset)?;

@@ -7,7 +7,7 @@
 //! - `packs`, `entries`, `history`: a repository as numbered objects and an array of commits; `bits`, `delta_bases` and
 //!   `pulse` are what they need
 //! - `select`: which objects are sent, by `walk` (commits), `shallow` (where history is to end), `trees` (what commits
-//!   bring) and `reach` (whether that is everything, and whether somebody may have it)
+//!   bring) and `reach` (whether that is everything, and whether somebody may have it, which is `remembered`)
 //! - `write`: the pack, copied from the packs that there are; `packets` and `send` get it on its way
 //!
 //! A repository is opened for each fetch: its packs are mapped into memory, which costs next to nothing, and no fetch
@@ -33,6 +33,7 @@ mod packs;
 mod pulse;
 
 mod reach;
+mod remembered;
 mod select;
 mod shallow;
 mod trees;
@@ -61,9 +62,10 @@ use lines::Lines;
 use packs::Packs;
 use pulse::Pulse;
 use refs::Refs;
+use remembered::Remembered;
 use send::Conversation;
 
-pub use refs::Version;
+pub use refs::{Version, advertisement_v2};
 pub use request::{Command, CommandReader, Fetch, LsRefs, MAX_OBJECTS, MAX_PREFIXES};
 
 /// Bytes read from the connection at once.
@@ -115,14 +117,25 @@ pub struct Served {
 }
 
 /// The work of all fetches: only so many steps of it are done at once. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Fetches(Arc<Semaphore>);
+#[derive(Clone)]
+pub struct Fetches(Arc<Work>);
+
+struct Work {
+    turns: Arc<Semaphore>,
+    remembered: Remembered,
+}
+
+impl std::fmt::Debug for Fetches {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetches").field("turns", &self.0.turns.available_permits()).finish_non_exhaustive()
+    }
+}
 
 impl Fetches {
     /// At most so many steps at once.
     #[must_use]
     pub fn new(at_once: usize) -> Self {
-        Self(Arc::new(Semaphore::new(at_once.max(1))))
+        Self(Arc::new(Work { turns: Arc::new(Semaphore::new(at_once.max(1))), remembered: Remembered::default() }))
     }
 
     /// Does a step of the work on a thread of its own, when its turn comes.
@@ -130,7 +143,7 @@ impl Fetches {
         &self,
         work: impl FnOnce() -> Result<T, FetchError> + Send + 'static,
     ) -> Result<T, FetchError> {
-        let turn = Arc::clone(&self.0);
+        let turn = Arc::clone(&self.0.turns);
         let step = async {
             let turn = turn.acquire_owned().await.map_err(io::Error::other)?;
             let work = move || {
@@ -174,7 +187,7 @@ impl UploadPack {
     /// The first thing that a client hears.
     pub async fn advertisement(&self, version: Version, greeting: Greeting) -> Result<Vec<u8>, FetchError> {
         if version == Version::V2 {
-            return Ok(refs::advertisement_v2());
+            return Ok(advertisement_v2());
         }
         let (packs, refs) = (self.packs.clone(), Arc::clone(&self.refs));
         self.fetches.step(move || Ok(refs.advertisement(&mut Packs::open(&packs)?, version, greeting)?)).await

@@ -13,6 +13,7 @@ use super::packs::{Number, Packs};
 use super::pulse::Pulse;
 use super::reach::{Search, Tips};
 use super::refs::Refs;
+use super::remembered::{Key, Remembered};
 
 const THEIRS: u8 = 1;
 const SEEN: u8 = 2;
@@ -32,6 +33,7 @@ pub(super) struct Negotiation {
     pub packs: Packs,
     pub history: History,
     pub pulse: Pulse,
+    remembered: Remembered,
     pub wants: Tips,
     /// What both have; of commits, their places.
     pub common: Vec<Node>,
@@ -43,8 +45,9 @@ pub(super) struct Negotiation {
 }
 
 impl Negotiation {
-    pub(super) fn open(packs: &Path, pulse: Pulse) -> io::Result<Self> {
+    pub(super) fn open(packs: &Path, pulse: Pulse, remembered: Remembered) -> io::Result<Self> {
         Ok(Self {
+            remembered,
             packs: Packs::open(packs)?,
             history: History::default(),
             pulse,
@@ -81,6 +84,7 @@ impl Negotiation {
 
     fn check_reachable(&mut self, wants: &[Number], mut values: Vec<ObjectId>) -> Result<(), FetchError> {
         values.sort_unstable();
+        let key = Key::new(&self.packs, &values);
         let values: Vec<_> = values.iter().map(|id| self.packs.get(id)).collect::<io::Result<_>>()?;
         let tips = Tips::sort(&mut self.packs, &mut self.history, &values)?;
         let mut commits = HashSet::new();
@@ -94,7 +98,10 @@ impl Negotiation {
         if only_commits && search.reaches_commits(&tips, commits)? {
             return Ok(());
         }
-        let reachable = search.reachable(&tips)?;
+        let reachable = match self.remembered.get(key) {
+            Some(reachable) => reachable,
+            None => self.remembered.put(key, search.reachable(&tips)?),
+        };
         match wants.iter().find(|want| !reachable.contains(**want)) {
             None => Ok(()),
             Some(want) => Err(FetchError::NotOurRef(self.packs.id(*want).to_string())),

@@ -55,7 +55,7 @@ impl Packs {
                 Err(_) => attempt += 1,
             }
         };
-        bundles.sort_by_key(|bundle| Reverse(bundle.index.num_objects()));
+        bundles.sort_by_cached_key(|bundle| (Reverse(bundle.index.num_objects()), bundle.pack.path().to_owned()));
         let mut first = 0_u32;
         let mut packs = Vec::with_capacity(bundles.len());
         for (at, mut bundle) in (0..).zip(bundles) {

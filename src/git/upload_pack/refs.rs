@@ -145,8 +145,9 @@ impl Refs {
     }
 }
 
-/// The advertisement of version 2.
-pub(super) fn advertisement_v2() -> Vec<u8> {
+/// The advertisement of version 2, the same for all repositories.
+#[must_use]
+pub fn advertisement_v2() -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     for line in VERSION_2 {
         encode_line(&mut out, line.as_bytes());

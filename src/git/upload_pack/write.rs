@@ -266,7 +266,8 @@ fn parts_of(packs: &Packs, objects: &Objects) -> io::Result<Vec<Part>> {
             Objects::These(objects) => objects.range(first, end).map(offset).collect(),
         };
         offsets.sort_unstable();
-        Ok(Part { entries: Entries::open(&pack.bundle)?, offsets, moves: Vec::new() })
+        let entries = if offsets.is_empty() { Entries::none() } else { Entries::open(&pack.bundle)? };
+        Ok(Part { entries, offsets, moves: Vec::new() })
     };
     packs.all().iter().map(part).collect()
 }

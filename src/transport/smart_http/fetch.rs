@@ -12,7 +12,7 @@ use tracing::{Instrument as _, warn};
 
 use super::{Entering, git_answer, our_fault, peer_of, refuse, refused, visitor};
 use crate::ctx::Ctx;
-use crate::git::{FetchError, Version};
+use crate::git::{self, FetchError, Version};
 use crate::model::{Door, Invalid, Need, Peer, RequestId};
 use crate::transport::app_path::parse_app_path;
 use crate::transport::fetch::{self, Source};
@@ -28,14 +28,17 @@ pub(super) async fn info_refs(ctx: &Ctx, entering: Entering<'_>, headers: &Heade
     let id = entering.id;
     let visitor = visitor(ctx, &entering, Need::Read).await?;
     let name = parse_app_path(entering.repo).map_err(|Invalid(text)| refuse(StatusCode::NOT_FOUND, &format!("{text}\n")))?;
-    let source = fetch::begin(ctx, &visitor, name.as_str()).await.map_err(|why| refused(why, id))?;
-    match fetch::advertisement(&source, version(headers), Door::GitHttp).await {
-        Ok(refs) => Ok(git_answer("application/x-git-upload-pack-advertisement", Body::from(refs))),
-        Err(error) => {
-            log(&source, &error);
-            Err(our_fault("The refs can't be read.", id))
-        }
-    }
+    let app = fetch::begin(ctx, &visitor, name.as_str()).await.map_err(|why| refused(why, id))?;
+    let version = version(headers);
+    // It says nothing of the app: whoever speaks it asks for the refs later.
+    let refs = if version == Version::V2 {
+        git::advertisement_v2()
+    } else {
+        let source = fetch::open(ctx, app).await.map_err(|why| refused(why, id))?;
+        let told = fetch::advertisement(&source, version, Door::GitHttp).await.inspect_err(|error| log(&source, error));
+        told.map_err(|_| our_fault("The refs can't be read.", id))?
+    };
+    Ok(git_answer("application/x-git-upload-pack-advertisement", Body::from(refs)))
 }
 
 /// Answers `POST /APP.git/git-upload-pack`.
@@ -53,7 +56,8 @@ pub(super) async fn upload_pack(
     let entering = Entering { headers: request.headers(), address: peer_of(peer), repo: &repo, id };
     let visitor = visitor(&ctx, &entering, Need::Read).await?;
     let name = parse_app_path(&repo).map_err(|Invalid(text)| refuse(StatusCode::NOT_FOUND, &format!("{text}\n")))?;
-    let source = fetch::open(&ctx, &visitor, name.as_str()).await.map_err(|why| refused(why, id))?;
+    let app = fetch::find(&ctx, &visitor, name.as_str()).await.map_err(|why| refused(why, id))?;
+    let source = fetch::open(&ctx, app).await.map_err(|why| refused(why, id))?;
     let version = version(request.headers());
     let mut reader = StreamReader::new(request.into_body().into_data_stream().map_err(std::io::Error::other));
     // As with a push: a client that waits for `100 Continue` takes anything else for the end.

@@ -126,7 +126,8 @@ async fn upload_pack(
     reader: impl AsyncRead + Unpin,
     mut writer: impl AsyncWrite + Unpin,
 ) -> (String, u32) {
-    let source = match fetch::begin(ctx, visitor, app.as_str()).await {
+    let opened = async { fetch::open(ctx, fetch::begin(ctx, visitor, app.as_str()).await?).await };
+    let source = match opened.await {
         Ok(source) => source,
         Err(why) => return (words(why), REFUSED),
     };

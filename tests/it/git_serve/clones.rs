@@ -103,8 +103,12 @@ fn what_was_deleted_is_not_given_out() {
     let blob = world.tree.git(&["rev-parse", &format!("{secret}:secret")]);
     let [ours, _] = world.clients(HTTP_2);
     ours.run(&["clone", "-q"]);
-    let said = ours.fail(&["fetch", "-q", "{url}", blob.trim()]);
-    assert!(said.contains("not our ref"), "{said}");
+    let file = world.tree.git(&["rev-parse", "main~9:README"]);
+    for _ in 0..2 {
+        let said = ours.fail(&["fetch", "-q", "{url}", blob.trim()]);
+        assert!(said.contains("not our ref"), "{said}");
+        ours.run(&["fetch", "-q", "--refetch", "{url}", file.trim()]);
+    }
 }
 
 #[test]
