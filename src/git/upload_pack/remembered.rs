@@ -14,7 +14,13 @@ const MOST: usize = 16;
 
 /// Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct Remembered(Arc<Mutex<VecDeque<(Key, Arc<Reachable>)>>>);
+pub(super) struct Remembered(Arc<Mutex<VecDeque<Known>>>);
+
+/// What can be reached under a key.
+struct Known {
+    key: Key,
+    reachable: Arc<Reachable>,
+}
 
 /// The packs and the refs' values, by which numbers and what can be reached are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +44,7 @@ impl Key {
 impl Remembered {
     pub(super) fn get(&self, key: Key) -> Option<Arc<Reachable>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().find(|(other, _)| *other == key).map(|(_, reachable)| Arc::clone(reachable))
+        known.iter().find(|known| known.key == key).map(|known| Arc::clone(&known.reachable))
     }
 
     /// Remembers it in the place of what was found out first.
@@ -46,7 +52,7 @@ impl Remembered {
         let reachable = Arc::new(reachable);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.truncate(MOST - 1);
-        known.push_front((key, Arc::clone(&reachable)));
+        known.push_front(Known { key, reachable: Arc::clone(&reachable) });
         reachable
     }
 }
