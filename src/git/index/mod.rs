@@ -125,7 +125,7 @@ fn run(input: impl Read) -> Result<Verdict, Error> {
     let name = format!("pack-{}", pack.checksum);
     let bytes = file.metadata()?.len();
     side::write_order(&order.incoming.join(format!("{name}.rev")), &found, &pack)?;
-    side::write_roots(&order.incoming.join(format!("{name}.roots")), &roots, &found)?;
+    side::write_roots(&order.incoming.join(format!("{name}.roots")), &roots, &found, &pack)?;
     idx::write(&File::create_new(order.incoming.join(format!("{name}.idx")))?, &found, &pack)?;
     fs::rename(&path, order.incoming.join(format!("{name}.pack")))?;
     Ok(Verdict::Accepted { objects: pack.entries.len(), bytes, pack: Some(name), tips })

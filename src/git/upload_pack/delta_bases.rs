@@ -10,7 +10,7 @@ const SLOTS: usize = 4096;
 const HELD_BYTES: usize = 48 * 1024 * 1024;
 
 /// Largest object that is held.
-const LARGEST: usize = 1024 * 1024;
+pub(super) const LARGEST: usize = 1024 * 1024;
 
 #[derive(Default)]
 pub(super) struct DeltaBases {
@@ -34,6 +34,13 @@ const EMPTY: Slot = Slot { pack: u32::MAX, offset: 0, kind: Kind::Blob, packed_b
 fn slot(pack: u32, offset: u64) -> usize {
     let hash = (offset ^ (u64::from(pack) << 48)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     usize::try_from(hash >> 52).expect("twelve bits") % SLOTS
+}
+
+impl DeltaBases {
+    /// Whether [`DecodeEntry::get`] would give something.
+    pub(super) fn holds(&self, pack: u32, offset: u64) -> bool {
+        self.slots.get(slot(pack, offset)).is_some_and(|slot| slot.pack == pack && slot.offset == offset)
+    }
 }
 
 impl DecodeEntry for DeltaBases {

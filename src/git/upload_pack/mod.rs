@@ -6,7 +6,7 @@
 //! - `version_2`, `version_0`: the conversations, with `negotiation`: what both have in common
 //! - `packs`, `entries`, `history`: a repository as numbered objects and an array of commits; `bits`, `delta_bases` and
 //!   `pulse` are what they need
-//! - `select`: which objects are sent, by `walk` (commits), `shallow` (where history is to end), `trees` (what commits
+//! - `select`: which objects are sent, by `walk` (commits; `order` sorts them), `shallow` (where history is to end), `trees` (what commits
 //!   bring) and `reach` (whether that is everything, and whether somebody may have it, which is `remembered`)
 //! - `write`: the pack, copied from the packs that there are; `packets` and `send` get it on its way
 //!
@@ -32,6 +32,7 @@ mod history;
 mod packs;
 mod pulse;
 
+mod order;
 mod reach;
 mod remembered;
 mod select;
@@ -42,6 +43,9 @@ mod walk;
 mod packets;
 mod send;
 mod write;
+
+#[cfg(test)]
+mod handmade;
 
 use std::io;
 use std::path::PathBuf;

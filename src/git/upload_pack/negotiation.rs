@@ -1,8 +1,8 @@
 //! What client and server have in common.
 
-use std::collections::HashSet;
-use std::io;
+use std::collections::{BinaryHeap, HashSet};
 use std::path::Path;
+use std::{io, mem};
 
 use gix_hash::{ObjectId, oid};
 use gix_object::Kind;
@@ -39,9 +39,21 @@ pub(super) struct Negotiation {
     pub common: Vec<Node>,
     common_ids: HashSet<ObjectId>,
     theirs: Flags,
+    /// Those that were noted since the last look for them.
+    fresh: Vec<Node>,
     oldest: i64,
-    /// Whether enough is known; `None` when that has to be looked at again.
-    is_ready: Option<bool>,
+    /// The wanted commits that are not known to lead to one that the client has.
+    unready: Vec<Node>,
+    /// How far the last of these was followed.
+    look: Look,
+}
+
+/// What has been seen behind a wanted commit.
+#[derive(Default)]
+struct Look {
+    seen: Flags,
+    /// Where it goes on as soon as the client is known to have something as old, the newest first.
+    edge: BinaryHeap<(i64, Node)>,
 }
 
 impl Negotiation {
@@ -55,8 +67,10 @@ impl Negotiation {
             common: Vec::new(),
             common_ids: HashSet::new(),
             theirs: Flags::default(),
+            fresh: Vec::new(),
             oldest: i64::MAX,
-            is_ready: None,
+            unready: Vec::new(),
+            look: Look::default(),
         })
     }
 
@@ -79,6 +93,7 @@ impl Negotiation {
             self.check_reachable(&others, values.into_iter().collect())?;
         }
         self.wants = Tips::sort(&mut self.packs, &mut self.history, &wants)?;
+        self.unready.clone_from(&self.wants.commits);
         Ok(())
     }
 
@@ -110,6 +125,7 @@ impl Negotiation {
 
     /// Notes that the client has an object, and tells whether that is news.
     pub(super) fn have(&mut self, id: &oid) -> io::Result<Have> {
+        self.pulse.beat()?;
         let Some(number) = self.packs.find(id) else { return Ok(Have::Unknown) };
         if !self.common_ids.insert(id.to_owned()) {
             return Ok(Have::Supposed);
@@ -121,12 +137,20 @@ impl Negotiation {
         let node = self.history.read(&mut self.packs, end)?;
         self.common.push(node);
         self.oldest = self.oldest.min(self.history.date(node));
-        let is_news = self.theirs.set(node, THEIRS) != 0;
+        let is_news = self.note(node);
         for parent in self.history.read_parents(&mut self.packs, node)? {
-            self.theirs.set(parent, THEIRS);
+            self.note(parent);
         }
-        self.is_ready = None;
         Ok(if is_news { Have::News } else { Have::Supposed })
+    }
+
+    /// Notes a commit of the client's, and tells whether it is news.
+    fn note(&mut self, node: Node) -> bool {
+        let is_news = self.theirs.set(node, THEIRS) != 0;
+        if is_news {
+            self.fresh.push(node);
+        }
+        is_news
     }
 
     /// Whether any object is common.
@@ -135,31 +159,106 @@ impl Negotiation {
     }
 
     /// Whether every wanted commit leads to one that the client has, so that more of what it has need not be known.
+    ///
+    /// It is asked again and again while more becomes known; nothing is looked at twice for the same wanted commit.
     pub(super) fn is_ready(&mut self) -> io::Result<bool> {
-        if let Some(is_ready) = self.is_ready {
-            return Ok(is_ready);
+        if self.common.is_empty() {
+            return Ok(false);
         }
-        let mut is_ready = !self.common.is_empty();
-        for want in self.wants.commits.clone() {
-            is_ready = is_ready && self.leads_to_theirs(want)?;
+        while let Some(want) = self.unready.last().copied() {
+            if !self.leads_to_theirs(want)? {
+                return Ok(false);
+            }
+            self.unready.pop();
+            self.look = Look::default();
         }
-        self.is_ready = Some(is_ready);
-        Ok(is_ready)
+        Ok(true)
     }
 
     /// Looks no further back than what is known of the client's commits.
     fn leads_to_theirs(&mut self, want: Node) -> io::Result<bool> {
-        let (mut seen, mut open) = (Flags::default(), vec![want]);
-        while let Some(node) = open.pop() {
+        let fresh = mem::take(&mut self.fresh);
+        if fresh.iter().any(|node| self.look.seen.get(*node) & SEEN != 0) {
+            return Ok(true);
+        }
+        self.see(want);
+        while let Some((date, node)) = self.look.edge.pop() {
+            if date < self.oldest && node != want {
+                self.look.edge.push((date, node));
+                return Ok(false);
+            }
+            self.pulse.beat()?;
             if self.theirs.get(node) & THEIRS != 0 {
                 return Ok(true);
             }
-            if seen.set(node, SEEN) == 0 || node != want && self.history.date(node) < self.oldest {
-                continue;
+            for parent in self.history.read_parents(&mut self.packs, node)? {
+                if self.theirs.get(parent) & THEIRS != 0 {
+                    return Ok(true);
+                }
+                self.see(parent);
             }
-            self.pulse.beat()?;
-            open.extend(self.history.read_parents(&mut self.packs, node)?);
         }
         Ok(false)
+    }
+
+    fn see(&mut self, node: Node) {
+        if self.look.seen.set(node, SEEN) != 0 {
+            self.look.edge.push((self.history.date(node), node));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git::upload_pack::handmade::{Handmade, commit};
+
+    /// A line of commits, the first of them first.
+    fn line(pack: &mut Handmade, tree: &ObjectId, count: i64, from: i64) -> Vec<ObjectId> {
+        let mut ids: Vec<ObjectId> = Vec::new();
+        for date in from..from + count {
+            let parents: Vec<_> = ids.last().copied().into_iter().collect();
+            ids.push(pack.whole(&commit(tree, &parents, date)));
+        }
+        ids
+    }
+
+    #[test]
+    fn nothing_is_looked_at_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut pack = Handmade::default();
+        let tree = pack.tree(&[]);
+        let (wanted, theirs) = (line(&mut pack, &tree, 300, 1000), line(&mut pack, &tree, 60, 10));
+        pack.save(dir.path());
+        let refs = [("refs/heads/main".parse().unwrap(), wanted[299].to_string().parse().unwrap())];
+        let refs = Refs::new(&refs, &refs[0].0);
+        let pulse = Pulse::default();
+        let mut negotiation = Negotiation::open(dir.path(), pulse.clone(), Remembered::default()).unwrap();
+        negotiation.want(&wanted[299..], &refs).unwrap();
+        for id in &theirs {
+            assert!(negotiation.have(id).unwrap() != Have::Unknown && !negotiation.is_ready().unwrap());
+        }
+        assert!(pulse.objects() < 500, "{}", pulse.objects());
+        assert_eq!(negotiation.have(&wanted[7]).unwrap(), Have::News);
+        assert!(negotiation.is_ready().unwrap());
+    }
+
+    /// Only as far back as what is known of the client's commits, until that is further.
+    #[test]
+    fn it_looks_further_when_it_has_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut pack = Handmade::default();
+        let tree = pack.tree(&[]);
+        let (wanted, theirs) = (line(&mut pack, &tree, 300, 1000), line(&mut pack, &tree, 1, 1290));
+        pack.save(dir.path());
+        let refs = [("refs/heads/main".parse().unwrap(), wanted[299].to_string().parse().unwrap())];
+        let refs = Refs::new(&refs, &refs[0].0);
+        let pulse = Pulse::default();
+        let mut negotiation = Negotiation::open(dir.path(), pulse.clone(), Remembered::default()).unwrap();
+        negotiation.want(&wanted[299..], &refs).unwrap();
+        negotiation.have(&theirs[0]).unwrap();
+        assert!(!negotiation.is_ready().unwrap() && pulse.objects() < 20);
+        negotiation.have(&wanted[3]).unwrap();
+        assert!(negotiation.is_ready().unwrap());
     }
 }

@@ -7,12 +7,13 @@ use std::path::Path;
 use gix_hash::{ObjectId, oid};
 use gix_object::Kind;
 use gix_pack::Bundle;
+use gix_pack::data::Entry;
 use gix_pack::data::decode::entry::ResolvedBase as Base;
 use gix_pack::data::decode::header::ResolvedBase;
 use gix_pack::data::entry::Header;
 use gix_zlib::Inflate;
 
-use super::delta_bases::DeltaBases;
+use super::delta_bases::{DeltaBases, LARGEST};
 use crate::git::objects::{corrupt, open_packs};
 
 /// How often the packs are listed anew when one of them has just been merged into another.
@@ -41,6 +42,26 @@ pub(super) struct Pack {
 impl Pack {
     pub(super) fn count(&self) -> u32 {
         self.bundle.index.num_objects()
+    }
+
+    /// The pack's checksum, as its index has it.
+    pub(super) fn checksum(&self) -> ObjectId {
+        self.bundle.index.pack_checksum()
+    }
+
+    fn entry(&self, offset: u64) -> io::Result<Entry> {
+        self.bundle.pack.entry(offset).map_err(|error| corrupt(&self.bundle, &error))
+    }
+
+    /// Where the entry begins that a delta builds upon.
+    fn base(&self, entry: &Entry) -> io::Result<u64> {
+        let index = &self.bundle.index;
+        let base = match entry.header {
+            Header::OfsDelta { base_distance } => entry.checked_base_pack_offset(base_distance),
+            Header::RefDelta { base_id } => index.lookup(base_id).map(|place| index.pack_offset_at_index(place)),
+            _ => None,
+        };
+        base.ok_or_else(|| corrupt(&self.bundle, &"a delta has no base"))
     }
 }
 
@@ -100,6 +121,13 @@ impl Packs {
         self.all[..pack].iter().all(|before| before.bundle.index.lookup(id).is_none())
     }
 
+    /// Whether an object is twice in a pack, and this is the place that it is not sent from. At the other it may be a delta
+    /// upon what builds upon it here.
+    pub(super) fn is_twice(&self, id: &oid, pack: usize, offset: u64) -> bool {
+        let sent = self.find(id).filter(|number| self.locate(*number).0 == pack);
+        sent.is_some_and(|number| self.offset(number) != offset)
+    }
+
     pub(super) fn id(&self, number: Number) -> &oid {
         let (pack, place) = self.locate(number);
         self.all[pack].bundle.index.oid_at_index(place)
@@ -113,17 +141,16 @@ impl Packs {
     /// What kind of object it is, found out from the headers of its chain of deltas.
     pub(super) fn kind(&self, number: Number) -> io::Result<Kind> {
         let (pack, place) = self.locate(number);
-        let Bundle { pack: data, index } = &self.all[pack].bundle;
-        let mut offset = index.pack_offset_at_index(place);
-        loop {
-            let entry = data.entry(offset).map_err(|error| corrupt(&self.all[pack].bundle, &error))?;
-            let base = match entry.header {
-                Header::OfsDelta { base_distance } => entry.checked_base_pack_offset(base_distance),
-                Header::RefDelta { base_id } => index.lookup(base_id).map(|place| index.pack_offset_at_index(place)),
-                whole => return Ok(whole.as_kind().expect("the deltas are told apart above")),
-            };
-            offset = base.ok_or_else(|| corrupt(&self.all[pack].bundle, &"a delta has no base"))?;
+        let pack = &self.all[pack];
+        let mut offset = pack.bundle.index.pack_offset_at_index(place);
+        for _ in 0..pack.count() {
+            let entry = pack.entry(offset)?;
+            match entry.header.as_kind() {
+                Some(kind) => return Ok(kind),
+                None => offset = pack.base(&entry)?,
+            }
         }
+        Err(corrupt(&pack.bundle, &"deltas build upon one another in a circle"))
     }
 
     /// How large an object is.
@@ -144,13 +171,46 @@ impl Packs {
     /// Builds an object in `out`.
     pub(super) fn read(&mut self, number: Number, out: &mut Vec<u8>) -> io::Result<Kind> {
         let (pack, place) = self.locate(number);
+        self.build(pack, self.all[pack].bundle.index.pack_offset_at_index(place), out)
+    }
+
+    /// Builds a folder in `out`, and before it those that it is kept as a delta upon. Usually these are later versions of
+    /// it; whoever reads the versions from the first to the last finds them built already.
+    pub(super) fn read_tree(&mut self, number: Number, out: &mut Vec<u8>) -> io::Result<()> {
+        let (pack, place) = self.locate(number);
+        let mut bases = Vec::new();
+        let wanted = self.all[pack].bundle.index.pack_offset_at_index(place);
+        let mut entry = self.all[pack].entry(wanted)?;
+        while entry.header.is_delta() && !self.bases.holds(self.all[pack].bundle.pack.id, entry.data_offset) {
+            let base = self.all[pack].base(&entry)?;
+            if bases.len() as u64 > u64::from(self.all[pack].count()) {
+                return Err(corrupt(&self.all[pack].bundle, &"deltas build upon one another in a circle"));
+            }
+            bases.push(base);
+            entry = self.all[pack].entry(base)?;
+        }
+        for base in bases.into_iter().rev() {
+            self.build(pack, base, out)?;
+            if out.len() > LARGEST {
+                break;
+            }
+        }
+        self.build(pack, wanted, out).map(drop)
+    }
+
+    /// Lets go what is only held in order to be faster: nothing is read for a while.
+    pub(super) fn rest(&mut self) {
+        self.bases = DeltaBases::default();
+    }
+
+    fn build(&mut self, pack: usize, offset: u64, out: &mut Vec<u8>) -> io::Result<Kind> {
         let bundle = &self.all[pack].bundle;
         let resolve = |base: &oid, _: &mut Vec<u8>| match bundle.index.lookup(base) {
             Some(place) => bundle.pack.entry(bundle.index.pack_offset_at_index(place)).map(|entry| Some(Base::InPack(entry))),
             None => Ok(None),
         };
         out.clear();
-        let entry = bundle.pack.entry(bundle.index.pack_offset_at_index(place));
+        let entry = bundle.pack.entry(offset);
         let read = entry.and_then(|entry| bundle.pack.decode_entry(entry, out, &mut self.inflate, &resolve, &mut self.bases));
         read.map(|read| read.kind).map_err(|error| corrupt(bundle, &error))
     }

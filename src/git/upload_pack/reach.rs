@@ -14,6 +14,7 @@ use gix_object::Kind;
 use super::bits::Bits;
 use super::filter::Filter;
 use super::history::{Flags, History, Node};
+use super::order::parents_first;
 use super::packs::{Number, Packs};
 use super::pulse::Pulse;
 use super::trees::{Against, Trees};
@@ -95,7 +96,12 @@ impl Search<'_> {
     fn tops(&self) -> io::Result<Option<Vec<Number>>> {
         let mut roots = Vec::new();
         for pack in self.packs.all() {
-            let Some(of_pack) = read_roots(&pack.bundle.pack.path().with_extension("roots"))? else { return Ok(None) };
+            let Some(of_pack) = read_roots(&pack.bundle.pack.path().with_extension("roots"), &pack.checksum())? else {
+                return Ok(None);
+            };
+            if of_pack.iter().any(|id| pack.bundle.index.lookup(id).is_none()) {
+                return Ok(None);
+            }
             roots.push(of_pack);
         }
         let is_inner = |id: &ObjectId| {
@@ -131,17 +137,11 @@ impl Search<'_> {
         }
         let filter = Filter::default();
         let mut trees = Trees::new(self.packs.end(), &filter, self.pulse);
-        let (mut seen, mut open) = (Flags::default(), tips.commits.clone());
-        while let Some(node) = open.pop() {
-            if seen.set(node, SEEN) == 0 {
-                continue;
-            }
-            self.pulse.beat()?;
+        for node in parents_first(self.packs, self.history, self.pulse, &tips.commits, |_| true)? {
             trees.chosen.choose(self.history.number(node));
             let parents = self.history.read_parents(self.packs, node)?;
             let against = parents.iter().map(|parent| Against { tree: self.history.tree(*parent), is_had: false }).collect();
             trees.choose(self.packs, self.history.tree(node), against)?;
-            open.extend(parents);
         }
         for tree in tips.trees.iter().chain(&tips.tagged_trees) {
             trees.choose(self.packs, *tree, Vec::new())?;

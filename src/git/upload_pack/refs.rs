@@ -66,7 +66,8 @@ pub(super) struct Refs {
 impl Refs {
     pub(super) fn new(refs: &[(RefName, CommitId)], head: &RefName) -> Self {
         let id = |id: &CommitId| ObjectId::from_hex(id.as_str().as_bytes()).expect("a CommitId is an object id");
-        let list = refs.iter().map(|(name, commit)| (name.to_string(), id(commit))).collect();
+        let mut list: Vec<_> = refs.iter().map(|(name, commit)| (name.to_string(), id(commit))).collect();
+        list.sort_unstable();
         Self { list, head: head.to_string() }
     }
 
@@ -74,8 +75,14 @@ impl Refs {
         self.list.iter().map(|(name, id)| (name.as_str(), *id))
     }
 
+    /// A ref's value, by its full name.
+    pub(super) fn find(&self, name: &str) -> Option<ObjectId> {
+        let at = self.list.binary_search_by(|(other, _)| other.as_str().cmp(name)).ok()?;
+        Some(self.list[at].1)
+    }
+
     fn head(&self) -> Option<ObjectId> {
-        self.list.iter().find(|(name, _)| *name == self.head).map(|(_, id)| *id)
+        self.find(&self.head)
     }
 
     /// HEAD, if it leads anywhere, and all others.

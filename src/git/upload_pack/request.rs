@@ -11,6 +11,12 @@ pub const MAX_OBJECTS: usize = 2_000_000;
 /// Most prefixes of refs in one request; more of them select nothing, as with git.
 pub const MAX_PREFIXES: usize = 65_536;
 
+/// Most bytes of names and prefixes of refs in one request.
+const MAX_NAME_BYTES: usize = 4 * 1024 * 1024;
+
+/// Objects that are kept before the first weeding out of those named twice.
+const WEED_FROM: usize = 4096;
+
 /// How git says that a client wants all history there is (`git fetch --unshallow`).
 pub(super) const INFINITE: u32 = 0x7fff_ffff;
 
@@ -32,6 +38,7 @@ pub struct LsRefs {
     pub unborn: bool,
     /// All refs, if there are none.
     pub prefixes: Vec<String>,
+    prefix_bytes: usize,
     has_too_many: bool,
 }
 
@@ -63,6 +70,7 @@ pub(super) struct Shallow {
     pub since: Option<i64>,
     /// Refs whose history is not wanted.
     pub not: Vec<String>,
+    not_bytes: usize,
 }
 
 impl Shallow {
@@ -98,12 +106,24 @@ impl Fetch {
         }
         let (word, value) = line.split_once(' ').unwrap_or((line, ""));
         match word {
-            "want" => self.wants.push(read_id(value)?),
+            "want" => {
+                self.wants.push(read_id(value)?);
+                weed(&mut self.wants);
+            }
             "have" => self.haves.push(read_id(value)?),
-            "shallow" => self.shallow.client.push(read_id(value)?),
+            "shallow" => {
+                self.shallow.client.push(read_id(value)?);
+                weed(&mut self.shallow.client);
+            }
             "deepen" => self.shallow.depth = Some(read_depth(value)?),
             "deepen-since" => self.shallow.since = Some(read_time(value)?),
-            "deepen-not" => self.shallow.not.push(value.to_owned()),
+            "deepen-not" if self.shallow.not_bytes + value.len() > MAX_NAME_BYTES => {
+                return refuse("too many refs are named in one request");
+            }
+            "deepen-not" => {
+                self.shallow.not_bytes += value.len();
+                self.shallow.not.push(value.to_owned());
+            }
             "filter" => self.filter = Filter::read(value)?,
             "done" if value.is_empty() => self.done = true,
             _ => return Ok(false),
@@ -119,6 +139,8 @@ impl Fetch {
             ids.sort_unstable();
             ids.dedup();
         }
+        self.shallow.not.sort_unstable();
+        self.shallow.not.dedup();
         Ok(self)
     }
 
@@ -144,8 +166,14 @@ impl LsRefs {
             None if line == "peel" => self.peel = true,
             None if line == "symrefs" => self.symrefs = true,
             None if line == "unborn" => self.unborn = true,
-            Some(("ref-prefix", prefix)) if self.prefixes.len() < MAX_PREFIXES => self.prefixes.push(prefix.to_owned()),
-            Some(("ref-prefix", _)) => self.has_too_many = true,
+            Some(("ref-prefix", prefix)) => {
+                self.prefix_bytes += prefix.len();
+                if self.prefixes.len() < MAX_PREFIXES && self.prefix_bytes <= MAX_NAME_BYTES {
+                    self.prefixes.push(prefix.to_owned());
+                } else {
+                    self.has_too_many = true;
+                }
+            }
             _ => return refuse(&format!("unexpected line: '{}'", quote(line))),
         }
         Ok(())
@@ -228,6 +256,15 @@ impl CommandReader {
     }
 }
 
+/// Weeds out what is named twice whenever there is twice as much as a while ago: a few bytes on the wire may name one
+/// object a million times.
+fn weed(ids: &mut Vec<ObjectId>) {
+    if ids.len() >= WEED_FROM && ids.len() == ids.capacity() {
+        ids.sort_unstable();
+        ids.dedup();
+    }
+}
+
 pub(super) fn refuse<T>(why: &str) -> Result<T, FetchError> {
     Err(FetchError::Request(why.to_owned()))
 }
@@ -259,80 +296,4 @@ fn read_time(text: &str) -> Result<i64, FetchError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const A: &str = "1111111111111111111111111111111111111111";
-
-    /// Reads a command; `|` stands for the delimiter.
-    fn read(lines: &str) -> Result<Command, FetchError> {
-        let mut reader = CommandReader::default();
-        for line in lines.lines() {
-            if line == "|" { reader.read_delimiter()? } else { reader.read_line(line.as_bytes())? }
-        }
-        reader.finish()
-    }
-
-    fn read_fetch(arguments: &str) -> Fetch {
-        match read(&format!("command=fetch\nagent=git/2.47.3\nobject-format=sha1\n|\n{arguments}")) {
-            Ok(Command::Fetch(fetch)) => *fetch,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn refs_are_asked_for_by_prefixes() {
-        let Ok(Command::LsRefs(asked)) =
-            read("command=ls-refs\n|\npeel\nsymrefs\nunborn\nref-prefix HEAD\nref-prefix refs/tags/")
-        else {
-            panic!("a good request")
-        };
-        assert!(asked.peel && asked.symrefs && asked.unborn);
-        assert!(asked.asks_for("HEAD") && asked.asks_for("refs/tags/v1") && !asked.asks_for("refs/heads/main"));
-        let many = format!("command=ls-refs\n|\n{}", "ref-prefix x\n".repeat(MAX_PREFIXES + 1));
-        let Ok(Command::LsRefs(asked)) = read(&many) else { panic!("a good request") };
-        assert!(asked.prefixes.is_empty() && asked.asks_for("refs/heads/main"), "too many select nothing");
-    }
-
-    #[test]
-    fn objects_are_asked_for_by_id() {
-        let asked = read_fetch(&format!(
-            "thin-pack\nofs-delta\ninclude-tag\nno-progress\nsideband-all\nwait-for-done\nwant {A}\nwant {A}\nhave {A}\n\
-             shallow {A}\ndeepen 3\ndeepen-relative\nfilter blob:none\ndone"
-        ));
-        assert_eq!((asked.wants.len(), asked.haves.len(), asked.shallow.client.len(), asked.named()), (1, 1, 1, 3));
-        assert!(asked.thin_pack && asked.ofs_delta && asked.include_tag && asked.no_progress && asked.sideband_all);
-        assert!(asked.wait_for_done && asked.done && asked.shallow.is_relative && asked.shallow.changes());
-        assert_eq!((asked.shallow.depth, asked.filter.blob_limit()), (Some(3), Some(0)));
-        let asked = read_fetch("deepen-since 1700000000\ndeepen-not v1");
-        assert_eq!((asked.shallow.since, asked.shallow.not), (Some(1_700_000_000), vec!["v1".to_owned()]));
-    }
-
-    #[test]
-    fn nonsense_is_named() {
-        let check = |lines: &str, words: &str| {
-            let error = read(lines).expect_err(lines).to_string();
-            assert!(error.contains(words), "{lines}: {error}");
-        };
-        check("", "no command requested");
-        check("|\npeel", "no command requested");
-        check("command=push", "invalid command 'push'");
-        check("command=fetch\ncommand=fetch", "invalid command");
-        check("command=fetch\nobject-format=sha256", "mismatched object format: server sha1; client sha256");
-        check("command=fetch\nx", "unknown capability 'x'");
-        check("command=fetch\n|\n|", "unexpected delimiter");
-        check("command=fetch\n|\npeel", "unexpected line: 'peel'");
-        check("command=ls-refs\n|\nwant x", "unexpected line: 'want x'");
-        for (argument, words) in [
-            ("want 1", "invalid object id '1'"),
-            ("deepen 0", "invalid deepen: 0"),
-            ("deepen -1", "invalid deepen: -1"),
-            ("deepen 2147483648", "invalid deepen"),
-            ("deepen-since x", "invalid deepen-since: x"),
-            ("deepen 1\ndeepen-not v1", "cannot be used together"),
-            ("filter sparse:oid=x", "filter 'sparse:oid' not supported"),
-        ] {
-            check(&format!("command=fetch\n|\n{argument}"), words);
-        }
-    }
-}
+mod tests;

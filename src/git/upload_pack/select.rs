@@ -6,6 +6,7 @@ use gix_object::Kind;
 
 use super::bits::Bits;
 use super::history::{History, Node};
+use super::order::parents_first;
 use super::packs::{Number, Packs};
 use super::pulse::Pulse;
 use super::reach::{Search, Tips};
@@ -50,7 +51,7 @@ pub(super) struct Selecting<'a> {
 impl Selecting<'_> {
     pub(super) fn select(mut self) -> io::Result<Selection> {
         if self.is_clone() && self.reaches_everything()? {
-            let none = Bits::none(0);
+            let none = Bits::none(self.packs.end());
             if self.fetch.filter.is_none() {
                 return Ok(Selection { objects: Objects::Everything, had: none });
             }
@@ -125,7 +126,10 @@ impl Selecting<'_> {
     }
 
     fn choose_commits(&mut self, found: &Found, trees: &mut Trees<'_>) -> io::Result<()> {
-        for node in &found.commits {
+        let Self { packs, history, pulse, .. } = self;
+        // What a parent brings is complete before anything is left out because the parent has it.
+        let commits = parents_first(packs, history, pulse, &found.commits, |node| found.is_found(node))?;
+        for node in &commits {
             trees.chosen.choose(self.history.number(*node));
             let mut against = Vec::new();
             if !self.boundary.grafts.contains(node) {

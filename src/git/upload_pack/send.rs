@@ -13,9 +13,9 @@ use super::packets::{Band, Packets};
 use super::pulse::Pulse;
 use super::reach::Tips;
 use super::refs::Refs;
-use super::request::Fetch;
+use super::request::{Fetch, INFINITE};
 use super::select::Selecting;
-use super::shallow::{Boundary, Survey, find_excluded};
+use super::shallow::{Boundary, Starts, Survey, find_excluded};
 use super::write::{Manner, Totals, Writer};
 use super::{FetchError, Served, UploadPack};
 use crate::git::pkt_line::{FLUSH, error_line};
@@ -39,12 +39,18 @@ pub(super) struct Conversation<'a, R, W> {
 pub(super) fn boundary(negotiation: &mut Negotiation, fetch: &Fetch, refs: &Refs) -> Result<Boundary, FetchError> {
     let mut excluded = Vec::new();
     for name in &fetch.shallow.not {
+        negotiation.pulse.beat()?;
         excluded.push(negotiation.packs.get(&find_excluded(name, refs)?)?);
     }
     let Negotiation { packs, history, pulse, wants, .. } = negotiation;
     let excluded = Tips::sort(packs, history, &excluded)?;
-    let survey = Survey { packs, history, pulse };
-    survey.boundary(&fetch.shallow, &wants.commits, &excluded.commits)
+    let mut values = Vec::new();
+    if fetch.shallow.depth == Some(INFINITE) {
+        values = refs.iter().map(|(_, id)| packs.get(&id)).collect::<std::io::Result<_>>()?;
+    }
+    let tips = Tips::sort(packs, history, &values)?;
+    let starts = Starts { wants: &wants.commits, excluded: &excluded.commits, refs: &tips.commits };
+    Survey { packs, history, pulse }.boundary(&fetch.shallow, &starts)
 }
 
 /// Chooses the objects, and gets everything ready that makes a pack of them.
@@ -62,6 +68,7 @@ fn prepare(mut negotiation: Negotiation, fetch: &Fetch, boundary: &Boundary, ref
         tags: &tags,
     };
     let selection = selecting.select()?;
+    packs.rest();
     // What a partial clone has is not all that its commits have.
     let manner = Manner { ofs_delta: fetch.ofs_delta, thin: fetch.thin_pack && fetch.filter.is_none() };
     Ok(Writer::new(packs, selection, manner)?)
@@ -76,7 +83,9 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Conversation<'_, R, W> {
         boundary: Boundary,
         band: Band,
     ) -> Result<(), FetchError> {
-        self.output.set_side_band(band != Band::None);
+        if band != Band::None {
+            self.output.begin_side_band();
+        }
         let pulse = self.pulse.clone();
         let (fetches, refs) = (self.source.fetches.clone(), std::sync::Arc::clone(&self.source.refs));
         let says_progress = !fetch.no_progress;

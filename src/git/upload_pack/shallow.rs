@@ -37,6 +37,16 @@ pub(super) struct Survey<'a> {
     pub pulse: &'a Pulse,
 }
 
+/// Where history begins.
+pub(super) struct Starts<'a> {
+    /// The commits asked for.
+    pub wants: &'a [Node],
+    /// Those whose history is not wanted.
+    pub excluded: &'a [Node],
+    /// Those that refs lead to, if the client wants all history.
+    pub refs: &'a [Node],
+}
+
 /// Commits up to a new end of history.
 #[derive(Default)]
 struct Reach {
@@ -47,9 +57,9 @@ struct Reach {
 }
 
 impl Survey<'_> {
-    /// Finds out where the history ends. `wants` are the commits asked for; `excluded` are those that the request's
-    /// refs name whose history is not wanted.
-    pub(super) fn boundary(mut self, asked: &Shallow, wants: &[Node], excluded: &[Node]) -> Result<Boundary, FetchError> {
+    /// Finds out where the history ends.
+    pub(super) fn boundary(mut self, asked: &Shallow, starts: &Starts<'_>) -> Result<Boundary, FetchError> {
+        let wants = starts.wants;
         let mut client = Vec::new();
         for id in &asked.client {
             // A client may have been told of a commit that is gone since.
@@ -61,13 +71,14 @@ impl Survey<'_> {
         }
         let mut boundary = Boundary { grafts: client.iter().copied().collect(), ..Boundary::default() };
         let reach = match asked.depth {
-            Some(INFINITE) => Reach { inner: client.iter().copied().collect(), ends: Vec::new() },
+            // A client may have been given what was deleted since: what is behind that is not given out any more.
+            Some(INFINITE) => Reach { inner: self.reachable(starts.refs, &client)?.into_iter().collect(), ends: Vec::new() },
             Some(depth) if asked.is_relative => {
                 let starts = self.reachable(wants, &client)?;
                 self.by_depth(&starts, depth.saturating_add(1))?
             }
             Some(depth) => self.by_depth(wants, depth)?,
-            None if asked.by_commits() => self.by_commits(asked, wants, excluded)?,
+            None if asked.by_commits() => self.by_commits(asked, wants, starts.excluded)?,
             None => Reach::default(),
         };
         self.compare(&reach, &client, &mut boundary)?;
@@ -136,11 +147,11 @@ impl Survey<'_> {
         Ok(reach)
     }
 
-    /// Those of some commits that the wanted ones lead to.
-    fn reachable(&mut self, wants: &[Node], targets: &[Node]) -> io::Result<Vec<Node>> {
+    /// Those of some commits that others lead to.
+    fn reachable(&mut self, starts: &[Node], targets: &[Node]) -> io::Result<Vec<Node>> {
         let (mut seen, mut found) = (Flags::default(), Vec::new());
         let mut missing: HashSet<_> = targets.iter().copied().collect();
-        let mut open: Vec<_> = wants.iter().copied().filter(|node| seen.set(*node, SEEN) != 0).collect();
+        let mut open: Vec<_> = starts.iter().copied().filter(|node| seen.set(*node, SEEN) != 0).collect();
         while let Some(node) = open.pop()
             && !missing.is_empty()
         {
@@ -158,8 +169,7 @@ impl Survey<'_> {
 /// A ref whose history is not wanted, by its name or a part of it, as git finds it.
 pub(super) fn find_excluded(name: &str, refs: &Refs) -> Result<ObjectId, FetchError> {
     let candidates = [name.to_owned(), format!("refs/{name}"), format!("refs/tags/{name}"), format!("refs/heads/{name}")];
-    let find = |candidate: &String| refs.iter().find(|(other, _)| other == candidate).map(|(_, id)| id);
-    let mut found = candidates.iter().filter_map(find);
+    let mut found = candidates.iter().filter_map(|candidate| refs.find(candidate));
     match (found.next(), found.next()) {
         (Some(id), None) => Ok(id),
         _ => Err(FetchError::Request(format!("git upload-pack: ambiguous deepen-not: {}", quote(name)))),

@@ -2,6 +2,9 @@
 //!
 //! A commit's parents are sent as well, or the client has them. So nothing is needed of a folder that a parent has too,
 //! and of the others only what is not the same there. That is much less to look up than whatever is in the folder.
+//!
+//! Parents come before their children. So what was chosen for one commit is complete, and whoever comes across it again,
+//! wherever that is, need not look into it.
 
 use std::{io, mem};
 
@@ -18,7 +21,7 @@ use super::pulse::Pulse;
 pub(super) struct Chosen {
     /// What is to be sent.
     pub objects: Bits,
-    /// What need not be looked at again: all of these, and what the client is known to have.
+    /// What need not be looked at again, nor what is in it: all of these, and what the client is known to have.
     seen: Bits,
     /// What the client is known to have, as far as it was come across: what differs from the objects chosen is a good
     /// base for deltas.
@@ -109,7 +112,7 @@ impl<'a> Trees<'a> {
         trees.extend(self.chosen.pass_over(tree).then_some(tree));
         while let Some(tree) = trees.pop() {
             self.pulse.beat()?;
-            packs.read(tree, &mut self.buffers.tree)?;
+            packs.read_tree(tree, &mut self.buffers.tree)?;
             for entry in TreeRefIter::from_bytes(&self.buffers.tree, Hash::Sha1) {
                 let entry = entry.map_err(unreadable)?;
                 if entry.mode.is_commit() {
@@ -127,10 +130,10 @@ impl<'a> Trees<'a> {
     fn compare(&mut self, packs: &mut Packs, job: &Job, jobs: &mut Vec<Job>) -> io::Result<()> {
         let mut buffers = mem::take(&mut self.buffers);
         let Buffers { tree, against } = &mut buffers;
-        packs.read(job.tree, tree)?;
+        packs.read_tree(job.tree, tree)?;
         against.resize_with(against.len().max(job.against.len()), Vec::new);
         for (other, buffer) in job.against.iter().zip(&mut *against) {
-            packs.read(other.tree, buffer)?;
+            packs.read_tree(other.tree, buffer)?;
         }
         let mut others: Vec<_> =
             job.against.iter().zip(&*against).map(|(other, bytes)| Cursor::new(bytes, other.is_had)).collect();

@@ -71,6 +71,7 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Conversation<'_, R, W> {
             let answer = move || {
                 let mut out = Vec::new();
                 let next = turns.answer(&mut negotiation, &haves, end, &mut out)?;
+                negotiation.packs.rest();
                 Ok((turns, negotiation, out, next))
             };
             let (back, negotiated, out, next) = self.source.fetches.step(answer).await?;
@@ -108,6 +109,7 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Conversation<'_, R, W> {
             let mut negotiation = Negotiation::open(&packs, pulse, remembered)?;
             negotiation.want(&fetch.wants, &refs)?;
             let boundary = boundary(&mut negotiation, &fetch, &refs)?;
+            negotiation.packs.rest();
             Ok((negotiation, fetch, boundary))
         };
         self.source.fetches.step(open).await

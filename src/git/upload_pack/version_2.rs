@@ -44,11 +44,13 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Conversation<'_, R, W> {
 
     async fn read_command(&mut self) -> Result<Option<Command>, FetchError> {
         self.lines.begin();
-        self.output.set_side_band(false);
+        self.output.end_side_band();
         let mut reader = CommandReader::default();
         let is_there = self.read_lines(&mut reader).await;
         // From here on errors belong on band 3, if the client listens to that.
-        self.output.set_side_band(reader.is_multiplexed());
+        if reader.is_multiplexed() {
+            self.output.begin_side_band();
+        }
         if is_there? { reader.finish().map(Some) } else { Ok(None) }
     }
 
@@ -108,9 +110,10 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Conversation<'_, R, W> {
                     common.push(*id);
                 }
             }
-            let is_ready = !fetch.wait_for_done && negotiation.is_ready()?;
+            let is_ready = !fetch.done && !fetch.wait_for_done && negotiation.is_ready()?;
             let sends = !fetch.wants.is_empty() && (fetch.done || fetch.haves.is_empty() || is_ready);
             let boundary = if sends { Some(boundary(&mut negotiation, &fetch, &refs)?) } else { None };
+            negotiation.packs.rest();
             Ok(Opened { negotiation, fetch, common, boundary, is_ready })
         };
         self.source.fetches.step(open).await

@@ -35,6 +35,10 @@ pub(super) struct Found {
 }
 
 impl Found {
+    pub(super) fn is_found(&self, node: Node) -> bool {
+        self.flags.get(node) & (FOUND | HAD) == FOUND
+    }
+
     pub(super) fn is_had(&self, node: Node) -> bool {
         self.flags.get(node) & HAD != 0
     }

@@ -20,7 +20,7 @@ use super::packs::{Number, Packs};
 use super::select::{Objects, Selection};
 use crate::git::objects::corrupt;
 
-/// Bytes that are made at once.
+/// Bytes that are made at once, unless a test wants fewer.
 const PIECE: usize = 512 * 1024;
 
 /// How the client takes packs.
@@ -55,6 +55,8 @@ pub(super) struct Writer {
     copying: Option<(usize, Range<u64>)>,
     stage: Stage,
     done: Done,
+    /// Bytes that are made at once.
+    piece: usize,
     pub totals: Totals,
 }
 
@@ -120,12 +122,13 @@ impl Writer {
         // A whole pack brings its own checksum.
         let hasher = (!is_whole).then(|| Context::new(&SHA1_FOR_LEGACY_USE_ONLY));
         let done = Done { bytes: 0, hasher };
-        Ok(Self { packs, had: selection.had, manner, parts, next: (0, 0), copying, stage, done, totals })
+        Ok(Self { packs, had: selection.had, manner, parts, next: (0, 0), copying, stage, done, piece: PIECE, totals })
     }
 
     /// Appends the next piece; `false` when that was the last one.
     pub(super) fn write_piece(&mut self, out: &mut Packets) -> io::Result<bool> {
-        while out.len() < PIECE {
+        let mut has_more = true;
+        while has_more && out.len() < self.piece {
             if let Some((pack, range)) = self.copying.take() {
                 self.copy(pack, range, out);
                 continue;
@@ -144,19 +147,18 @@ impl Writer {
                     self.stage = Stage::Over;
                 }
                 Stage::Whole => self.stage = Stage::Over,
-                Stage::Over => {
-                    out.finish();
-                    return Ok(false);
-                }
+                Stage::Over => has_more = false,
             }
         }
         out.finish();
-        Ok(true)
+        // The client may be slow to take it.
+        self.packs.rest();
+        Ok(has_more)
     }
 
-    /// Copies as much as fits into the piece, and keeps the rest for the next one.
+    /// Copies as much as fits into the piece, and keeps the rest for the next one. An entry's new head may have filled it.
     fn copy(&mut self, pack: usize, range: Range<u64>, out: &mut Packets) {
-        let end = range.end.min(range.start + (PIECE - out.len()) as u64);
+        let end = range.end.min(range.start + self.piece.saturating_sub(out.len()) as u64);
         if end < range.end {
             self.copying = Some((pack, end..range.end));
         }
@@ -220,7 +222,11 @@ impl Writer {
                 }
                 let place = self.parts[part].entries.place(&self.packs.all()[part].bundle, base)?;
                 let id = self.packs.all()[part].bundle.index.oid_at_index(place).to_owned();
-                Ok(if self.can_build_upon(&id) { Form::Head(Header::RefDelta { base_id: id }) } else { Form::Built })
+                Ok(if self.can_build_upon(&id) && !self.packs.is_twice(&id, part, base) {
+                    Form::Head(Header::RefDelta { base_id: id })
+                } else {
+                    Form::Built
+                })
             }
             Header::RefDelta { base_id } if !self.can_build_upon(&base_id) => Ok(Form::Built),
             _ => Ok(Form::Same),
@@ -266,7 +272,7 @@ fn parts_of(packs: &Packs, objects: &Objects) -> io::Result<Vec<Part>> {
             Objects::These(objects) => objects.range(first, end).map(offset).collect(),
         };
         offsets.sort_unstable();
-        let entries = if offsets.is_empty() { Entries::none() } else { Entries::open(&pack.bundle)? };
+        let entries = if offsets.is_empty() { Entries::none() } else { Entries::open(pack)? };
         Ok(Part { entries, offsets, moves: Vec::new() })
     };
     packs.all().iter().map(part).collect()
@@ -288,3 +294,6 @@ impl Part {
         Some(to + (old - from))
     }
 }
+
+#[cfg(test)]
+mod tests;
