@@ -23,8 +23,8 @@ pub struct Source {
 
 /// Finds the app, checks that the account may have its code, and counts the fetch.
 ///
-/// Over HTTP a fetch is several requests; only the first is counted, because how many follow is not for the user to
-/// say.
+/// Over HTTP a fetch is several requests; those after the first are counted by [`follow`], because how many there are is
+/// not for the user to say.
 pub async fn begin(ctx: &Ctx, visitor: &Visitor, app: &str) -> Result<App, Refused> {
     let app = find(ctx, visitor, app).await?;
     let counted = ctx.rates.git(visitor.account.id, app.id, visitor.address, ctx.now());
@@ -32,8 +32,16 @@ pub async fn begin(ctx: &Ctx, visitor: &Visitor, app: &str) -> Result<App, Refus
     Ok(app)
 }
 
+/// Finds the app again for a later request of a fetch, and counts that in its own way.
+pub async fn follow(ctx: &Ctx, visitor: &Visitor, app: &str) -> Result<App, Refused> {
+    let app = find(ctx, visitor, app).await?;
+    let counted = ctx.rates.git_turn(visitor.account.id, app.id, visitor.address, ctx.now());
+    counted.map_err(|TooOften { retry_after }| Refused::TooOften(retry_after))?;
+    Ok(app)
+}
+
 /// Reads an app's refs, and makes its code ready to be fetched.
-pub async fn open(ctx: &Ctx, app: App) -> Result<Source, Refused> {
+pub async fn open(ctx: &Ctx, visitor: &Visitor, app: App) -> Result<Source, Refused> {
     let unavailable = |error: &(dyn std::error::Error + 'static)| {
         tracing::error!(app.name = %app.name, error, "a repository can't be opened");
         Refused::Unavailable("hoist can't open this app's repository: hoist's fault, not yours. Please try again.".into())
@@ -41,7 +49,7 @@ pub async fn open(ctx: &Ctx, app: App) -> Result<Source, Refused> {
     let repo = ctx.repo(app.id).map_err(|error| unavailable(&error))?;
     let mut db = ctx.db.read().await.map_err(|error| unavailable(&error))?;
     let refs = db::refs::list(&mut db, app.id).await.map_err(|error| unavailable(&error))?;
-    let upload_pack = UploadPack::new(&repo, &refs, &head(&refs), &ctx.fetches);
+    let upload_pack = UploadPack::new(&repo, &refs, &head(&refs), &ctx.fetches, visitor.account.id);
     Ok(Source { app, upload_pack })
 }
 
@@ -52,7 +60,7 @@ fn head(refs: &[(RefName, CommitId)]) -> RefName {
 }
 
 /// Finds the app and checks that the account may have its code.
-pub async fn find(ctx: &Ctx, visitor: &Visitor, name: &str) -> Result<App, Refused> {
+async fn find(ctx: &Ctx, visitor: &Visitor, name: &str) -> Result<App, Refused> {
     if ctx.stopping.is_cancelled() {
         return Err(Refused::Unavailable("hoist is being stopped. Please fetch again in a minute.".into()));
     }
@@ -67,7 +75,7 @@ pub async fn find(ctx: &Ctx, visitor: &Visitor, name: &str) -> Result<App, Refus
         Err(AccessError::Denied(denied)) => denied,
     };
     let app = auth::find_app(&ctx.db, visitor.account.id, name).await.map_err(|error| unavailable(&error))?;
-    let (kind, action) = ("push".into(), "fetch".into());
+    let (kind, action) = ("fetch".into(), "fetch".into());
     let deed = Deed { app: app.map(|(app, _)| app.id), kind, action, data: json!({"values": {"app": name}}) };
     let recorded = audit::refused(&ctx.db, &visitor.actor(), &deed, "permission".into(), ctx.now()).await;
     recorded.map_err(|error| unavailable(&error))?;
@@ -97,4 +105,13 @@ where
         crate::telemetry::sent(door, served.bytes);
     }
     Ok(())
+}
+
+/// Tells the operator of a fetch that failed. A client's mistakes and departures are no business of theirs.
+pub fn log(app: &str, error: &FetchError) {
+    let cause = error as &dyn std::error::Error;
+    match error {
+        FetchError::Store(_) => tracing::error!(app.name = app, error = cause, "fetch failed"),
+        _ => info!(app.name = app, error = cause, "fetch ended early"),
+    }
 }

@@ -47,9 +47,10 @@ mod write;
 #[cfg(test)]
 mod handmade;
 
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
@@ -61,7 +62,7 @@ use super::ProtocolError;
 use super::advertise::Greeting;
 use super::progress::Output;
 use super::repo::Repo;
-use crate::model::{CommitId, RefName};
+use crate::model::{AccountId, CommitId, RefName};
 use lines::Lines;
 use packs::Packs;
 use pulse::Pulse;
@@ -126,7 +127,17 @@ pub struct Fetches(Arc<Work>);
 
 struct Work {
     turns: Arc<Semaphore>,
+    /// How many turns one account may have at once.
+    share: usize,
+    accounts: Mutex<HashMap<AccountId, Weak<Semaphore>>>,
     remembered: Remembered,
+}
+
+/// The work of one account's fetches: others get their turns whatever it asks for.
+#[derive(Clone)]
+struct Share {
+    work: Arc<Work>,
+    own: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Fetches {
@@ -139,7 +150,31 @@ impl Fetches {
     /// At most so many steps at once.
     #[must_use]
     pub fn new(at_once: usize) -> Self {
-        Self(Arc::new(Work { turns: Arc::new(Semaphore::new(at_once.max(1))), remembered: Remembered::default() }))
+        Self(Arc::new(Work {
+            turns: Arc::new(Semaphore::new(at_once.max(1))),
+            share: at_once.div_ceil(2).max(1),
+            accounts: Mutex::default(),
+            remembered: Remembered::default(),
+        }))
+    }
+
+    /// An account's share, half of all turns.
+    fn share(&self, account: AccountId) -> Share {
+        // A panic between lock and unlock would leave a sound map.
+        let mut accounts = self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = accounts.get(&account).and_then(Weak::upgrade).unwrap_or_else(|| {
+            accounts.retain(|_, own| own.strong_count() > 0);
+            let own = Arc::new(Semaphore::new(self.0.share));
+            accounts.insert(account, Arc::downgrade(&own));
+            own
+        });
+        Share { work: Arc::clone(&self.0), own }
+    }
+}
+
+impl Share {
+    fn remembered(&self) -> Remembered {
+        self.work.remembered.clone()
     }
 
     /// Does a step of the work on a thread of its own, when its turn comes.
@@ -147,11 +182,12 @@ impl Fetches {
         &self,
         work: impl FnOnce() -> Result<T, FetchError> + Send + 'static,
     ) -> Result<T, FetchError> {
-        let turn = Arc::clone(&self.0.turns);
+        let (own, turn) = (Arc::clone(&self.own), Arc::clone(&self.work.turns));
         let step = async {
+            let own = own.acquire_owned().await.map_err(io::Error::other)?;
             let turn = turn.acquire_owned().await.map_err(io::Error::other)?;
             let work = move || {
-                let _turn = turn;
+                let _turns = (own, turn);
                 work()
             };
             spawn_blocking(work).await.map_err(io::Error::other)?
@@ -173,18 +209,19 @@ pub struct UploadPack {
     packs: PathBuf,
     refs: Arc<Refs>,
     idle: Duration,
-    fetches: Fetches,
+    fetches: Share,
 }
 
 impl UploadPack {
-    /// `head` is the branch that HEAD stands for, whether it is there or not.
+    /// `head` is the branch that HEAD stands for, whether it is there or not; `fetches` are all fetches, to which
+    /// `account` adds one.
     #[must_use]
-    pub fn new(repo: &Repo, refs: &[(RefName, CommitId)], head: &RefName, fetches: &Fetches) -> Self {
+    pub fn new(repo: &Repo, refs: &[(RefName, CommitId)], head: &RefName, fetches: &Fetches, account: AccountId) -> Self {
         Self {
             packs: repo.pack_dir(),
             refs: Arc::new(Refs::new(refs, head)),
             idle: repo.limits().idle_time,
-            fetches: fetches.clone(),
+            fetches: fetches.share(account),
         }
     }
 
@@ -220,5 +257,35 @@ impl UploadPack {
                 Err(error)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// One who keeps the server busy does not keep others waiting.
+    #[tokio::test]
+    async fn an_account_gets_no_more_than_its_share() {
+        let fetches = Fetches::new(4);
+        let (busy, other) = (fetches.share(AccountId::new()), fetches.share(AccountId::new()));
+        let mut ends = Vec::new();
+        let mut steps = Vec::new();
+        for _ in 0..8 {
+            let (end, wait) = mpsc::channel::<()>();
+            let busy = busy.clone();
+            ends.push(end);
+            steps.push(tokio::spawn(async move { busy.step(move || Ok(wait.recv().is_err())).await }));
+        }
+        assert!(matches!(other.step(|| Ok(true)).await, Ok(true)));
+        drop(ends);
+        for step in steps {
+            assert!(matches!(step.await.unwrap(), Ok(true)));
+        }
+        drop((busy, other));
+        let _third = fetches.share(AccountId::new());
+        assert_eq!(fetches.0.accounts.lock().unwrap().len(), 1, "those who have gone are forgotten");
     }
 }

@@ -100,7 +100,7 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Conversation<'_, R, W> {
     /// Reads the repository as far as that is needed to answer.
     async fn open(&mut self, fetch: Fetch) -> Result<Opened, FetchError> {
         let (packs, refs) = (self.source.packs.clone(), Arc::clone(&self.source.refs));
-        let (pulse, remembered) = (self.pulse.clone(), self.source.fetches.0.remembered.clone());
+        let (pulse, remembered) = (self.pulse.clone(), self.source.fetches.remembered());
         let open = move || {
             let mut negotiation = Negotiation::open(&packs, pulse, remembered)?;
             negotiation.want(&fetch.wants, &refs)?;

@@ -1,18 +1,22 @@
 //! Fetches over HTTP: the advertisement, then requests that each stand alone.
 
+use std::io;
+
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use futures_util::TryStreamExt as _;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, DuplexStream};
 use tokio_util::io::{ReaderStream, StreamReader};
-use tracing::{Instrument as _, warn};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::{Entering, git_answer, our_fault, peer_of, refuse, refused, visitor};
 use crate::ctx::Ctx;
-use crate::git::{self, FetchError, Version};
+use crate::git::{self, Version};
 use crate::model::{Door, Invalid, Need, Peer, RequestId};
 use crate::transport::app_path::parse_app_path;
 use crate::transport::fetch::{self, Source};
@@ -34,8 +38,10 @@ pub(super) async fn info_refs(ctx: &Ctx, entering: Entering<'_>, headers: &Heade
     let refs = if version == Version::V2 {
         git::advertisement_v2()
     } else {
-        let source = fetch::open(ctx, app).await.map_err(|why| refused(why, id))?;
-        let told = fetch::advertisement(&source, version, Door::GitHttp).await.inspect_err(|error| log(&source, error));
+        let source = fetch::open(ctx, &visitor, app).await.map_err(|why| refused(why, id))?;
+        let told = fetch::advertisement(&source, version, Door::GitHttp)
+            .await
+            .inspect_err(|error| fetch::log(source.app.name.as_str(), error));
         told.map_err(|_| our_fault("The refs can't be read.", id))?
     };
     Ok(git_answer("application/x-git-upload-pack-advertisement", Body::from(refs)))
@@ -56,33 +62,56 @@ pub(super) async fn upload_pack(
     let entering = Entering { headers: request.headers(), address: peer_of(peer), repo: &repo, id };
     let visitor = visitor(&ctx, &entering, Need::Read).await?;
     let name = parse_app_path(&repo).map_err(|Invalid(text)| refuse(StatusCode::NOT_FOUND, &format!("{text}\n")))?;
-    let app = fetch::find(&ctx, &visitor, name.as_str()).await.map_err(|why| refused(why, id))?;
-    let source = fetch::open(&ctx, app).await.map_err(|why| refused(why, id))?;
+    let app = fetch::follow(&ctx, &visitor, name.as_str()).await.map_err(|why| refused(why, id))?;
+    let source = fetch::open(&ctx, &visitor, app).await.map_err(|why| refused(why, id))?;
     let version = version(request.headers());
-    let mut reader = StreamReader::new(request.into_body().into_data_stream().map_err(std::io::Error::other));
+    let mut reader = StreamReader::new(request.into_body().into_data_stream().map_err(io::Error::other));
     // As with a push: a client that waits for `100 Continue` takes anything else for the end.
     reader
         .fill_buf()
         .await
         .map_err(|error| refuse(StatusCode::BAD_REQUEST, &format!("The request's body can't be read: {error}.\n")))?;
-    let (sink, answer) = tokio::io::duplex(ANSWER_BUFFER);
-    ctx.tasks.spawn(serve(visitor, source, version, reader, sink).in_current_span());
-    let answer = ReaderStream::with_capacity(answer, ANSWER_PIECE);
-    Ok(git_answer("application/x-git-upload-pack-result", Body::from_stream(answer)))
+    let (sink, from) = tokio::io::duplex(ANSWER_BUFFER);
+    let (body, gone) = answer(from);
+    // Between two writes nothing else tells that the client has gone.
+    let serve = gone.run_until_cancelled_owned(serve(visitor, source, version, reader, sink).in_current_span());
+    ctx.tasks.spawn(serve);
+    Ok(git_answer("application/x-git-upload-pack-result", Body::from_stream(body)))
 }
 
 async fn serve(visitor: Visitor, source: Source, version: Version, reader: impl AsyncRead + Unpin, writer: DuplexStream) {
     if let Err(error) = fetch::serve(&visitor, &source, version, reader, writer).await {
-        log(&source, &error);
+        fetch::log(source.app.name.as_str(), &error);
     }
 }
 
-/// A client's mistakes and departures are no business of the operator's.
-fn log(source: &Source, error: &FetchError) {
-    let cause = error as &dyn std::error::Error;
-    warn!(app.name = %source.app.name, error = cause, "fetch failed");
+/// An answer's body, and what is cancelled when nobody takes it any more: the connection drops it then.
+fn answer(from: DuplexStream) -> (impl Stream<Item = io::Result<Bytes>>, CancellationToken) {
+    let gone = CancellationToken::new();
+    let guard = gone.clone().drop_guard();
+    let body = ReaderStream::with_capacity(from, ANSWER_PIECE).inspect(move |_| _ = &guard);
+    (body, gone)
 }
 
 fn version(headers: &HeaderMap) -> Version {
     headers.get("git-protocol").and_then(|value| value.to_str().ok()).map_or(Version::V0, Version::read)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_drops_the_answer_has_gone() {
+        let (mut sink, from) = tokio::io::duplex(64);
+        let (body, gone) = answer(from);
+        let mut body = Box::pin(body);
+        sink.write_all(b"0000").await.unwrap();
+        assert_eq!(body.next().await.unwrap().unwrap(), "0000");
+        assert!(!gone.is_cancelled());
+        drop(body);
+        assert!(gone.is_cancelled());
+    }
 }

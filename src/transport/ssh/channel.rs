@@ -126,7 +126,7 @@ async fn upload_pack(
     reader: impl AsyncRead + Unpin,
     mut writer: impl AsyncWrite + Unpin,
 ) -> (String, u32) {
-    let opened = async { fetch::open(ctx, fetch::begin(ctx, visitor, app.as_str()).await?).await };
+    let opened = async { fetch::open(ctx, visitor, fetch::begin(ctx, visitor, app.as_str()).await?).await };
     let source = match opened.await {
         Ok(source) => source,
         Err(why) => return (words(why), REFUSED),
@@ -144,7 +144,7 @@ async fn upload_pack(
     match fetched.await {
         Ok(()) => (String::new(), OK),
         Err(error) => {
-            warn!(app.name = %app, error = &error as &dyn std::error::Error, "fetch failed");
+            fetch::log(app.as_str(), &error);
             (String::new(), FATAL)
         }
     }
