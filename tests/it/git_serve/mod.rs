@@ -5,6 +5,7 @@ mod access;
 mod clients;
 mod clones;
 mod fetches;
+mod histories;
 mod partial;
 mod raw;
 mod shallow;
@@ -74,7 +75,12 @@ struct Client {
 impl World {
     /// Both, empty.
     fn start() -> Self {
-        let daemon = Daemon::start_with("engine = \"local\"\n");
+        Self::start_with("")
+    }
+
+    /// Likewise, with more in hoist's configuration.
+    fn start_with(config: &str) -> Self {
+        let daemon = Daemon::start_with(&format!("engine = \"local\"\n{config}"));
         let alice = daemon.user("alice@example.com");
         daemon.client(&alice, &["apps:create", APP]);
         let runtime = Runtime::new().unwrap();

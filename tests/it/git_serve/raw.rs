@@ -1,6 +1,7 @@
 //! What git does not say: every set of capabilities, and nonsense.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use base64::Engine as _;
@@ -15,23 +16,26 @@ fn line(text: &str) -> String {
 impl World {
     /// Posts a request of a fetch and gives the answer.
     fn post(&self, version: u8, body: &str) -> Vec<u8> {
+        self.try_post(version, body).unwrap().body_mut().read_to_vec().unwrap()
+    }
+
+    fn try_post(&self, version: u8, body: &str) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
         let url = format!("http://{}/shop.git/git-upload-pack", self.daemon.http);
-        let answer = ureq::post(url)
+        ureq::post(url)
             .header("Authorization", format!("Basic {}", STANDARD.encode(format!("_:{}", self.alice.token))))
             .header("Content-Type", "application/x-git-upload-pack-request")
             .header("Git-Protocol", format!("version={version}"))
-            .send(body);
-        answer.unwrap().body_mut().read_to_vec().unwrap()
+            .send(body)
     }
 
     fn id(&self, name: &str) -> String {
         self.tree.git(&["rev-parse", name]).trim().to_owned()
     }
 
-    /// Lets git judge a pack, which may build upon what the work tree has; gives the number of its objects.
-    fn judge(&self, pack: &[u8]) -> usize {
+    /// Lets git judge a pack, which may build upon what is in the repository in a folder; gives the number of its objects.
+    fn judge(&self, folder: &Path, pack: &[u8]) -> usize {
         let mut git = Command::new("git");
-        git.arg("-C").arg(self.tree.path()).args(["index-pack", "--stdin", "--strict", "--fix-thin"]);
+        git.arg("-C").arg(folder).args(["index-pack", "--stdin", "--strict", "--fix-thin"]);
         let mut git = git.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         git.stdin.take().unwrap().write_all(pack).unwrap();
         assert!(git.wait().unwrap().success());
@@ -39,14 +43,15 @@ impl World {
     }
 }
 
-/// What is on band 1 of some packets, and whether there was a flush behind it.
-fn data_of(mut packets: &[u8]) -> (Vec<u8>, bool) {
+/// What is on band 1 of some packets, none of which is longer than `most`, and whether there was a flush behind it.
+fn data_of(mut packets: &[u8], most: usize) -> (Vec<u8>, bool) {
     let mut data = Vec::new();
     while let Some((digits, rest)) = packets.split_first_chunk::<4>() {
         let length = usize::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap();
         if length == 0 {
             return (data, rest.is_empty());
         }
+        assert!(length <= most, "a packet of {length} bytes");
         let (packet, rest) = rest.split_at(length - 4);
         if packet[0] == 1 {
             data.extend_from_slice(&packet[1..]);
@@ -81,14 +86,13 @@ fn every_set_of_capabilities_gets_a_pack_that_it_can_read() {
         let pack = if band == 0 {
             rest.to_vec()
         } else {
-            let (data, is_whole) = data_of(rest);
+            let (data, is_whole) = data_of(rest, band);
             assert!(is_whole, "{capabilities}");
-            assert!(
-                rest.starts_with(b"0") || usize::from_str_radix(std::str::from_utf8(&rest[..4]).unwrap(), 16).unwrap() <= band
-            );
             data
         };
-        assert!(world.judge(&pack) >= all, "{capabilities}");
+        let empty = tempfile::tempdir().unwrap();
+        world.tree.git(&["init", "-q", "--bare", empty.path().to_str().unwrap()]);
+        assert!(world.judge(empty.path(), &pack) >= all, "{capabilities}");
 
         let answer = world.post(0, &format!("{want}0000{}{}", line(&format!("have {old}\n")), line("done\n")));
         let start = if capabilities.contains("multi_ack_detailed") {
@@ -99,8 +103,8 @@ fn every_set_of_capabilities_gets_a_pack_that_it_can_read() {
             line(&format!("ACK {old}\n"))
         };
         let rest = answer.strip_prefix(start.as_bytes()).expect(capabilities);
-        let pack = if band == 0 { rest.to_vec() } else { data_of(rest).0 };
-        assert_eq!(world.judge(&pack), new, "{capabilities}");
+        let pack = if band == 0 { rest.to_vec() } else { data_of(rest, band).0 };
+        assert_eq!(world.judge(world.tree.path(), &pack), new, "{capabilities}");
     }
 }
 
@@ -174,4 +178,13 @@ fn nonsense_is_answered_in_words() {
     let body = format!("{}0001{}{}0000", line("command=fetch"), line("sideband-all"), line(&format!("want {nowhere}")));
     let answer = String::from_utf8(world.post(2, &body)).unwrap();
     assert_eq!(answer[4..], format!("\x03upload-pack: not our ref {nowhere}\n"));
+}
+
+#[test]
+fn turns_are_counted() {
+    let world = World::start_with("[limits]\ngit_requests_per_hour = 1\n");
+    for _ in 0..20 {
+        assert_eq!(world.post(2, "0000"), b"");
+    }
+    assert!(matches!(world.try_post(2, "0000"), Err(ureq::Error::StatusCode(429))));
 }
