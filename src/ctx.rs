@@ -14,7 +14,7 @@ use crate::db::Db;
 use crate::deploy::{Builds, Dynos, TestRuns};
 use crate::docker::Docker;
 use crate::engine::Engine;
-use crate::git::{Nonces, Repo};
+use crate::git::{Fetches, Nonces, Repo};
 use crate::image::Roots;
 use crate::image::of_slug::SigningKey;
 use crate::model::AppId;
@@ -37,6 +37,8 @@ pub struct Ctx {
     pub roots: Roots,
     /// What certificates of pushes have to quote.
     pub nonces: Nonces,
+    /// The work of those who fetch.
+    pub fetches: Fetches,
     /// How often whom has knocked.
     pub rates: Rates,
     /// The servers of add-ons.

@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 const CONNECTIONS_OPEN: &str = "hoist_connections_open";
 const RECEIVED_BYTES: &str = "hoist_received_bytes_total";
+const SENT_BYTES: &str = "hoist_sent_bytes_total";
 const HTTP_REQUESTS: &str = "hoist_http_requests_total";
 const PUSHES: &str = "hoist_pushes_total";
 const BUILDS_QUEUED: &str = "hoist_builds_queued";
@@ -57,6 +58,7 @@ pub fn start() {
 fn describe() {
     describe_gauge!(CONNECTIONS_OPEN, "Connections open now, by door");
     describe_counter!(RECEIVED_BYTES, "Bytes received from pushers, after decryption and decompression, by door");
+    describe_counter!(SENT_BYTES, "Bytes of packs sent to those who fetch, by door");
     describe_counter!(HTTP_REQUESTS, "HTTP requests answered, by status");
     describe_counter!(PUSHES, "Pushes ended, by outcome");
     describe_gauge!(BUILDS_QUEUED, "Builds waiting for their turn");
@@ -148,6 +150,11 @@ pub fn push_ended(outcome: &'static str) {
 /// Counts bytes of a push.
 pub fn received(door: &'static str, bytes: usize) {
     counter!(RECEIVED_BYTES, "door" => door).increment(bytes as u64);
+}
+
+/// Counts bytes of packs that were fetched.
+pub fn sent(door: &'static str, bytes: u64) {
+    counter!(SENT_BYTES, "door" => door).increment(bytes);
 }
 
 /// Counts an answered HTTP request.

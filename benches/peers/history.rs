@@ -16,8 +16,7 @@ const ROUNDS: usize = 3;
 /// files of one folder and one of another: with its four trees and itself eight objects. 400,000 altogether.
 const DIRS: usize = 61;
 const FILES: usize = 24;
-const COMMITS: usize = 49_810;
-const OBJECTS: usize = DIRS * FILES + DIRS + 3 + (COMMITS - 1) * 8;
+pub(crate) const COMMITS: usize = 49_810;
 
 const LINES: usize = 40;
 const WORDS: [&str; 16] = [
@@ -30,7 +29,7 @@ const REFSPEC: &str = "main:refs/heads/import";
 
 pub(crate) fn measure(peers: &Peers) {
     let Some(git) = peers.git() else { return };
-    let history = kept_history();
+    let history = kept_history(COMMITS);
     let daemon = Daemon::start();
     let user = daemon.user("bench@example.com");
     let hoist = |round| push_to_hoist(&daemon, &user, &history, round);
@@ -50,21 +49,25 @@ fn push_to_git(git: &PlainGit, history: &Path, round: usize) -> Duration {
     time(&mut git.over_ssh(&repository).push(history, REFSPEC))
 }
 
-/// The repository with the history, which is made once and kept in the target folder.
-fn kept_history() -> PathBuf {
-    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("history-{OBJECTS}.git"));
+fn objects(commits: usize) -> usize {
+    DIRS * FILES + DIRS + 3 + (commits - 1) * 8
+}
+
+/// The repository with a history of so many commits, which is made once and kept in the target folder.
+pub(crate) fn kept_history(commits: usize) -> PathBuf {
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("history-{}.git", objects(commits)));
     if !kept.is_dir() {
         println!("  making the history, once");
         let new = kept.with_extension("new");
         // A rest of an earlier attempt; usually there is none.
         let _ = std::fs::remove_dir_all(&new);
-        make_history(&new);
+        make_history(&new, commits);
         std::fs::rename(&new, &kept).expect("the history can be renamed");
     }
     kept
 }
 
-fn make_history(dir: &Path) {
+fn make_history(dir: &Path, commits: usize) {
     let git = |args: &[&str]| {
         let mut git = Command::new("git");
         git.arg("-C").arg(dir).args(args);
@@ -74,13 +77,16 @@ fn make_history(dir: &Path) {
     time(git(&["init", "-q", "--bare", "-b", "main"]).stdin(Stdio::null()));
     let mut import = git(&["fast-import", "--quiet"]).stdin(Stdio::piped()).spawn().expect("git can be started");
     let stdin = import.stdin.take().expect("it is a pipe");
-    Files::new().write_history(BufWriter::new(stdin)).expect("git takes the stream");
+    Files::new().write_history(BufWriter::new(stdin), commits).expect("git takes the stream");
     assert!(import.wait().is_ok_and(|status| status.success()), "git fast-import failed");
     // Packed as in a repository that has been looked after.
     time(&mut git(&["repack", "-adfq"]));
     let count = git(&["count-objects", "-v"]).output().expect("git can be started").stdout;
     let count = String::from_utf8_lossy(&count).into_owned();
-    assert!(count.contains(&format!("in-pack: {OBJECTS}\n")), "the history has other objects than were meant:\n{count}");
+    assert!(
+        count.contains(&format!("in-pack: {}\n", objects(commits))),
+        "the history has other objects than were meant:\n{count}"
+    );
 }
 
 /// The files as they are in the newest commit.
@@ -100,8 +106,8 @@ impl Files {
     }
 
     /// Writes the history as a stream for `git fast-import`.
-    fn write_history(mut self, mut out: impl Write) -> io::Result<()> {
-        for commit in 0..COMMITS {
+    fn write_history(mut self, mut out: impl Write, commits: usize) -> io::Result<()> {
+        for commit in 0..commits {
             let changed = if commit == 0 { (0..DIRS * FILES).collect() } else { self.change(commit) };
             let message = format!("change {commit}\n");
             write!(out, "commit refs/heads/main\ncommitter A <a@example.com> {} +0000\n", 1_600_000_000 + commit * 600)?;

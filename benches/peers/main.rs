@@ -4,12 +4,13 @@
 //! `scripts/bench` installs and starts the peers and says in the environment where they are ([`peers`]). What has no
 //! peer there is skipped. `cargo bench --bench peers -- NAME…` runs some measurements only.
 //!
-//! In reading order: `tiny_push` and `history` are pushes against plain git, `sandbox_start` is a container engine's
+//! In reading order: `tiny_push` and `history` are pushes against plain git, `fetch` is clones and fetches, `sandbox_start` is a container engine's
 //! part, `registry` is images against docker-registry, `memory` watches the daemon, `ledger` asks a long one; `peers`,
 //! `measure` and `table` are what they share. Daemons and work trees are those of the integration tests.
 
 #![expect(clippy::disallowed_methods, reason = "peers are programs, found through the environment")]
 
+mod fetch;
 mod history;
 mod ledger;
 mod memory;
@@ -29,10 +30,11 @@ use peers::Peers;
 
 type Measurement = (&'static str, fn(&Peers));
 
-const MEASUREMENTS: [Measurement; 6] = [
+const MEASUREMENTS: [Measurement; 7] = [
     ("tiny-push", tiny_push::measure),
     ("sandbox-start", sandbox_start::measure),
     ("history", history::measure),
+    ("fetch", fetch::measure),
     ("memory", memory::measure),
     ("ledger", ledger::measure),
     ("registry", registry::measure),

@@ -12,6 +12,8 @@ pub(crate) struct Peers {
     pub(crate) docker: Option<Docker>,
     /// Debian's docker-registry, open to everybody.
     pub(crate) registry_url: Option<String>,
+    /// Whether a trial is wanted: of less, and of no worth as a measurement.
+    pub(crate) is_small: bool,
 }
 
 /// Bare repositories behind OpenSSH and behind a web server with git's own CGI program.
@@ -32,7 +34,7 @@ pub(crate) struct Docker {
 
 /// One side of a push: where to, and as whom.
 pub(crate) struct Remote {
-    url: String,
+    pub(crate) url: String,
     key: PathBuf,
 }
 
@@ -47,7 +49,12 @@ impl Peers {
             })
         };
         let docker = || Some(Docker { image: env::var("HOIST_BENCH_DOCKER_IMAGE").ok()? });
-        Self { git: plain_git(), docker: docker(), registry_url: env::var("HOIST_BENCH_REGISTRY_URL").ok() }
+        Self {
+            git: plain_git(),
+            docker: docker(),
+            registry_url: env::var("HOIST_BENCH_REGISTRY_URL").ok(),
+            is_small: env::var_os("HOIST_BENCH_SMALL").is_some(),
+        }
     }
 
     /// The plain git server, or a line that says why the measurement is skipped.
@@ -84,17 +91,24 @@ impl Remote {
         Self { url: format!("http://_:{}@{}/{app}.git", user.token, daemon.http), key: user.key.clone() }
     }
 
-    /// A `git push` of `refspec` from the repository in `dir`, with nothing of the user's own configuration.
+    /// A `git push` of `refspec` from the repository in `dir`.
     pub(crate) fn push(&self, dir: &std::path::Path, refspec: &str) -> Command {
+        let mut push = self.git(dir, "push");
+        push.arg(&self.url).arg(refspec);
+        push
+    }
+
+    /// A git command in the repository in `dir`, with nothing of the user's own configuration.
+    pub(crate) fn git(&self, dir: &std::path::Path, command: &str) -> Command {
         let ssh = format!(
             "ssh -F /dev/null -i {} -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
              -o LogLevel=ERROR",
             self.key.display()
         );
-        let mut push = Command::new("git");
-        push.arg("-C").arg(dir).args(["push", &self.url, refspec]);
-        push.env("GIT_SSH_COMMAND", ssh).env("HOME", "/nonexistent").env("GIT_CONFIG_NOSYSTEM", "1");
-        push.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_TERMINAL_PROMPT", "0").stdin(Stdio::null());
-        push
+        let mut git = Command::new("git");
+        git.arg("-C").arg(dir).arg(command);
+        git.env("GIT_SSH_COMMAND", ssh).env("HOME", "/nonexistent").env("GIT_CONFIG_NOSYSTEM", "1");
+        git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_TERMINAL_PROMPT", "0").stdin(Stdio::null());
+        git
     }
 }

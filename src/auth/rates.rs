@@ -14,6 +14,9 @@ use crate::model::{AccountId, AppId, AuthorizationId, Limits};
 
 const PERIOD: Duration = Duration::HOUR;
 
+/// Requests of a fetch over HTTP for each that is counted as one: clients seldom take as many turns.
+const TURNS: u32 = 20;
+
 /// Every rate limit of the installation. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Rates {
@@ -22,6 +25,7 @@ pub struct Rates {
     /// Requests to the registry, likewise: a pull makes one for each layer.
     pub images: Buckets<AuthorizationId>,
     git: Buckets<(AccountId, AppId)>,
+    git_turns: Buckets<(AccountId, AppId)>,
     is_git_limited_on_loopback: bool,
     logins: Buckets<IpAddr>,
     failed_logins: Buckets<IpAddr>,
@@ -38,10 +42,12 @@ impl Rates {
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         let most = limits.rate_buckets;
+        let git = limits.git_requests_per_hour.unwrap_or(Limits::GIT_REQUESTS_PER_HOUR);
         Self {
             api: Buckets::new(limits.api_requests_per_hour, most),
             images: Buckets::new(limits.image_requests_per_hour, most),
-            git: Buckets::new(limits.git_requests_per_hour.unwrap_or(Limits::GIT_REQUESTS_PER_HOUR), most),
+            git: Buckets::new(git, most),
+            git_turns: Buckets::new(git.saturating_mul(TURNS), most),
             is_git_limited_on_loopback: limits.git_requests_per_hour.is_some(),
             logins: Buckets::new(limits.logins_per_hour, most),
             failed_logins: Buckets::new(limits.failed_logins_per_hour, most),
@@ -50,10 +56,16 @@ impl Rates {
 
     /// Counts a git request. Those from this host itself are not counted, unless the configuration names a limit.
     pub fn git(&self, by: AccountId, app: AppId, from: IpAddr, now: OffsetDateTime) -> Result<(), TooOften> {
-        if from.to_canonical().is_loopback() && !self.is_git_limited_on_loopback {
-            return Ok(());
-        }
-        self.git.take((by, app), now).map(drop)
+        if self.is_exempt(from) { Ok(()) } else { self.git.take((by, app), now).map(drop) }
+    }
+
+    /// Counts a later request of a fetch over HTTP, of which each may be many.
+    pub fn git_turn(&self, by: AccountId, app: AppId, from: IpAddr, now: OffsetDateTime) -> Result<(), TooOften> {
+        if self.is_exempt(from) { Ok(()) } else { self.git_turns.take((by, app), now).map(drop) }
+    }
+
+    fn is_exempt(&self, from: IpAddr) -> bool {
+        from.to_canonical().is_loopback() && !self.is_git_limited_on_loopback
     }
 
     /// Counts an attempt to log in with a password.
@@ -161,6 +173,17 @@ mod tests {
     use super::*;
 
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    #[test]
+    fn a_fetch_may_take_many_turns() {
+        let (by, app, from) = (AccountId::new(), AppId::new(), "192.0.2.1".parse().unwrap());
+        let rates = Rates::new(&Limits { git_requests_per_hour: Some(2), ..Limits::default() });
+        for _ in 0..2 * TURNS {
+            rates.git_turn(by, app, from, NOW).unwrap();
+        }
+        rates.git_turn(by, app, from, NOW).unwrap_err();
+        rates.git(by, app, from, NOW).unwrap();
+    }
 
     #[test]
     fn a_bucket_empties_and_fills_up_again() {

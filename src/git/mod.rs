@@ -1,4 +1,4 @@
-//! Git: receives pushes, keeps an app's objects, fetches from other servers. Native, on gix's plumbing; runs no git.
+//! Git: receives pushes, keeps an app's objects, serves clones and fetches, fetches from other servers. Native, on gix's plumbing; runs no git.
 //!
 //! Refs are not here. They live in the database beside the ledger, come in as values and are moved by the caller
 //! (the `decide` of [`receive_pack()`]). Here are packs only: no loose objects, no ref files, no locks.
@@ -11,6 +11,7 @@
 //!   (the end)
 //! - `repo`, `quarantine`: an app's packs, and one that is not among them yet; `objects` and `export` read them
 //! - `index`: the helper process that turns a stranger's pack into a checked and indexed one
+//! - `upload_pack`: clones and fetches; `side_files` are what it reads besides packs
 //! - `client`: the other direction: brings a commit of another server's repository
 //!
 //! gix breaks its API often: nothing of it shows in this module's public face.
@@ -34,6 +35,9 @@ mod quarantine;
 mod repo;
 
 mod index;
+mod side_files;
+
+pub mod upload_pack;
 
 mod client;
 
@@ -51,6 +55,7 @@ pub use receive_pack::{Push, ReceiveError, Received, receive_pack};
 pub use refusal::Refusal;
 pub use repo::Repo;
 pub use report::RefStatus;
+pub use upload_pack::{FetchError, Fetches, Served, Terms, UploadPack, Version, advertisement_v2};
 
 /// Something that no git client says. The texts are shown to the pusher.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

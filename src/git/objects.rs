@@ -134,7 +134,7 @@ impl Read for Blob<'_> {
     }
 }
 
-fn open_packs(dirs: &[PathBuf]) -> io::Result<Vec<Bundle>> {
+pub(super) fn open_packs(dirs: &[PathBuf]) -> io::Result<Vec<Bundle>> {
     let mut packs = Vec::new();
     for dir in dirs {
         for entry in fs::read_dir(dir)? {
@@ -151,6 +151,6 @@ fn open_pack(index: &Path) -> io::Result<Bundle> {
     Bundle::at(index, Hash::Sha1).map_err(|error| io::Error::other(format!("{}: {error}", index.display())))
 }
 
-fn corrupt(pack: &Bundle, error: &impl std::fmt::Display) -> io::Error {
+pub(super) fn corrupt(pack: &Bundle, error: &impl std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", pack.pack.path().display()))
 }

@@ -15,6 +15,9 @@ pub const MAX_BAND: usize = MAX_DATA - 1;
 /// The flush packet.
 pub const FLUSH: &[u8] = b"0000";
 
+/// The delimiter packet.
+pub const DELIMITER: &[u8] = b"0001";
+
 /// An empty packet on band 1: says nothing, keeps the connection alive. What git itself sends.
 pub const KEEP_ALIVE: &[u8] = b"0005\x01";
 
@@ -23,11 +26,13 @@ pub const KEEP_ALIVE: &[u8] = b"0005\x01";
 pub enum Prefix {
     /// A flush packet: the end of a section.
     Flush,
+    /// A delimiter packet, which protocol v2 has between the sections of one message.
+    Delimiter,
     /// A line of this many bytes.
     Data(usize),
 }
 
-/// Reads a length prefix. Delimiters belong to protocol v2, which a push does not speak, and are refused.
+/// Reads a length prefix.
 pub fn decode_prefix(digits: [u8; 4]) -> Result<Prefix, ProtocolError> {
     let bad = || ProtocolError::PktLine(digits.escape_ascii().to_string());
     // An empty line, as git sends an empty push option.
@@ -40,6 +45,7 @@ pub fn decode_prefix(digits: [u8; 4]) -> Result<Prefix, ProtocolError> {
     }
     match hex_prefix(&digits) {
         Ok(PacketLineOrWantedSize::Line(PacketLineRef::Flush)) => Ok(Prefix::Flush),
+        Ok(PacketLineOrWantedSize::Line(PacketLineRef::Delimiter)) => Ok(Prefix::Delimiter),
         Ok(PacketLineOrWantedSize::Wanted(size)) if usize::from(size) <= MAX_DATA => Ok(Prefix::Data(size.into())),
         _ => Err(bad()),
     }
@@ -79,7 +85,8 @@ mod tests {
         assert_eq!(decode_prefix(*b"0005"), Ok(Prefix::Data(1)));
         assert_eq!(decode_prefix(*b"fff0"), Ok(Prefix::Data(MAX_DATA)));
         assert_eq!(decode_prefix(*b"FFF0"), Ok(Prefix::Data(MAX_DATA)));
-        for bad in [b"0001", b"0002", b"0003", b"fff1", b"ffff", b"00-1", b"+005", b"GET "] {
+        assert_eq!(decode_prefix(*b"0001"), Ok(Prefix::Delimiter));
+        for bad in [b"0002", b"0003", b"fff1", b"ffff", b"00-1", b"+005", b"GET "] {
             assert!(decode_prefix(*bad).is_err(), "{}", bad.escape_ascii());
         }
     }

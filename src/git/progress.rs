@@ -1,4 +1,4 @@
-//! What goes to the pusher while the server works: texts on side-band 2, and a sign of life when there are none.
+//! What goes to the client while the server works: texts on side-band 2, and a sign of life when there are none.
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ const QUEUE: usize = 32;
 /// Longest text in the queue: longer ones are cut, so that the queue is bounded in bytes as well.
 const MAX_CHUNK: usize = super::pkt_line::MAX_BAND;
 
-/// The pusher is not there any more.
+/// The client is not there any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the pusher has gone away")]
 pub struct Gone;
 
-/// The way to the pusher's screen. Cheap to clone; of no effect once the push is over.
+/// The way to the user's screen. Cheap to clone; of no effect once the work is over.
 #[derive(Debug, Clone)]
 pub struct Progress {
     chunks: mpsc::Sender<Bytes>,
@@ -33,7 +33,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Shows a text, as it is. Waits while the connection is slow. A pusher whose git does not know side-bands sees
+    /// Shows a text, as it is. Waits while the connection is slow. A client whose git does not know side-bands sees
     /// nothing.
     pub async fn write(&self, text: &[u8]) -> Result<(), Gone> {
         for chunk in text.chunks(MAX_CHUNK) {
@@ -46,14 +46,14 @@ impl Progress {
         Ok(())
     }
 
-    /// Waits until the pusher has gone away: a write has failed or stalled, or the connection has broken. A sign of
-    /// life is written every few seconds, so that this is known soon. The mere end of the pusher's input means
+    /// Waits until the client has gone away: a write has failed or stalled, or the connection has broken. A sign of
+    /// life is written every few seconds, so that this is known soon. The mere end of the client's input means
     /// nothing: git closes its side after the pack when it goes over SSH.
     pub async fn gone(&self) {
         self.gone.cancelled().await;
     }
 
-    /// Notes that the pusher has gone away.
+    /// Notes that the client has gone away.
     pub(super) fn set_gone(&self) {
         self.gone.cancel();
     }
@@ -75,7 +75,21 @@ impl<W: AsyncWrite + Unpin> Output<W> {
         Self { writer, side_band, idle, keep_alive: KEEP_ALIVE_TIME, gone: CancellationToken::new() }
     }
 
-    /// Does `work` while what it writes, and signs of life, go to the pusher. Work goes on when the pusher has gone.
+    /// From now on things go on side-bands.
+    pub(super) fn begin_side_band(&mut self) {
+        self.side_band = true;
+    }
+
+    /// From now on things go as they are.
+    pub(super) fn end_side_band(&mut self) {
+        self.side_band = false;
+    }
+
+    pub(super) fn has_side_band(&self) -> bool {
+        self.side_band
+    }
+
+    /// Does `work` while what it writes, and signs of life, go to the client. Work goes on when the client has gone.
     pub(super) async fn attend<T>(&mut self, work: impl AsyncFnOnce(Progress) -> T) -> T {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let progress = Progress { chunks: sender, gone: self.gone.clone() };
@@ -115,7 +129,7 @@ impl<W: AsyncWrite + Unpin> Output<W> {
         self.put(&packets).await;
     }
 
-    /// Writes bytes as they are, unless the pusher has gone.
+    /// Writes bytes as they are, unless the client has gone.
     pub(super) async fn put(&mut self, bytes: &[u8]) {
         if self.gone.is_cancelled() {
             return;

@@ -82,15 +82,17 @@ impl Quarantine {
 fn move_pack(from: &Path, to: &Path, pack: &PackName) -> io::Result<()> {
     // A pack is there once its index is: the index goes last.
     let files = ["pack", "idx"].map(|extension| format!("{}.{extension}", pack.0));
+    let beside = ["rev", "roots"].map(|extension| format!("{}.{extension}", pack.0));
+    let beside: Vec<_> = beside.into_iter().filter(|file| from.join(file).exists()).collect();
     if files.iter().all(|file| !from.join(file).exists() && to.join(file).exists()) {
         return Ok(());
     }
-    for file in &files {
+    for file in beside.iter().chain(&files) {
         let path = from.join(file);
         fs::set_permissions(&path, Permissions::from_mode(0o444))?;
         File::open(&path)?.sync_all()?;
     }
-    for file in &files {
+    for file in beside.iter().chain(&files) {
         fs::rename(from.join(file), to.join(file))?;
     }
     File::open(to)?.sync_all()

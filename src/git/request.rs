@@ -58,6 +58,8 @@ async fn read_section(
         };
         let size = match decode_prefix(digits)? {
             Prefix::Flush => return Ok(Some(lines)),
+            // It belongs to protocol v2, which a push does not speak.
+            Prefix::Delimiter => return Err(ProtocolError::PktLine("0001".to_owned()).into()),
             Prefix::Data(size) => size,
         };
         bytes += size;

@@ -30,7 +30,7 @@ use crate::deploy::{self, Builds, Dynos, TestRuns};
 use crate::docker::Docker;
 use crate::engine::Engine;
 use crate::forge;
-use crate::git::Nonces;
+use crate::git::{Fetches, Nonces};
 use crate::image::Roots;
 use crate::image::of_slug::SigningKey;
 use crate::launch;
@@ -147,6 +147,8 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
     let dynos = Dynos::new(config.limits.concurrent_builds, config.limits.concurrent_runs);
     Ok(Ctx {
         nonces: Nonces::new(),
+        // Whoever fetches shares the processors with builds, but need not wait for one another's disk.
+        fetches: Fetches::new(2 * std::thread::available_parallelism().map_or(1, usize::from)),
         rates: Rates::new(&config.limits),
         config: Arc::new(config),
         db,

@@ -2,9 +2,6 @@
 
 use crate::model::{AppName, Invalid};
 
-/// Said to whoever wants to fetch.
-pub(super) const NO_CLONES: &str = "hoist can't serve clones yet: it only takes pushes.\n";
-
 /// Reads `APP.git`, `APP`, with a leading `/` or `~/` and a trailing `/` if need be.
 pub(super) fn parse_app_path(path: &str) -> Result<AppName, Invalid> {
     let name = path.strip_prefix('~').filter(|rest| rest.starts_with('/')).unwrap_or(path);

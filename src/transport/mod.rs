@@ -2,7 +2,7 @@
 //!
 //! In reading order: `listener` accepts for both. HTTP: `http` serves a connection, which `tls` may wrap and `idle`
 //! watches; `request` stamps each request; `smart_http` is git's part, `health` the operator's. SSH: `ssh`. In the
-//! end each holds an account, an app's name (`app_path`) and a byte stream, and goes on in `push`.
+//! end each holds an account, an app's name (`app_path`) and a byte stream, and goes on in `push` or `fetch`.
 
 pub mod listener;
 
@@ -19,4 +19,5 @@ pub mod ssh;
 
 mod app_path;
 mod decide;
+pub mod fetch;
 pub mod push;

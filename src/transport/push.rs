@@ -29,7 +29,7 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    fn actor(&self) -> Actor {
+    pub(super) fn actor(&self) -> Actor {
         let Self { account, credential, door, address, request } = self;
         Actor {
             door: *door,

@@ -14,7 +14,7 @@ use hoist::db::Db;
 use hoist::deploy::{Builds, Dynos, TestRuns};
 use hoist::docker::Docker;
 use hoist::engine::{Engine, Kind, Settings};
-use hoist::git::Nonces;
+use hoist::git::{Fetches, Nonces};
 use hoist::image::Roots;
 use hoist::image::of_slug::SigningKey;
 use hoist::model::{Account, Limits, Secret};
@@ -80,6 +80,7 @@ impl World {
             docker: Docker::new(docker_settings(&config)),
             roots: Roots::open(images, engine.clone(), store.clone(), &config.limits).await.unwrap(),
             nonces: Nonces::new(),
+            fetches: Fetches::new(1),
             rates: Rates::new(&config.limits),
             addons: Addons::open(addon_settings(&config)).unwrap(),
             providers: Providers::open(provider_settings(&config)).unwrap(),

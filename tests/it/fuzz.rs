@@ -5,6 +5,8 @@ use std::path::Path;
 
 #[path = "../../fuzz/targets/commands.rs"]
 mod commands;
+#[path = "../../fuzz/targets/fetch_command.rs"]
+mod fetch_command;
 #[path = "../../fuzz/targets/heroku_yml.rs"]
 mod heroku_yml;
 #[path = "../../fuzz/targets/lfs_pointer.rs"]
@@ -84,6 +86,11 @@ fn run(name: &str, target: fn(&[u8]), changes: usize) {
 #[test]
 fn any_commands() {
     run("commands", commands::run, 20_000);
+}
+
+#[test]
+fn any_fetch_command() {
+    run("fetch_command", fetch_command::run, 20_000);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod architecture;
 mod fuzz;
 mod git;
 mod git_fetch;
+mod git_serve;
 
 mod engine;
 mod engine_network;

@@ -46,9 +46,9 @@ pub(super) fn write(out: impl Write, found: &[Found], pack: &Pack) -> io::Result
 }
 
 /// Sums up what is written.
-struct Summed<W> {
-    out: W,
-    hasher: gix_hash::Hasher,
+pub(super) struct Summed<W> {
+    pub out: W,
+    pub hasher: gix_hash::Hasher,
 }
 
 impl<W: Write> Write for Summed<W> {

@@ -88,6 +88,17 @@ impl Links {
         special::check(&self.special, objects)
     }
 
+    /// The objects of the pack (sorted) that no link leads to.
+    pub(super) fn roots(&mut self, found: &[Found]) -> Vec<ObjectId> {
+        self.weed();
+        let mut links = self.list.iter().peekable();
+        let is_root = |object: &&Found| {
+            while links.next_if(|link| link.id < object.id).is_some() {}
+            links.peek().is_none_or(|link| link.id != object.id)
+        };
+        found.iter().filter(is_root).map(|object| object.id).collect()
+    }
+
     /// Looks for every link's end, first among the objects of the pack (sorted), then in the repository.
     pub(super) fn check(&mut self, found: &[Found], main: &mut Objects, history: History) -> Result<(), Error> {
         if history == History::Shallow {

@@ -11,7 +11,7 @@
 //!   tells
 //! - `thin`: adds the bases that the pack left out because the repository has them
 //! - `links`: connectivity: what objects refer to must be there
-//! - `idx`: the index file
+//! - `idx`: the index file; `side`: what else lies beside a pack
 
 mod spawn;
 mod wire;
@@ -21,6 +21,7 @@ mod idx;
 mod links;
 mod meter;
 mod resolve;
+mod side;
 mod stream;
 mod thin;
 
@@ -150,11 +151,14 @@ fn run(input: impl Read, limit_memory: LimitMemory) -> Result<Verdict, Error> {
     }
     let (mut found, mut links) = resolve::resolve(&mut pack, &path, &file, &mut main, &order)?;
     found.sort_unstable();
+    let roots = links.roots(&found);
     links.check(&found, &mut main, order.history)?;
     let tips = judge_tips(&order.tips, &found, &mut main)?;
 
     let name = format!("pack-{}", pack.checksum);
     let bytes = file.metadata()?.len();
+    side::write_order(&order.incoming.join(format!("{name}.rev")), &found, &pack)?;
+    side::write_roots(&order.incoming.join(format!("{name}.roots")), &roots, &found, &pack)?;
     idx::write(&File::create_new(order.incoming.join(format!("{name}.idx")))?, &found, &pack)?;
     fs::rename(&path, order.incoming.join(format!("{name}.pack")))?;
     links.check_special(&mut Objects::in_dirs(vec![order.incoming, order.main]))?;

@@ -1,4 +1,6 @@
-//! git's smart HTTP protocol, for pushes.
+//! git's smart HTTP protocol: pushes here, fetches in `fetch`.
+
+mod fetch;
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -15,7 +17,7 @@ use tokio_util::io::{InspectReader, ReaderStream, StreamReader};
 use tower_http::decompression::RequestDecompressionLayer;
 use tracing::{Instrument as _, warn};
 
-use super::app_path::{NO_CLONES, parse_app_path};
+use super::app_path::parse_app_path;
 use super::push::{self, Refused, Target, Visitor};
 use crate::auth::Credentials;
 use crate::ctx::Ctx;
@@ -27,7 +29,7 @@ const ANSWER_BUFFER: usize = 64 * 1024;
 /// A request that only asks whether the credentials are good. git sends it before a push too big to send twice.
 const PROBE: &[u8] = b"0000";
 
-const NOT_DUMB: &str = "hoist speaks git's smart HTTP protocol only, and only for pushes: use git 1.6.6 or newer.\n";
+const NOT_DUMB: &str = "hoist speaks git's smart HTTP protocol only: use git 1.6.6 or newer.\n";
 const WHO_ARE_YOU: &str = "!	WARNING:
 !	hoist doesn't know you. The password that git asks for is your hoist API token;
 !	the user name can be anything. Do not authenticate with e-mail address and password.
@@ -41,7 +43,7 @@ pub fn routes(ctx: Ctx) -> Router {
         .route("/{repo}/git-receive-pack", post(receive_pack).layer(RequestDecompressionLayer::new()))
         .route("/{repo}/HEAD", get(dumb))
         .route("/{repo}/objects/{*path}", get(dumb))
-        .route("/{repo}/git-upload-pack", post(async || refuse(StatusCode::FORBIDDEN, NO_CLONES)))
+        .route("/{repo}/git-upload-pack", post(fetch::upload_pack).layer(RequestDecompressionLayer::new()))
         .with_state(ctx)
 }
 
@@ -63,12 +65,13 @@ async fn info_refs(
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
 ) -> Result<Response, Response> {
+    let entering = Entering { headers: &headers, address: peer_of(peer), repo: &repo, id };
     match wanted.service.as_deref() {
         Some("git-receive-pack") => {}
-        Some("git-upload-pack") => return Err(refuse(StatusCode::FORBIDDEN, NO_CLONES)),
+        Some("git-upload-pack") => return fetch::info_refs(&ctx, entering, &headers).await,
         _ => return Err(refuse(StatusCode::FORBIDDEN, NOT_DUMB)),
     }
-    let (_, target) = open(&ctx, &headers, peer_of(peer), &repo, id).await?;
+    let (_, target) = open(&ctx, &entering).await?;
     let mut refs = Vec::new();
     if let Err(error) = push::advertise(&target, &mut refs).await {
         warn!(app.name = %target.app.name, %error, "can't tell the refs");
@@ -88,7 +91,8 @@ async fn receive_pack(
     if content_type != Some(b"application/x-git-receive-pack-request") {
         return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is no push: its content type is not git's.\n"));
     }
-    let (visitor, target) = open(&ctx, request.headers(), peer_of(peer), &repo, id).await?;
+    let entering = Entering { headers: request.headers(), address: peer_of(peer), repo: &repo, id };
+    let (visitor, target) = open(&ctx, &entering).await?;
     let body = request.into_body();
     let is_probe_sized = body.size_hint().exact() == Some(PROBE.len() as u64);
     let mut reader = StreamReader::new(body.into_data_stream().map_err(std::io::Error::other));
@@ -119,21 +123,40 @@ async fn receive(
     }
 }
 
+/// A request that has just come in.
+struct Entering<'a> {
+    headers: &'a HeaderMap,
+    address: IpAddr,
+    repo: &'a str,
+    id: RequestId,
+}
+
 /// Who pushes, and to what; or the answer to somebody who may not.
-async fn open(ctx: &Ctx, headers: &HeaderMap, address: IpAddr, repo: &str, id: RequestId) -> Result<(Visitor, Target), Response> {
-    let (account, authorization) = authenticate(ctx, headers, id).await?;
+async fn open(ctx: &Ctx, entering: &Entering<'_>) -> Result<(Visitor, Target), Response> {
+    let visitor = visitor(ctx, entering, Need::Write).await?;
+    let name = parse_app_path(entering.repo).map_err(|Invalid(text)| refuse(StatusCode::NOT_FOUND, &format!("{text}\n")))?;
+    let target = push::open(ctx, &visitor, name.as_str()).await.map_err(|why| refused(why, entering.id))?;
+    Ok((visitor, target))
+}
+
+/// Who knocks; or the answer to somebody who is not known, or whose token is not for this.
+async fn visitor(ctx: &Ctx, entering: &Entering<'_>, need: Need) -> Result<Visitor, Response> {
+    let Entering { headers, address, id, .. } = entering;
+    let (account, authorization) = authenticate(ctx, headers, *id, need).await?;
     let credential = Credential::Authorization(authorization);
-    let visitor = Visitor { account, credential, door: Door::GitHttp, address, request: id.0 };
-    let name = parse_app_path(repo).map_err(|Invalid(text)| refuse(StatusCode::NOT_FOUND, &format!("{text}\n")))?;
-    match push::open(ctx, &visitor, name.as_str()).await {
-        Ok(target) => Ok((visitor, target)),
-        Err(Refused::TooOften(wait)) => {
+    Ok(Visitor { account, credential, door: Door::GitHttp, address: *address, request: id.0 })
+}
+
+/// What somebody hears to whom the app is not open.
+fn refused(why: Refused, id: RequestId) -> Response {
+    match why {
+        Refused::TooOften(wait) => {
             let answer = refuse(StatusCode::TOO_MANY_REQUESTS, &push::too_often(wait));
-            Err(([(header::RETRY_AFTER, wait.whole_seconds().to_string())], answer).into_response())
+            ([(header::RETRY_AFTER, wait.whole_seconds().to_string())], answer).into_response()
         }
-        Err(Refused::NotFound(text)) => Err(refuse(StatusCode::NOT_FOUND, &format!("{text}\n"))),
-        Err(Refused::Forbidden(text)) => Err(refuse(StatusCode::FORBIDDEN, &format!("{text}\n"))),
-        Err(Refused::Unavailable(text)) => Err(our_fault(&text, id)),
+        Refused::NotFound(text) => refuse(StatusCode::NOT_FOUND, &format!("{text}\n")),
+        Refused::Forbidden(text) => refuse(StatusCode::FORBIDDEN, &format!("{text}\n")),
+        Refused::Unavailable(text) => our_fault(&text, id),
     }
 }
 
@@ -142,7 +165,7 @@ fn peer_of(peer: Option<Extension<Peer>>) -> IpAddr {
     peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(Peer(address))| address)
 }
 
-async fn authenticate(ctx: &Ctx, headers: &HeaderMap, id: RequestId) -> Result<(Account, AuthorizationId), Response> {
+async fn authenticate(ctx: &Ctx, headers: &HeaderMap, id: RequestId, need: Need) -> Result<(Account, AuthorizationId), Response> {
     let unknown = || {
         let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"hoist\"")];
         (ask, refuse(StatusCode::UNAUTHORIZED, WHO_ARE_YOU)).into_response()
@@ -150,9 +173,10 @@ async fn authenticate(ctx: &Ctx, headers: &HeaderMap, id: RequestId) -> Result<(
     let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = header.and_then(Credentials::read).ok_or_else(unknown)?.token;
     match auth::by_token(&ctx.db, token.expose(), ctx.now()).await {
-        Ok(Some((account, authorization))) if authorization.scopes.allow(Need::Write) => Ok((account, authorization.id)),
+        Ok(Some((account, authorization))) if authorization.scopes.allow(need) => Ok((account, authorization.id)),
         Ok(Some((_, authorization))) => {
-            let text = format!("Your token's scope is {}, and a push takes write or global.\n", authorization.scopes);
+            let takes = if need == Need::Write { "a push takes write or global" } else { "a fetch takes read, write or global" };
+            let text = format!("Your token's scope is {}, and {takes}.\n", authorization.scopes);
             Err(refuse(StatusCode::FORBIDDEN, &text))
         }
         Ok(None) => Err(unknown()),

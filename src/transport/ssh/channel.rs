@@ -10,16 +10,18 @@ use bytes::Bytes;
 use futures_util::stream;
 use russh::server::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 use tokio_util::io::{InspectReader, StreamReader};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tracing::{debug, warn};
 
-use super::command::{self, ReceivePack};
+use super::command::{self, Command};
 use crate::ctx::Ctx;
-use crate::model::Account;
+use crate::git::{FetchError, Version};
+use crate::model::{Account, AppName};
 use crate::telemetry;
+use crate::transport::fetch;
 use crate::transport::push::{self, Refused, Visitor};
 
 /// Exit statuses: as git's own for a refused push, and for what git calls fatal.
@@ -29,7 +31,15 @@ const FATAL: u32 = 128;
 /// The extended data type of RFC 4254, section 5.2.
 const STDERR: u32 = 1;
 
+/// A channel that has asked for something.
+pub(super) struct Opened {
+    pub channel: Channel<Msg>,
+    /// Which version of git's protocol it has said to speak.
+    pub version: Version,
+}
+
 /// What a channel asks for.
+#[derive(Debug)]
 pub(super) enum Asked {
     Shell,
     Command(Vec<u8>),
@@ -37,19 +47,19 @@ pub(super) enum Asked {
 
 /// Does it, sends the exit status and closes the channel. `gone` ends writes that nobody will ever take; a client that
 /// stays and takes nothing is waited for as long as a silent connection is.
-pub(super) async fn serve(
-    ctx: Ctx,
-    visitor: Visitor,
-    here: SocketAddr,
-    channel: Channel<Msg>,
-    asked: Asked,
-    gone: CancellationToken,
-) {
+pub(super) async fn serve(ctx: Ctx, visitor: Visitor, here: SocketAddr, channel: Opened, asked: Asked, gone: CancellationToken) {
+    let Opened { channel, version } = channel;
     let (input, output) = channel.split();
     let (text, status) = match asked {
         Asked::Shell => (greeting(&visitor.account, here), REFUSED),
         Asked::Command(text) => match command::parse(&text) {
-            Ok(command) => receive_pack(&ctx, &visitor, command, input, &output, &gone).await,
+            Ok(Command::ReceivePack(app)) => receive_pack(&ctx, &visitor, &app, input, &output, &gone).await,
+            Ok(Command::UploadPack(app)) => {
+                let writer = writer(&output, &gone);
+                let fetched = upload_pack(&ctx, &visitor, &app, version, reader(input), writer);
+                // A fetch changes nothing, so that nothing is lost by ending it.
+                gone.run_until_cancelled(Box::pin(fetched)).await.unwrap_or((String::new(), FATAL))
+            }
             Err(error) => (error.to_string(), FATAL),
         },
     };
@@ -82,19 +92,16 @@ fn greeting(account: &Account, here: SocketAddr) -> String {
 async fn receive_pack(
     ctx: &Ctx,
     visitor: &Visitor,
-    ReceivePack { app }: ReceivePack,
+    app: &AppName,
     input: ChannelReadHalf,
     output: &ChannelWriteHalf<Msg>,
     gone: &CancellationToken,
 ) -> (String, u32) {
     let target = match push::open(ctx, visitor, app.as_str()).await {
         Ok(target) => target,
-        Err(Refused::TooOften(wait)) => return (push::too_often(wait), REFUSED),
-        Err(Refused::NotFound(text) | Refused::Forbidden(text) | Refused::Unavailable(text)) => {
-            return (format!("{text}\n"), REFUSED);
-        }
+        Err(why) => return (words(why), REFUSED),
     };
-    let mut writer = Output { writer: Box::pin(output.make_writer()), gone: Box::pin(gone.clone().cancelled_owned()) };
+    let mut writer = writer(output, gone);
     let advertise = timeout(ctx.config.limits.idle_time, push::advertise(&target, &mut writer));
     if let Err(error) = advertise.await.map_err(io::Error::from).flatten() {
         debug!(app.name = %app, %error, "can't tell the refs");
@@ -108,6 +115,51 @@ async fn receive_pack(
             (String::new(), REFUSED)
         }
     }
+}
+
+/// Runs the fetch, likewise.
+async fn upload_pack(
+    ctx: &Ctx,
+    visitor: &Visitor,
+    app: &AppName,
+    version: Version,
+    reader: impl AsyncRead + Unpin,
+    mut writer: impl AsyncWrite + Unpin,
+) -> (String, u32) {
+    let opened = async { fetch::open(ctx, visitor, fetch::begin(ctx, visitor, app.as_str()).await?).await };
+    let source = match opened.await {
+        Ok(source) => source,
+        Err(why) => return (words(why), REFUSED),
+    };
+    let fetched = async {
+        let refs = fetch::advertisement(&source, version, visitor.door).await?;
+        let tell = async {
+            writer.write_all(&refs).await?;
+            writer.flush().await
+        };
+        let told = timeout(ctx.config.limits.idle_time, tell).await.map_err(io::Error::from).flatten();
+        told.map_err(FetchError::Connection)?;
+        fetch::serve(visitor, &source, version, reader, writer).await
+    };
+    match fetched.await {
+        Ok(()) => (String::new(), OK),
+        Err(error) => {
+            fetch::log(app.as_str(), &error);
+            (String::new(), FATAL)
+        }
+    }
+}
+
+/// Why an app is not open to somebody.
+fn words(why: Refused) -> String {
+    match why {
+        Refused::TooOften(wait) => push::too_often(wait),
+        Refused::NotFound(text) | Refused::Forbidden(text) | Refused::Unavailable(text) => format!("{text}\n"),
+    }
+}
+
+fn writer(output: &ChannelWriteHalf<Msg>, gone: &CancellationToken) -> Output<impl AsyncWrite + Send + 'static> {
+    Output { writer: Box::pin(output.make_writer()), gone: Box::pin(gone.clone().cancelled_owned()) }
 }
 
 /// What the client sends, to its end of input. russh's own reader takes an empty packet for the end, and the one that

@@ -1,35 +1,35 @@
 //! The text that a client asks to run, read without a shell.
 
 use crate::model::{AppName, Invalid};
-use crate::transport::app_path::{NO_CLONES, parse_app_path};
+use crate::transport::app_path::parse_app_path;
 
-/// The one thing that can be asked for.
+/// What can be asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ReceivePack {
-    pub app: AppName,
+pub(super) enum Command {
+    ReceivePack(AppName),
+    UploadPack(AppName),
 }
 
 /// Why a command is not run, in words for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum CommandError {
-    #[error("{NO_CLONES}")]
-    NoClones,
-    #[error("hoist does not run this command. It takes pushes only: git push ssh://git@HOST/APP.git main\n")]
+    #[error("hoist keeps no archives of commits: clone the app, then run git archive there\n")]
+    NoArchives,
+    #[error("hoist does not run this command. It takes pushes and fetches only: git push ssh://git@HOST/APP.git main\n")]
     Unknown,
     #[error("{0}\n")]
     Name(#[from] Invalid),
 }
 
 /// Reads `git-receive-pack 'APP.git'` and its likes.
-pub(super) fn parse(text: &[u8]) -> Result<ReceivePack, CommandError> {
+pub(super) fn parse(text: &[u8]) -> Result<Command, CommandError> {
     let text = std::str::from_utf8(text).map_err(|_| CommandError::Unknown)?;
     let words = shlex::split(text).ok_or(CommandError::Unknown)?;
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["git-receive-pack", path] | ["git", "receive-pack", path] => Ok(ReceivePack { app: parse_app_path(path)? }),
-        ["git-upload-pack" | "git-upload-archive", ..] | ["git", "upload-pack" | "upload-archive", ..] => {
-            Err(CommandError::NoClones)
-        }
+        ["git-receive-pack", path] | ["git", "receive-pack", path] => Ok(Command::ReceivePack(parse_app_path(path)?)),
+        ["git-upload-pack", path] | ["git", "upload-pack", path] => Ok(Command::UploadPack(parse_app_path(path)?)),
+        ["git-upload-archive", ..] | ["git", "upload-archive", ..] => Err(CommandError::NoArchives),
         _ => Err(CommandError::Unknown),
     }
 }
@@ -40,7 +40,10 @@ mod tests {
 
     #[test]
     fn git_quotes_in_these_ways() {
-        let app = Ok(ReceivePack { app: "my-app".parse().unwrap() });
+        let app = Ok(Command::ReceivePack("my-app".parse().unwrap()));
+        for text in ["git-upload-pack 'my-app.git'", "git upload-pack /my-app"] {
+            assert_eq!(parse(text.as_bytes()), Ok(Command::UploadPack("my-app".parse().unwrap())), "{text}");
+        }
         for text in [
             "git-receive-pack 'my-app.git'",
             "git-receive-pack '/my-app.git'",
@@ -65,9 +68,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_push_is_refused() {
-        for text in ["git-upload-pack 'my-app.git'", "git upload-pack my-app.git", "git-upload-archive 'my-app.git'"] {
-            assert_eq!(parse(text.as_bytes()), Err(CommandError::NoClones), "{text}");
+    fn what_is_neither_push_nor_fetch_is_refused() {
+        for text in ["git-upload-archive 'my-app.git'", "git upload-archive my-app.git"] {
+            assert_eq!(parse(text.as_bytes()), Err(CommandError::NoArchives), "{text}");
         }
         for text in [
             "",
@@ -76,6 +79,7 @@ mod tests {
             "git-receive-pack",
             "git-receive-pack 'my-app.git' other",
             "git-receive-pack --stateless-rpc 'my-app.git'",
+            "git-upload-pack --strict 'my-app.git'",
             "git -c core.pager=x receive-pack my-app.git",
             "git-receive-pack 'my-app.git",
             "git-receive-pack my-app.git; sh",

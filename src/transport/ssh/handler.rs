@@ -13,10 +13,11 @@ use tracing::{Instrument as _, Span, error, info};
 use uuid::Uuid;
 
 use super::advice::Advice;
-use super::channel::{self, Asked};
+use super::channel::{self, Asked, Opened};
 use super::logins::{Barred, Login};
 use crate::auth;
 use crate::ctx::Ctx;
+use crate::git::Version;
 use crate::model::{Account, Credential, Door};
 use crate::transport::push::Visitor;
 
@@ -50,7 +51,7 @@ pub(super) struct Handler {
     account: Option<(Account, String)>,
     peer: SocketAddr,
     /// Open channels that have not asked for anything yet.
-    open: HashMap<ChannelId, Channel<Msg>>,
+    open: HashMap<ChannelId, Opened>,
     /// Channels with a command, and how that is told that its client has gone.
     busy: HashMap<ChannelId, CancellationToken>,
     commands: TaskTracker,
@@ -193,7 +194,7 @@ impl server::Handler for Handler {
         if self.open.len() + self.busy.len() == CHANNELS {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
         } else {
-            self.open.insert(channel.id(), channel);
+            self.open.insert(channel.id(), Opened { channel, version: Version::V0 });
             reply.accept().await;
         }
         Ok(())
@@ -207,10 +208,12 @@ impl server::Handler for Handler {
         Ok(())
     }
 
-    async fn env_request(&mut self, id: ChannelId, name: &str, _value: &str, session: &mut Session) -> Result<(), LoginError> {
-        // git's protocol version. It makes no difference to a push, so the value is not kept.
-        let reply = if name == "GIT_PROTOCOL" { session.channel_success(id) } else { session.channel_failure(id) };
-        Ok(reply?)
+    async fn env_request(&mut self, id: ChannelId, name: &str, value: &str, session: &mut Session) -> Result<(), LoginError> {
+        match self.open.get_mut(&id) {
+            Some(opened) if name == "GIT_PROTOCOL" => opened.version = Version::read(value),
+            _ => return Ok(session.channel_failure(id)?),
+        }
+        Ok(session.channel_success(id)?)
     }
 
     /// Granted so that `ssh` does not complain before it shows the greeting. There is no terminal behind it.

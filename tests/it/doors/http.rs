@@ -92,17 +92,14 @@ async fn a_push_reads_the_refs() {
 }
 
 #[tokio::test]
-async fn only_pushes_are_served() {
+async fn only_pushes_and_fetches_are_served() {
     let daemon = Daemon::start().await;
-    let url = daemon.url("/my-app.git");
-    daemon.git(&["ls-remote", &url]).await.expect(128).says("remote: hoist can't serve clones yet");
     for (path, text) in [
         ("/my-app.git/info/refs", "smart HTTP protocol only"),
         ("/my-app.git/info/refs?service=git-upload-archive", "smart HTTP protocol only"),
         ("/my-app.git/HEAD", "smart HTTP protocol only"),
         ("/my-app.git/objects/info/packs", "smart HTTP protocol only"),
         ("/my-app.git/objects/00/00000000000000000000000000000000000000", "smart HTTP protocol only"),
-        ("/my-app.git/info/refs?service=git-upload-pack", "can't serve clones"),
     ] {
         let answer = daemon.get(path).await.says(text);
         assert_head(&answer, &["http/1.1 403", "content-type: text/plain"]);

@@ -113,8 +113,8 @@ async fn there_is_no_shell() {
 async fn other_commands_are_refused_in_words() {
     let daemon = Daemon::start().await;
     let alice = daemon.with_key("ed25519").await;
-    alice.ask(&["git-upload-pack 'my-app.git'"]).await.expect(128).says("hoist can't serve clones yet");
-    alice.ask(&["rm -rf /"]).await.expect(128).says("It takes pushes only");
+    alice.ask(&["git-upload-archive 'my-app.git'"]).await.expect(128).says("hoist keeps no archives of commits");
+    alice.ask(&["rm -rf /"]).await.expect(128).says("It takes pushes and fetches only");
     alice.ask(&["git-receive-pack '../my-app.git'"]).await.expect(128).says("There is no app `../my-app.git`.");
     alice.with("-s").ask(&["sftp"]).await.expect(255).says("subsystem request failed");
 }
@@ -191,6 +191,7 @@ async fn a_client_that_takes_nothing_is_given_up() {
     let mut session = russh::client::connect(Arc::new(config), daemon.server.ssh(), TakesNothing).await.unwrap();
     assert!(session.authenticate_publickey("git", key).await.unwrap().success());
 
+    // The first makes the app that the second fetches from.
     for (command, expected) in [("git-receive-pack 'my-app.git'", 128), ("git-upload-pack 'my-app.git'", 128)] {
         let mut channel = session.channel_open_session().await.unwrap();
         channel.exec(false, command).await.unwrap();

@@ -179,7 +179,8 @@ impl Forge {
         format!("[127.0.0.1]:{} {key}", self.ssh.port())
     }
 
-    fn repo(&self, name: &str) -> PathBuf {
+    /// The folder of a repository.
+    pub(crate) fn repo(&self, name: &str) -> PathBuf {
         self.dir.path().join("repos").join(format!("{name}.git"))
     }
 }
@@ -250,6 +251,9 @@ impl Served {
         git.env("REQUEST_METHOD", &question.method).env("PATH_INFO", path).env("QUERY_STRING", query);
         for (header, name) in [("content-type", "CONTENT_TYPE"), ("content-length", "CONTENT_LENGTH")] {
             git.env(name, question.headers.get(header).cloned().unwrap_or_default());
+        }
+        if let Some(encoding) = question.headers.get("content-encoding") {
+            git.env("HTTP_CONTENT_ENCODING", encoding);
         }
         if let Some(protocol) = question.headers.get("git-protocol").filter(|_| !self.manner.is_old) {
             git.env("GIT_PROTOCOL", protocol);

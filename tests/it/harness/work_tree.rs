@@ -75,6 +75,11 @@ impl WorkTree {
         run(self.command().args(args))
     }
 
+    /// Runs git, which must succeed, at another time: `1700000000 +0000`.
+    pub(crate) fn git_at(&self, date: &str, args: &[&str]) -> String {
+        run(self.command().args(args).env("GIT_AUTHOR_DATE", date).env("GIT_COMMITTER_DATE", date))
+    }
+
     /// Pushes `main` over SSH.
     pub(crate) fn push_ssh(&self, daemon: &Daemon, user: &User, app: &str) -> Pushed {
         self.push(daemon, user, app, &["main"])

@@ -1,0 +1,236 @@
+//! The packs of a repository, seen as one array of objects, each of which is known by a number rather than by its id.
+
+use std::cmp::Reverse;
+use std::io;
+use std::path::Path;
+
+use gix_hash::{ObjectId, oid};
+use gix_object::Kind;
+use gix_pack::Bundle;
+use gix_pack::data::Entry;
+use gix_pack::data::decode::entry::ResolvedBase as Base;
+use gix_pack::data::decode::header::ResolvedBase;
+use gix_pack::data::entry::Header;
+use gix_zlib::Inflate;
+
+use super::delta_bases::{DeltaBases, LARGEST};
+use crate::git::objects::{corrupt, open_packs};
+
+/// How often the packs are listed anew when one of them has just been merged into another.
+const ATTEMPTS: usize = 3;
+
+/// An object's number: packs one after the other, the objects of each in the order of its index. An object that is in
+/// several packs has the number that it has in the first of them, and in no other; so no two numbers that
+/// [`Packs::find`] gives are of the same object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Number(pub u32);
+
+/// All packs that there are now. They stay readable while this lives, even if they are removed meanwhile.
+pub(super) struct Packs {
+    /// The largest first: most objects are found there.
+    all: Vec<Pack>,
+    inflate: Inflate,
+    bases: DeltaBases,
+}
+
+pub(super) struct Pack {
+    pub bundle: Bundle,
+    /// Number of its first object.
+    pub first: u32,
+}
+
+impl Pack {
+    pub(super) fn count(&self) -> u32 {
+        self.bundle.index.num_objects()
+    }
+
+    /// The pack's checksum, as its index has it.
+    pub(super) fn checksum(&self) -> ObjectId {
+        self.bundle.index.pack_checksum()
+    }
+
+    fn entry(&self, offset: u64) -> io::Result<Entry> {
+        self.bundle.pack.entry(offset).map_err(|error| corrupt(&self.bundle, &error))
+    }
+
+    /// Where the entry begins that a delta builds upon.
+    fn base(&self, entry: &Entry) -> io::Result<u64> {
+        let index = &self.bundle.index;
+        let base = match entry.header {
+            Header::OfsDelta { base_distance } => entry.checked_base_pack_offset(base_distance),
+            Header::RefDelta { base_id } => index.lookup(base_id).map(|place| index.pack_offset_at_index(place)),
+            _ => None,
+        };
+        base.ok_or_else(|| corrupt(&self.bundle, &"a delta has no base"))
+    }
+}
+
+impl Packs {
+    /// Opens the packs of a folder.
+    pub(super) fn open(dir: &Path) -> io::Result<Self> {
+        let mut attempt = 1;
+        let mut bundles = loop {
+            match open_packs(&[dir.to_owned()]) {
+                Ok(bundles) => break bundles,
+                Err(error) if attempt == ATTEMPTS => return Err(error),
+                Err(_) => attempt += 1,
+            }
+        };
+        bundles.sort_by_cached_key(|bundle| (Reverse(bundle.index.num_objects()), bundle.pack.path().to_owned()));
+        let mut first = 0_u32;
+        let mut packs = Vec::with_capacity(bundles.len());
+        for (at, mut bundle) in (0..).zip(bundles) {
+            // gix makes it from the path's checksum, which two packs may share.
+            bundle.pack.id = at;
+            let next = first.checked_add(bundle.index.num_objects());
+            packs.push(Pack { bundle, first });
+            first = next.ok_or_else(|| io::Error::other("the repository has more objects than can be numbered"))?;
+        }
+        Ok(Self { all: packs, inflate: Inflate::default(), bases: DeltaBases::default() })
+    }
+
+    pub(super) fn all(&self) -> &[Pack] {
+        &self.all
+    }
+
+    /// One more than the highest number.
+    pub(super) fn end(&self) -> u32 {
+        self.all.last().map_or(0, |pack| pack.first + pack.count())
+    }
+
+    /// The number of an object, if it is there.
+    pub(super) fn find(&self, id: &oid) -> Option<Number> {
+        self.all.iter().find_map(|pack| pack.bundle.index.lookup(id).map(|place| Number(pack.first + place)))
+    }
+
+    /// The number of an object that must be there because another one refers to it.
+    pub(super) fn get(&self, id: &oid) -> io::Result<Number> {
+        self.find(id).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("object {id} is missing")))
+    }
+
+    /// Which pack an object is in, and at which place of its index.
+    pub(super) fn locate(&self, number: Number) -> (usize, u32) {
+        let pack = self.all.partition_point(|pack| pack.first <= number.0) - 1;
+        (pack, number.0 - self.all[pack].first)
+    }
+
+    /// Whether this is the number that [`Packs::find`] gives.
+    pub(super) fn is_first(&self, number: Number) -> bool {
+        let (pack, place) = self.locate(number);
+        let id = self.all[pack].bundle.index.oid_at_index(place);
+        self.all[..pack].iter().all(|before| before.bundle.index.lookup(id).is_none())
+    }
+
+    /// Whether an object is twice in a pack, and this is the place that it is not sent from. At the other it may be a delta
+    /// upon what builds upon it here.
+    pub(super) fn is_twice(&self, id: &oid, pack: usize, offset: u64) -> bool {
+        let sent = self.find(id).filter(|number| self.locate(*number).0 == pack);
+        sent.is_some_and(|number| self.offset(number) != offset)
+    }
+
+    pub(super) fn id(&self, number: Number) -> &oid {
+        let (pack, place) = self.locate(number);
+        self.all[pack].bundle.index.oid_at_index(place)
+    }
+
+    pub(super) fn offset(&self, number: Number) -> u64 {
+        let (pack, place) = self.locate(number);
+        self.all[pack].bundle.index.pack_offset_at_index(place)
+    }
+
+    /// What kind of object it is, found out from the headers of its chain of deltas.
+    pub(super) fn kind(&self, number: Number) -> io::Result<Kind> {
+        let (pack, place) = self.locate(number);
+        let pack = &self.all[pack];
+        let mut offset = pack.bundle.index.pack_offset_at_index(place);
+        for _ in 0..pack.count() {
+            let entry = pack.entry(offset)?;
+            match entry.header.as_kind() {
+                Some(kind) => return Ok(kind),
+                None => offset = pack.base(&entry)?,
+            }
+        }
+        Err(corrupt(&pack.bundle, &"deltas build upon one another in a circle"))
+    }
+
+    /// How large an object is.
+    pub(super) fn size(&mut self, number: Number) -> io::Result<u64> {
+        let (pack, place) = self.locate(number);
+        let bundle = &self.all[pack].bundle;
+        let resolve = |base: &oid| match bundle.index.lookup(base) {
+            Some(place) => {
+                bundle.pack.entry(bundle.index.pack_offset_at_index(place)).map(|entry| Some(ResolvedBase::InPack(entry)))
+            }
+            None => Ok(None),
+        };
+        let entry = bundle.pack.entry(bundle.index.pack_offset_at_index(place));
+        let header = entry.and_then(|entry| bundle.pack.decode_header(entry, &mut self.inflate, &resolve));
+        header.map(|header| header.object_size).map_err(|error| corrupt(bundle, &error))
+    }
+
+    /// Builds an object in `out`.
+    pub(super) fn read(&mut self, number: Number, out: &mut Vec<u8>) -> io::Result<Kind> {
+        let (pack, place) = self.locate(number);
+        self.build(pack, self.all[pack].bundle.index.pack_offset_at_index(place), out)
+    }
+
+    /// Builds a folder in `out`, and before it those that it is kept as a delta upon. Usually these are later versions of
+    /// it; whoever reads the versions from the first to the last finds them built already.
+    pub(super) fn read_tree(&mut self, number: Number, out: &mut Vec<u8>) -> io::Result<()> {
+        let (pack, place) = self.locate(number);
+        let mut bases = Vec::new();
+        let wanted = self.all[pack].bundle.index.pack_offset_at_index(place);
+        let mut entry = self.all[pack].entry(wanted)?;
+        while entry.header.is_delta() && !self.bases.holds(self.all[pack].bundle.pack.id, entry.data_offset) {
+            let base = self.all[pack].base(&entry)?;
+            if bases.len() as u64 > u64::from(self.all[pack].count()) {
+                return Err(corrupt(&self.all[pack].bundle, &"deltas build upon one another in a circle"));
+            }
+            bases.push(base);
+            entry = self.all[pack].entry(base)?;
+        }
+        for base in bases.into_iter().rev() {
+            self.build(pack, base, out)?;
+            if out.len() > LARGEST {
+                break;
+            }
+        }
+        self.build(pack, wanted, out).map(drop)
+    }
+
+    /// Lets go what is only held in order to be faster: nothing is read for a while.
+    pub(super) fn rest(&mut self) {
+        self.bases = DeltaBases::default();
+    }
+
+    fn build(&mut self, pack: usize, offset: u64, out: &mut Vec<u8>) -> io::Result<Kind> {
+        let bundle = &self.all[pack].bundle;
+        let resolve = |base: &oid, _: &mut Vec<u8>| match bundle.index.lookup(base) {
+            Some(place) => bundle.pack.entry(bundle.index.pack_offset_at_index(place)).map(|entry| Some(Base::InPack(entry))),
+            None => Ok(None),
+        };
+        out.clear();
+        let entry = bundle.pack.entry(offset);
+        let read = entry.and_then(|entry| bundle.pack.decode_entry(entry, out, &mut self.inflate, &resolve, &mut self.bases));
+        read.map(|read| read.kind).map_err(|error| corrupt(bundle, &error))
+    }
+
+    /// Follows annotated tags to what they are about: the tags on the way, and the end.
+    pub(super) fn peel(&mut self, number: Number) -> io::Result<(Vec<Number>, Number, Kind)> {
+        let (mut tags, mut at, mut bytes) = (Vec::new(), number, Vec::new());
+        loop {
+            let kind = self.kind(at)?;
+            if kind != Kind::Tag {
+                return Ok((tags, at, kind));
+            }
+            self.read(at, &mut bytes)?;
+            tags.push(at);
+            at = self.get(&tag_target(&bytes)?)?;
+        }
+    }
+}
+
+fn tag_target(bytes: &[u8]) -> io::Result<ObjectId> {
+    let target = gix_object::TagRefIter::from_bytes(bytes, gix_hash::Kind::Sha1).target_id();
+    target.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
+}
