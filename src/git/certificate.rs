@@ -16,7 +16,7 @@ const BEGIN_SSH: &[u8] = b"-----BEGIN SSH SIGNATURE-----";
 /// Most bytes of the header and of the signature. It is kept for ever.
 const MAX_PART: usize = 64 * 1024;
 
-/// What is said of a push that is signed with OpenPGP or X.509. `push.gpgSign=if-asked` signs so wherever a server takes
+/// What is said of a push that is signed with `OpenPGP` or X.509. `push.gpgSign=if-asked` signs so wherever a server takes
 /// certificates, for the sake of any who can read them: git's own server lets such a push in, too, and proves nothing by it.
 pub(super) const UNVERIFIED: &str = "warning: hoist verifies what SSH keys have signed, and this push is signed \
      in another way: it is taken as unsigned.\n\

@@ -110,8 +110,9 @@ where
 /// Tells the operator of a fetch that failed. A client's mistakes and departures are no business of theirs.
 pub fn log(app: &str, error: &FetchError) {
     let cause = error as &dyn std::error::Error;
-    match error {
-        FetchError::Store(_) => tracing::error!(app.name = app, error = cause, "fetch failed"),
-        _ => info!(app.name = app, error = cause, "fetch ended early"),
+    if let FetchError::Store(_) = error {
+        tracing::error!(app.name = app, error = cause, "fetch failed");
+    } else {
+        info!(app.name = app, error = cause, "fetch ended early");
     }
 }

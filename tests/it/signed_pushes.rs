@@ -172,7 +172,9 @@ fn no_certificate_is_lost_to_a_build_that_runs_already() {
     let signed = tree.start_push(daemon, alice, "shop", &["--signed", "main"]);
     gated.until_builds(1, "pending");
     let mut others = [["--signed", "main"], ["--no-signed", "main"]].map(|args| tree.start_push(daemon, alice, "shop", &args));
-    others.iter_mut().for_each(|push| until_said(push, "This commit is being built already"));
+    for push in &mut others {
+        until_said(push, "This commit is being built already");
+    }
     sign_as(tree, &bob);
     refused(&tree.push(daemon, &bob, "shop", &["--signed", "main"]));
     gated.open_gate();

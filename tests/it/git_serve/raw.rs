@@ -31,16 +31,16 @@ impl World {
     fn id(&self, name: &str) -> String {
         self.tree.git(&["rev-parse", name]).trim().to_owned()
     }
+}
 
-    /// Lets git judge a pack, which may build upon what is in the repository in a folder; gives the number of its objects.
-    fn judge(&self, folder: &Path, pack: &[u8]) -> usize {
-        let mut git = Command::new("git");
-        git.arg("-C").arg(folder).args(["index-pack", "--stdin", "--strict", "--fix-thin"]);
-        let mut git = git.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        git.stdin.take().unwrap().write_all(pack).unwrap();
-        assert!(git.wait().unwrap().success());
-        u32::from_be_bytes(pack[8..12].try_into().unwrap()) as usize
-    }
+/// Lets git judge a pack, which may build upon what is in the repository in a folder; gives the number of its objects.
+fn judge(folder: &Path, pack: &[u8]) -> usize {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(folder).args(["index-pack", "--stdin", "--strict", "--fix-thin"]);
+    let mut git = git.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    git.stdin.take().unwrap().write_all(pack).unwrap();
+    assert!(git.wait().unwrap().success());
+    u32::from_be_bytes(pack[8..12].try_into().unwrap()) as usize
 }
 
 /// What is on band 1 of some packets, none of which is longer than `most`, and whether there was a flush behind it.
@@ -92,7 +92,7 @@ fn every_set_of_capabilities_gets_a_pack_that_it_can_read() {
         };
         let empty = tempfile::tempdir().unwrap();
         world.tree.git(&["init", "-q", "--bare", empty.path().to_str().unwrap()]);
-        assert!(world.judge(empty.path(), &pack) >= all, "{capabilities}");
+        assert!(judge(empty.path(), &pack) >= all, "{capabilities}");
 
         let answer = world.post(0, &format!("{want}0000{}{}", line(&format!("have {old}\n")), line("done\n")));
         let start = if capabilities.contains("multi_ack_detailed") {
@@ -104,7 +104,7 @@ fn every_set_of_capabilities_gets_a_pack_that_it_can_read() {
         };
         let rest = answer.strip_prefix(start.as_bytes()).expect(capabilities);
         let pack = if band == 0 { rest.to_vec() } else { data_of(rest, band).0 };
-        assert_eq!(world.judge(world.tree.path(), &pack), new, "{capabilities}");
+        assert_eq!(judge(world.tree.path(), &pack), new, "{capabilities}");
     }
 }
 
