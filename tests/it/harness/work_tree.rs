@@ -160,10 +160,10 @@ fn copy(from: &Path, to: &Path) {
     run(Command::new("cp").arg("-R").arg("-T").arg(from).arg(to));
 }
 
-/// What Ctrl-C does to a push that was left running: git and its ssh are interrupted.
+/// Ends a push that was left running: git and its ssh. By a signal that is not ignored where the tests run in the background.
 pub(crate) fn interrupt(mut push: Child) {
     let group = rustix::process::Pid::from_child(&push);
-    rustix::process::kill_process_group(group, rustix::process::Signal::INT).unwrap();
+    rustix::process::kill_process_group(group, rustix::process::Signal::TERM).unwrap();
     push.wait().unwrap();
 }
 
