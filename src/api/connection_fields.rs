@@ -1,5 +1,7 @@
 //! The fields of a connection to a repository, checked.
 
+use std::fmt::Display;
+
 use super::error::ApiError;
 use super::types::{self, ConnectionChange};
 use crate::connections::{Change, NewConnection};
@@ -74,11 +76,15 @@ pub(super) async fn check_change(ctx: &Ctx, before: &Connection, change: Connect
     })
 }
 
-/// The key that was given, or a new one.
-fn choose_deploy_key(given: Option<Secret>, new: Option<bool>, repo: &FullName) -> Result<Option<Secret>, ApiError> {
+/// The key that was given, or a new one, which says what it is for.
+pub(super) fn choose_deploy_key(
+    given: Option<Secret>,
+    new: Option<bool>,
+    what: &impl Display,
+) -> Result<Option<Secret>, ApiError> {
     match (given, new.unwrap_or(false)) {
         (Some(_), true) => Err(ApiError::InvalidParams("Give a `deploy_key`, or have hoist make one: not both.".into())),
-        (None, true) => Ok(Some(generate_deploy_key(&format!("hoist, for {repo}")))),
+        (None, true) => Ok(Some(generate_deploy_key(&format!("hoist, for {what}")))),
         (given, false) => Ok(given),
     }
 }
@@ -151,12 +157,8 @@ impl Way<'_> {
             check_secret("token", token.clone())?;
         }
         let is_ssh = url.scheme() == RemoteScheme::Ssh;
-        if is_ssh && known_hosts.keys_of(url.host(), url.port()).is_empty() {
-            let host = url.host();
-            return Err(ApiError::InvalidParams(format!(
-                "hoist does not know the SSH keys of {host}: give `known_hosts`, as printed by `ssh-keyscan {host}` and compared \
-                 with what its administrator says."
-            )));
+        if is_ssh {
+            check_host(url.host(), url.port(), &known_hosts)?;
         }
         match self.deploy_key {
             Some(_) if !is_ssh => Err(ApiError::InvalidParams(
@@ -171,8 +173,19 @@ impl Way<'_> {
     }
 }
 
+/// Whether it is known by which keys an SSH host is known.
+pub(super) fn check_host(host: &str, port: Option<u16>, known_hosts: &KnownHosts) -> Result<(), ApiError> {
+    if known_hosts.keys_of(host, port).is_empty() {
+        return Err(ApiError::InvalidParams(format!(
+            "hoist does not know the SSH keys of {host}: give `known_hosts`, as printed by `ssh-keyscan {host}` and compared \
+             with what its administrator says."
+        )));
+    }
+    Ok(())
+}
+
 /// A text that is sent as a header.
-fn check_secret(field: &'static str, text: Secret) -> Result<Secret, ApiError> {
+pub(super) fn check_secret(field: &'static str, text: Secret) -> Result<Secret, ApiError> {
     let fits = (1..=MAX_SECRET).contains(&text.expose().len()) && text.expose().chars().all(|c| matches!(c, '!'..='~'));
     let refuse =
         || ApiError::InvalidParams(format!("`{field}` must be 1 to {MAX_SECRET} printable ASCII characters without spaces."));

@@ -43,6 +43,7 @@ mod dynos;
 mod events;
 mod filters;
 mod formation;
+mod git_credentials;
 mod keys;
 mod ledger;
 mod log_sessions;

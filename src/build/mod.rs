@@ -42,7 +42,7 @@ pub use detect::Detected;
 pub use dockerfile::{ImagesBuild, Tree, read_heroku_yml};
 pub use env_dir::put_env_dir;
 pub use process_types::discover_process_types;
-pub use remote::{LfsError, RemoteError, RemoteSource, find_remote_ref, keep_remote};
+pub use remote::{LfsError, RemoteError, RemoteSource, SubmoduleAccess, SubmoduleError, find_remote_ref, keep_remote};
 pub use select::select;
 pub use source::{GitSource, Means, Source, put_source};
 
@@ -110,8 +110,9 @@ pub enum BuildError {
     Fetch(FetchError),
     #[error("the commit can't be fetched: {0}")]
     Remote(#[from] RemoteError),
-    #[error("the app has git submodules: {}", .0.join(", "))]
-    Submodules(Vec<String>),
+    /// Those of a commit that was pushed.
+    #[error("the submodules can't be fetched: {0}")]
+    Submodules(#[source] RemoteError),
     #[error(".slugignore can't be read: {0}")]
     Slugignore(String),
     #[error("there is no buildpack {0}")]

@@ -6,10 +6,10 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use tokio::io::DuplexStream;
 
 use super::archive::{ArchiveSource, export_archive};
-use super::remote::{RemoteSource, export_remote};
-use super::{Build, BuildError};
+use super::remote::{RemoteSource, SubmoduleAccess, export_remote, fetch_submodules};
+use super::{Build, BuildError, RemoteError};
 use crate::fetch;
-use crate::git::{Exported, Quarantine, ReadError, Repo};
+use crate::git::{Exported, Fetched, MAX_GITMODULES, Quarantine, ReadError, Repo};
 use crate::model::{CommitId, PushCertificate, SourceBlob, SourceVersion};
 use crate::store::Store;
 use crate::transcript::Transcript;
@@ -37,13 +37,14 @@ pub struct GitSource {
     pub certificate: Option<PushCertificate>,
 }
 
-/// Where archives come from and what they may hold.
+/// Where archives and submodules come from and what they may hold.
 #[derive(Debug)]
 pub struct Means<'a> {
     pub store: &'a Store,
     /// Of an archive that is fetched; unpacked, it may be as large as that, too.
     pub bounds: fetch::Bounds,
     pub max_files: u64,
+    pub submodules: SubmoduleAccess,
 }
 
 impl Source {
@@ -122,7 +123,7 @@ pub(super) async fn export_source(
     put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
 ) -> Result<u64, BuildError> {
     match source {
-        Source::Git(git) => export_commit(git, leave_out, put).await,
+        Source::Git(git) => export_commit(git, means, transcript, leave_out, put).await,
         Source::Remote(remote) => export_remote(remote, means, transcript, leave_out, put).await,
         Source::Archive(archive) => export_archive(archive, means, transcript, leave_out, put).await,
     }
@@ -130,6 +131,8 @@ pub(super) async fn export_source(
 
 async fn export_commit(
     source: &GitSource,
+    means: &Means<'_>,
+    transcript: &Transcript,
     leave_out: LeaveOut,
     put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
 ) -> Result<u64, BuildError> {
@@ -138,25 +141,46 @@ async fn export_commit(
         LeaveOut::Slugignored => source.repo.read_file(quarantine, &source.commit, ".slugignore", MAX_SLUGIGNORE).await?,
         LeaveOut::Nothing => None,
     };
-    let export = async |ignore: &Gitignore, writer| source.repo.export(quarantine, &source.commit, ignore, writer).await;
-    export_tree(slugignore.as_deref(), export, put).await
+    let fetched = fetch_submodules_of(source, means, transcript).await?;
+    let fetched = fetched.as_ref();
+    let export = async |ignore: &Gitignore, writer| source.repo.export(quarantine, fetched, &source.commit, ignore, writer).await;
+    let exported = export_tree(slugignore.as_deref(), export, put).await?;
+    match exported.submodules.first().filter(|_| fetched.is_none()) {
+        Some(path) => Err(BuildError::Submodules(RemoteError::NoSubmoduleUrl.at(path, None))),
+        None => Ok(exported.ignored_files),
+    }
 }
 
-/// Has `put` take what `export` writes, without what is ignored.
+/// Fetches the submodules of a pushed commit; none if it has no `.gitmodules`, which would have to say where they are.
+async fn fetch_submodules_of(
+    source: &GitSource,
+    means: &Means<'_>,
+    transcript: &Transcript,
+) -> Result<Option<Fetched>, BuildError> {
+    let GitSource { repo, quarantine, commit, .. } = source;
+    let quarantine = quarantine.as_deref();
+    if repo.read_file(quarantine, commit, ".gitmodules", MAX_GITMODULES).await?.is_none() {
+        return Ok(None);
+    }
+    let submodules = repo.survey(quarantine, commit).await?.submodules;
+    if submodules.is_empty() {
+        return Ok(None);
+    }
+    fetch_submodules(repo, &submodules, means, transcript).await.map(Some).map_err(BuildError::Submodules)
+}
+
+/// Has `put` take what `export` writes, without what is ignored. Says what that was.
 pub(super) async fn export_tree(
     slugignore: Option<&[u8]>,
     export: impl AsyncFnOnce(&Gitignore, DuplexStream) -> Result<Exported, ReadError>,
     put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
-) -> Result<u64, BuildError> {
+) -> Result<Exported, BuildError> {
     let ignore = slugignore.map_or_else(|| Ok(Gitignore::empty()), parse_slugignore)?;
     let (writer, reader) = tokio::io::duplex(PIPE_BYTES);
     let (exported, put) = tokio::join!(export(&ignore, writer), put(reader));
     let exported = exported?;
     put?;
-    if !exported.submodules.is_empty() {
-        return Err(BuildError::Submodules(exported.submodules));
-    }
-    Ok(exported.ignored_files)
+    Ok(exported)
 }
 
 /// Reads `.slugignore`: gitignore's patterns, except that `!` has no meaning (conventions 3.7).

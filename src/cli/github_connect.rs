@@ -174,11 +174,11 @@ impl Way {
     }
 }
 
-fn read(file: &Path) -> Result<String, CliError> {
+pub(super) fn read(file: &Path) -> Result<String, CliError> {
     let read = if file == Path::new("-") { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(file) };
     read.map_err(|error| CliError::User(format!("can't read {}: {error}", file.display())))
 }
 
-fn read_token(file: &Path) -> Result<Secret, CliError> {
+pub(super) fn read_token(file: &Path) -> Result<Secret, CliError> {
     read(file).map(|text| Secret::new(text.trim()))
 }

@@ -30,6 +30,7 @@ mod ci_config;
 mod completion;
 mod config;
 mod container;
+mod git_credentials;
 mod github;
 mod github_connect;
 mod github_deploy;
@@ -127,6 +128,8 @@ enum Command {
     #[command(flatten)]
     Container(container::Container),
     #[command(flatten)]
+    GitCredentials(git_credentials::GitCredentials),
+    #[command(flatten)]
     GitHub(github::GitHub),
     #[command(flatten)]
     Keys(keys::Keys),
@@ -188,6 +191,7 @@ impl Command {
             Self::Completion(command) => command.run(),
             Self::Config(command) => command.run(),
             Self::Container(command) => command.run(),
+            Self::GitCredentials(command) => command.run(),
             Self::GitHub(command) => command.run(),
             Self::Keys(command) => command.run(),
             Self::Ledger(command) => command.run(),
@@ -225,7 +229,7 @@ mod tests {
         ci:config:unset config:unset keys:add keys:remove notifications:remove pipelines:create pipelines:add pipelines:update pipelines:remove \
         pipelines:rename pipelines:transfer pipelines:destroy ps:restart ps:stop releases:rollback releases:retry \
         releases:block reviewapps:disable reviewapps:delete run stack:set container:login container:logout container:push container:pull container:run \
-        container:release container:rm github:disconnect github:update webhooks:update webhooks:remove";
+        container:release container:rm git-credentials:remove github:disconnect github:update webhooks:update webhooks:remove";
     /// These print a text that is taken as it is: a log, a token, a script.
     const TEXTS: &str = "gc builds:output releases:output releases:compose releases:kube releases:export releases:sbom \
         releases:provenance releases:signing-key logs auth:token user:add completion";

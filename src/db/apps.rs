@@ -3,7 +3,10 @@
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
-use super::{Connection, DbError, connections, events, notifications, packs, releases, review_apps, row, webhook_deliveries};
+use super::{
+    Connection, DbError, connections, events, git_credentials, notifications, packs, releases, review_apps, row,
+    webhook_deliveries,
+};
 use crate::model::{AccountId, App, AppFacts, AppId, AppName, Change, Connected, Digest, Facts, StackName};
 
 /// The ids of the living apps that the account `?1` owns or collaborates on, as a subquery. Each half has an index, so that
@@ -52,6 +55,7 @@ pub async fn destroy(db: &mut Connection, id: AppId, by: AccountId, at: OffsetDa
         return Ok(());
     }
     connections::delete_of(db, Connected::App(id)).await?;
+    git_credentials::delete_of(db, id).await?;
     notifications::delete_of(db, id).await?;
     review_apps::deleted_with(db, id, at).await?;
     record(db, id, Change::Destroy, by, None, at).await?;

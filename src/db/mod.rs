@@ -67,6 +67,7 @@ pub mod webhooks;
 
 pub mod connections;
 pub mod deliveries_in;
+pub mod git_credentials;
 pub mod triggers;
 
 pub mod garbage;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Built, Failure, Request, source_means};
+use super::{Built, Failure, Request, submodules};
 use crate::build::{self, BuildError, ImagesBuild, Tree};
 use crate::ctx::Ctx;
 use crate::db::registry::manifests::StoredManifest;
@@ -31,12 +31,15 @@ pub(super) async fn run(
     let limits = &ctx.config.limits;
     let deadline = Instant::now() + limits.build_time;
     transcript.line("=== Fetching app code");
+    let means = submodules::means_of(ctx, &request.app, &request.source).await?;
     let kept = async {
-        let tree = Tree::of(&request.source, &source_means(ctx), transcript).await?;
+        let tree = Tree::of(&request.source, &means, transcript).await?;
         let file = build::read_heroku_yml(&tree).await?;
         Ok::<_, BuildError>((tree, file))
     };
-    let (tree, file) = timeout_at(deadline, kept).await.unwrap_or(Err(BuildError::SourceTime))?;
+    let kept = timeout_at(deadline, kept).await.unwrap_or(Err(BuildError::SourceTime));
+    submodules::note_shown(ctx, &means.submodules).await?;
+    let (tree, file) = kept?;
     // What the pusher can put right comes first.
     ctx.docker.check().await?;
     let mut names = Names::new(&ctx.docker, &ctx.tasks, slot);

@@ -82,7 +82,7 @@ impl Failure {
     pub fn is_hoists_fault(&self) -> bool {
         match self {
             Self::Build(BuildError::Export(error)) => !error.is_pushers_fault(),
-            Self::Build(BuildError::Remote(error)) => error.is_hoists_fault(),
+            Self::Build(BuildError::Remote(error) | BuildError::Submodules(error)) => error.is_hoists_fault(),
             Self::Build(BuildError::Docker { error, .. }) | Self::Docker(error) => !matches!(error, DockerError::Step(_)),
             Self::Keep(error) => !matches!(error, KeepError::TooLarge { .. }),
             Self::Build(error) => matches!(error, BuildError::Engine(_) | BuildError::Io { .. }),
@@ -159,7 +159,7 @@ impl Failure {
                 | Self::TwoDeploys
                 | Self::NotADeployBranch(_)
                 | Self::AlreadyDeployed
-                | Self::Build(BuildError::NoHerokuYml | BuildError::HerokuYml(_))
+                | Self::Build(BuildError::NoHerokuYml | BuildError::HerokuYml(_) | BuildError::Submodules(_))
         )
     }
 
@@ -285,11 +285,7 @@ fn build_words(error: &BuildError, limits: &Limits) -> Vec<String> {
         BuildError::Archive(error) => source::archive_words(error, limits),
         BuildError::Fetch(error) => source::fetch_words(error, limits),
         BuildError::Remote(error) => source::remote_words(error),
-        BuildError::Submodules(paths) => vec![
-            "!\tPush rejected, submodule install failed".into(),
-            warning(&format!("This app has git submodules ({}), which hoist does not fetch.", paths.join(", "))),
-            warning("Commit their files into the app instead, for example with `git subtree add`."),
-        ],
+        BuildError::Submodules(error) => source::submodule_words(error),
         BuildError::Slugignore(why) => vec![
             warning(&format!(".slugignore can't be read: {why}.")),
             warning("Each of its lines is a pattern as in .gitignore. Mend .slugignore, commit, and push again."),

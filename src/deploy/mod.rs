@@ -12,7 +12,7 @@
 //! `test_run` runs an app's tests; `manifest` is what both make of app.json. `review_apps` makes, updates and takes away those of
 //! pipelines.
 //!
-//! `remote` asks other git servers. `slug_image` makes a release the image that a registry hands out, and `image_blobs` keeps it.
+//! `remote` asks other git servers, and `submodules` is what hoist shows them for an app's code. `slug_image` makes a release the image that a registry hands out, and `image_blobs` keeps it.
 //!
 //! `trigger` takes up what was told of repositories that apps are connected to.
 //!
@@ -44,6 +44,7 @@ mod setup;
 mod site;
 mod slug_image;
 mod submit;
+mod submodules;
 mod test_run;
 mod trigger;
 
@@ -130,12 +131,14 @@ async fn build_and_pack(
     build: &Build<'_>,
     config: &ConfigVars,
 ) -> Result<Built, Failure> {
-    let means = source_means(ctx);
-    tokio::try_join!(
+    let means = submodules::means_of(ctx, &request.app, &request.source).await?;
+    let put = tokio::try_join!(
         build::put_source(build, &request.source, &means),
         build::put_env_dir(build, config),
         build::restore_cache(build, &ctx.store, request.cache.as_ref()),
-    )?;
+    );
+    submodules::note_shown(ctx, &means.submodules).await?;
+    put?;
     let packs = build::select(build, &request.buildpacks).await?;
     let compiled = build::compile(build, packs).await?;
     let types = build::discover_process_types(build, &compiled).await?;
@@ -165,7 +168,7 @@ fn source_means(ctx: &Ctx) -> build::Means<'_> {
     let limits = &ctx.config.limits;
     let allow_networks = ctx.config.network.allow.iter().map(|network| (network.address, network.bits)).collect();
     let bounds = fetch::Bounds { allow_networks, max_bytes: limits.source_bytes, time: FETCH_TIME };
-    build::Means { store: &ctx.store, bounds, max_files: limits.source_files }
+    build::Means { store: &ctx.store, bounds, max_files: limits.source_files, submodules: build::SubmoduleAccess::default() }
 }
 
 fn environment_spec(ctx: &Ctx, name: &str, stack: &Stack) -> Spec {

@@ -43,7 +43,9 @@ mod client;
 
 pub use advertise::{Advertised, Greeting, advertise};
 pub use certificate::CertificateError;
-pub use client::{ClientError, Connection, Exchange, Fetched, LfsObject, Submodule, Survey, Want, find_ref, parse_pointer};
+pub use client::{
+    ClientError, Connection, Exchange, Fetched, LfsObject, MAX_GITMODULES, Submodule, Survey, Want, find_ref, parse_pointer,
+};
 pub use commands::RefUpdate;
 pub use export::Exported;
 pub use index::{IndexError, examine_pack, helper_main};

@@ -10,7 +10,7 @@ use tokio::io::AsyncWrite;
 use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
 
-use super::client::Brought;
+use super::client::{Brought, Fetched, Survey, survey};
 use super::export::{self, Bounds, Exported};
 use super::objects::{Objects, ReadError};
 use super::quarantine::{PREFIX, Quarantine};
@@ -62,17 +62,28 @@ impl Repo {
     }
 
     /// Writes a commit's tree to `out` as a tar: entries sorted, folders before what is in them, modes 644 and 755,
-    /// owner 0, a fixed time, symbolic links kept. Folders of submodules are there, empty. What `ignore` matches is
-    /// left out.
+    /// owner 0, a fixed time, symbolic links kept. Folders of submodules are there, empty but for what of them has been
+    /// fetched. What `ignore` matches is left out.
     pub async fn export(
         &self,
         quarantine: Option<&Quarantine>,
+        fetched: Option<&Fetched>,
         commit: &CommitId,
         ignore: &Gitignore,
         out: impl AsyncWrite + Unpin,
     ) -> Result<Exported, ReadError> {
         let bounds = Bounds { bytes: self.0.limits.source_bytes, files: self.0.limits.source_files };
-        export_objects(self.objects(quarantine), Brought::default(), commit, ignore, bounds, out).await
+        let fetched_dirs = fetched.map(Fetched::packs).unwrap_or_default().iter().cloned();
+        let objects = Objects::in_dirs(self.pack_dirs(quarantine).chain(fetched_dirs).collect());
+        let brought = fetched.map(Fetched::brought).unwrap_or_default();
+        export_objects(objects, brought, commit, ignore, bounds, out).await
+    }
+
+    /// What else a commit needs: submodules, and files of Git LFS.
+    pub async fn survey(&self, quarantine: Option<&Quarantine>, commit: &CommitId) -> Result<Survey, ReadError> {
+        let (mut objects, commit, max_files) = (self.objects(quarantine), commit.clone(), self.0.limits.source_files);
+        let read = spawn_blocking(move || survey(&mut objects, &commit, max_files));
+        read.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?
     }
 
     /// Reads one file of a commit, such as the `Procfile`; `None` when there is no regular file at this path.
@@ -96,8 +107,11 @@ impl Repo {
     }
 
     fn objects(&self, quarantine: Option<&Quarantine>) -> Objects {
-        let quarantine = quarantine.map(Quarantine::pack_dir);
-        Objects::in_dirs(quarantine.into_iter().chain([self.pack_dir()]).collect())
+        Objects::in_dirs(self.pack_dirs(quarantine).collect())
+    }
+
+    fn pack_dirs(&self, quarantine: Option<&Quarantine>) -> impl Iterator<Item = PathBuf> + use<> {
+        quarantine.map(Quarantine::pack_dir).into_iter().chain([self.pack_dir()])
     }
 
     pub(super) fn dir(&self) -> &Path {

@@ -147,3 +147,7 @@ id!(
     /// Identifies a deploy from such a repository.
     TriggerId
 );
+id!(
+    /// Identifies what hoist shows another git server for an app's submodules.
+    GitCredentialId
+);

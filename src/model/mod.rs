@@ -13,6 +13,7 @@ mod scope;
 
 mod deploy_key;
 mod git;
+mod git_credential;
 mod push_certificate;
 mod push_options;
 mod remote;
@@ -67,11 +68,12 @@ pub use event::{
     AddonBefore, AddonFacts, AppFacts, AttachmentFacts, Change, CollaboratorFacts, Entity, Event, Facts, FormationFacts,
 };
 pub use git::{CommitId, RefName, is_deploy_branch};
+pub use git_credential::{GitCredential, GitCredentialKind, GitCredentials, OpenedCredential};
 pub use heroku_yml::{DockerfilePath, HerokuYml, Process, Setup};
 pub use id::{
     AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BlobUploadId, BuildId, ConnectionId,
-    CouplingId, DeliveryId, DynoId, EventId, NotificationId, OciImageId, PipelineId, PromotionId, PromotionTargetId, ReleaseId,
-    ReviewAppId, SlugId, SourceId, TestRunId, TriggerId, UploadId, WebhookId,
+    CouplingId, DeliveryId, DynoId, EventId, GitCredentialId, NotificationId, OciImageId, PipelineId, PromotionId,
+    PromotionTargetId, ReleaseId, ReviewAppId, SlugId, SourceId, TestRunId, TriggerId, UploadId, WebhookId,
 };
 pub use image::{Descriptor, ImageManifest, ManifestType, Platform, Reference, Repository, Tag};
 pub use knock::{Peer, RequestId, Scheme, without_ids};
@@ -84,7 +86,7 @@ pub use procfile::{ProcessType, ProcessTypes, Procfile};
 pub use push_certificate::PushCertificate;
 pub use push_options::PushOptions;
 pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, RollbackRefusal, Slug};
-pub use remote::{Credentials, Remote, RemoteCommit, RemoteScheme, RemoteUrl, Writer};
+pub use remote::{Credentials, Remote, RemoteCommit, RemoteScheme, RemoteUrl, RepositoryPrefix, Writer};
 pub use review_app::{Fork, ReviewApp, ReviewAppStatus, ReviewSource, review_app_name};
 pub use review_app_config::{BaseName, Forks, ReviewAppConfig, StaleDays};
 pub use scope::{Need, Scope, Scopes};

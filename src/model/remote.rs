@@ -1,12 +1,16 @@
 //! Repositories on other git servers: where they are, and how hoist gets in.
 
+mod prefix;
+
 use std::fmt;
 use std::str::FromStr;
 
 use super::{CommitId, DeployKey, Invalid, RefName, Secret};
+pub use prefix::RepositoryPrefix;
 
 /// Longer than any address that is typed.
 const MAX_BYTES: usize = 1024;
+const FORM: &str = "it must be https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH";
 
 /// Where a repository is: `https://HOST/PATH`, `http://HOST/PATH`, `ssh://USER@HOST/PATH` or `USER@HOST:PATH`.
 ///
@@ -76,6 +80,14 @@ impl RemoteUrl {
         (self.scheme, &self.host, port(self)) == (other.scheme, &other.host, port(other))
     }
 
+    /// The repository of the same path over HTTPS, where large services have it as well as over SSH.
+    #[must_use]
+    pub fn over_https(&self) -> Option<Self> {
+        let is_usual = self.scheme == RemoteScheme::Ssh && self.port.is_none();
+        let text = || format!("https://{}/{}", self.host, self.path.trim_start_matches('/'));
+        is_usual.then(text)?.parse().ok()
+    }
+
     /// The same server's repository of another path.
     pub fn with_path(&self, path: &str) -> Result<Self, Invalid> {
         let (host, path) = (&self.host, path.trim_start_matches('/'));
@@ -115,27 +127,42 @@ impl FromStr for RemoteUrl {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let refuse = |why: &str| Invalid(format!("`{}` is no repository's URL: {why}", text.escape_debug()));
-        // What a shell at the other end, or a log, might take for something else.
-        let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\'' | '"' | '\\' | '`' | '$' | '?' | '#');
-        if text.len() > MAX_BYTES || text.contains(odd) {
-            return Err(refuse("it is too long, or has a character that does not belong there"));
-        }
-        let form = "it must be https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH";
-        let url = if text.contains("://") { parse_url(text) } else { parse_scp_like(text) }.ok_or_else(|| refuse(form))?;
-        if url.scheme != RemoteScheme::Ssh && url.user.is_some() {
-            return Err(refuse("give the token by itself, not in the URL"));
-        }
-        let is_bad = |name: &str| name.is_empty() || name.starts_with('-');
-        if is_bad(&url.host)
-            || is_bad(&url.path)
-            || url.user.as_deref().is_some_and(is_bad)
-            || url.path.trim_matches('/').is_empty()
-        {
-            return Err(refuse(form));
-        }
-        Ok(url)
+        let url = parse(text)?;
+        if names(&url.path).next().is_none() { Err(refusal(text, FORM)) } else { Ok(url) }
     }
+}
+
+/// Parses a URL that may name a whole host.
+fn parse(text: &str) -> Result<RemoteUrl, Invalid> {
+    // What a shell at the other end, or a log, might take for something else.
+    let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\'' | '"' | '\\' | '`' | '$' | '?' | '#');
+    if text.len() > MAX_BYTES || text.contains(odd) {
+        return Err(refusal(text, "it is too long, or has a character that does not belong there"));
+    }
+    let url = if text.contains("://") { parse_url(text) } else { parse_scp_like(text) }.ok_or_else(|| refusal(text, FORM))?;
+    if url.scheme != RemoteScheme::Ssh && url.user.is_some() {
+        return Err(refusal(text, "give the token by itself, not in the URL"));
+    }
+    let is_option = |name: &str| name.starts_with('-');
+    let is_bad = |name: &str| name.is_empty() || is_option(name);
+    if is_bad(&url.host) || is_option(&url.path) || url.user.as_deref().is_some_and(is_bad) {
+        return Err(refusal(text, FORM));
+    }
+    Ok(url)
+}
+
+/// Shows the URL without what may be a password in it: what is refused may be read in a log.
+fn refusal(text: &str, why: &str) -> Invalid {
+    let shown = match text.split_once("://") {
+        Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, place)| place)),
+        None => text.to_owned(),
+    };
+    Invalid(format!("`{}` is no repository's URL: {why}", shown.escape_debug()))
+}
+
+/// The names in a path, from the host down.
+fn names(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|name| !name.is_empty())
 }
 
 fn parse_url(text: &str) -> Option<RemoteUrl> {
@@ -181,6 +208,8 @@ pub enum Credentials {
     None,
     /// Over HTTP: a personal, deploy or installation token.
     Token(Secret),
+    /// Over HTTP: a token of a server that wants to know whose it is.
+    Login { username: String, token: Secret },
     /// Over SSH.
     Key(DeployKey),
 }
@@ -272,8 +301,11 @@ mod tests {
         ] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
-        let secret = parse("https://x:sesame@h/r").unwrap_err().to_string();
-        assert!(secret.contains("give the token by itself"), "{secret}");
+        for secret in ["https://x:sesame@h/r", "https://sesame@h/r", "ssh://me:ses/ame@h/r", "https://x:sesame@h/a b"] {
+            let refused = parse(secret).unwrap_err().to_string();
+            assert!(refused.contains("://h/") && !refused.contains("ame@"), "{refused}");
+        }
+        assert!(parse("https://x:sesame@h/r").unwrap_err().to_string().contains("give the token by itself"));
     }
 
     #[test]
@@ -287,6 +319,14 @@ mod tests {
         assert_eq!(joined("ssh://me@h:22/o/r.git", "../lib.git"), "ssh://me@h:22/o/lib.git");
         assert_eq!(joined("https://h/o/r", "git@h:o/lib"), "git@h:o/lib");
         assert_eq!(joined("https://h/o/r", "file:///etc"), "");
+    }
+
+    #[test]
+    fn what_is_there_over_ssh_is_sought_over_https() {
+        let sought = |text: &str| parse(text).unwrap().over_https().map(|url| url.to_string());
+        assert_eq!(sought("git@h:o/r.git").as_deref(), Some("https://h/o/r.git"));
+        assert_eq!(sought("ssh://git@h/o/r").as_deref(), Some("https://h/o/r"));
+        assert_eq!((sought("ssh://git@h:22/o/r"), sought("https://h/o/r")), (None, None));
     }
 
     #[test]

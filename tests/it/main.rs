@@ -70,6 +70,7 @@ mod release_phase_causes;
 mod review_apps;
 mod serve;
 mod signed_pushes;
+mod submodules;
 mod terminal;
 mod transcript;
 mod upgrade;

@@ -7,7 +7,7 @@ use super::ApiError;
 use crate::addons::ProviderError;
 use crate::apps::AppError;
 use crate::auth::{AccessError, AuthError};
-use crate::connections::ConnectError;
+use crate::connections::{ConnectError, GitCredentialError, MOST_GIT_CREDENTIALS};
 use crate::db::DbError;
 use crate::deploy::{AddonFailure, ArchiveError, Failure, RunError, SetupError, TestRunError};
 use crate::image::UnusableImage;
@@ -55,6 +55,20 @@ impl From<ConnectError> for ApiError {
             ConnectError::Url(invalid) => invalid.into(),
             ConnectError::NoBranch => Self::InvalidParams("`branch` is missing: say which one is to be deployed.".into()),
             ConnectError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<GitCredentialError> for ApiError {
+    fn from(error: GitCredentialError) -> Self {
+        match error {
+            GitCredentialError::Taken(url) => Self::Conflict(format!(
+                "The app has a git credential for {url} already: remove it first (hoist git-credentials:remove {url})."
+            )),
+            GitCredentialError::TooMany => Self::InvalidParams(format!(
+                "An app can have at most {MOST_GIT_CREDENTIALS} git credentials: remove one first, or give one for a whole host."
+            )),
+            GitCredentialError::Db(error) => error.into(),
         }
     }
 }

@@ -8,6 +8,7 @@ mod ci;
 mod connections;
 mod dynos;
 mod events;
+mod git_credentials;
 mod pipelines;
 mod releases;
 mod review_apps;
@@ -46,6 +47,7 @@ pub fn router(ctx: Ctx) -> Router {
         .merge(review_apps::routes())
         .merge(setups::routes())
         .merge(connections::routes())
+        .merge(git_credentials::routes())
         .finish_api_with(&mut api, fails_with_an_error);
     finish(&mut api);
     let api = Arc::new(api);

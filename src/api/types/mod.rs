@@ -13,6 +13,7 @@ mod buildpack;
 mod connection;
 mod dyno;
 mod formation;
+mod git_credential;
 mod ledger;
 mod log_session;
 mod notification;
@@ -47,6 +48,7 @@ pub use buildpack::{Buildpack, BuildpackInstallation, BuildpackUpdate, Buildpack
 pub use connection::{Connection, ConnectionChange, NewConnection, NewRepositoryDeploy, RepositoryDeploy};
 pub use dyno::{Dyno, NewDyno, ReleaseRef};
 pub use formation::{DynoSize, Formation, FormationUpdate, FormationUpdates, NameOrId};
+pub use git_credential::{GitCredential, NewGitCredential};
 pub use ledger::{Block, Broken, FileChanges, KeyChanges, NewBlock, ReleaseDiff, Side, Verification};
 pub use log_session::{LogSession, NewLogSession};
 pub use notification::{NewNotification, Notification};

@@ -8,8 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::Timestamp;
 use crate::model::{
     AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BuildId, BuildpackRef, ConfigKey,
-    ConfigVars, ConnectionId, CouplingId, DeliveryId, DynoId, EventId, NotificationId, OciImageId, PipelineId, ProcessType,
-    PromotionId, PromotionTargetId, ReleaseId, ReviewAppId, Secret, SlugId, TestRunId, TriggerId, WebhookId,
+    ConfigVars, ConnectionId, CouplingId, DeliveryId, DynoId, EventId, GitCredentialId, NotificationId, OciImageId, PipelineId,
+    ProcessType, PromotionId, PromotionTargetId, ReleaseId, ReviewAppId, Secret, SlugId, TestRunId, TriggerId, WebhookId,
 };
 
 macro_rules! text {
@@ -32,7 +32,7 @@ macro_rules! text {
 
 text!({"type": "string", "format": "date-time"}: Timestamp);
 text!({"type": "string", "format": "uuid"}: AddonId, AttachmentId, AttemptId, DeliveryId, EventId, NotificationId, WebhookId, AccountId, AppId, AppSetupId, TestRunId, AuthorizationId, BuildId, ConnectionId, CouplingId, TriggerId, DynoId, OciImageId, PipelineId, PromotionId,
-    PromotionTargetId, ReleaseId, ReviewAppId, SlugId);
+    PromotionTargetId, ReleaseId, ReviewAppId, SlugId, GitCredentialId);
 text!({"type": "string"}: BuildpackRef, ConfigKey, ProcessType, Secret);
 
 impl JsonSchema for ConfigVars {

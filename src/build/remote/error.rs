@@ -5,7 +5,7 @@ use std::io;
 use super::submodule::{MAX_DEPTH, MAX_SUBMODULES};
 use crate::fetch::{BadUrl, FetchError};
 use crate::git::{ClientError, IndexError, ReadError};
-use crate::model::Invalid;
+use crate::model::{Invalid, RemoteUrl};
 
 /// Why a commit could not be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -29,16 +29,15 @@ pub enum RemoteError {
     Git(ClientError),
     #[error("it took too long")]
     TooSlow,
-    #[error("submodule {path}: {error}")]
-    Submodule {
-        path: String,
-        #[source]
-        error: Box<RemoteError>,
-    },
+    #[error(transparent)]
+    Submodule(Box<SubmoduleError>),
     #[error(".gitmodules does not say where it is")]
     NoSubmoduleUrl,
     #[error(transparent)]
     BadSubmoduleUrl(Invalid),
+    /// What was pushed has come from nowhere.
+    #[error("its URL {0} is relative, and nothing says to what")]
+    RelativeSubmodule(String),
     #[error("there are more than {MAX_SUBMODULES} submodules, or they stand in one another more than {MAX_DEPTH} deep")]
     TooManySubmodules,
     #[error("Git LFS: {0}")]
@@ -48,6 +47,17 @@ pub enum RemoteError {
     /// hoist's fault.
     #[error("what was fetched can't be kept")]
     Keep(#[from] io::Error),
+}
+
+/// Why a submodule could not be fetched.
+#[derive(Debug, thiserror::Error)]
+#[error("submodule {path}: {error}")]
+pub struct SubmoduleError {
+    pub path: String,
+    /// Where it was looked for, once that is known.
+    pub url: Option<RemoteUrl>,
+    #[source]
+    pub error: RemoteError,
 }
 
 /// What can be wrong with files that Git LFS keeps.
@@ -87,14 +97,14 @@ impl RemoteError {
                 matches!(error, IndexError::Failed(_) | IndexError::Died { .. } | IndexError::TooSlow | IndexError::Io(_))
             }
             Self::Tree(error) => !error.is_pushers_fault(),
-            Self::Submodule { error, .. } => error.is_hoists_fault(),
+            Self::Submodule(submodule) => submodule.error.is_hoists_fault(),
             _ => false,
         }
     }
 
-    /// In the submodule at `path`; the repository's own have none.
-    pub(super) fn at(self, path: &str) -> Self {
-        if path.is_empty() { self } else { Self::Submodule { path: path.to_owned(), error: Box::new(self) } }
+    /// In the submodule at `path`, which was looked for at `url`.
+    pub(in crate::build) fn at(self, path: &str, url: Option<&RemoteUrl>) -> Self {
+        Self::Submodule(Box::new(SubmoduleError { path: path.to_owned(), url: url.cloned(), error: self }))
     }
 }
 

@@ -1,5 +1,5 @@
 //! A commit of another git server's repository as a build's source: fetched when its build's turn comes, with its
-//! submodules and the files that Git LFS keeps.
+//! submodules and the files that Git LFS keeps; and the submodules of a commit that was pushed.
 //!
 //! `way` is how a server is reached and asked; `tree` brings a commit and everything that its tree refers to; `submodule` says
 //! where submodules are and who may know what there; `lfs` brings large files. `keep` makes an archive of it. `error` is what can
@@ -19,11 +19,12 @@ use tokio::time::timeout;
 use super::BuildError;
 use super::source::{LeaveOut, MAX_SLUGIGNORE, Means, export_tree};
 use crate::fetch;
-use crate::git::{Fetched, Repo, find_ref};
+use crate::git::{Fetched, Repo, Submodule, find_ref};
 use crate::model::{CommitId, RefName, Remote, RemoteCommit};
 use crate::transcript::Transcript;
-pub use error::{LfsError, RemoteError};
+pub use error::{LfsError, RemoteError, SubmoduleError};
 pub use keep::keep_remote;
+pub use submodule::SubmoduleAccess;
 
 /// A commit to be fetched and built.
 #[derive(Debug, Clone)]
@@ -58,7 +59,21 @@ pub(super) async fn export_remote(
 
 /// Fetches the commit and everything that belongs to it, and tells what in the order of its coming.
 async fn fetch(source: &RemoteSource, means: &Means<'_>, tell: &Tell<'_>) -> Result<Fetched, RemoteError> {
-    let fetching = tree::fetch(&source.repo, &source.commit, &means.bounds, tell);
+    let means = tree::Means { bounds: &means.bounds, access: &means.submodules, tell };
+    let fetching = tree::fetch(&source.repo, &source.commit, &means);
+    timeout(means.bounds.time, fetching).await.unwrap_or(Err(RemoteError::TooSlow))
+}
+
+/// Fetches the submodules of a commit that was pushed to `repo`, as Heroku does (conventions 3.3).
+pub(super) async fn fetch_submodules(
+    repo: &Repo,
+    submodules: &[Submodule],
+    means: &Means<'_>,
+    transcript: &Transcript,
+) -> Result<Fetched, RemoteError> {
+    transcript.section("Git submodules detected, installing:");
+    let means = tree::Means { bounds: &means.bounds, access: &means.submodules, tell: &|line| transcript.detail(line) };
+    let fetching = tree::fetch_submodules(repo, submodules, &means);
     timeout(means.bounds.time, fetching).await.unwrap_or(Err(RemoteError::TooSlow))
 }
 
@@ -73,5 +88,5 @@ async fn export_fetched(
         LeaveOut::Nothing => None,
     };
     let export = async |ignore: &Gitignore, writer| fetched.export(id, ignore, writer).await;
-    export_tree(slugignore.as_deref(), export, put).await
+    Ok(export_tree(slugignore.as_deref(), export, put).await?.ignored_files)
 }

@@ -89,8 +89,12 @@ pub(super) fn url_below(url: &RemoteUrl, suffix: &str) -> Result<Url, RemoteErro
 
 /// A token as GitHub wants it, whatever kind it is; GitLab, Gitea and Forgejo do not look at the name beside it.
 pub(super) fn basic(remote: &Remote) -> Option<Secret> {
-    let Credentials::Token(token) = &remote.credentials else { return None };
-    Some(Secret::new(format!("Basic {}", STANDARD.encode(format!("x-access-token:{}", token.expose())))))
+    let (username, token) = match &remote.credentials {
+        Credentials::Token(token) => ("x-access-token", token),
+        Credentials::Login { username, token } => (username.as_str(), token),
+        Credentials::None | Credentials::Key(_) => return None,
+    };
+    Some(Secret::new(format!("Basic {}", STANDARD.encode(format!("{username}:{}", token.expose())))))
 }
 
 type Trouble = Mutex<Option<RemoteError>>;

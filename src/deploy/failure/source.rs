@@ -1,9 +1,9 @@
 //! The words for archives that can't be built, and commits that can't be fetched.
 
-use crate::build::{ArchiveError, LfsError, RemoteError};
+use crate::build::{ArchiveError, LfsError, RemoteError, SubmoduleError};
 use crate::fetch::FetchError;
 use crate::git::ClientError;
-use crate::model::Limits;
+use crate::model::{Limits, RemoteScheme};
 use crate::transcript::{size, warning};
 
 pub(super) fn archive_words(error: &ArchiveError, limits: &Limits) -> Vec<String> {
@@ -47,10 +47,68 @@ pub(super) fn fetch_words(error: &FetchError, limits: &Limits) -> Vec<String> {
 
 /// The words for a commit that can't be fetched from another git server.
 pub(super) fn remote_words(error: &RemoteError) -> Vec<String> {
-    let what_to_do = match error {
-        RemoteError::Submodule { error, .. } if matches!(**error, RemoteError::NoRepository | RemoteError::Denied(_)) => {
-            "Give hoist a token that may read the submodule as well; credentials go to their own server only."
+    vec![warning(&format!("The source can't be fetched: {error}.")), warning(&advice(error))]
+}
+
+/// The words for a pushed commit whose submodules can't be fetched: the first line is Heroku's (conventions 3.3).
+pub(super) fn submodule_words(error: &RemoteError) -> Vec<String> {
+    let what = match error {
+        RemoteError::Submodule(submodule) => submodule_what(submodule),
+        error => format!("The submodules can't be fetched: {error}."),
+    };
+    vec!["!\tPush rejected, submodule install failed".into(), warning(&what), warning(&advice(error))]
+}
+
+fn submodule_what(SubmoduleError { path, url, error }: &SubmoduleError) -> String {
+    match (error, url) {
+        // git's own words.
+        (RemoteError::NoSubmoduleUrl, _) => format!("fatal: No url found for submodule path '{path}' in .gitmodules"),
+        (error, Some(url)) => format!("The submodule {path} can't be fetched from {url}: {error}."),
+        (error, None) => format!("The submodule {path} can't be fetched: {error}."),
+    }
+}
+
+/// What is to be done.
+fn advice(error: &RemoteError) -> String {
+    match error {
+        RemoteError::Submodule(submodule) => submodule_advice(submodule),
+        error => repository_advice(error).to_owned(),
+    }
+}
+
+fn submodule_advice(SubmoduleError { path, url, error }: &SubmoduleError) -> String {
+    match (error, url) {
+        (RemoteError::Denied(_) | RemoteError::NoRepository, Some(url)) => {
+            format!("If it is private, give hoist a token that may read it: hoist git-credentials:add {url} --token-file FILE")
         }
+        (RemoteError::Unreached(FetchError::Login) | RemoteError::Git(ClientError::Refused(_)), Some(url))
+            if url.scheme() == RemoteScheme::Ssh =>
+        {
+            "Have that server take hoist's key as a deploy key of the submodule: `hoist git-credentials --json` shows it.".into()
+        }
+        (RemoteError::NeedsKey(url), _) => {
+            format!("Use an https:// URL in .gitmodules, or give hoist a key: hoist git-credentials:add {url} --new-deploy-key")
+        }
+        (RemoteError::Unreached(FetchError::UnknownHost(_)), _) => {
+            "Compare the host's key with what its owner publishes, then add the credentials again, with --known-hosts FILE."
+                .into()
+        }
+        (RemoteError::Git(ClientError::Unadvertised(_)), _) => {
+            "Push that commit to the submodule's own repository first, then push again.".into()
+        }
+        (RemoteError::NoSubmoduleUrl, _) => {
+            format!("Add it with `git submodule add URL {path}`, or take it out with `git rm --cached {path}`, and push again.")
+        }
+        (RemoteError::RelativeSubmodule(_), _) => {
+            "Write its whole URL into .gitmodules, or connect the app to the repository it comes from (hoist github:connect)."
+                .into()
+        }
+        (error, _) => repository_advice(error).to_owned(),
+    }
+}
+
+fn repository_advice(error: &RemoteError) -> &'static str {
+    match error {
         RemoteError::Denied(_) | RemoteError::NoRepository | RemoteError::Unreached(FetchError::Login) => {
             "Check the URL, and that the token or deploy key is valid and may read the repository."
         }
@@ -70,10 +128,10 @@ pub(super) fn remote_words(error: &RemoteError) -> Vec<String> {
         RemoteError::Lfs(LfsError::Refused(_)) => {
             "Check that the server has Git LFS, and that the deploy key may read the repository."
         }
-        RemoteError::NoSubmoduleUrl | RemoteError::BadSubmoduleUrl(_) | RemoteError::TooManySubmodules => {
-            "Mend .gitmodules, commit, and push again."
-        }
+        RemoteError::NoSubmoduleUrl
+        | RemoteError::BadSubmoduleUrl(_)
+        | RemoteError::RelativeSubmodule(_)
+        | RemoteError::TooManySubmodules => "Mend .gitmodules, commit, and push again.",
         _ => "Try again; if it stays so, ask whoever runs that server.",
-    };
-    vec![warning(&format!("The source can't be fetched: {error}.")), warning(what_to_do)]
+    }
 }

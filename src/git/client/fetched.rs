@@ -155,10 +155,19 @@ impl Fetched {
         ignore: &Gitignore,
         out: impl AsyncWrite + Unpin,
     ) -> Result<Exported, ReadError> {
-        let submodules = self.commits.iter().map(object_id).collect();
-        let brought = Brought::new(submodules, self.lfs.clone(), self.dir.path().join(LFS_DIR));
         let bounds = Bounds { bytes: self.repo.limits().source_bytes, files: self.repo.limits().source_files };
-        export_objects(self.objects(), brought, commit, ignore, bounds, out).await
+        export_objects(self.objects(), self.brought(), commit, ignore, bounds, out).await
+    }
+
+    /// What takes its place in a tree that refers to it.
+    pub(in crate::git) fn brought(&self) -> Brought {
+        let submodules = self.commits.iter().map(object_id).collect();
+        Brought::new(submodules, self.lfs.clone(), self.dir.path().join(LFS_DIR))
+    }
+
+    /// The folders of what has been fetched.
+    pub(in crate::git) fn packs(&self) -> &[PathBuf] {
+        &self.packs
     }
 
     async fn read<T: Send + 'static>(

@@ -20,7 +20,8 @@ pub(super) use brought::{Brought, Content};
 pub use connection::{Connection, Exchange};
 pub use fetched::{Fetched, Want, find_ref};
 pub use pointer::{LfsObject, parse_pointer};
-pub use survey::{Submodule, Survey};
+pub(super) use survey::survey;
+pub use survey::{MAX_GITMODULES, Submodule, Survey};
 
 use super::IndexError;
 use crate::model::{CommitId, RefName};

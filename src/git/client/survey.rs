@@ -6,15 +6,15 @@ use std::io::Read as _;
 use gix_hash::ObjectId;
 use gix_object::tree::EntryKind;
 
-use super::gitmodules::parse_gitmodules;
+use super::gitmodules::{self, parse_gitmodules};
 use super::lfsconfig::parse_lfsconfig;
 use super::pointer::{LfsObject, MAX_POINTER, parse_pointer};
 use crate::git::export::{Entry, read_file, read_tree, tree_of};
 use crate::git::objects::{Objects, ReadError};
-use crate::model::CommitId;
+use crate::model::{CommitId, RefName};
 
 /// A `.gitmodules` of thousands of submodules.
-const MAX_GITMODULES: u64 = 1024 * 1024;
+pub const MAX_GITMODULES: u64 = 1024 * 1024;
 /// A `.gitattributes` as git reads it is at most 100 MB; those of people are small.
 const MAX_GITATTRIBUTES: u64 = 1024 * 1024;
 /// A `.lfsconfig` of some lines.
@@ -23,6 +23,7 @@ const MAX_LFSCONFIG: u64 = 64 * 1024;
 /// What else is to be brought for a commit.
 #[derive(Debug, Default)]
 pub struct Survey {
+    /// In the order of their paths.
     pub submodules: Vec<Submodule>,
     /// Each once.
     pub lfs: BTreeSet<LfsObject>,
@@ -35,12 +36,18 @@ pub struct Survey {
 pub struct Submodule {
     pub path: String,
     pub commit: CommitId,
+    /// What `.gitmodules` calls it; empty when it does not say.
+    pub name: String,
     /// As `.gitmodules` has it; `None` when it does not say.
     pub url: Option<String>,
+    /// The branch that `.gitmodules` names.
+    pub branch: Option<RefName>,
+    /// Whether its folder is to stay empty, as `.gitmodules` says.
+    pub is_skipped: bool,
 }
 
 /// Walks a commit's tree of at most `max_files` files and folders.
-pub(super) fn survey(objects: &mut Objects, commit: &CommitId, max_files: u64) -> Result<Survey, ReadError> {
+pub(in crate::git) fn survey(objects: &mut Objects, commit: &CommitId, max_files: u64) -> Result<Survey, ReadError> {
     let root = tree_of(objects, commit)?;
     let mut walk = Walk { objects, left_files: max_files, max_files, submodules: Vec::new(), blobs: Vec::new(), uses_lfs: false };
     walk.all(root)?;
@@ -49,12 +56,14 @@ pub(super) fn survey(objects: &mut Objects, commit: &CommitId, max_files: u64) -
     let lfsconfig = if lfs.is_empty() { None } else { read_file(objects, commit, ".lfsconfig", MAX_LFSCONFIG)? };
     let lfs_url = lfsconfig.as_deref().and_then(parse_lfsconfig);
     let gitmodules = if submodules.is_empty() { None } else { read_file(objects, commit, ".gitmodules", MAX_GITMODULES)? };
-    let urls = gitmodules.as_deref().map(parse_gitmodules).unwrap_or_default();
+    let mut said = gitmodules.as_deref().map(parse_gitmodules).unwrap_or_default();
     let submodules = submodules.into_iter().map(|(path, id)| {
-        let url = urls.get(&path).cloned();
-        Submodule { path, commit: id.to_string().parse().expect("an object id in hex"), url }
+        let gitmodules::Entry { name, url, branch, is_skipped } = said.remove(&path).unwrap_or_default();
+        Submodule { path, commit: id.to_string().parse().expect("an object id in hex"), name, url, branch, is_skipped }
     });
-    Ok(Survey { submodules: submodules.collect(), lfs, lfs_url })
+    let mut submodules: Vec<_> = submodules.collect();
+    submodules.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(Survey { submodules, lfs, lfs_url })
 }
 
 struct Walk<'a> {

@@ -5,7 +5,7 @@ mod hostile;
 mod lfs;
 mod over_http;
 mod over_ssh;
-mod submodules;
+pub(crate) mod submodules;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use hoist::build::{self, Build, Means, RemoteError, RemoteSource, Source};
+use hoist::build::{self, Build, Means, RemoteError, RemoteSource, Source, SubmoduleAccess};
 use hoist::engine::{Engine, Environment, Kind, Settings, Spec};
 use hoist::fetch::Bounds;
 use hoist::git::Repo;
@@ -89,7 +89,12 @@ impl Fetching {
         let transcript = Transcript::create(&dir.path().join("log"), 1 << 20, Redactor::new([])).unwrap();
         runtime().block_on(async {
             let store = Store::open(dir.path().join("store")).unwrap();
-            let means = Means { store: &store, bounds: self.bounds(), max_files: self.limits.source_files };
+            let means = Means {
+                store: &store,
+                bounds: self.bounds(),
+                max_files: self.limits.source_files,
+                submodules: SubmoduleAccess::default(),
+            };
             let archive = build::keep_remote(&source, &means).await.unwrap();
             let app_json = build::read_manifest_files(&archive, &means).await.unwrap().app_json;
             (self.put_source(dir.path(), &Source::Archive(archive), &transcript).await.unwrap(), app_json)
@@ -123,7 +128,12 @@ impl Fetching {
             language: Mutex::default(),
         };
         let store = Store::open(dir.join("store")).unwrap();
-        let means = Means { store: &store, bounds: self.bounds(), max_files: self.limits.source_files };
+        let means = Means {
+            store: &store,
+            bounds: self.bounds(),
+            max_files: self.limits.source_files,
+            submodules: SubmoduleAccess::default(),
+        };
         build::put_source(&build, source, &means).await?;
         Ok(files_in(&environment).await)
     }

@@ -1,6 +1,7 @@
 //! Review apps: made of an archive, run, and destroyed; by whom, and with which secrets.
 
 mod pull_requests;
+mod submodules;
 
 use axum::http::{Method, StatusCode};
 use hoist::db::{self, Db};

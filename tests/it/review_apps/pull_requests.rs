@@ -12,16 +12,16 @@ use crate::harness::{Daemon, Forge, User, WorkTree, until};
 const MORE: &str = "engine = \"local\"\n[network]\nallow = [\"127.0.0.0/8\"]\n[gitea]\n";
 
 /// A daemon whose pipeline `pipe` makes review apps of a repository's pull requests, of which there is one, number 7.
-struct Site {
-    daemon: Daemon,
-    user: User,
+pub(super) struct Site {
+    pub(super) daemon: Daemon,
+    pub(super) user: User,
     forge: Forge,
-    tree: WorkTree,
+    pub(super) tree: WorkTree,
     secret: String,
 }
 
 impl Site {
-    fn new(pack: &str, app_json: &Value) -> Self {
+    pub(super) fn new(pack: &str, app_json: &Value) -> Self {
         let (daemon, forge, tree) = (Daemon::start_with(MORE), Forge::start(), WorkTree::with_pack(pack));
         let user = daemon.user("alice@example.com");
         forge.publish("octo/shop", &tree);
@@ -38,14 +38,19 @@ impl Site {
     }
 
     /// Commits, and puts that into the pull request; returns the commit.
-    fn change(&self) -> String {
-        let commit = self.tree.commit("a change");
+    pub(super) fn change(&self) -> String {
+        self.tree.commit("a change");
+        self.publish()
+    }
+
+    /// Puts what is committed into the pull request; returns the commit.
+    pub(super) fn publish(&self) -> String {
         self.forge.publish_as("octo/shop", &self.tree, "refs/pull/7/head");
-        commit
+        self.tree.git(&["rev-parse", "HEAD"]).trim().to_owned()
     }
 
     /// Tells of the pull request as Gitea does, and returns what was heard of it.
-    fn tell(&self, action: &str, second: u32, commit: &str, from: &str) -> Value {
+    pub(super) fn tell(&self, action: &str, second: u32, commit: &str, from: &str) -> Value {
         let body = json!({
             "action": action, "number": 7, "repository": {"full_name": "octo/shop"},
             "pull_request": {
@@ -60,11 +65,11 @@ impl Site {
         answer.body_mut().read_json::<Value>().unwrap()["outcomes"][0].clone()
     }
 
-    fn review_app(&self) -> Value {
+    pub(super) fn review_app(&self) -> Value {
         self.daemon.get(&self.user, "/pipelines/pipe/review-apps")[0].clone()
     }
 
-    fn until_it_is(&self, status: &str) {
+    pub(super) fn until_it_is(&self, status: &str) {
         until(|| {
             let now = self.review_app();
             assert!(now["status"] == status || now["message"].is_null(), "{now}");
@@ -72,7 +77,7 @@ impl Site {
         });
     }
 
-    fn deploys(&self) -> Vec<String> {
+    pub(super) fn deploys(&self) -> Vec<String> {
         let releases = self.daemon.releases(&self.user, "shop-pr-7").into_iter();
         releases.map(|(_, what)| what).filter(|what| what.starts_with("Deploy")).collect()
     }
@@ -82,7 +87,7 @@ impl Site {
     }
 }
 
-fn deploy(commit: &str) -> String {
+pub(super) fn deploy(commit: &str) -> String {
     format!("Deploy {}", &commit[..8])
 }
 
