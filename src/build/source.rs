@@ -1,5 +1,6 @@
 //! The source tree, put into the environment without what `.slugignore` names: exported from git, or unpacked.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -10,9 +11,9 @@ use super::remote::{RemoteSource, export_remote};
 use super::{Build, BuildError};
 use crate::fetch;
 use crate::git::{Exported, Quarantine, ReadError, Repo};
-use crate::model::{CommitId, PushCertificate, SourceBlob, SourceVersion};
+use crate::model::{CommitId, LfsObject, PushCertificate, SourceBlob, SourceVersion};
 use crate::store::Store;
-use crate::transcript::Transcript;
+use crate::transcript::{Transcript, size};
 
 /// The largest `.slugignore` that is read, in bytes.
 pub(super) const MAX_SLUGIGNORE: u64 = 64 * 1024;
@@ -33,6 +34,8 @@ pub struct GitSource {
     pub repo: Repo,
     pub quarantine: Option<Arc<Quarantine>>,
     pub commit: CommitId,
+    /// The files of Git LFS that its tree needs. The app has them all.
+    pub lfs: Vec<LfsObject>,
     /// What the push was signed with that brought it.
     pub certificate: Option<PushCertificate>,
 }
@@ -122,7 +125,7 @@ pub(super) async fn export_source(
     put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
 ) -> Result<u64, BuildError> {
     match source {
-        Source::Git(git) => export_commit(git, leave_out, put).await,
+        Source::Git(git) => export_commit(git, means.store, transcript, leave_out, put).await,
         Source::Remote(remote) => export_remote(remote, means, transcript, leave_out, put).await,
         Source::Archive(archive) => export_archive(archive, means, transcript, leave_out, put).await,
     }
@@ -130,6 +133,8 @@ pub(super) async fn export_source(
 
 async fn export_commit(
     source: &GitSource,
+    store: &Store,
+    transcript: &Transcript,
     leave_out: LeaveOut,
     put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
 ) -> Result<u64, BuildError> {
@@ -138,7 +143,13 @@ async fn export_commit(
         LeaveOut::Slugignored => source.repo.read_file(quarantine, &source.commit, ".slugignore", MAX_SLUGIGNORE).await?,
         LeaveOut::Nothing => None,
     };
-    let export = async |ignore: &Gitignore, writer| source.repo.export(quarantine, &source.commit, ignore, writer).await;
+    if !source.lfs.is_empty() {
+        let bytes = source.lfs.iter().map(|object| object.size_bytes).sum();
+        transcript.section(&format!("Git LFS: {} files of {}", source.lfs.len(), size(bytes)));
+    }
+    let lfs: HashMap<_, _> = source.lfs.iter().map(|object| (*object, store.path_of(&object.digest))).collect();
+    let export =
+        async |ignore: &Gitignore, writer| source.repo.export_with(quarantine, &source.commit, lfs, ignore, writer).await;
     export_tree(slugignore.as_deref(), export, put).await
 }
 

@@ -1,5 +1,6 @@
 //! An app's packs.
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,11 +11,12 @@ use tokio::io::AsyncWrite;
 use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
 
-use super::client::Brought;
+use super::client::{Brought, Survey, survey};
 use super::export::{self, Bounds, Exported};
 use super::objects::{Objects, ReadError};
+use super::pointers::pointers_in;
 use super::quarantine::{PREFIX, Quarantine};
-use crate::model::{CommitId, Limits};
+use crate::model::{CommitId, LfsObject, Limits};
 
 /// Bytes of an export on the way from the thread that makes it.
 const PIPE_BYTES: usize = 256 * 1024;
@@ -71,8 +73,21 @@ impl Repo {
         ignore: &Gitignore,
         out: impl AsyncWrite + Unpin,
     ) -> Result<Exported, ReadError> {
+        self.export_with(quarantine, commit, HashMap::new(), ignore, out).await
+    }
+
+    /// As [`Repo::export`], with files of Git LFS in the place of their pointers. Given is where each of them is.
+    pub async fn export_with(
+        &self,
+        quarantine: Option<&Quarantine>,
+        commit: &CommitId,
+        lfs: HashMap<LfsObject, PathBuf>,
+        ignore: &Gitignore,
+        out: impl AsyncWrite + Unpin,
+    ) -> Result<Exported, ReadError> {
         let bounds = Bounds { bytes: self.0.limits.source_bytes, files: self.0.limits.source_files };
-        export_objects(self.objects(quarantine), Brought::default(), commit, ignore, bounds, out).await
+        let brought = Brought::new(HashSet::new(), lfs);
+        export_objects(self.objects(quarantine), brought, commit, ignore, bounds, out).await
     }
 
     /// Reads one file of a commit, such as the `Procfile`; `None` when there is no regular file at this path.
@@ -85,6 +100,20 @@ impl Repo {
     ) -> Result<Option<Vec<u8>>, ReadError> {
         let (mut objects, commit, path) = (self.objects(quarantine), commit.clone(), path.to_owned());
         let read = spawn_blocking(move || export::read_file(&mut objects, &commit, &path, max_bytes));
+        read.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?
+    }
+
+    /// What a commit's tree only refers to.
+    pub async fn survey(&self, quarantine: Option<&Quarantine>, commit: &CommitId) -> Result<Survey, ReadError> {
+        let (mut objects, commit, max_files) = (self.objects(quarantine), commit.clone(), self.0.limits.source_files);
+        let read = spawn_blocking(move || survey(&mut objects, &commit, max_files));
+        read.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?
+    }
+
+    /// Every file of Git LFS to which anything in the app's packs is a pointer, of whichever commit.
+    pub async fn lfs_objects(&self) -> Result<HashSet<LfsObject>, ReadError> {
+        let dir = self.pack_dir();
+        let read = spawn_blocking(move || pointers_in(&dir));
         read.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?
     }
 

@@ -51,7 +51,7 @@ async fn fetch_part(
 ) -> Result<Vec<Part>, RemoteError> {
     fetch_commit(fetched, &part.commit, bounds).await?;
     let survey = fetched.survey(&part.commit.id).await?;
-    let lfs = lfs::Wanted { objects: survey.lfs, url: survey.lfs_url };
+    let lfs = lfs::Wanted { objects: survey.lfs.into_keys().collect(), url: survey.lfs_url };
     lfs::fetch(fetched, &part.commit, lfs, bounds, tell).await?;
     let below = |submodule| {
         let commit = locate(&part.commit, submodule).map_err(|error| error.at(&submodule.path))?;

@@ -17,13 +17,13 @@ use super::budget::Budget;
 use super::connection::{self, Connection, Http};
 use super::session::{self, At, Tip, Trouble};
 use super::survey::survey;
-use super::{ClientError, LfsObject, Survey};
+use super::{ClientError, Survey};
 use crate::git::export::{Bounds, Exported, read_file};
 use crate::git::index::{IndexError, index_foreign};
 use crate::git::objects::{Objects, ReadError};
 use crate::git::quarantine::PREFIX;
 use crate::git::repo::{Repo, export_objects};
-use crate::model::{CommitId, RefName};
+use crate::model::{CommitId, LfsObject, RefName};
 
 /// Bytes of a pack on their way to the indexer.
 const PIPE_BYTES: usize = 256 * 1024;
@@ -127,7 +127,7 @@ impl Fetched {
 
     /// A new file for the bytes of an object that Git LFS keeps. It counts once [`Self::add_lfs`] says that it is whole.
     pub fn lfs_file(&self, object: &LfsObject) -> io::Result<File> {
-        File::create(object.path_in(&self.dir.path().join(LFS_DIR)))
+        File::create(self.lfs_path(object))
     }
 
     /// Notes that objects of Git LFS are there.
@@ -156,9 +156,14 @@ impl Fetched {
         out: impl AsyncWrite + Unpin,
     ) -> Result<Exported, ReadError> {
         let submodules = self.commits.iter().map(object_id).collect();
-        let brought = Brought::new(submodules, self.lfs.clone(), self.dir.path().join(LFS_DIR));
+        let lfs = self.lfs.iter().map(|object| (*object, self.lfs_path(object))).collect();
+        let brought = Brought::new(submodules, lfs);
         let bounds = Bounds { bytes: self.repo.limits().source_bytes, files: self.repo.limits().source_files };
         export_objects(self.objects(), brought, commit, ignore, bounds, out).await
+    }
+
+    fn lfs_path(&self, object: &LfsObject) -> PathBuf {
+        self.dir.path().join(LFS_DIR).join(object.digest.hex())
     }
 
     async fn read<T: Send + 'static>(
