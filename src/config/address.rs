@@ -1,5 +1,7 @@
 //! Where this installation is reached, for answers that name addresses in it.
 
+use std::net::{IpAddr, SocketAddr};
+
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
@@ -25,6 +27,18 @@ impl Config {
         })
     }
 
+    /// The same for somebody who has reached this host at an address: where HTTP is listened for at every address and the
+    /// configuration names none, that one is good for them.
+    #[must_use]
+    pub fn base_url_at(&self, reached: IpAddr) -> String {
+        match self.http_listen {
+            listen if self.public_url.is_none() && listen.ip().is_unspecified() => {
+                format!("http://{}", SocketAddr::new(reached.to_canonical(), listen.port()))
+            }
+            _ => self.base_url(),
+        }
+    }
+
     /// What a client's addresses begin with. A proxy in front of hoist may have ended its TLS: then the configuration says what
     /// the client speaks.
     #[must_use]
@@ -34,5 +48,27 @@ impl Config {
             Some(url) => url.to_owned(),
             None => format!("{}://{host}", parts.extensions.get().copied().unwrap_or(Scheme::Http).as_str()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{PlaceArgs, ServeArgs};
+
+    #[test]
+    fn who_has_come_some_way_is_told_one_that_is_good() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |listen: &str, public_url: Option<&str>, reached: &str| {
+            let place = PlaceArgs { data_dir: Some(dir.path().into()), ..PlaceArgs::default() };
+            let (http_listen, public_url) = (Some(listen.parse().unwrap()), public_url.map(Into::into));
+            let args = ServeArgs { place, http_listen, public_url, ..ServeArgs::default() };
+            Config::load(&args).unwrap().base_url_at(reached.parse().unwrap())
+        };
+        assert_eq!(at("127.0.0.1:5000", None, "192.0.2.1"), "http://127.0.0.1:5000");
+        assert_eq!(at("0.0.0.0:5000", None, "192.0.2.1"), "http://192.0.2.1:5000");
+        assert_eq!(at("[::]:5000", None, "::ffff:192.0.2.1"), "http://192.0.2.1:5000");
+        assert_eq!(at("[::]:5000", None, "2001:db8::1"), "http://[2001:db8::1]:5000");
+        assert_eq!(at("0.0.0.0:5000", Some("https://hoist.example/"), "192.0.2.1"), "https://hoist.example");
     }
 }

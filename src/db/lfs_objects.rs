@@ -44,8 +44,8 @@ pub async fn uncommitted(db: &mut Connection, app: AppId, before: OffsetDateTime
     rows.iter().map(object).collect()
 }
 
-/// Notes that a commit needs a file.
-pub async fn commit(db: &mut Connection, app: AppId, object: &LfsObject) -> Result<(), DbError> {
+/// Notes that a commit needs a file, which is so for good.
+pub async fn mark_committed(db: &mut Connection, app: AppId, object: &LfsObject) -> Result<(), DbError> {
     let sql = "UPDATE lfs_objects SET is_committed = 1 WHERE app_id = ?1 AND digest = ?2 AND size_bytes = ?3";
     of(sql, app, object).execute(db).await?;
     Ok(())

@@ -28,7 +28,7 @@ pub enum KeepError {
     Db(#[from] DbError),
 }
 
-/// Takes a file's bytes for an app. Sent twice, or by two at once, it is there once.
+/// Takes a file's bytes for an app. Sent twice, or by two at once, it is there once. What time it is, is asked when all has come.
 pub async fn keep_object<E>(
     db: &Db,
     store: &Store,
@@ -41,7 +41,8 @@ where
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     store.receive(body, (object.digest, object.size_bytes), silence).await?;
-    let mut tx = db.write().await?;
+    // Not waiting for the disk: the push that needs the file does, and takes this along.
+    let mut tx = db.write_ahead().await?;
     // Inside the transaction: garbage collection, which may have been faster, asks there whether a row names it.
     if !store.contains(&object.digest).await.map_err(UploadError::from)? {
         return Err(UploadError::from(std::io::Error::from(std::io::ErrorKind::NotFound)).into());
@@ -94,7 +95,7 @@ pub async fn forget_unneeded(
     let mut forgotten = 0;
     for object in lfs_objects::uncommitted(&mut tx, app, before).await? {
         if needs(&object) {
-            lfs_objects::commit(&mut tx, app, &object).await?;
+            lfs_objects::mark_committed(&mut tx, app, &object).await?;
         } else {
             forgotten += u64::from(lfs_objects::forget(&mut tx, app, &object, before).await?);
         }

@@ -40,8 +40,9 @@ impl FromRequestParts<Ctx> for Caller {
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, LfsError> {
         let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = header.and_then(Credentials::read).ok_or(LfsError::Unauthorized)?.token;
-        let grant = Grant::open(ctx.db.cipher(), token.expose(), ctx.now());
+        let grant = Grant::open(ctx.db.cipher(), token.expose());
         let (account, authorization, credential) = match &grant {
+            Some(grant) if grant.has_expired(ctx.now()) => return Err(LfsError::Expired),
             Some(grant) => holder_of(ctx, grant).await?,
             None => holder(auth::by_token(&ctx.db, token.expose(), ctx.now()).await?)?,
         };

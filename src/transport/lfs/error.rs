@@ -27,8 +27,10 @@ const REALM: HeaderValue = HeaderValue::from_static("Basic realm=\"hoist\"");
 pub(super) enum LfsError {
     #[error("hoist doesn't know you. The password is your hoist API token; the user name can be anything.")]
     Unauthorized,
-    /// Also for one that has expired where only a grant will do: it is then no API token either.
-    #[error("This address was given out for something else, or too long ago. Run the command again.")]
+    #[error("This was given out too long ago. Run the command again.")]
+    Expired,
+    /// Also an API token where only a grant will do.
+    #[error("This address takes what the server has given out for it, and nothing else. Run the command again.")]
     OtherGrant,
     #[error("{0}")]
     Forbidden(String),
@@ -68,7 +70,7 @@ pub(super) enum LfsError {
 impl LfsError {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized | Self::Expired => StatusCode::UNAUTHORIZED,
             Self::OtherGrant | Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) | Self::NoRoute | Self::NoSuchObject(_) => StatusCode::NOT_FOUND,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
@@ -88,7 +90,7 @@ impl LfsError {
     fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         match self {
-            Self::Unauthorized => {
+            Self::Unauthorized | Self::Expired => {
                 headers.insert(LFS_AUTHENTICATE, REALM);
                 headers.insert(header::WWW_AUTHENTICATE, REALM);
             }

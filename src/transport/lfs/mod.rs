@@ -16,6 +16,7 @@ mod objects;
 
 mod error;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -59,13 +60,19 @@ pub fn routes(ctx: Ctx) -> Router {
         .with_state(ctx)
 }
 
-/// What `git-lfs-authenticate` says to somebody who has come over SSH: where the files are, and what to show there.
-pub async fn authenticate(ctx: &Ctx, visitor: &Visitor, app: &AppName, operation: LfsOperation) -> Result<String, Refused> {
+/// What `git-lfs-authenticate` says to somebody who has come over SSH, to this address: where the files are, and what to show there.
+pub async fn authenticate(
+    ctx: &Ctx,
+    visitor: &Visitor,
+    here: SocketAddr,
+    app: &AppName,
+    operation: LfsOperation,
+) -> Result<String, Refused> {
     let app = find_app(ctx, visitor, app.as_str(), wish(operation)).await?;
     let counted = ctx.rates.git_turn(visitor.account.id, app.id, visitor.address, ctx.now());
     counted.map_err(|TooOften { retry_after }| Refused::TooOften(retry_after))?;
     let grant = Grant::new(&visitor.credential, app.id, Purpose::Api(operation), ctx.now());
-    let link = grant.link(ctx.db.cipher(), &format!("{}/{}.git/info/lfs", ctx.config.base_url(), app.name));
+    let link = grant.link(ctx.db.cipher(), &format!("{}/{}.git/info/lfs", ctx.config.base_url_at(here.ip()), app.name));
     Ok(link.to_string())
 }
 

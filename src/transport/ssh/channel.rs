@@ -62,7 +62,7 @@ pub(super) async fn serve(ctx: Ctx, visitor: Visitor, here: SocketAddr, channel:
                 gone.run_until_cancelled(Box::pin(fetched)).await.unwrap_or((String::new(), FATAL))
             }
             Ok(Command::LfsAuthenticate(app, operation)) => {
-                let told = lfs_authenticate(&ctx, &visitor, &app, operation, writer(&output, &gone));
+                let told = lfs_authenticate(&ctx, &visitor, here, (&app, operation), writer(&output, &gone));
                 gone.run_until_cancelled(told).await.unwrap_or((String::new(), FATAL))
             }
             Err(error) => (error.to_string(), FATAL),
@@ -159,11 +159,11 @@ async fn upload_pack(
 async fn lfs_authenticate(
     ctx: &Ctx,
     visitor: &Visitor,
-    app: &AppName,
-    operation: LfsOperation,
+    here: SocketAddr,
+    (app, operation): (&AppName, LfsOperation),
     mut writer: impl AsyncWrite + Unpin,
 ) -> (String, u32) {
-    let told = match lfs::authenticate(ctx, visitor, app, operation).await {
+    let told = match lfs::authenticate(ctx, visitor, here, app, operation).await {
         Ok(told) => told,
         Err(why) => return (words(why), REFUSED),
     };

@@ -42,6 +42,31 @@ fn a_push_brings_its_files_and_a_clone_gets_them_over_ssh() {
 }
 
 #[test]
+fn over_tls_git_asks_for_the_token() {
+    let world = World::start();
+    let big = content(1, 100_000);
+    let tree = world.tree(Way::Http, &world.alice, &big);
+    tree.git(&["remote", "set-url", "hoist", &format!("https://{}/{APP}.git", world.daemon.http)]);
+    let helper = format!("credential.helper=!f() {{ echo username=_; echo password={}; }}; f", world.alice.token);
+    let ca = world.daemon.data_dir().join("ca.pem");
+    let mut push = git(&tree, &world.alice, &["-c", &helper, "push", "hoist", "main"]);
+    let pushed = succeeds(push.env("GIT_SSL_CAINFO", ca));
+    assert!(pushed.contains(&oid(&big)), "{pushed}");
+}
+
+#[test]
+fn more_files_than_one_question_holds() {
+    let world = World::start();
+    let tree = world.tree(Way::Ssh, &world.alice, &content(1, 1000));
+    for number in 0..130 {
+        tree.write(&format!("art/{number}.bin"), &format!("file {number}"));
+    }
+    tree.commit("many files");
+    let pushed = succeeds(&mut git(&tree, &world.alice, &["push", "hoist", "main"]));
+    assert!(pushed.contains("(131/131)") && pushed.contains("Git LFS: 131 files of "), "{pushed}");
+}
+
+#[test]
 fn the_first_push_to_a_new_name_brings_its_files() {
     let world = World::start();
     for (way, app) in [(Way::Http, "one"), (Way::Ssh, "two")] {

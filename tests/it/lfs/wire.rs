@@ -1,6 +1,10 @@
 //! What the server answers, by hand.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use hoist::db::Db;
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 
 use super::{APP, MEDIA_TYPE, World, content, grant, oid};
 
@@ -149,6 +153,24 @@ fn a_grant_is_good_for_one_thing_alone() {
     assert_eq!(api.header("Authorization", format!("Bearer {}", grant(upload))).call().unwrap().status(), 401);
     world.ask(("PUT", &place(APP, other)), Some(&grant(upload)[1..]), &[], other).is(401);
     assert!(!world.keeps(other));
+}
+
+#[test]
+fn a_grant_expires() {
+    let world = World::start();
+    let upload = &world.one(&world.alice, APP, "upload", b"file")["actions"]["upload"];
+    // The daemon's own key, with which no stranger can do this.
+    let db = Runtime::new().unwrap().block_on(Db::open(world.daemon.data_dir())).unwrap();
+    let sealed = BASE64_URL_SAFE_NO_PAD.decode(grant(upload)).unwrap();
+    let mut plain: Value = serde_json::from_slice(&db.cipher().open_sealed("git lfs", &sealed).unwrap()).unwrap();
+    let seal = |plain: &Value| BASE64_URL_SAFE_NO_PAD.encode(db.cipher().seal("git lfs", plain.to_string().as_bytes()));
+    let send = |grant: &str| world.ask(("PUT", upload["href"].as_str().unwrap()), Some(grant), &[], b"file");
+    let resealed = seal(&plain);
+    plain["expires_at"] = 1.into();
+    let expired = send(&seal(&plain)).is(401);
+    assert_eq!(expired.message(), "This was given out too long ago. Run the command again.");
+    assert!(!world.keeps(b"file"));
+    send(&resealed).is(200);
 }
 
 #[test]
