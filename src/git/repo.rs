@@ -86,7 +86,7 @@ impl Repo {
         out: impl AsyncWrite + Unpin,
     ) -> Result<Exported, ReadError> {
         let bounds = Bounds { bytes: self.0.limits.source_bytes, files: self.0.limits.source_files };
-        let brought = Brought::new(HashSet::new(), lfs);
+        let brought = Brought::default().with_lfs(lfs);
         export_objects(self.objects(quarantine), brought, commit, ignore, bounds, out).await
     }
 

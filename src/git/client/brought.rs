@@ -19,8 +19,14 @@ pub(in crate::git) struct Brought {
 }
 
 impl Brought {
-    pub(in crate::git) fn new(submodules: HashSet<ObjectId>, lfs: HashMap<LfsObject, PathBuf>) -> Self {
+    pub(super) fn new(submodules: HashSet<ObjectId>, lfs: HashMap<LfsObject, PathBuf>) -> Self {
         Self { submodules, lfs }
+    }
+
+    /// With more files of Git LFS. Given is where each is.
+    pub(in crate::git) fn with_lfs(mut self, lfs: HashMap<LfsObject, PathBuf>) -> Self {
+        self.lfs.extend(lfs);
+        self
     }
 
     pub(in crate::git) fn has_commit(&self, id: &ObjectId) -> bool {
