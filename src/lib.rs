@@ -29,6 +29,7 @@ pub mod connections;
 pub mod gc;
 pub mod image;
 pub mod launch;
+pub mod lfs;
 pub mod pipelines;
 pub mod release;
 pub mod run;

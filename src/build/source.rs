@@ -9,10 +9,10 @@ use super::archive::{ArchiveSource, export_archive};
 use super::remote::{RemoteSource, SubmoduleAccess, export_remote, fetch_submodules};
 use super::{Build, BuildError, RemoteError};
 use crate::fetch;
-use crate::git::{Exported, Fetched, MAX_GITMODULES, Quarantine, ReadError, Repo};
-use crate::model::{CommitId, PushCertificate, SourceBlob, SourceVersion};
+use crate::git::{Additions, Exported, Fetched, MAX_GITMODULES, Quarantine, ReadError, Repo};
+use crate::model::{CommitId, LfsObject, PushCertificate, SourceBlob, SourceVersion};
 use crate::store::Store;
-use crate::transcript::Transcript;
+use crate::transcript::{Transcript, size};
 
 /// The largest `.slugignore` that is read, in bytes.
 pub(super) const MAX_SLUGIGNORE: u64 = 64 * 1024;
@@ -33,6 +33,8 @@ pub struct GitSource {
     pub repo: Repo,
     pub quarantine: Option<Arc<Quarantine>>,
     pub commit: CommitId,
+    /// The files of Git LFS that its tree needs. The app has them all.
+    pub lfs: Vec<LfsObject>,
     /// What the push was signed with that brought it.
     pub certificate: Option<PushCertificate>,
 }
@@ -142,8 +144,14 @@ async fn export_commit(
         LeaveOut::Nothing => None,
     };
     let fetched = fetch_submodules_of(source, means, transcript).await?;
-    let fetched = fetched.as_ref();
-    let export = async |ignore: &Gitignore, writer| source.repo.export(quarantine, fetched, &source.commit, ignore, writer).await;
+    if !source.lfs.is_empty() {
+        let bytes = source.lfs.iter().map(|object| object.size_bytes).sum();
+        transcript.section(&format!("Git LFS: {} files of {}", source.lfs.len(), size(bytes)));
+    }
+    let lfs = source.lfs.iter().map(|object| (*object, means.store.path_of(&object.digest))).collect();
+    let additions = Additions { fetched: fetched.as_ref(), lfs };
+    let export =
+        async |ignore: &Gitignore, writer| source.repo.export(quarantine, &source.commit, additions, ignore, writer).await;
     let exported = export_tree(slugignore.as_deref(), export, put).await?;
     match exported.submodules.first().filter(|_| fetched.is_none()) {
         Some(path) => Err(BuildError::Submodules(RemoteError::NoSubmoduleUrl.at(path, None))),

@@ -3,6 +3,7 @@
 //! Every key is documented in [`File`] with its default; `hoist serve --help` lists the flags and variables.
 
 mod addons;
+mod address;
 mod client;
 mod docker;
 mod network;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use crate::model::{Limits, StackName};
 
 pub use addons::Addons;
+pub use address::client_host;
 pub use client::{Client, is_ci, terminal_kind};
 pub use docker::{Docker, DockerBuilder, DockerHost, DockerPull};
 pub use network::Network;

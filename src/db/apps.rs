@@ -4,7 +4,8 @@ use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
 use super::{
-    Connection, DbError, connections, events, git_credentials, notifications, packs, releases, review_apps, row,
+    Connection, DbError, connections, events, git_credentials, lfs_locks, lfs_objects, notifications, packs, releases,
+    review_apps, row,
     webhook_deliveries,
 };
 use crate::model::{AccountId, App, AppFacts, AppId, AppName, Change, Connected, Digest, Facts, StackName};
@@ -57,6 +58,8 @@ pub async fn destroy(db: &mut Connection, id: AppId, by: AccountId, at: OffsetDa
     connections::delete_of(db, Connected::App(id)).await?;
     git_credentials::delete_of(db, id).await?;
     notifications::delete_of(db, id).await?;
+    lfs_objects::delete_of(db, id).await?;
+    lfs_locks::delete_of(db, id).await?;
     review_apps::deleted_with(db, id, at).await?;
     record(db, id, Change::Destroy, by, None, at).await?;
     webhook_deliveries::hasten(db, id, at).await

@@ -3,6 +3,7 @@
 //! is not understood, from `git/`.
 
 mod image;
+mod lfs;
 mod source;
 
 use std::time::Duration;
@@ -18,6 +19,8 @@ use crate::release::ReleaseError;
 use crate::slug::PackError;
 use crate::stack::StackError;
 use crate::transcript::{detail, section, size, warning};
+
+pub use lfs::MissingLfs;
 
 /// Why a push did not become a release.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +39,9 @@ pub enum Failure {
     TwoDeploys,
     #[error("{0} is not a deploy branch, and the push is strict")]
     NotADeployBranch(RefName),
+    /// The files themselves never came.
+    #[error("files of Git LFS are missing")]
+    LfsMissing(MissingLfs),
     #[error("too many builds of this app are waiting ({0})")]
     QueueFull(usize),
     /// Another push moved the ref while this one waited.
@@ -94,6 +100,7 @@ impl Failure {
             | Self::DeployBranchDeleted(_)
             | Self::TwoDeploys
             | Self::NotADeployBranch(_)
+            | Self::LfsMissing(_)
             | Self::QueueFull(_)
             | Self::Superseded { .. }
             | Self::AlreadyDeployed
@@ -158,6 +165,7 @@ impl Failure {
                 | Self::DeployBranchDeleted(_)
                 | Self::TwoDeploys
                 | Self::NotADeployBranch(_)
+                | Self::LfsMissing(_)
                 | Self::AlreadyDeployed
                 | Self::Build(BuildError::NoHerokuYml | BuildError::HerokuYml(_) | BuildError::Submodules(_))
         )
@@ -208,6 +216,7 @@ impl Failure {
                     format!("!\tPush it as {branch}:main to deploy it, or without -o strict to keep it only."),
                 ]
             }
+            Self::LfsMissing(missing) => missing.words(),
             Self::QueueFull(most) => vec![
                 warning(&format!("Too many builds of this app are waiting already: at most {most} may.")),
                 warning("Wait until some of them have ended (`hoist builds` lists them), then push again."),

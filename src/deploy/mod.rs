@@ -12,7 +12,8 @@
 //! `test_run` runs an app's tests; `manifest` is what both make of app.json. `review_apps` makes, updates and takes away those of
 //! pipelines.
 //!
-//! `remote` asks other git servers, and `submodules` is what hoist shows them for an app's code. `slug_image` makes a release the image that a registry hands out, and `image_blobs` keeps it.
+//! `lfs` finds the files of Git LFS that a pushed commit needs. `remote` asks other git servers, and `submodules` is what hoist
+//! shows them for an app's code. `slug_image` makes a release the image that a registry hands out, and `image_blobs` keeps it.
 //!
 //! `trigger` takes up what was told of repositories that apps are connected to.
 //!
@@ -28,6 +29,7 @@ mod dynos;
 mod failure;
 mod image_blobs;
 mod image_tags;
+mod lfs;
 mod manifest;
 mod notify;
 mod phase;
@@ -72,9 +74,10 @@ pub use app_log::app_log;
 pub use archive::{ArchiveError, Log, open_dyno_log, open_log, open_release_log, open_test_log, purge_cache};
 pub use cancel::{Cancelled, cancel};
 pub use dynos::{Dyno, DynoEnd, Dynos};
-pub use failure::Failure;
+pub use failure::{Failure, MissingLfs};
 pub use image_blobs::open_image_blob;
 pub use image_tags::{release_tags, resolve_image_tag};
+pub use lfs::{find_lfs_objects, forget_unneeded_lfs};
 pub use notify::run_hook;
 pub use phase::begin_phase;
 pub use process::ProcessFailure;

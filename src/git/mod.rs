@@ -10,6 +10,7 @@
 //!   `request` (reading), `refusal` (before anything is read further), `progress` (side-band 2 and keep-alives) and `report`
 //!   (the end)
 //! - `repo`, `quarantine`: an app's packs, and one that is not among them yet; `objects` and `export` read them
+//! - `pointers`: what of an app's files is kept by Git LFS
 //! - `index`: the helper process that turns a stranger's pack into a checked and indexed one
 //! - `upload_pack`: clones and fetches; `side_files` are what it reads besides packs
 //! - `client`: the other direction: brings a commit of another server's repository
@@ -31,6 +32,7 @@ mod request;
 
 mod export;
 mod objects;
+mod pointers;
 mod quarantine;
 mod repo;
 
@@ -44,7 +46,7 @@ mod client;
 pub use advertise::{Advertised, Greeting, advertise};
 pub use certificate::CertificateError;
 pub use client::{
-    ClientError, Connection, Exchange, Fetched, LfsObject, MAX_GITMODULES, Submodule, Survey, Want, find_ref, parse_pointer,
+    ClientError, Connection, Exchange, Fetched, MAX_GITMODULES, Submodule, Survey, Want, find_ref, parse_pointer,
 };
 pub use commands::RefUpdate;
 pub use export::Exported;
@@ -55,7 +57,7 @@ pub use progress::{Gone, Progress};
 pub use quarantine::{PackName, Quarantine, Stats};
 pub use receive_pack::{Push, ReceiveError, Received, receive_pack};
 pub use refusal::Refusal;
-pub use repo::Repo;
+pub use repo::{Additions, Repo};
 pub use report::RefStatus;
 pub use upload_pack::{FetchError, Fetches, Served, Terms, UploadPack, Version, advertisement_v2};
 

@@ -1,5 +1,6 @@
 //! An app's packs.
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,8 +14,9 @@ use tokio_util::io::SyncIoBridge;
 use super::client::{Brought, Fetched, Survey, survey};
 use super::export::{self, Bounds, Exported};
 use super::objects::{Objects, ReadError};
+use super::pointers::pointers_in;
 use super::quarantine::{PREFIX, Quarantine};
-use crate::model::{CommitId, Limits};
+use crate::model::{CommitId, LfsObject, Limits};
 
 /// Bytes of an export on the way from the thread that makes it.
 const PIPE_BYTES: usize = 256 * 1024;
@@ -30,6 +32,15 @@ struct Inner {
     dir: PathBuf,
     helper: PathBuf,
     limits: Limits,
+}
+
+/// What is added to a commit's tree, which only refers to it.
+#[derive(Debug, Default)]
+pub struct Additions<'a> {
+    /// Submodules that have been fetched.
+    pub fetched: Option<&'a Fetched>,
+    /// Where each file of Git LFS is.
+    pub lfs: HashMap<LfsObject, PathBuf>,
 }
 
 impl Repo {
@@ -62,24 +73,24 @@ impl Repo {
     }
 
     /// Writes a commit's tree to `out` as a tar: entries sorted, folders before what is in them, modes 644 and 755,
-    /// owner 0, a fixed time, symbolic links kept. Folders of submodules are there, empty but for what of them has been
-    /// fetched. What `ignore` matches is left out.
+    /// owner 0, a fixed time, symbolic links kept. Folders of submodules are there, empty but for what is added; files of Git LFS
+    /// stand in the place of their pointers if they are. What `ignore` matches is left out.
     pub async fn export(
         &self,
         quarantine: Option<&Quarantine>,
-        fetched: Option<&Fetched>,
         commit: &CommitId,
+        additions: Additions<'_>,
         ignore: &Gitignore,
         out: impl AsyncWrite + Unpin,
     ) -> Result<Exported, ReadError> {
         let bounds = Bounds { bytes: self.0.limits.source_bytes, files: self.0.limits.source_files };
-        let fetched_dirs = fetched.map(Fetched::packs).unwrap_or_default().iter().cloned();
+        let fetched_dirs = additions.fetched.map(Fetched::packs).unwrap_or_default().iter().cloned();
         let objects = Objects::in_dirs(self.pack_dirs(quarantine).chain(fetched_dirs).collect());
-        let brought = fetched.map(Fetched::brought).unwrap_or_default();
+        let brought = additions.fetched.map_or_else(Brought::default, Fetched::brought).with_lfs(additions.lfs);
         export_objects(objects, brought, commit, ignore, bounds, out).await
     }
 
-    /// What else a commit needs: submodules, and files of Git LFS.
+    /// What a commit's tree only refers to: submodules, and files of Git LFS.
     pub async fn survey(&self, quarantine: Option<&Quarantine>, commit: &CommitId) -> Result<Survey, ReadError> {
         let (mut objects, commit, max_files) = (self.objects(quarantine), commit.clone(), self.0.limits.source_files);
         let read = spawn_blocking(move || survey(&mut objects, &commit, max_files));
@@ -96,6 +107,13 @@ impl Repo {
     ) -> Result<Option<Vec<u8>>, ReadError> {
         let (mut objects, commit, path) = (self.objects(quarantine), commit.clone(), path.to_owned());
         let read = spawn_blocking(move || export::read_file(&mut objects, &commit, &path, max_bytes));
+        read.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?
+    }
+
+    /// Every file of Git LFS to which anything in the app's packs is a pointer, of whichever commit.
+    pub async fn lfs_objects(&self) -> Result<HashSet<LfsObject>, ReadError> {
+        let dir = self.pack_dir();
+        let read = spawn_blocking(move || pointers_in(&dir));
         read.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?
     }
 

@@ -92,6 +92,10 @@ id!(
     BlobUploadId
 );
 id!(
+    /// Identifies a lock of Git LFS.
+    LfsLockId
+);
+id!(
     /// Identifies a pipeline.
     PipelineId
 );

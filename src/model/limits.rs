@@ -15,7 +15,7 @@ pub struct Limits {
     pub pack_bytes: u64,
     /// Most objects in one pack. Default 10 million.
     pub pack_objects: u32,
-    /// Largest single blob, in bytes. Default 1 GiB.
+    /// Largest single blob, or file of Git LFS, in bytes. Default 1 GiB.
     pub blob_bytes: u64,
     /// Largest source tree, exported or unpacked, and largest archive of one, in bytes. Default 1 GiB.
     pub source_bytes: u64,

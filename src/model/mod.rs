@@ -6,6 +6,7 @@ mod account;
 mod app;
 mod audit;
 mod authorization;
+mod byte_range;
 mod id;
 mod knock;
 mod permission;
@@ -31,6 +32,7 @@ mod digest;
 mod dyno_size;
 mod event;
 mod image;
+mod lfs;
 mod limits;
 mod notification;
 mod one_line;
@@ -56,6 +58,7 @@ pub use artifact::{Artifact, ArtifactId, OciImage, ProcessImage};
 pub use audit::{Actor, Credential, Deed, Door, Outcome};
 pub use authorization::{Authorization, Origin, mask};
 pub use buildpack::{BuildpackRef, StackName};
+pub use byte_range::{ByteRange, parse_byte_range};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
 pub use connection::{
     BranchName, Cause, CiState, Connected, Connection, ConnectionSecrets, Delivered, FullName, NamedRepository, Provider,
@@ -72,11 +75,12 @@ pub use git_credential::{GitCredential, GitCredentialKind, GitCredentials, Opene
 pub use heroku_yml::{DockerfilePath, HerokuYml, Process, Setup};
 pub use id::{
     AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BlobUploadId, BuildId, ConnectionId,
-    CouplingId, DeliveryId, DynoId, EventId, GitCredentialId, NotificationId, OciImageId, PipelineId, PromotionId,
+    CouplingId, DeliveryId, DynoId, EventId, GitCredentialId, LfsLockId, NotificationId, OciImageId, PipelineId, PromotionId,
     PromotionTargetId, ReleaseId, ReviewAppId, SlugId, SourceId, TestRunId, TriggerId, UploadId, WebhookId,
 };
 pub use image::{Descriptor, ImageManifest, ManifestType, Platform, Reference, Repository, Tag};
 pub use knock::{Peer, RequestId, Scheme, without_ids};
+pub use lfs::{LfsObject, LfsOperation, LockPath};
 pub use limits::Limits;
 pub use notification::{Notification, Recipient};
 pub use one_line::OneLine;

@@ -10,13 +10,12 @@ use time::Duration;
 use super::audited::audited;
 use super::error::RegistryError;
 use super::manifests::CONTENT_DIGEST;
-use super::ranges::{Asked, parse_range};
 use super::repository::{Delete, In, Pull};
 use crate::ctx::Ctx;
 use crate::db::registry::{Place, blobs as rows};
 use crate::deploy;
 use crate::image;
-use crate::model::Digest;
+use crate::model::{ByteRange, Digest, parse_byte_range};
 use crate::store::read_range;
 
 /// How exactly is kept when a blob was last asked for. Garbage collection reckons with hours.
@@ -36,10 +35,10 @@ pub(super) async fn get(
     note_use(&ctx, &within.place, &digest).await?;
     // RFC 9110 knows ranges for GET only.
     let header = headers.get(header::RANGE).filter(|_| method == Method::GET).and_then(|value| value.to_str().ok());
-    let (status, range) = match parse_range(header, size_bytes) {
-        Asked::All => (StatusCode::OK, 0..size_bytes),
-        Asked::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
-        Asked::Nothing => return Err(RegistryError::RangeNotSatisfiable { size_bytes }),
+    let (status, range) = match parse_byte_range(header, size_bytes) {
+        ByteRange::All => (StatusCode::OK, 0..size_bytes),
+        ByteRange::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
+        ByteRange::Nothing => return Err(RegistryError::RangeNotSatisfiable { size_bytes }),
     };
     let mut answer = (
         status,

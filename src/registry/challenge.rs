@@ -2,13 +2,10 @@
 
 use std::fmt;
 
-use axum::http::header;
 use axum::http::request::Parts;
-use axum::http::uri::Authority;
 
 use super::token::Access;
-use crate::config::Config;
-use crate::model::Scheme;
+use crate::config::{Config, client_host};
 
 /// A `WWW-Authenticate` header (Docker's "Token Authentication Specification").
 #[derive(Debug, Clone)]
@@ -22,8 +19,8 @@ pub(super) struct Challenge {
 impl Challenge {
     /// For a client that has to be known.
     pub(super) fn new(parts: &Parts, config: &Config) -> Self {
-        let host = host(parts);
-        Self { realm: format!("{}/v2/token", base(parts, config, &host)), service: host, scope: None, is_insufficient: false }
+        let realm = format!("{}/v2/token", config.base_url_for(parts));
+        Self { realm, service: client_host(parts), scope: None, is_insufficient: false }
     }
 
     /// For a client that needs a token for something.
@@ -44,22 +41,5 @@ impl fmt::Display for Challenge {
             write!(f, ",scope=\"{scope}\"")?;
         }
         if self.is_insufficient { f.write_str(",error=\"insufficient_scope\"") } else { Ok(()) }
-    }
-}
-
-/// The name by which the client knows this registry. Only what a host may be made of, as it is written between quotes.
-fn host(parts: &Parts) -> String {
-    let told = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = parts.uri.authority().map(Authority::as_str).or(told).unwrap_or("localhost");
-    host.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']')).collect()
-}
-
-/// What the client's addresses of this registry begin with. A proxy in front of hoist may have ended its TLS: then the
-/// configuration says what the client speaks.
-fn base(parts: &Parts, config: &Config, host: &str) -> String {
-    let public = config.public_url.as_deref();
-    match public.filter(|url| url.split_once("://").is_some_and(|(_, authority)| authority == host)) {
-        Some(url) => url.to_owned(),
-        None => format!("{}://{host}", parts.extensions.get().copied().unwrap_or(Scheme::Http).as_str()),
     }
 }

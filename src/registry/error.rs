@@ -197,8 +197,8 @@ impl From<UploadError> for RegistryError {
         match error {
             UploadError::TakenOver => Self::TakenOver,
             UploadError::TooLarge { limit_bytes } => Self::BlobTooLarge { limit_bytes },
+            UploadError::TooShort { .. } | UploadError::Cut(_) => Self::Cut,
             UploadError::Stalled(_) => Self::Stalled,
-            UploadError::Cut(_) => Self::Cut,
             UploadError::OtherDigest(found) => Self::DigestInvalid(format!("The bytes that came have the digest {found}.")),
             UploadError::Io(error) if error.kind() == std::io::ErrorKind::NotFound => Self::UploadUnknown,
             UploadError::Io(error) => error.into(),

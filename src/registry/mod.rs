@@ -2,7 +2,7 @@
 //! `my-app/web`; an app that is not the caller's is answered like one that does not exist, and none is ever made here.
 //!
 //! In reading order: `caller` is who asks, by an API token or by one of `token`'s; `repository` what about, and whether they
-//! may. Then one file per family of the specification: `manifests` with `accept`, `blobs` with `ranges`, `uploads` with
+//! may. Then one file per family of the specification: `manifests` with `accept`, `blobs`, `uploads` with
 //! `content_range`, `lists` (tags, repositories) and `referrers`. `audited` records what changes something, `error` is every
 //! answer that is not a success.
 
@@ -16,7 +16,6 @@ mod blobs;
 mod content_range;
 mod lists;
 mod manifests;
-mod ranges;
 mod referrers;
 mod uploads;
 

@@ -40,7 +40,7 @@ use crate::telemetry;
 use crate::tell::{self, Providers};
 use crate::transport::listener::Listener;
 use crate::transport::ssh::HostKeys;
-use crate::transport::{health, http, signing_key, smart_http, ssh, tls};
+use crate::transport::{health, http, lfs, signing_key, smart_http, ssh, tls};
 use lock::Lock;
 use settings::allowed_networks;
 
@@ -211,6 +211,7 @@ async fn tell_back(ctx: Ctx) {
 fn routes(ctx: &Ctx) -> Router {
     let routes = api::router(ctx.clone())
         .merge(smart_http::routes(ctx.clone()))
+        .merge(lfs::routes(ctx.clone()))
         .merge(health::routes(ctx.clone()))
         .merge(signing_key::routes(ctx.clone()))
         .merge(registry::routes(ctx.clone()))

@@ -104,7 +104,7 @@ pub fn teller(ctx: &Ctx) -> tell::Teller {
             give_up_after: webhooks.give_up_after,
             keep: config.history.event_age,
         },
-        public_url: config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http_listen)),
+        public_url: config.base_url(),
         app_url: config.app_url.clone(),
         now: Ctx::now_utc,
         stopping: ctx.stopping.clone(),

@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use crate::audit;
 use crate::connections;
 use crate::ctx::Ctx;
+use crate::deploy;
 use crate::gc;
 use crate::image;
 use crate::telemetry;
@@ -67,6 +68,12 @@ async fn end_stale_uploads(ctx: Ctx) {
 async fn collect_garbage(ctx: Ctx) {
     let mut tick = interval(GARBAGE_INTERVAL);
     while ctx.stopping.run_until_cancelled(tick.tick()).await.is_some() {
+        match ctx.stopping.run_until_cancelled(deploy::forget_unneeded_lfs(&ctx)).await {
+            None => return,
+            Some(Ok(0)) => {}
+            Some(Ok(files)) => info!("{files} files of Git LFS were sent that no commit has come to need"),
+            Some(Err(error)) => warn!(error = &error as &dyn std::error::Error, "files of Git LFS can't be looked through"),
+        }
         let collection = gc::collect(&ctx.db, &ctx.store, ctx.config.limits.garbage_time, ctx.now());
         match ctx.stopping.run_until_cancelled(collection).await {
             None => return,

@@ -8,6 +8,7 @@
 mod old;
 pub mod private_file;
 mod read;
+mod sent;
 mod upload;
 mod uploads;
 mod writer;

@@ -31,6 +31,8 @@ pub enum UploadError {
     TakenOver,
     #[error("a blob has at most {limit_bytes} bytes")]
     TooLarge { limit_bytes: u64 },
+    #[error("only {size_bytes} bytes came")]
+    TooShort { size_bytes: u64 },
     #[error("nothing came for {0:?}")]
     Stalled(Duration),
     /// The client is gone, or has sent something that is no HTTP.
@@ -188,20 +190,20 @@ impl Upload {
 }
 
 /// What comes from the client.
-struct Incoming<'a, S> {
-    body: Pin<&'a mut S>,
+pub(super) struct Incoming<'a, S> {
+    pub(super) body: Pin<&'a mut S>,
     /// With what has been received before.
-    size_bytes: u64,
-    limit_bytes: u64,
-    silence: Duration,
-    give_way: CancellationToken,
+    pub(super) size_bytes: u64,
+    pub(super) limit_bytes: u64,
+    pub(super) silence: Duration,
+    pub(super) give_way: CancellationToken,
 }
 
 /// Some of it, and whether that was the last.
 #[derive(Default)]
-struct Batch {
-    pieces: Vec<Bytes>,
-    end: Option<Result<(), UploadError>>,
+pub(super) struct Batch {
+    pub(super) pieces: Vec<Bytes>,
+    pub(super) end: Option<Result<(), UploadError>>,
 }
 
 impl<S, E> Incoming<'_, S>
@@ -209,7 +211,7 @@ where
     S: Stream<Item = Result<Bytes, E>>,
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    async fn batch(&mut self) -> Batch {
+    pub(super) async fn batch(&mut self) -> Batch {
         let mut batch = Batch::default();
         let mut batch_bytes = 0;
         while batch_bytes < BATCH_BYTES && batch.end.is_none() {

@@ -1,16 +1,15 @@
 //! What both doors do once they know who fetches: find the app, tell its refs, send what is asked for.
 
-use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::info;
 
+use super::find::{Wish, find_app};
 use super::push::{Refused, Visitor};
-use crate::audit;
-use crate::auth::{self, AccessError, TooOften};
+use crate::auth::TooOften;
 use crate::ctx::Ctx;
 use crate::db;
 use crate::git::{FetchError, Greeting, Terms, UploadPack, Version};
-use crate::model::{Action, App, CommitId, Deed, Door, RefName, is_deploy_branch};
+use crate::model::{Action, App, CommitId, Door, RefName, is_deploy_branch};
 
 /// The branch that HEAD stands for where there is none yet that is deployed.
 const FIRST_BRANCH: &str = "refs/heads/main";
@@ -61,25 +60,7 @@ fn head(refs: &[(RefName, CommitId)]) -> RefName {
 
 /// Finds the app and checks that the account may have its code.
 async fn find(ctx: &Ctx, visitor: &Visitor, name: &str) -> Result<App, Refused> {
-    if ctx.stopping.is_cancelled() {
-        return Err(Refused::Unavailable("hoist is being stopped. Please fetch again in a minute.".into()));
-    }
-    let unavailable = |error: &(dyn std::error::Error + 'static)| {
-        tracing::error!(error, "an app can't be looked up");
-        Refused::Unavailable("hoist can't look up this app: hoist's fault, not yours. Please try again.".into())
-    };
-    let denied = match auth::open_app(&ctx.db, visitor.account.id, name, Action::ReadCode).await {
-        Ok((app, _)) => return Ok(app),
-        Err(AccessError::NoSuchApp) => return Err(Refused::NotFound(format!("No such app as {}.", name.escape_debug()))),
-        Err(AccessError::Db(error)) => return Err(unavailable(&error)),
-        Err(AccessError::Denied(denied)) => denied,
-    };
-    let app = auth::find_app(&ctx.db, visitor.account.id, name).await.map_err(|error| unavailable(&error))?;
-    let (kind, action) = ("fetch".into(), "fetch".into());
-    let deed = Deed { app: app.map(|(app, _)| app.id), kind, action, data: json!({"values": {"app": name}}) };
-    let recorded = audit::refused(&ctx.db, &visitor.actor(), &deed, "permission".into(), ctx.now()).await;
-    recorded.map_err(|error| unavailable(&error))?;
-    Err(Refused::Forbidden(format!("{denied}.")))
+    find_app(ctx, visitor, name, Wish { action: Action::ReadCode, deed: ("fetch", "fetch") }).await
 }
 
 /// What the client hears first.

@@ -9,6 +9,8 @@ mod commands;
 mod fetch_command;
 #[path = "../../fuzz/targets/heroku_yml.rs"]
 mod heroku_yml;
+#[path = "../../fuzz/targets/lfs_batch.rs"]
+mod lfs_batch;
 #[path = "../../fuzz/targets/lfs_pointer.rs"]
 mod lfs_pointer;
 #[path = "../../fuzz/targets/manifest.rs"]
@@ -101,6 +103,11 @@ fn any_length() {
 #[test]
 fn any_pack() {
     run("pack", pack::run, 1_500);
+}
+
+#[test]
+fn any_lfs_batch() {
+    run("lfs_batch", lfs_batch::run, 20_000);
 }
 
 #[test]

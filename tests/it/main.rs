@@ -43,6 +43,7 @@ mod formation_api;
 mod gc;
 mod heroku;
 mod ledger;
+mod lfs;
 mod meanwhile;
 mod notifications;
 mod openapi;

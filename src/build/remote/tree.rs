@@ -99,7 +99,7 @@ impl Round<'_> {
 async fn fetch_part(fetched: &mut Fetched, commit: &RemoteCommit, means: &Means<'_>) -> Result<Vec<Submodule>, RemoteError> {
     fetch_commit(fetched, commit, means.bounds).await?;
     let survey = fetched.survey(&commit.id).await?;
-    let lfs = lfs::Wanted { objects: survey.lfs, url: survey.lfs_url };
+    let lfs = lfs::Wanted { objects: survey.lfs.into_keys().collect(), url: survey.lfs_url };
     lfs::fetch(fetched, commit, lfs, means.bounds, means.tell).await?;
     Ok(survey.submodules)
 }

@@ -1,25 +1,32 @@
 //! What a tree only refers to, and is there all the same: for the export.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::PathBuf;
 
 use gix_hash::ObjectId;
 
-use super::pointer::{LfsObject, MAX_POINTER, parse_pointer};
+use super::pointer::{MAX_POINTER, parse_pointer};
+use crate::model::LfsObject;
 
 /// Commits of submodules, and files of Git LFS.
 #[derive(Debug, Default)]
 pub(in crate::git) struct Brought {
     submodules: HashSet<ObjectId>,
-    lfs: HashSet<LfsObject>,
-    lfs_dir: PathBuf,
+    /// Where each is.
+    lfs: HashMap<LfsObject, PathBuf>,
 }
 
 impl Brought {
-    pub(super) fn new(submodules: HashSet<ObjectId>, lfs: HashSet<LfsObject>, lfs_dir: PathBuf) -> Self {
-        Self { submodules, lfs, lfs_dir }
+    pub(super) fn new(submodules: HashSet<ObjectId>, lfs: HashMap<LfsObject, PathBuf>) -> Self {
+        Self { submodules, lfs }
+    }
+
+    /// With more files of Git LFS. Given is where each is.
+    pub(in crate::git) fn with_lfs(mut self, lfs: HashMap<LfsObject, PathBuf>) -> Self {
+        self.lfs.extend(lfs);
+        self
     }
 
     pub(in crate::git) fn has_commit(&self, id: &ObjectId) -> bool {
@@ -33,11 +40,8 @@ impl Brought {
         }
         let mut bytes = Vec::new();
         blob.read_to_end(&mut bytes)?;
-        match parse_pointer(&bytes).filter(|object| self.lfs.contains(object)) {
-            Some(object) => {
-                let file = File::open(object.path_in(&self.lfs_dir))?;
-                Ok((object.size_bytes, Content::Lfs(file.take(object.size_bytes))))
-            }
+        match parse_pointer(&bytes).and_then(|object| self.lfs.get_key_value(&object)) {
+            Some((object, path)) => Ok((object.size_bytes, Content::Lfs(File::open(path)?.take(object.size_bytes)))),
             None => Ok((size, Content::Small(Cursor::new(bytes)))),
         }
     }

@@ -17,13 +17,13 @@ use super::budget::Budget;
 use super::connection::{self, Connection, Http};
 use super::session::{self, At, Tip, Trouble};
 use super::survey::survey;
-use super::{ClientError, LfsObject, Survey};
+use super::{ClientError, Survey};
 use crate::git::export::{Bounds, Exported, read_file};
 use crate::git::index::{IndexError, index_foreign};
 use crate::git::objects::{Objects, ReadError};
 use crate::git::quarantine::PREFIX;
 use crate::git::repo::{Repo, export_objects};
-use crate::model::{CommitId, RefName};
+use crate::model::{CommitId, LfsObject, RefName};
 
 /// Bytes of a pack on their way to the indexer.
 const PIPE_BYTES: usize = 256 * 1024;
@@ -127,7 +127,7 @@ impl Fetched {
 
     /// A new file for the bytes of an object that Git LFS keeps. It counts once [`Self::add_lfs`] says that it is whole.
     pub fn lfs_file(&self, object: &LfsObject) -> io::Result<File> {
-        File::create(object.path_in(&self.dir.path().join(LFS_DIR)))
+        File::create(self.lfs_path(object))
     }
 
     /// Notes that objects of Git LFS are there.
@@ -162,12 +162,17 @@ impl Fetched {
     /// What takes its place in a tree that refers to it.
     pub(in crate::git) fn brought(&self) -> Brought {
         let submodules = self.commits.iter().map(object_id).collect();
-        Brought::new(submodules, self.lfs.clone(), self.dir.path().join(LFS_DIR))
+        let lfs = self.lfs.iter().map(|object| (*object, self.lfs_path(object))).collect();
+        Brought::new(submodules, lfs)
     }
 
     /// The folders of what has been fetched.
     pub(in crate::git) fn packs(&self) -> &[PathBuf] {
         &self.packs
+    }
+
+    fn lfs_path(&self, object: &LfsObject) -> PathBuf {
+        self.dir.path().join(LFS_DIR).join(object.digest.hex())
     }
 
     async fn read<T: Send + 'static>(

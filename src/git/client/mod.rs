@@ -19,9 +19,10 @@ mod survey;
 pub(super) use brought::{Brought, Content};
 pub use connection::{Connection, Exchange};
 pub use fetched::{Fetched, Want, find_ref};
-pub use pointer::{LfsObject, parse_pointer};
-pub(super) use survey::survey;
+pub(super) use pointer::MAX_POINTER;
+pub use pointer::parse_pointer;
 pub use survey::{MAX_GITMODULES, Submodule, Survey};
+pub(super) use survey::{read_small, survey};
 
 use super::IndexError;
 use crate::model::{CommitId, RefName};

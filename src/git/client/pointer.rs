@@ -1,26 +1,10 @@
 //! What Git LFS keeps in a tree in place of a large file.
 //! Source: Git LFS's specification, <https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md>.
 
-use std::path::{Path, PathBuf};
-
-use crate::model::Digest;
+use crate::model::LfsObject;
 
 /// A pointer is smaller than this.
-pub(super) const MAX_POINTER: u64 = 1024;
-
-/// A file that is kept by Git LFS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LfsObject {
-    pub digest: Digest,
-    pub size_bytes: u64,
-}
-
-impl LfsObject {
-    /// Where it is in a folder of such files.
-    pub(super) fn path_in(&self, dir: &Path) -> PathBuf {
-        dir.join(self.digest.hex())
-    }
-}
+pub(in crate::git) const MAX_POINTER: u64 = 1024;
 
 /// Reads a pointer: lines of a key, a space and a value, `version` first; `None` for any other file.
 #[must_use]

@@ -59,7 +59,7 @@ impl Pusher<'_> {
         }
         if let Some(first) = deploys.first() {
             let commit = first.new.clone().expect("a ref that deploys has a new value");
-            let source = GitSource { repo: self.repo.clone(), quarantine, commit, certificate };
+            let source = GitSource { repo: self.repo.clone(), quarantine, commit, lfs: Vec::new(), certificate };
             let outcome = self.deploy(source, &with_release, options).await;
             statuses.extend(with_release.iter().map(|update| (update.name.clone(), outcome.clone())));
         }
@@ -97,7 +97,9 @@ impl Pusher<'_> {
         self.follow(ticket, cancel_on_disconnect).await
     }
 
-    async fn request(&self, source: GitSource, updates: &[&RefUpdate], options: PushOptions) -> Result<Request, Failure> {
+    async fn request(&self, mut source: GitSource, updates: &[&RefUpdate], options: PushOptions) -> Result<Request, Failure> {
+        let quarantine = source.quarantine.as_deref();
+        source.lfs = deploy::find_lfs_objects(self.ctx, self.app, &source.repo, quarantine, &source.commit).await?;
         let (buildpacks, cache) = self.build_settings().await?;
         Ok(Request {
             app: self.app.clone(),

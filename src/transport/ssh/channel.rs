@@ -19,9 +19,10 @@ use tracing::{debug, warn};
 use super::command::{self, Command};
 use crate::ctx::Ctx;
 use crate::git::{FetchError, Version};
-use crate::model::{Account, AppName};
+use crate::model::{Account, AppName, LfsOperation};
 use crate::telemetry;
 use crate::transport::fetch;
+use crate::transport::lfs;
 use crate::transport::push::{self, Refused, Visitor};
 
 /// Exit statuses: as git's own for a refused push, and for what git calls fatal.
@@ -59,6 +60,10 @@ pub(super) async fn serve(ctx: Ctx, visitor: Visitor, here: SocketAddr, channel:
                 let fetched = upload_pack(&ctx, &visitor, &app, version, reader(input), writer);
                 // A fetch changes nothing, so that nothing is lost by ending it.
                 gone.run_until_cancelled(Box::pin(fetched)).await.unwrap_or((String::new(), FATAL))
+            }
+            Ok(Command::LfsAuthenticate(app, operation)) => {
+                let told = lfs_authenticate(&ctx, &visitor, here, (&app, operation), writer(&output, &gone));
+                gone.run_until_cancelled(told).await.unwrap_or((String::new(), FATAL))
             }
             Err(error) => (error.to_string(), FATAL),
         },
@@ -147,6 +152,28 @@ async fn upload_pack(
             fetch::log(app.as_str(), &error);
             (String::new(), FATAL)
         }
+    }
+}
+
+/// Tells where files of Git LFS are.
+async fn lfs_authenticate(
+    ctx: &Ctx,
+    visitor: &Visitor,
+    here: SocketAddr,
+    (app, operation): (&AppName, LfsOperation),
+    mut writer: impl AsyncWrite + Unpin,
+) -> (String, u32) {
+    let told = match lfs::authenticate(ctx, visitor, here, app, operation).await {
+        Ok(told) => told,
+        Err(why) => return (words(why), REFUSED),
+    };
+    let tell = async {
+        writer.write_all(told.as_bytes()).await?;
+        writer.flush().await
+    };
+    match timeout(ctx.config.limits.idle_time, tell).await {
+        Ok(Ok(())) => (String::new(), OK),
+        _ => (String::new(), FATAL),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The text that a client asks to run, read without a shell.
 
-use crate::model::{AppName, Invalid};
+use crate::model::{AppName, Invalid, LfsOperation};
 use crate::transport::app_path::parse_app_path;
 
 /// What can be asked for.
@@ -8,6 +8,8 @@ use crate::transport::app_path::parse_app_path;
 pub(super) enum Command {
     ReceivePack(AppName),
     UploadPack(AppName),
+    /// What somebody asks who wants files of Git LFS, or has some.
+    LfsAuthenticate(AppName, LfsOperation),
 }
 
 /// Why a command is not run, in words for the client.
@@ -17,6 +19,9 @@ pub(super) enum CommandError {
     NoArchives,
     #[error("hoist does not run this command. It takes pushes and fetches only: git push ssh://git@HOST/APP.git main\n")]
     Unknown,
+    /// Git LFS's client asks for this first, and without a word from here asks for the other at once.
+    #[error("")]
+    NoLfsTransfer,
     #[error("{0}\n")]
     Name(#[from] Invalid),
 }
@@ -29,6 +34,11 @@ pub(super) fn parse(text: &[u8]) -> Result<Command, CommandError> {
     match words.as_slice() {
         ["git-receive-pack", path] | ["git", "receive-pack", path] => Ok(Command::ReceivePack(parse_app_path(path)?)),
         ["git-upload-pack", path] | ["git", "upload-pack", path] => Ok(Command::UploadPack(parse_app_path(path)?)),
+        ["git-lfs-authenticate", path, operation] | ["git-lfs-authenticate", path, operation, _] => {
+            // Old clients name the object, too.
+            Ok(Command::LfsAuthenticate(parse_app_path(path)?, operation.parse()?))
+        }
+        ["git-lfs-transfer", ..] => Err(CommandError::NoLfsTransfer),
         ["git-upload-archive", ..] | ["git", "upload-archive", ..] => Err(CommandError::NoArchives),
         _ => Err(CommandError::Unknown),
     }
@@ -57,6 +67,17 @@ mod tests {
         ] {
             assert_eq!(parse(text.as_bytes()), app, "{text}");
         }
+    }
+
+    #[test]
+    fn git_lfs_asks_where_files_are() {
+        let upload = Ok(Command::LfsAuthenticate("my-app".parse().unwrap(), LfsOperation::Upload));
+        for text in ["git-lfs-authenticate '/my-app.git' upload", "git-lfs-authenticate my-app.git upload 4d7a"] {
+            assert_eq!(parse(text.as_bytes()), upload, "{text}");
+        }
+        assert!(matches!(parse(b"git-lfs-authenticate my-app.git destroy"), Err(CommandError::Name(_))));
+        assert_eq!(parse(b"git-lfs-authenticate my-app.git"), Err(CommandError::Unknown));
+        assert_eq!(parse(b"git-lfs-transfer '/my-app.git' upload"), Err(CommandError::NoLfsTransfer));
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(crate) use servers::{Redis, postgresql};
 pub(crate) use slug::page_of;
 pub(crate) use stop::{Moment, Stop};
 pub(crate) use terminal::Terminal;
-pub(crate) use work_tree::{Pushed, WorkTree, interrupt, wait};
+pub(crate) use work_tree::{Pushed, WorkTree, interrupt, ssh_command, wait};
 
 /// The hoist executable under test.
 pub(crate) const HOIST: &str = env!("CARGO_BIN_EXE_hoist");

@@ -144,7 +144,7 @@ impl WorkTree {
 }
 
 /// A client that knows no host yet and uses one key only.
-fn ssh_command(key: &Path) -> String {
+pub(crate) fn ssh_command(key: &Path) -> String {
     format!(
         "ssh -F /dev/null -i {} -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
         key.display()

@@ -11,7 +11,7 @@ use super::super::way::check_status;
 use super::Access;
 use crate::build::RemoteError;
 use crate::fetch::{Asker, Question, Verb};
-use crate::git::LfsObject;
+use crate::model::LfsObject;
 
 const MEDIA_TYPE: &str = "application/vnd.git-lfs+json";
 /// A hundred links with their headers have some hundred KB.
