@@ -6,6 +6,7 @@ mod clients;
 mod clones;
 mod fetches;
 mod histories;
+mod large;
 mod partial;
 mod raw;
 mod shallow;
