@@ -5,8 +5,7 @@ use time::OffsetDateTime;
 
 use super::{
     Connection, DbError, connections, events, git_credentials, lfs_locks, lfs_objects, notifications, packs, releases,
-    review_apps, row,
-    webhook_deliveries,
+    review_apps, row, webhook_deliveries,
 };
 use crate::model::{AccountId, App, AppFacts, AppId, AppName, Change, Connected, Digest, Facts, StackName};
 

@@ -45,9 +45,7 @@ mod client;
 
 pub use advertise::{Advertised, Greeting, advertise};
 pub use certificate::CertificateError;
-pub use client::{
-    ClientError, Connection, Exchange, Fetched, MAX_GITMODULES, Submodule, Survey, Want, find_ref, parse_pointer,
-};
+pub use client::{ClientError, Connection, Exchange, Fetched, MAX_GITMODULES, Submodule, Survey, Want, find_ref, parse_pointer};
 pub use commands::RefUpdate;
 pub use export::Exported;
 pub use index::{IndexError, examine_pack, helper_main};
