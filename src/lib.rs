@@ -31,6 +31,7 @@ pub mod image;
 pub mod launch;
 pub mod pipelines;
 pub mod release;
+pub mod repos;
 pub mod run;
 pub mod slug;
 pub mod stack;
