@@ -32,6 +32,7 @@ pub mod launch;
 pub mod lfs;
 pub mod pipelines;
 pub mod release;
+pub mod repos;
 pub mod run;
 pub mod slug;
 pub mod stack;

@@ -22,6 +22,9 @@ const BUILD_SECONDS: &str = "hoist_build_seconds";
 const GARBAGE_MANIFESTS: &str = "hoist_garbage_manifests_total";
 const GARBAGE_BLOBS: &str = "hoist_garbage_blobs_total";
 const GARBAGE_BYTES: &str = "hoist_garbage_bytes_total";
+const PACKS_FOLDED: &str = "hoist_packs_folded_total";
+const PACKS_FOLDED_BYTES: &str = "hoist_packs_folded_bytes_total";
+const UNREACHABLE_BYTES: &str = "hoist_unreachable_bytes_total";
 const DYNOS_RUNNING: &str = "hoist_dynos_running";
 const DYNOS: &str = "hoist_dynos_total";
 const DYNO_SECONDS: &str = "hoist_dyno_seconds_total";
@@ -68,6 +71,9 @@ fn describe() {
     describe_counter!(GARBAGE_MANIFESTS, "Manifests removed that nothing referred to");
     describe_counter!(GARBAGE_BLOBS, "Blobs removed that nothing referred to");
     describe_counter!(GARBAGE_BYTES, "Bytes of those blobs");
+    describe_counter!(PACKS_FOLDED, "Packs of repositories that have become one with others");
+    describe_counter!(PACKS_FOLDED_BYTES, "Bytes of those packs");
+    describe_counter!(UNREACHABLE_BYTES, "Bytes of objects removed from repositories that no ref led to");
     describe_gauge!(DYNOS_RUNNING, "Release commands and one-off commands running now, by type");
     describe_counter!(DYNOS, "Release commands and one-off commands ended, by type and outcome");
     describe_counter!(DYNO_SECONDS, "Whole seconds that those took, waiting included, by type");
@@ -140,6 +146,17 @@ pub fn collected(manifests: u64, blobs: u64, bytes: u64) {
     counter!(GARBAGE_MANIFESTS).increment(manifests);
     counter!(GARBAGE_BLOBS).increment(blobs);
     counter!(GARBAGE_BYTES).increment(bytes);
+}
+
+/// Counts packs that have become one.
+pub fn packs_folded(packs: usize, bytes: u64) {
+    counter!(PACKS_FOLDED).increment(packs as u64);
+    counter!(PACKS_FOLDED_BYTES).increment(bytes);
+}
+
+/// Counts what was removed from a repository because no ref led to it.
+pub fn unreachable_dropped(bytes: u64) {
+    counter!(UNREACHABLE_BYTES).increment(bytes);
 }
 
 /// Counts a push that ended.

@@ -8,8 +8,10 @@ use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::admin_bundle::{Export, Import};
 use super::admin_gc::Gc;
 use super::admin_github::Allow;
+use super::admin_repo::Check;
 use super::error::CliError;
 use super::output;
 use crate::audit;
@@ -29,6 +31,15 @@ pub(super) enum Admin {
     /// Have the GitHub App act for an app's connection although nobody has shown that they may read the repository
     #[command(name = "github:allow")]
     GitHubAllow(Allow),
+    /// Look whether an app's repository is sound: every object, every pack, every ref
+    #[command(name = "repo:check")]
+    RepoCheck(Check),
+    /// Write an app's repository to a file that git clones from (git-bundle)
+    #[command(name = "repo:export")]
+    RepoExport(Export),
+    /// Take refs and objects of a bundle into an app's repository, and build nothing
+    #[command(name = "repo:import")]
+    RepoImport(Import),
 }
 
 #[derive(Debug, Args)]
@@ -48,6 +59,9 @@ impl Admin {
             Self::UserAdd(args) => args.run(),
             Self::Gc(args) => args.run(),
             Self::GitHubAllow(args) => args.run(),
+            Self::RepoCheck(args) => args.run(),
+            Self::RepoExport(args) => args.run(),
+            Self::RepoImport(args) => args.run(),
         }
     }
 }

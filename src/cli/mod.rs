@@ -10,8 +10,10 @@
 //! at; `netrc` keeps logins; `output` and `error` are what is printed, `nearest` what was meant.
 
 mod admin;
+mod admin_bundle;
 mod admin_gc;
 mod admin_github;
+mod admin_repo;
 mod serve;
 mod stacks;
 

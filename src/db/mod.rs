@@ -1,7 +1,8 @@
 //! All SQL: one file per table, plain functions over a connection, so that any of them can share a transaction.
 //!
 //! In reading order: who (`accounts`, `tokens`, `ssh_keys`) and what they did (`audit`), what (`apps`, `app_details`,
-//! `collaborators`, `buildpacks`), the repository (`refs`, `packs`; `lfs_objects`, `lfs_locks`) and the images that are pushed (`registry`), what was
+//! `collaborators`, `buildpacks`), the repository (`refs` and what they were, `past_refs`; `packs` and those that go, `old_packs`;
+//! `lfs_objects`, `lfs_locks`) and the images that are pushed (`registry`), what was
 //! uploaded and built (`sources`, `builds`, `build_sources`, `slugs`, `oci_images`; `artifacts` is either) or is to be
 //! uploaded (`slug_uploads`), what was released (`releases`, `phases`), how it is scaled (`formations`) and promoted
 //! (`pipelines` and its kin, `review_apps`), what was run (`dynos`) and put out (`logs`), set up
@@ -28,7 +29,9 @@ pub mod collaborators;
 
 pub mod lfs_locks;
 pub mod lfs_objects;
+pub mod old_packs;
 pub mod packs;
+pub mod past_refs;
 pub mod refs;
 pub mod registry;
 

@@ -40,3 +40,18 @@ pub async fn bytes(db: &mut Connection, app: AppId) -> Result<u64, DbError> {
     let row = sqlx::query("SELECT COALESCE (SUM (bytes), 0) AS bytes FROM packs WHERE app_id = ?").bind(app.to_string());
     row::number(&row.fetch_one(db).await?, "bytes")
 }
+
+/// Lists the living apps that have at least so many packs.
+pub async fn apps_with_many(db: &mut Connection, count: u32) -> Result<Vec<AppId>, DbError> {
+    let sql = "SELECT app_id FROM packs JOIN apps ON apps.id = app_id WHERE destroyed_at IS NULL
+        GROUP BY app_id HAVING COUNT (*) >= ? ORDER BY app_id";
+    let rows = sqlx::query(sql).bind(count).fetch_all(db).await?;
+    rows.iter().map(|row| row::text(row, "app_id")).collect()
+}
+
+/// Records that a pack is none of the app's any more.
+pub async fn remove(db: &mut Connection, app: AppId, name: &str) -> Result<(), DbError> {
+    let query = sqlx::query("DELETE FROM packs WHERE app_id = ? AND name = ?");
+    query.bind(app.to_string()).bind(name).execute(db).await?;
+    Ok(())
+}

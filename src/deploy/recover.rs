@@ -14,13 +14,14 @@ use crate::db::dynos::DynoEnd;
 use crate::db::{self, DbError};
 use crate::model::{AppId, BuildStatus, DynoId, Release, TestRun, TestRunEnd, TestRunStatus};
 use crate::release::settle_phase;
+use crate::repos;
 use crate::transcript::{Redactor, Transcript};
 
 /// For the Docker Engine, while nobody is served yet.
 const SWEEP_TIME: Duration = Duration::from_secs(10);
 
 /// Ends every build, release command, one-off command, setup and test run that was cut off, keeps the logs that were not
-/// archived yet, and sweeps what was in quarantine and the logs of destroyed apps. Has the add-ons settled whose change was
+/// archived yet, and sweeps what was in quarantine, packs that were being replaced and the logs of destroyed apps. Has the add-ons settled whose change was
 /// cut off, and review apps carried on.
 /// Runs before the doors open, so nothing of it can be of a build that runs.
 pub async fn recover(ctx: &Ctx) -> Result<(), ArchiveError> {
@@ -49,6 +50,7 @@ pub async fn recover(ctx: &Ctx) -> Result<(), ArchiveError> {
     keep_logs(ctx).await?;
     sweep_app_logs(ctx).await?;
     sweep_quarantines(ctx).await?;
+    remove_old_packs(ctx).await?;
     sweep_images(ctx).await;
     // A task: servers of add-ons may be away, which is no reason to refuse pushes.
     keep_settling(ctx);
@@ -150,6 +152,17 @@ async fn sweep_quarantines(ctx: &Ctx) -> Result<(), ArchiveError> {
     while let Some(repo) = repos.next_entry().await? {
         if let Some(app) = repo.file_name().to_str().and_then(|name| name.parse::<AppId>().ok()) {
             ctx.repo(app)?.sweep()?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes packs that others have taken the place of, or that were to take the place of others. One that can't be removed is
+/// no reason not to start.
+async fn remove_old_packs(ctx: &Ctx) -> Result<(), ArchiveError> {
+    for (app, pack) in repos::to_remove(&ctx.db).await? {
+        if let Err(error) = repos::remove_old(&ctx.db, &ctx.repo(app)?, app, pack).await {
+            tracing::warn!(app.id = %app, error = &error as &dyn std::error::Error, "an old pack can't be removed");
         }
     }
     Ok(())

@@ -11,6 +11,8 @@
 //!   (the end)
 //! - `repo`, `quarantine`: an app's packs, and one that is not among them yet; `objects` and `export` read them
 //! - `pointers`: what of an app's files is kept by Git LFS
+//! - `compact`: packs become one; `lease`: who has to be waited for before any go; `examine` looks whether they are sound
+//! - `bundle`: a repository as a file
 //! - `index`: the helper process that turns a stranger's pack into a checked and indexed one
 //! - `upload_pack`: clones and fetches; `side_files` are what it reads besides packs
 //! - `client`: the other direction: brings a commit of another server's repository
@@ -36,6 +38,12 @@ mod pointers;
 mod quarantine;
 mod repo;
 
+mod compact;
+mod examine;
+mod lease;
+
+mod bundle;
+
 mod index;
 mod side_files;
 
@@ -44,9 +52,12 @@ pub mod upload_pack;
 mod client;
 
 pub use advertise::{Advertised, Greeting, advertise};
+pub use bundle::{BundleError, BundleHeader, ImportError, Imported, parse_bundle_header};
 pub use certificate::CertificateError;
 pub use client::{ClientError, Connection, Exchange, Fetched, MAX_GITMODULES, Submodule, Survey, Want, find_ref, parse_pointer};
 pub use commands::RefUpdate;
+pub use compact::{Alone, CompactError, Compacted, Reached};
+pub use examine::Examined;
 pub use export::Exported;
 pub use index::{IndexError, examine_pack, helper_main};
 pub use nonce::{Nonce, Nonces};

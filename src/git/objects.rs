@@ -16,6 +16,9 @@ use gix_zlib::Inflate;
 /// Blobs from this size on are inflated piece by piece where they are no deltas.
 const BIG_BLOB: u64 = 1024 * 1024;
 
+/// How often packs are listed anew when some have come or gone meanwhile.
+const ATTEMPTS: usize = 20;
+
 /// Why something could not be read from a repository.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -134,17 +137,35 @@ impl Read for Blob<'_> {
     }
 }
 
+/// Opens the packs of some folders, as they were at one moment: between the listing and the opening some may have been
+/// made into another one. A listing alone could have missed both.
 pub(super) fn open_packs(dirs: &[PathBuf]) -> io::Result<Vec<Bundle>> {
-    let mut packs = Vec::new();
+    let mut attempt = 1;
+    loop {
+        let indices = list_indices(dirs)?;
+        let opened: io::Result<Vec<_>> = indices.iter().map(|index| open_pack(index)).collect();
+        if list_indices(dirs)? == indices {
+            return opened;
+        }
+        if attempt == ATTEMPTS {
+            return Err(io::Error::other("packs come and go all the time"));
+        }
+        attempt += 1;
+    }
+}
+
+fn list_indices(dirs: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
+    let mut indices = Vec::new();
     for dir in dirs {
         for entry in fs::read_dir(dir)? {
             let path = entry?.path();
             if path.extension() == Some(OsStr::new("idx")) {
-                packs.push(open_pack(&path)?);
+                indices.push(path);
             }
         }
     }
-    Ok(packs)
+    indices.sort_unstable();
+    Ok(indices)
 }
 
 fn open_pack(index: &Path) -> io::Result<Bundle> {

@@ -4,14 +4,22 @@ use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use tempfile::TempDir;
+
+use crate::model::{CommitId, Invalid};
 
 /// Quarantines are folders of this prefix in the repository's; so is what is fetched.
 pub(super) const PREFIX: &str = "incoming-";
 
+/// Extensions of a pack's files. A pack is there once its index is.
+pub(super) const INDEX: &str = "idx";
+const PACK: &str = "pack";
+const BESIDE: [&str; 2] = ["rev", "roots"];
+
 /// The name of a pack, without extension: `pack-` and the checksum of its content.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PackName(String);
 
 impl PackName {
@@ -23,6 +31,31 @@ impl PackName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The file of the pack in a folder that has this extension.
+    pub(super) fn file(&self, dir: &Path, extension: &str) -> PathBuf {
+        dir.join(format!("{}.{extension}", self.0))
+    }
+
+    /// Removes the pack from a folder, as far as it is there: the index first, without which it is none.
+    pub(super) fn remove(&self, dir: &Path) -> io::Result<()> {
+        for extension in [INDEX, PACK].iter().chain(&BESIDE) {
+            match fs::remove_file(self.file(dir, extension)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for PackName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let checksum = text.strip_prefix("pack-").and_then(|checksum| checksum.parse::<CommitId>().ok());
+        checksum.map(|_| Self(text.to_owned())).ok_or_else(|| Invalid(format!("'{}' is not a pack's name", text.escape_debug())))
     }
 }
 
@@ -68,6 +101,12 @@ impl Quarantine {
         &self.stats
     }
 
+    /// Brings the pack to the disk, so that [`Quarantine::publish`] need not.
+    pub(super) async fn sync(&self) -> io::Result<()> {
+        let (dir, pack) = (self.pack_dir(), self.stats.pack.clone());
+        tokio::task::spawn_blocking(move || sync(&dir, &pack).map(drop)).await.map_err(io::Error::other)?
+    }
+
     /// Moves the pack into the repository, where it survives a crash of the machine from then on. May be repeated.
     ///
     /// A pack there that no ref leads to does no harm.
@@ -80,20 +119,23 @@ impl Quarantine {
 }
 
 fn move_pack(from: &Path, to: &Path, pack: &PackName) -> io::Result<()> {
-    // A pack is there once its index is: the index goes last.
-    let files = ["pack", "idx"].map(|extension| format!("{}.{extension}", pack.0));
-    let beside = ["rev", "roots"].map(|extension| format!("{}.{extension}", pack.0));
-    let beside: Vec<_> = beside.into_iter().filter(|file| from.join(file).exists()).collect();
-    if files.iter().all(|file| !from.join(file).exists() && to.join(file).exists()) {
+    if [PACK, INDEX].iter().all(|file| !pack.file(from, file).exists() && pack.file(to, file).exists()) {
         return Ok(());
     }
-    for file in beside.iter().chain(&files) {
-        let path = from.join(file);
+    for extension in sync(from, pack)? {
+        fs::rename(pack.file(from, extension), pack.file(to, extension))?;
+    }
+    File::open(to)?.sync_all()
+}
+
+/// Brings a pack's files to the disk; gives which there are, in the order in which they are to be moved: the index last.
+fn sync(dir: &Path, pack: &PackName) -> io::Result<Vec<&'static str>> {
+    let beside = BESIDE.into_iter().filter(|file| pack.file(dir, file).exists());
+    let files: Vec<_> = beside.chain([PACK, INDEX]).collect();
+    for extension in &files {
+        let path = pack.file(dir, extension);
         fs::set_permissions(&path, Permissions::from_mode(0o444))?;
         File::open(&path)?.sync_all()?;
     }
-    for file in beside.iter().chain(&files) {
-        fs::rename(from.join(file), to.join(file))?;
-    }
-    File::open(to)?.sync_all()
+    Ok(files)
 }

@@ -13,6 +13,7 @@ use tokio_util::io::SyncIoBridge;
 
 use super::client::{Brought, Fetched, Survey, survey};
 use super::export::{self, Bounds, Exported};
+use super::lease::Lease;
 use super::objects::{Objects, ReadError};
 use super::pointers::pointers_in;
 use super::quarantine::{PREFIX, Quarantine};
@@ -32,6 +33,8 @@ struct Inner {
     dir: PathBuf,
     helper: PathBuf,
     limits: Limits,
+    /// Keeps packs from being taken away, where it matters.
+    _lease: Option<Lease>,
 }
 
 /// What is added to a commit's tree, which only refers to it.
@@ -50,19 +53,28 @@ impl Repo {
         fs::create_dir_all(pack_dir(dir))?;
         // Helpers are started in another folder.
         let dir = dir.canonicalize()?;
-        Ok(Self(Arc::new(Inner { dir, helper: helper.to_owned(), limits: limits.clone() })))
+        Ok(Self(Arc::new(Inner { dir, helper: helper.to_owned(), limits: limits.clone(), _lease: None })))
+    }
+
+    /// The same one, from which nothing is taken away as long as this or a clone of it lives: for what is pushed, which is
+    /// checked against what there is.
+    pub async fn hold(&self) -> io::Result<Self> {
+        let Inner { dir, helper, limits, .. } = &*self.0;
+        let lease = Lease::share(&objects_dir(dir)).await?;
+        Ok(Self(Arc::new(Inner { dir: dir.clone(), helper: helper.clone(), limits: limits.clone(), _lease: Some(lease) })))
     }
 
     /// The same one, taking packs of at most as many bytes.
     pub(super) fn with_pack_limit(&self, pack_bytes: u64) -> Self {
-        let Inner { dir, helper, limits } = &*self.0;
+        let Inner { dir, helper, limits, .. } = &*self.0;
         let limits = Limits { pack_bytes, ..limits.clone() };
-        Self(Arc::new(Inner { dir: dir.clone(), helper: helper.clone(), limits }))
+        Self(Arc::new(Inner { dir: dir.clone(), helper: helper.clone(), limits, _lease: None }))
     }
 
     /// Removes quarantines that a crash has left. To be called before the first push only: it cannot tell whether
-    /// anybody still fills them.
+    /// anybody still fills them, unless that is `hoist admin`, which holds the repository.
     pub fn sweep(&self) -> io::Result<()> {
+        let Some(_alone) = Lease::try_take(&self.objects_dir())? else { return Ok(()) };
         for entry in fs::read_dir(&self.0.dir)? {
             let entry = entry?;
             if entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
@@ -124,7 +136,7 @@ impl Repo {
         read.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?
     }
 
-    fn objects(&self, quarantine: Option<&Quarantine>) -> Objects {
+    pub(super) fn objects(&self, quarantine: Option<&Quarantine>) -> Objects {
         Objects::in_dirs(self.pack_dirs(quarantine).collect())
     }
 
@@ -134,6 +146,10 @@ impl Repo {
 
     pub(super) fn dir(&self) -> &Path {
         &self.0.dir
+    }
+
+    pub(super) fn objects_dir(&self) -> PathBuf {
+        objects_dir(&self.0.dir)
     }
 
     pub(super) fn pack_dir(&self) -> PathBuf {
@@ -149,9 +165,13 @@ impl Repo {
     }
 }
 
+fn objects_dir(repo: &Path) -> PathBuf {
+    repo.join("objects")
+}
+
 /// Where a repository's packs are.
 pub(super) fn pack_dir(repo: &Path) -> PathBuf {
-    repo.join("objects/pack")
+    objects_dir(repo).join("pack")
 }
 
 /// Has a thread export a commit, and copies what it gives to `out`.

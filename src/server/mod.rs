@@ -1,6 +1,7 @@
 //! The composition root: everything is opened, started and stopped here, in this order.
 
 mod lock;
+mod repositories;
 mod settings;
 mod upkeep;
 

@@ -6,6 +6,7 @@ use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::repositories;
 use crate::audit;
 use crate::connections;
 use crate::ctx::Ctx;
@@ -25,6 +26,7 @@ pub(super) fn start(ctx: &Ctx) {
     ctx.tasks.spawn(forget(ctx.clone()));
     ctx.tasks.spawn(end_stale_uploads(ctx.clone()));
     ctx.tasks.spawn(collect_garbage(ctx.clone()));
+    ctx.tasks.spawn(repositories::keep(ctx.clone()));
 }
 
 async fn tidy(stopping: CancellationToken) {

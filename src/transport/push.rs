@@ -85,7 +85,8 @@ pub async fn open(ctx: &Ctx, visitor: &Visitor, app: &str) -> Result<Target, Ref
         tracing::error!(app.name = %app.name, error, "a repository can't be opened");
         Refused::Unavailable("hoist can't open this app's repository: hoist's fault, not yours. Please try again.".into())
     };
-    let repo = ctx.repo(app.id).map_err(|error| unavailable(&error))?;
+    // What the push is checked against stays until its refs have moved.
+    let repo = ctx.repo(app.id).map_err(|error| unavailable(&error))?.hold().await.map_err(|error| unavailable(&error))?;
     let refs = list_refs(ctx, &app).await.map_err(|error| unavailable(&error))?;
     let nonce = ctx.nonces.give(&app.id.to_string(), ctx.now());
     let greeting = match visitor.door {

@@ -6,7 +6,7 @@ use std::process::Child;
 
 use serde_json::Value;
 
-use crate::harness::{Daemon, User, WorkTree, wait};
+use crate::harness::{Daemon, User, WorkTree, until, wait};
 
 /// What the pusher has read when the daemon is killed; before the first there is the receiving of the pack.
 const MOMENTS: [&str; 7] = ["Building source", "Building on", "app detected", "step", "Compressing", "Launching", "Released"];
@@ -93,7 +93,8 @@ fn check_agreement(daemon: &Daemon, user: &User) {
         assert_eq!(&sha256(&std::fs::read(blob).unwrap()), digest);
     }
     assert_eq!(state.broken, None);
-    assert!(!state.quarantine, "a quarantine was left behind");
+    // A repository of many packs is compacted at the start: that has one, too, but not for long.
+    until(|| !State::of(daemon).quarantine);
 }
 
 fn newest(daemon: &Daemon, user: &User) -> Value {

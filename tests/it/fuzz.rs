@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+#[path = "../../fuzz/targets/bundle_header.rs"]
+mod bundle_header;
 #[path = "../../fuzz/targets/commands.rs"]
 mod commands;
 #[path = "../../fuzz/targets/fetch_command.rs"]
@@ -83,6 +85,11 @@ fn run(name: &str, target: fn(&[u8]), changes: usize) {
         let _input = Input(bytes);
         target(bytes);
     }
+}
+
+#[test]
+fn any_bundle_header() {
+    run("bundle_header", bundle_header::run, 20_000);
 }
 
 #[test]

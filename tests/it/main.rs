@@ -11,6 +11,7 @@ mod fuzz;
 mod git;
 mod git_fetch;
 mod git_serve;
+mod repo_upkeep;
 
 mod engine;
 mod engine_network;

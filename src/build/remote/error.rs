@@ -94,7 +94,7 @@ impl RemoteError {
         match self {
             Self::Keep(_) | Self::Unreached(FetchError::Keep(_)) | Self::Git(ClientError::Io(_)) => true,
             Self::Git(ClientError::Pack(error)) => {
-                matches!(error, IndexError::Failed(_) | IndexError::Died { .. } | IndexError::TooSlow | IndexError::Io(_))
+                matches!(error, IndexError::Failed(_) | IndexError::Died { .. } | IndexError::TooSlow(_) | IndexError::Io(_))
             }
             Self::Tree(error) => !error.is_pushers_fault(),
             Self::Submodule(submodule) => submodule.error.is_hoists_fault(),

@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWr
 use tokio::process::{Child, ChildStdout};
 use tokio::time::timeout;
 
-use super::wire::{History, Order, Tip, Verdict};
+use super::wire::{History, Order, Origin, Tip, Verdict};
 use crate::git::progress::Progress;
 use crate::git::quarantine::{PackName, Quarantine, Stats};
 use crate::git::repo::Repo;
@@ -18,6 +18,8 @@ use crate::model::CommitId;
 /// Time that the helper has once the whole pack is in, and for taking any part of it. The largest packs take a few
 /// minutes.
 const WORK_TIME: Duration = Duration::from_mins(20);
+/// Likewise, for what nobody waits for, which is done when there is nothing else to do.
+const OWN_WORK_TIME: Duration = Duration::from_hours(6);
 
 /// Bytes in the pipe to the helper: the kernel's largest for ordinary users, so that the two processes take turns less.
 const PIPE_BYTES: usize = 1024 * 1024;
@@ -56,8 +58,8 @@ pub enum IndexError {
     #[error("the indexer died ({status}): {last_words}")]
     Died { status: String, last_words: String },
     /// hoist's fault.
-    #[error("the indexer took longer than {} minutes", WORK_TIME.as_secs() / 60)]
-    TooSlow,
+    #[error("the indexer took longer than {} minutes", .0.as_secs() / 60)]
+    TooSlow(Duration),
     /// hoist's fault.
     #[error("cannot run the indexer")]
     Io(#[from] io::Error),
@@ -94,6 +96,25 @@ pub(crate) async fn index_foreign(
     Ok(tips.pop().flatten())
 }
 
+/// Reads a pack that hoist has made of its own into a new quarantine; `None` when it is empty.
+pub(crate) async fn index_own(input: &mut (impl AsyncBufRead + Unpin), repo: &Repo) -> Result<Option<Quarantine>, IndexError> {
+    let mut quarantine = Quarantine::create(repo.dir())?;
+    let order = own_order(repo, quarantine.pack_dir(), Origin::Copied);
+    let (stats, _) = run(&order, input, repo, None).await?;
+    Ok(stats.map(|stats| {
+        quarantine.fill(stats);
+        quarantine
+    }))
+}
+
+/// Looks at a pack of the repository again; gives how many objects it has if all is as it should be.
+pub(crate) async fn examine(repo: &Repo, pack: &PackName) -> Result<usize, IndexError> {
+    let made_anew = Quarantine::create(repo.dir())?;
+    let order = own_order(repo, made_anew.pack_dir(), Origin::Kept(pack.file(&repo.pack_dir(), "pack")));
+    let (stats, _) = run(&order, &mut tokio::io::empty(), repo, None).await?;
+    Ok(stats.map_or(0, |stats| stats.objects))
+}
+
 fn order(repo: &Repo, main: PathBuf, incoming: PathBuf, tips: Vec<Tip>) -> Order {
     let limits = repo.limits();
     Order {
@@ -105,7 +126,14 @@ fn order(repo: &Repo, main: PathBuf, incoming: PathBuf, tips: Vec<Tip>) -> Order
         blob_bytes: limits.blob_bytes,
         verbose: false,
         history: History::Whole,
+        origin: Origin::Pushed,
     }
+}
+
+/// An order about objects that are here already: they have been let in, whatever the limits are by now.
+fn own_order(repo: &Repo, incoming: PathBuf, origin: Origin) -> Order {
+    let order = order(repo, repo.pack_dir(), incoming, Vec::new());
+    Order { pack_bytes: u64::MAX, pack_objects: u32::MAX, blob_bytes: u64::MAX, origin, ..order }
 }
 
 /// Has the helper carry out an order; returns what the pack holds, unless it is empty, and what is wrong with each tip.
@@ -162,13 +190,14 @@ async fn converse(
 ) -> Result<Option<Verdict>, IndexError> {
     let stdin = helper.stdin.take().expect("it was asked for");
     let stdout = helper.stdout.take().expect("it was asked for");
+    let work_time = if order.origin == Origin::Pushed { WORK_TIME } else { OWN_WORK_TIME };
     let feeding = async {
-        match feed(stdin, order, input, idle, WORK_TIME).await {
-            Err(Feeding::Stuck) => IndexError::TooSlow,
+        match feed(stdin, order, input, idle, work_time).await {
+            Err(Feeding::Stuck) => IndexError::TooSlow(work_time),
             // The input is over, or the helper reads no more: its verdict is on the way.
             Ok(()) | Err(Feeding::Closed) => {
-                tokio::time::sleep(WORK_TIME).await;
-                IndexError::TooSlow
+                tokio::time::sleep(work_time).await;
+                IndexError::TooSlow(work_time)
             }
             Err(Feeding::Idle) => IndexError::Idle(idle),
             Err(Feeding::Input(error)) => IndexError::Connection(error),
@@ -262,6 +291,7 @@ mod tests {
             blob_bytes: 0,
             verbose: false,
             history: History::Whole,
+            origin: Origin::Pushed,
         };
         let times = (Duration::from_mins(1), Duration::from_millis(10));
         let fed = feed(stdin, &order, &mut &[0; 4096][..], times.0, times.1).await;

@@ -24,6 +24,19 @@ pub(super) struct Order {
     /// Whether to report progress.
     pub verbose: bool,
     pub history: History,
+    pub origin: Origin,
+}
+
+/// Whose the pack is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Origin {
+    /// A stranger's.
+    Pushed,
+    /// hoist's own, in which each object has been checked before, perhaps by other rules. Nobody waits for it.
+    Copied,
+    /// A pack of the repository's that stays where it is and is looked at again. What lies beside it is made anew in the
+    /// folder of incoming packs.
+    Kept(PathBuf),
 }
 
 /// Which commits have to be there.

@@ -54,6 +54,14 @@ impl Entries {
         Ok(end)
     }
 
+    /// The entry at a position: the place of its object in the index, and how long it is.
+    pub(super) fn at(&mut self, bundle: &Bundle, position: u32) -> io::Result<(u32, u64)> {
+        self.last = position;
+        let place = self.order.place(bundle, position)?;
+        let offset = bundle.index.pack_offset_at_index(place);
+        Ok((place, self.end(bundle, offset)? - offset))
+    }
+
     fn position(&mut self, bundle: &Bundle, offset: u64) -> io::Result<u32> {
         let count = bundle.index.num_objects();
         for near in [self.last, self.last + 1] {

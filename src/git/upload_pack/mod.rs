@@ -9,6 +9,7 @@
 //! - `select`: which objects are sent, by `walk` (commits; `order` sorts them), `shallow` (where history is to end), `trees` (what commits
 //!   bring) and `reach` (whether that is everything, and whether somebody may have it, which is `remembered`)
 //! - `write`: the pack, copied from the packs that there are; `packets` and `send` get it on its way
+//! - `chosen`: the same for hoist's own ends: what is compacted or exported
 //!
 //! A repository is opened for each fetch: its packs are mapped into memory, which costs next to nothing, and no fetch
 //! sees half of a push. The work is done on the blocking pool in short steps, of which only so many go on at once
@@ -44,6 +45,8 @@ mod packets;
 mod send;
 mod write;
 
+mod chosen;
+
 #[cfg(test)]
 mod handmade;
 
@@ -65,11 +68,12 @@ use super::repo::Repo;
 use crate::model::{AccountId, CommitId, RefName};
 use lines::Lines;
 use packs::Packs;
-use pulse::Pulse;
 use refs::Refs;
 use remembered::Remembered;
 use send::Conversation;
 
+pub(super) use chosen::{Chosen, lead_back};
+pub(super) use pulse::Pulse;
 pub use refs::{Version, advertisement_v2};
 pub use request::{Command, CommandReader, Fetch, LsRefs, MAX_OBJECTS, MAX_PREFIXES};
 

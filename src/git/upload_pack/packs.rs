@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gix_hash::{ObjectId, oid};
 use gix_object::Kind;
@@ -15,9 +15,7 @@ use gix_zlib::Inflate;
 
 use super::delta_bases::{DeltaBases, LARGEST};
 use crate::git::objects::{corrupt, open_packs};
-
-/// How often the packs are listed anew when one of them has just been merged into another.
-const ATTEMPTS: usize = 3;
+use crate::git::quarantine::PackName;
 
 /// An object's number: packs one after the other, the objects of each in the order of its index. An object that is in
 /// several packs has the number that it has in the first of them, and in no other; so no two numbers that
@@ -68,14 +66,26 @@ impl Pack {
 impl Packs {
     /// Opens the packs of a folder.
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
-        let mut attempt = 1;
-        let mut bundles = loop {
-            match open_packs(&[dir.to_owned()]) {
-                Ok(bundles) => break bundles,
-                Err(error) if attempt == ATTEMPTS => return Err(error),
-                Err(_) => attempt += 1,
-            }
-        };
+        Self::number(open_packs(&[dir.to_owned()])?)
+    }
+
+    /// Opens the packs of some folders.
+    pub(super) fn open_all(dirs: &[PathBuf]) -> io::Result<Self> {
+        Self::number(open_packs(dirs)?)
+    }
+
+    /// Opens some packs of a folder. They get the same numbers each time.
+    pub(super) fn open_these(dir: &Path, names: &[PackName]) -> io::Result<Self> {
+        let mut bundles = open_packs(&[dir.to_owned()])?;
+        bundles
+            .retain(|bundle| bundle.pack.path().file_stem().is_some_and(|stem| names.iter().any(|name| stem == name.as_str())));
+        if bundles.len() < names.len() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "a pack has gone meanwhile"));
+        }
+        Self::number(bundles)
+    }
+
+    fn number(mut bundles: Vec<Bundle>) -> io::Result<Self> {
         bundles.sort_by_cached_key(|bundle| (Reverse(bundle.index.num_objects()), bundle.pack.path().to_owned()));
         let mut first = 0_u32;
         let mut packs = Vec::with_capacity(bundles.len());
@@ -91,6 +101,12 @@ impl Packs {
 
     pub(super) fn all(&self) -> &[Pack] {
         &self.all
+    }
+
+    /// The packs' names, in their order.
+    pub(super) fn names(&self) -> Vec<PackName> {
+        let stems = self.all.iter().filter_map(|pack| pack.bundle.pack.path().file_stem());
+        stems.map(|stem| PackName::new(stem.to_string_lossy().into_owned())).collect()
     }
 
     /// One more than the highest number.

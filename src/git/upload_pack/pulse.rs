@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Counts what has been walked over, and stops the walk.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Pulse(Arc<Inner>);
+pub(in crate::git) struct Pulse(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -15,7 +15,7 @@ struct Inner {
 }
 
 /// Stops the walk when it is dropped: nobody waits for it any more.
-pub(super) struct Stop(Pulse);
+pub(in crate::git) struct Stop(Pulse);
 
 impl Pulse {
     /// Another object has been found; fails when nobody waits for the walk any more.
@@ -28,7 +28,7 @@ impl Pulse {
         self.0.objects.load(Ordering::Relaxed)
     }
 
-    pub(super) fn stop_on_drop(&self) -> Stop {
+    pub(in crate::git) fn stop_on_drop(&self) -> Stop {
         Stop(self.clone())
     }
 }
