@@ -2,9 +2,10 @@
 
 use anyhow::Context as _;
 use clap::Args;
+use serde_json::{Value, json};
 
 use super::error::CliError;
-use super::output::{self, fields, print, table};
+use super::output::{self, fields, print, print_json, table};
 use crate::config::{Config, PlaceArgs};
 use crate::db::{self, Db, DbError};
 use crate::git::{Examined, Repo};
@@ -15,6 +16,9 @@ use crate::repos::{self, PackState, Report};
 pub(super) struct Check {
     /// Name of the app
     app: AppName,
+    /// Output in JSON format
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     place: PlaceArgs,
 }
@@ -67,7 +71,11 @@ impl Check {
         let report = with_repo(&self.place, &self.app, async |Opened { db, app, repo }| {
             Ok(repos::check(db, repo, app.id).await.map_err(anyhow::Error::from)?)
         })?;
-        print(&described(&report))?;
+        if self.json {
+            print_json(&as_json(&report))?
+        } else {
+            print(&described(&report))?
+        }
         if report.faults.is_empty() {
             return Ok(());
         }
@@ -79,12 +87,27 @@ impl Check {
     }
 }
 
+/// A pack's state in a word, and how many objects it has, which only a sound one tells.
+fn state(pack: &PackState) -> (&'static str, Option<usize>) {
+    match &pack.examined {
+        Examined::Sound { objects } => ("sound", Some(*objects)),
+        Examined::Damaged(_) => ("damaged", None),
+    }
+}
+
+fn as_json(report: &Report) -> Value {
+    let pack = |pack: &PackState| {
+        let (state, objects) = state(pack);
+        json!({ "name": pack.name.as_str(), "objects": objects, "size": pack.bytes, "state": state })
+    };
+    let packs: Vec<_> = report.packs.iter().map(pack).collect();
+    json!({ "refs": report.refs, "packs": packs, "faults": report.faults, "remarks": report.remarks })
+}
+
 fn described(report: &Report) -> String {
     let row = |pack: &PackState| {
-        let (objects, state) = match &pack.examined {
-            Examined::Sound { objects } => (objects.to_string(), "sound"),
-            Examined::Damaged(_) => (String::new(), "damaged"),
-        };
+        let (state, objects) = state(pack);
+        let objects = objects.map(|count| count.to_string()).unwrap_or_default();
         [pack.name.as_str().to_owned(), objects, output::size(pack.bytes), state.to_owned()]
     };
     let rows: Vec<_> = report.packs.iter().map(row).collect();

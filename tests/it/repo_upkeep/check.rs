@@ -44,6 +44,12 @@ async fn a_sound_repository() {
         assert!(printed.lines().any(|line| line.contains(&pack) && line.trim_end().ends_with("sound")), "{printed}");
     }
     assert!(printed.contains("Refs:   1\nPacks:  2\nFaults: 0\n"), "{printed}");
+    let json = yard.hoist(&["admin", "repo:check", "shop", "--json"]).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!((&json["refs"], &json["faults"]), (&1.into(), &serde_json::json!([])));
+    let names: Vec<_> = json["packs"].as_array().unwrap().iter().map(|pack| pack["name"].as_str().unwrap()).collect();
+    assert_eq!(names, yard.packs());
+    assert!(json["packs"].as_array().unwrap().iter().all(|pack| pack["state"] == "sound" && pack["objects"].as_u64() > Some(0)));
     let none = Yard::new().await;
     assert_eq!(check(none.dir.path()), ("Refs:   0\nPacks:  0\nFaults: 0\n".into(), Some(0)));
 }
