@@ -151,11 +151,11 @@ fn what_can_not_be_built_begins_no_build() {
     }
 }
 
-/// Whether no app keeps a pack, nor anything of a push that is over.
+/// Whether no app keeps a pack, nor anything of a push that is over. What pushes lock is an empty file that stays.
 fn repository_is_empty(daemon: &Daemon) -> bool {
     let repos = daemon.data_dir().join("repos");
     let mut files = walk(&repos);
-    files.retain(|path| path.is_file());
+    files.retain(|path| path.is_file() && !path.ends_with("objects/lease"));
     files.is_empty()
 }
 
