@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::harness::{Daemon, User, WorkTree};
 use crate::history::{COMMITS, kept_history};
-use crate::measure::{in_turns, time};
+use crate::measure::{in_turns, median, time};
 use crate::memory::{megabytes, with_peak};
 use crate::peers::{Peers, PlainGit, Remote};
 use crate::table;
@@ -99,11 +99,29 @@ impl Bench<'_> {
             let medians = in_turns(self.size.long_rounds, |_| clone(ours), |_| clone(theirs));
             table::compare(&format!("clone of a long history over {over}"), medians.hoist, medians.peer, 0.6);
         }
+        self.index(&history);
         let [ours, _] = self.over_ssh("whole");
         let (_, peak_kb) = with_peak(|| clone(&ours));
         let (peak_mb, none) = (megabytes(peak_kb), || "-".to_owned());
         let fields = [format!("{peak_mb:.1} MB"), none(), none(), format!("{MEMORY_MB} MB")];
         table::row("memory of all hoist processes, that clone", &fields, peak_mb < MEMORY_MB);
+    }
+
+    /// What a client does with that clone whoever sends it, with the pack at hand: no clone can be faster.
+    fn index(&self, history: &Path) {
+        let packs = fs::read_dir(history.join("objects/pack")).expect("it has a folder of packs");
+        let mut packs = packs.map(|entry| entry.expect("the folder can be read").path());
+        let pack = packs.find(|path| path.extension().is_some_and(|extension| extension == "pack")).expect("it has a pack");
+        let index = |_| {
+            let (dir, pack) = (self.fresh(), fs::File::open(&pack).expect("the pack can be opened"));
+            time(Command::new("git").args(["init", "-q", "--bare"]).arg(&dir));
+            let mut index = Command::new("git");
+            index.arg("-C").arg(&dir).args(["index-pack", "--stdin", "--fix-thin", "--check-self-contained-and-connected"]);
+            let took = time(index.stdin(pack));
+            fs::remove_dir_all(&dir).expect("the pack can be removed");
+            took
+        };
+        println!("  git index-pack of it, by itself: {:.1?}", median("git", (0..self.size.long_rounds).map(index).collect()));
     }
 
     fn fetch_newest(&self) {
@@ -155,7 +173,6 @@ impl Bench<'_> {
         let tree = WorkTree::of_fixture("nodejs-express");
         self.create("small");
         self.push("small", tree.path(), &[&format!("main:{BRANCH}")]);
-        let [ours, theirs] = self.over_http("small");
         let clone = |remote: &Remote| {
             let start = Instant::now();
             let clones: Vec<_> = (0..self.size.clients)
@@ -166,8 +183,11 @@ impl Bench<'_> {
             }
             start.elapsed()
         };
-        let medians = in_turns(self.size.long_rounds, |_| clone(&ours), |_| clone(&theirs));
-        table::compare(&format!("{} small clones at once over HTTP", self.size.clients), medians.hoist, medians.peer, 0.5);
+        for (over, remotes) in [("SSH", self.over_ssh("small")), ("HTTP", self.over_http("small"))] {
+            let [ours, theirs] = &remotes;
+            let medians = in_turns(self.size.long_rounds, |_| clone(ours), |_| clone(theirs));
+            table::compare(&format!("{} small clones at once over {over}", self.size.clients), medians.hoist, medians.peer, 0.5);
+        }
     }
 }
 

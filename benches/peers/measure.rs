@@ -50,7 +50,8 @@ pub(crate) fn time(command: &mut Command) -> Duration {
     time
 }
 
-fn median(side: &str, mut times: Vec<Duration>) -> Duration {
+/// The median of what one side took, which is printed.
+pub(crate) fn median(side: &str, mut times: Vec<Duration>) -> Duration {
     times.sort();
     let median = times[times.len() / 2];
     println!("  {side:5} {median:.1?} ({:.1?} to {:.1?}, {} rounds)", times[0], times[times.len() - 1], times.len());

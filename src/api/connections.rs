@@ -119,10 +119,11 @@ async fn describe(ctx: &Ctx, app: &App, connection: &Connection) -> Result<types
     let secrets = secrets.ok_or(ConnectError::NotConnected)?;
     let deploy_public_key = secrets.deploy_key.as_ref().map(public_deploy_key).transpose()?;
     let place = Place::new(connection.clone(), secrets);
+    let app_acts = place.is_proved && ctx.providers.has_app_at(&place);
     let credentials = match (&deploy_public_key, &place.token) {
         (Some(_), _) => Some("deploy_key"),
         (None, Some(_)) => Some("token"),
-        (None, None) => Some("github_app").filter(|_| place.is_proved && ctx.providers.has_app_at(&place)),
+        (None, None) => Some("github_app").filter(|_| app_acts),
     };
     Ok(types::Connection {
         app: NamedRef { id: app.id.to_string(), name: app.name.to_string() },
@@ -136,6 +137,7 @@ async fn describe(ctx: &Ctx, app: &App, connection: &Connection) -> Result<types
         known_hosts: connection.known_hosts.clone(),
         provider: connection.provider.to_string(),
         repo: connection.full_name.to_string(),
+        tells_back: place.token.is_some() || app_acts,
         updated_at: Timestamp(connection.updated_at),
         user: (&db::accounts::get(&mut db, connection.by).await?).into(),
         wait_for_ci: connection.wait_for_ci,

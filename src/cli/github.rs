@@ -74,6 +74,7 @@ fn info(client: &Client, args: &Shown) -> Result<(), CliError> {
         ("Deploys as", connection.user.email),
         ("Provider", connection.provider),
         ("Repository", connection.repo),
+        ("Tells back", yes_no(connection.tells_back)),
         ("Wait for CI", yes_no(connection.wait_for_ci)),
         ("Webhook URL", connection.webhook_url),
     ]);

@@ -45,8 +45,8 @@ pub(super) struct Way {
     /// Where to fetch from, if not from github.com or gitlab.com
     #[arg(long, value_name = "URL")]
     clone_url: Option<String>,
-    /// File with a token for the provider, `-` for standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "deploy_key")]
+    /// File with a token for the provider, `-` for standard input: for its API, and for fetching over HTTPS
+    #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// File with a token of yours that may read the repository: it is shown to GitHub once, and not kept. Where hoist is a GitHub
     /// App, the App then acts for this connection
@@ -56,7 +56,7 @@ pub(super) struct Way {
     #[arg(long, value_name = "FILE")]
     deploy_key: Option<PathBuf>,
     /// Have hoist make a key for fetching over SSH, and show its public half for the repository's settings
-    #[arg(long, conflicts_with_all = ["deploy_key", "token_file"])]
+    #[arg(long, conflicts_with = "deploy_key")]
     pub(super) new_deploy_key: bool,
     /// File with the keys of the SSH host, as ssh-keyscan prints them
     #[arg(long, value_name = "FILE")]
@@ -103,6 +103,12 @@ pub(super) fn connect(client: &Client, args: Connect) -> Result<(), CliError> {
     action.done();
     if connection.credentials.is_none() {
         output::warn("hoist has no credentials for this repository: it can be fetched only if it is public");
+    }
+    if !connection.tells_back {
+        output::warn(
+            "hoist has no token for this repository: it can't tell there what becomes of builds, nor ask about CI \
+             (hoist github:update --token-file FILE)",
+        );
     }
     let key = new_key(&connection.repo, connection.deploy_public_key.as_deref())
         .filter(|_| args.way.new_deploy_key && !args.shown.json);

@@ -26,6 +26,8 @@ pub struct Connection {
     pub provider: String,
     /// `OWNER/NAME`.
     pub repo: String,
+    /// Whether the provider can be told of builds, and asked about CI: there is a token for its API, or hoist is a GitHub App there.
+    pub tells_back: bool,
     pub updated_at: Timestamp,
     /// In whose name its builds are made.
     pub user: UserRef,

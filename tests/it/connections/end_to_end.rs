@@ -60,7 +60,12 @@ fn print(way: &str, times: &Times) {
 
 #[test]
 fn a_push_there_is_released_here() {
-    for (name, way, provider) in [("over HTTP", Way::Token, "gitea"), ("over SSH", Way::Ssh, "github")] {
+    let ways = [
+        ("over HTTP", Way::Token, "gitea"),
+        ("over SSH", Way::Ssh, "github"),
+        ("over SSH, with a token for the API", Way::SshAndToken, "github"),
+    ];
+    for (name, way, provider) in ways {
         let site = Site::new(&Wanted { provider, way, ..Wanted::default() });
         print(name, &follow(&site, "second"));
         let head = site.tree.git(&["rev-parse", "HEAD"]).trim().to_owned();

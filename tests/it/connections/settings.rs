@@ -30,6 +30,7 @@ async fn an_app_is_connected_changed_and_disconnected() {
     assert_eq!(missing.error(), "422 invalid_params: `branch` is missing: say which one is to be deployed.");
     let changed = world.patch(alice, "/apps/shop/github", json!({ "auto_deploy": true, "branch": "main", "token": null })).await;
     assert_eq!((&changed.body["branch"], &changed.body["credentials"]), (&json!("main"), &json!(null)));
+    assert_eq!((&made.body["tells_back"], &changed.body["tells_back"]), (&json!(true), &json!(false)));
     let other = world.post(alice, "/apps/shop/github/webhook-secret", json!({})).await;
     assert_ne!(other.header("hoist-webhook-secret"), made.header("hoist-webhook-secret"));
     assert_eq!(world.delete(alice, "/apps/shop/github").await.status, StatusCode::OK);
@@ -61,7 +62,10 @@ async fn hoist_makes_deploy_keys_and_shows_their_public_halves() {
     let same = world.patch(alice, "/apps/shop/github", json!({ "branch": "main" })).await;
     let other = world.patch(alice, "/apps/shop/github", json!({ "new_deploy_key": true })).await;
     assert_eq!((key(&same.body) == first, key(&other.body) == first), (true, false));
-    let without = world.patch(alice, "/apps/shop/github", json!({ "deploy_key": null })).await;
+    assert_eq!(other.body["tells_back"], json!(false), "a key only fetches");
+    let both = world.patch(alice, "/apps/shop/github", json!({ "token": "ghp_hush" })).await;
+    assert_eq!((&both.body["credentials"], &both.body["tells_back"]), (&json!("deploy_key"), &json!(true)));
+    let without = world.patch(alice, "/apps/shop/github", json!({ "deploy_key": null, "token": null })).await;
     assert_eq!((&without.body["deploy_public_key"], &without.body["credentials"]), (&json!(null), &json!(null)));
 }
 

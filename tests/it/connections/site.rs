@@ -26,8 +26,16 @@ pub(super) enum Way {
     Token,
     /// With a deploy key, and as a GitHub App, which makes its tokens itself.
     Ssh,
+    /// With a deploy key, and a token for the API alone.
+    SshAndToken,
     /// As a GitHub App; anybody may have the repository.
     App,
+}
+
+impl Way {
+    fn has_token(self) -> bool {
+        matches!(self, Self::Token | Self::SshAndToken)
+    }
 }
 
 impl Default for Wanted {
@@ -56,7 +64,7 @@ impl Site {
         let api = ForgeApi::start_with(Arc::clone(&stop));
         let forge = Forge::with(Manner { stop: Arc::clone(&stop), ..Manner::default() });
         let keys = tempfile::tempdir().unwrap();
-        let app = if wanted.way == Way::Token { String::new() } else { github_app(keys.path()) };
+        let app = if wanted.way.has_token() { String::new() } else { github_app(keys.path()) };
         // The tests ask often.
         let limits = "[limits]\napi_requests_per_hour = 0\n";
         let daemon = Daemon::start_with(&format!("engine = \"local\"\n{limits}{}{app}", api.config(wanted.provider)));
@@ -67,7 +75,7 @@ impl Site {
         let mut site =
             Self { daemon, user, forge, api, tree, stop, provider: wanted.provider, secret: String::new(), _keys: keys };
         site.secret = site.connect(wanted);
-        if wanted.way != Way::Token {
+        if !wanted.way.has_token() {
             run(&mut site.daemon.hoist(&["admin", "github:allow", "shop"]));
         }
         site
@@ -84,12 +92,14 @@ impl Site {
             ["github:connect", "octo/shop", "--provider", wanted.provider, "--branch", "main"].map(str::to_owned).to_vec();
         args.extend(["--auto-deploy", "--app", "shop", "--json", "--clone-url"].map(str::to_owned));
         match wanted.way {
-            Way::Ssh => {
+            Way::Ssh | Way::SshAndToken => {
                 let (key, hosts) = (write("deploy_key", &self.forge.key()), write("hosts", &self.forge.known_hosts("host_key")));
                 args.extend([self.forge.ssh_url("octo/shop"), "--deploy-key".into(), key, "--known-hosts".into(), hosts]);
             }
-            Way::Token => args.extend([self.forge.url("octo/shop"), "--token-file".into(), write("token", "sesame")]),
-            Way::App => args.push(self.forge.url("octo/shop")),
+            Way::Token | Way::App => args.push(self.forge.url("octo/shop")),
+        }
+        if wanted.way.has_token() {
+            args.extend(["--token-file".into(), write("token", "sesame")]);
         }
         args.extend(wanted.more.iter().map(|arg| (*arg).to_owned()));
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
