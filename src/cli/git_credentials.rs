@@ -77,8 +77,7 @@ impl GitCredentials {
 
 fn list(client: &Client, args: &Shown) -> Result<(), CliError> {
     let app = args.target.app()?;
-    let mut credentials: Vec<types::GitCredential> = client.list(&path(&app))?;
-    credentials.sort_by(|one, other| one.url.cmp(&other.url));
+    let credentials = list_of(client, &app)?;
     if args.json {
         return print_json(&credentials);
     }
@@ -119,7 +118,7 @@ fn add(client: &Client, args: Add) -> Result<(), CliError> {
 fn remove(client: &Client, args: &Remove) -> Result<(), CliError> {
     let app = args.target.app()?;
     let action = Action::start(&format!("Removing git credential {} from {app}", args.credential));
-    let credentials: Vec<types::GitCredential> = client.list(&path(&app))?;
+    let credentials = list_of(client, &app)?;
     let url = args.credential.parse::<RepositoryPrefix>().map_or_else(|_| args.credential.clone(), |url| url.to_string());
     let is_meant = |credential: &&types::GitCredential| credential.url == url || credential.id.to_string() == url;
     let Some(credential) = credentials.iter().find(is_meant) else {
@@ -129,6 +128,13 @@ fn remove(client: &Client, args: &Remove) -> Result<(), CliError> {
     client.delete::<types::GitCredential>(&format!("{}/{}", path(&app), encode(&credential.id.to_string())))?;
     action.done();
     Ok(())
+}
+
+/// By their URLs: the API lists by ids.
+fn list_of(client: &Client, app: &str) -> Result<Vec<types::GitCredential>, CliError> {
+    let mut credentials: Vec<types::GitCredential> = client.list(&path(app))?;
+    credentials.sort_by(|one, other| one.url.cmp(&other.url));
+    Ok(credentials)
 }
 
 fn path(app: &str) -> String {

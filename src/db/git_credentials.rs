@@ -47,7 +47,7 @@ pub(super) async fn delete_of(db: &mut Connection, app: AppId) -> Result<(), DbE
     Ok(())
 }
 
-/// Lists an app's credentials, by their URLs.
+/// Lists an app's credentials, oldest first.
 pub async fn list_of(db: &mut Connection, app: AppId) -> Result<Vec<GitCredential>, DbError> {
     rows_of(db, app).await?.iter().map(credential).collect()
 }
@@ -58,7 +58,7 @@ pub async fn open_of(db: &mut Connection, cipher: &Cipher, app: AppId) -> Result
 }
 
 async fn rows_of(db: &mut Connection, app: AppId) -> Result<Vec<SqliteRow>, DbError> {
-    let rows = sqlx::query("SELECT * FROM git_credentials WHERE app_id = ? ORDER BY url").bind(app.to_string());
+    let rows = sqlx::query("SELECT * FROM git_credentials WHERE app_id = ? ORDER BY created_at, id").bind(app.to_string());
     Ok(rows.fetch_all(db).await?)
 }
 

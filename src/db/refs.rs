@@ -9,10 +9,11 @@ use crate::model::{AppId, CommitId, Invalid, RefName};
 ///
 /// As one text: a row is handed from thread to thread, which for thousands of refs takes longer than all else of telling them.
 pub async fn list(db: &mut Connection, app: AppId) -> Result<Vec<(RefName, CommitId)>, DbError> {
-    let row = sqlx::query("SELECT group_concat(commit_id || ' ' || name, char(10) ORDER BY name) AS list FROM refs WHERE app_id = ?")
-        .bind(app.to_string())
-        .fetch_one(db)
-        .await?;
+    let row =
+        sqlx::query("SELECT group_concat(commit_id || ' ' || name, char(10) ORDER BY name) AS list FROM refs WHERE app_id = ?")
+            .bind(app.to_string())
+            .fetch_one(db)
+            .await?;
     let list: Option<String> = row.try_get("list")?;
     list.iter().flat_map(|list| list.lines()).map(read_line).collect()
 }

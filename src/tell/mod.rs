@@ -35,7 +35,7 @@ pub use api::ANSWER_BYTES;
 pub use email::{MailError, MailSecurity, MailServer};
 pub use github_app::KeyError;
 pub use notifications::{NotificationBounds, NotificationError, add_notification, remove_notification};
-pub use providers::{Providers, Settings};
+pub use providers::{GITHUB_API, Providers, Settings};
 pub use release::Hook;
 pub use worker::{Pace, Teller, tell};
 

@@ -12,7 +12,7 @@ use crate::fetch::Bounds;
 use crate::model::{CiState, CommitId, Provider, RemoteScheme, RemoteUrl, Secret};
 
 /// The API of github.com.
-const GITHUB: &str = "https://api.github.com";
+pub const GITHUB_API: &str = "https://api.github.com";
 
 /// What the configuration says of them.
 #[derive(Debug, Clone)]
@@ -94,7 +94,7 @@ impl Providers {
     /// The App is of the GitHub that the configuration names, whatever a connection says: no other hears of its tokens.
     fn app_at(&self, place: &Place) -> Option<&GitHubApp> {
         let app = self.0.github_app.as_ref().filter(|_| place.provider == Provider::GitHub)?;
-        let its_url = self.configured(Provider::GitHub).ok()?.unwrap_or(GITHUB);
+        let its_url = self.configured(Provider::GitHub).ok()?.unwrap_or(GITHUB_API);
         self.url(place).is_ok_and(|url| url == its_url).then_some(app)
     }
 
@@ -132,7 +132,7 @@ impl Providers {
             return Ok(url.to_owned());
         }
         let (path, usual) = match place.provider {
-            Provider::GitHub => ("/api/v3", Some(("github.com", GITHUB))),
+            Provider::GitHub => ("/api/v3", Some(("github.com", GITHUB_API))),
             Provider::GitLab => ("/api/v4", None),
             Provider::Gitea | Provider::Forgejo => ("/api/v1", None),
         };

@@ -5,9 +5,9 @@ use crate::build::{RemoteSource, Source};
 use crate::ctx::Ctx;
 use crate::model::{
     App, BranchName, CommitId, Connection, ConnectionSecrets, Credentials, DeployKey, Invalid, Provider, Remote, RemoteCommit,
-    RemoteScheme, RemoteUrl, Secret, Writer,
+    RemoteScheme, RemoteUrl, RepositoryPrefix, Secret, Writer,
 };
-use crate::tell::{Place, TellError};
+use crate::tell::{GITHUB_API, Place, TellError};
 
 /// The repository, and how hoist gets in: with the deploy key over SSH, else with a token, if there is one.
 pub(in crate::deploy) async fn remote_of(
@@ -52,17 +52,24 @@ pub(super) fn remote_source(
 /// Whether a token of the GitHub App's may be shown to whom the URL names. A connection may name any URL; but the token opens
 /// the repository of the connection's name, and is for nobody else than its own GitHub.
 fn is_the_apps(ctx: &Ctx, connection: &Connection, url: &RemoteUrl) -> bool {
-    let github = ctx.config.github.as_ref();
-    if connection.provider != Provider::GitHub || github.is_none_or(|github| github.app_id.is_none()) {
-        return false;
-    }
-    let api = github.and_then(|github| github.api_url.as_deref()).and_then(|api| api.parse::<RemoteUrl>().ok());
-    let is_its_host = match api {
-        Some(api) if api.host() != "api.github.com" => url.is_same_server(&api),
-        _ => url.scheme() == RemoteScheme::Https && url.host() == "github.com" && url.port().is_none(),
-    };
+    let github = ctx.config.github.as_ref().filter(|github| github.app_id.is_some());
+    let Some(github) = github.filter(|_| connection.provider == Provider::GitHub) else { return false };
+    let server = git_server(github.api_url.as_deref().unwrap_or(GITHUB_API));
     let path = url.path().trim_matches('/');
-    is_its_host && path.strip_suffix(".git").unwrap_or(path).eq_ignore_ascii_case(connection.full_name.as_str())
+    server.is_some_and(|server| server.covers(url))
+        && path.strip_suffix(".git").unwrap_or(path).eq_ignore_ascii_case(connection.full_name.as_str())
+}
+
+/// The repositories of the GitHub whose API is there: on the host without its `api.`, as with github.com and what GitHub hosts
+/// for single companies at ghe.com, or on the very same, below which an Enterprise Server has its API
+/// ("Getting started with the REST API", base path).
+fn git_server(api: &str) -> Option<RepositoryPrefix> {
+    let api = api.trim_end_matches('/');
+    let server = match api.split_once("://api.") {
+        Some((scheme, host)) if !host.contains('/') => format!("{scheme}://{host}"),
+        _ => api.strip_suffix("/api/v3").unwrap_or(api).to_owned(),
+    };
+    server.parse().ok()
 }
 
 async fn app_token(ctx: &Ctx, connection: &Connection, secrets: ConnectionSecrets) -> Result<Option<Secret>, Hitch> {
@@ -74,4 +81,35 @@ async fn app_token(ctx: &Ctx, connection: &Connection, secrets: ConnectionSecret
         error @ TellError::Refused { status: 400..=499, .. } => Hitch::Final(error.to_string()),
         error => Hitch::later(error),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_apps_token_is_for_its_own_github() {
+        let is_there = |api: &str, url: &str| git_server(api).unwrap().covers(&url.parse().unwrap());
+        for (api, url) in [
+            (GITHUB_API, "https://github.com/octo/shop.git"),
+            ("https://api.github.com/", "https://github.com/octo/shop"),
+            ("https://api.corp.ghe.com", "https://corp.ghe.com/octo/shop"),
+            ("https://git.corp.example/api/v3", "https://git.corp.example/octo/shop"),
+            ("https://api.corp.example/api/v3/", "https://api.corp.example/octo/shop"),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5000/octo/shop"),
+        ] {
+            assert!(is_there(api, url), "{api} {url}");
+        }
+        for (api, url) in [
+            (GITHUB_API, "http://github.com/octo/shop"),
+            (GITHUB_API, "https://github.com:444/octo/shop"),
+            (GITHUB_API, "https://api.github.com/octo/shop"),
+            (GITHUB_API, "https://github.com.evil.example/octo/shop"),
+            ("https://git.corp.example/api/v3", "https://github.com/octo/shop"),
+            ("https://git.corp.example/api/v3", "https://evil.example/octo/shop"),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5001/octo/shop"),
+        ] {
+            assert!(!is_there(api, url), "{api} {url}");
+        }
+    }
 }

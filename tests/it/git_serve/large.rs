@@ -112,9 +112,9 @@ fn five_thousand_refs() {
 }
 
 #[test]
-fn one_file_of_which_nothing_repeats() {
+fn half_a_gigabyte_of_which_nothing_repeats() {
     const PIECE: usize = 1024 * 1024;
-    const PIECES: usize = 32;
+    const PIECES: usize = 500;
     let world = World::start();
     // Beyond the distance over which bytes are found again, so that it can't be compressed.
     let piece = noise(1, PIECE);
