@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::harness::{Daemon, User, WorkTree};
 use crate::history::{COMMITS, kept_history};
 use crate::measure::{in_turns, median, time};
-use crate::memory::{megabytes, with_peak};
+use crate::memory::{AT_WORK_MB, report, with_peak};
 use crate::peers::{Peers, PlainGit, Remote};
 use crate::table;
 
@@ -19,7 +19,6 @@ use crate::table;
 const NEWEST: usize = 200;
 const REFS: usize = 5000;
 const CLIENTS: usize = 100;
-const MEMORY_MB: f64 = 250.0;
 
 /// Not a deploy branch: nothing is built.
 const BRANCH: &str = "refs/heads/import";
@@ -102,9 +101,7 @@ impl Bench<'_> {
         self.index(&history);
         let [ours, _] = self.over_ssh("whole");
         let (_, peak_kb) = with_peak(|| clone(&ours));
-        let (peak_mb, none) = (megabytes(peak_kb), || "-".to_owned());
-        let fields = [format!("{peak_mb:.1} MB"), none(), none(), format!("{MEMORY_MB} MB")];
-        table::row("memory of all hoist processes, that clone", &fields, peak_mb < MEMORY_MB);
+        report("memory of all hoist processes, that clone", peak_kb, AT_WORK_MB);
     }
 
     /// What a client does with that clone whoever sends it, with the pack at hand: no clone can be faster.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::harness::{Daemon, User};
 use crate::measure::{in_turns, time};
+use crate::memory::{AT_WORK_MB, report, with_peak};
 use crate::peers::{Peers, PlainGit, Remote};
 use crate::table;
 
@@ -35,6 +36,8 @@ pub(crate) fn measure(peers: &Peers) {
     let hoist = |round| push_to_hoist(&daemon, &user, &history, round);
     let medians = in_turns(ROUNDS, hoist, |round| push_to_git(git, &history, round));
     table::compare("push of 400,000 objects over SSH", medians.hoist, medians.peer, 0.6);
+    let (_, peak_kb) = with_peak(|| push_to_hoist(&daemon, &user, &history, ROUNDS + 1));
+    report("memory of all hoist processes, that push", peak_kb, AT_WORK_MB);
 }
 
 fn push_to_hoist(daemon: &Daemon, user: &User, history: &Path, round: usize) -> Duration {

@@ -15,6 +15,9 @@ const FILES: usize = 500;
 const FILE_BYTES: usize = 1024 * 1024;
 const INTERVAL: Duration = Duration::from_millis(20);
 
+/// What all processes may have while a push or a clone goes on.
+pub(crate) const AT_WORK_MB: f64 = 250.0;
+
 /// Time in which a daemon comes to rest.
 const REST: Duration = Duration::from_secs(2);
 
@@ -30,7 +33,7 @@ pub(crate) fn measure(_: &Peers) {
     let mut push = remote.push(tree.path(), "main:refs/heads/import");
     let (took, peak_kb) = with_peak(|| time(&mut push));
     println!("  the push took {took:.1?}");
-    report("memory of all hoist processes, 500 MB push", peak_kb, 250.0);
+    report("memory of all hoist processes, 500 MB push", peak_kb, AT_WORK_MB);
     std::thread::sleep(REST);
     println!("  the daemon after the push: {:.1} MB", megabytes(hoist_memory_kb()));
 }
@@ -111,7 +114,8 @@ fn process(dir: &Path) -> Option<Process> {
     Some(Process { parent: number("PPid:")?.try_into().ok()?, memory_kb: number("RssAnon:").unwrap_or(0), is_hoist })
 }
 
-fn report(name: &str, memory_kb: u64, goal_mb: f64) {
+/// Prints a row of what hoist needs.
+pub(crate) fn report(name: &str, memory_kb: u64, goal_mb: f64) {
     let (memory_mb, none) = (megabytes(memory_kb), || "-".to_owned());
     table::row(name, &[format!("{memory_mb:.1} MB"), none(), none(), format!("{goal_mb} MB")], memory_mb < goal_mb);
 }

@@ -72,9 +72,9 @@ impl Check {
             Ok(repos::check(db, repo, app.id).await.map_err(anyhow::Error::from)?)
         })?;
         if self.json {
-            print_json(&as_json(&report))?
+            print_json(&as_json(&report))?;
         } else {
-            print(&described(&report))?
+            print(&described(&report))?;
         }
         if report.faults.is_empty() {
             return Ok(());

@@ -8,7 +8,7 @@ use crate::build::BuildError;
 use crate::ctx::Ctx;
 use crate::git::{Quarantine, ReadError, Repo};
 use crate::lfs;
-use crate::model::{App, CommitId, LfsObject};
+use crate::model::{App, AppId, CommitId, LfsObject};
 
 /// Finds the files of Git LFS that a commit's tree needs. One that the app has not been sent is a reason to refuse the commit:
 /// its place would be taken by a few lines of text, with which builds seem to succeed.
@@ -36,14 +36,25 @@ pub async fn find_lfs_objects(
     Ok(objects)
 }
 
-/// Forgets the files that were sent some time ago and that no commit has come to need; tells how many.
+/// Forgets the files that were sent some time ago and that no commit has come to need; tells how many. An app whose repository
+/// can't be read keeps its own.
 pub async fn forget_unneeded_lfs(ctx: &Ctx) -> Result<u64, Failure> {
     let before: OffsetDateTime = ctx.now() - ctx.config.limits.garbage_time;
     let mut forgotten = 0;
     for app in lfs::apps_with_unneeded(&ctx.db, before).await? {
-        let repo = ctx.repo(app).map_err(|source| Failure::Io { what: "a repository can't be opened", source })?;
-        let needed = repo.lfs_objects().await.map_err(BuildError::from)?;
-        forgotten += lfs::forget_unneeded(&ctx.db, app, |object| needed.contains(object), before).await?;
+        match forget_unneeded_of(ctx, app, before).await {
+            Ok(count) => forgotten += count,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(app.id = %app, error, "what an app needs of Git LFS can't be found out");
+            }
+        }
     }
     Ok(forgotten)
+}
+
+async fn forget_unneeded_of(ctx: &Ctx, app: AppId, before: OffsetDateTime) -> Result<u64, Failure> {
+    let repo = ctx.repo(app).map_err(|source| Failure::Io { what: "a repository can't be opened", source })?;
+    let needed = repo.lfs_objects().await.map_err(BuildError::from)?;
+    Ok(lfs::forget_unneeded(&ctx.db, app, |object| needed.contains(object), before).await?)
 }

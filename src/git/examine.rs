@@ -24,9 +24,7 @@ impl Repo {
     pub async fn examine(&self, pack: &PackName) -> Result<Examined, IndexError> {
         match index::examine(self, pack).await {
             Ok(objects) => Ok(Examined::Sound { objects }),
-            Err(IndexError::Refused(what) | IndexError::BadObject(what) | IndexError::Failed(what)) => {
-                Ok(Examined::Damaged(what))
-            }
+            Err(IndexError::Refused(what) | IndexError::BadObject(what)) => Ok(Examined::Damaged(what)),
             Err(other) => Err(other),
         }
     }
@@ -36,7 +34,7 @@ impl Repo {
         let mut objects = self.objects(None);
         let judge = move || {
             let tips = refs.iter().map(|(name, id)| index::Tip::new(id, name));
-            tips.map(|tip| index::judge_tip(&tip, &[], &mut objects)).collect()
+            tips.map(|tip| index::judge_tip(&tip, &mut objects)).collect()
         };
         spawn_blocking(judge).await.map_err(io::Error::other)?
     }

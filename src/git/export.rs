@@ -105,10 +105,11 @@ pub(super) fn read_file(
     if !matches!(kind, EntryKind::Blob | EntryKind::BlobExecutable) {
         return Ok(None);
     }
-    let (size, mut blob) = objects.blob(&id)?.ok_or_else(|| missing("blob", id))?;
+    let (_, size) = objects.header(&id)?.ok_or_else(|| missing("blob", id))?;
     if size > max_bytes {
         return Err(ReadError::FileTooLarge { path: path.to_owned(), limit: max_bytes });
     }
+    let (_, mut blob) = objects.blob(&id)?.ok_or_else(|| missing("blob", id))?;
     let mut bytes = Vec::new();
     blob.read_to_end(&mut bytes)?;
     Ok(Some(bytes))

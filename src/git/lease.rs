@@ -2,7 +2,8 @@
 //!
 //! What is pushed is checked against the packs that there are: what it refers to must be among them. From then until the
 //! pusher's refs have moved none of them may go, so each push holds the repository with many others, and whoever takes packs
-//! away has it alone for a moment. Fetches and builds hold nothing: what they have opened stays readable.
+//! away has it alone for a moment. A build keeps its push's hold, because it opens packs again and again; a fetch holds nothing:
+//! what it has opened stays readable.
 //!
 //! It is a lock of the kernel's upon a file, because `hoist admin` is another process; it ends with whoever has it, however
 //! that ends.

@@ -59,7 +59,7 @@ pub use commands::RefUpdate;
 pub use compact::{Alone, CompactError, Compacted, Reached};
 pub use examine::Examined;
 pub use export::Exported;
-pub use index::{IndexError, examine_pack, helper_main};
+pub use index::{IndexError, examine_object, examine_pack, helper_main};
 pub use nonce::{Nonce, Nonces};
 pub use objects::ReadError;
 pub use progress::{Gone, Progress};

@@ -16,6 +16,20 @@ use gix_zlib::Inflate;
 /// Blobs from this size on are inflated piece by piece where they are no deltas.
 const BIG_BLOB: u64 = 1024 * 1024;
 
+/// Largest object that may be held in memory whole, which deltas and their bases must be. git itself makes no deltas
+/// of files above this size (`core.bigFileThreshold`).
+pub(super) const MAX_DELTIFIED: u64 = 512 * 1024 * 1024;
+
+/// Bytes of instructions in one chain of deltas: all are unfolded at once by whoever builds its last object.
+pub(super) const MAX_INSTRUCTIONS: u64 = MAX_DELTIFIED;
+
+/// Bytes that building one object may take: base, result and instructions.
+const MAX_BUILD: u64 = 2 * MAX_DELTIFIED + MAX_INSTRUCTIONS;
+
+/// Most annotated tags that are about one another, the last one about something else: each is read wherever a ref names the
+/// first.
+pub(super) const MAX_NESTED_TAGS: usize = 32;
+
 /// How often packs are listed anew when some have come or gone meanwhile.
 const ATTEMPTS: usize = 20;
 
@@ -91,6 +105,19 @@ impl Objects {
         out.clear();
         let found = pack.find(id, out, inflate, &mut Never).map(|found| found.map(|(object, _)| object.kind));
         found.map_err(|error| corrupt(pack, &error))
+    }
+
+    /// Whether so many annotated tags are about one another that nobody is to read them all.
+    pub(super) fn is_nested_too_deeply(&mut self, id: &oid) -> io::Result<bool> {
+        let (mut at, mut bytes) = (id.to_owned(), Vec::new());
+        for _ in 0..=MAX_NESTED_TAGS {
+            if self.kind(&at)? != Some(Kind::Tag) {
+                return Ok(false);
+            }
+            self.find(&at, &mut bytes)?;
+            at = tag_target(&bytes)?;
+        }
+        Ok(true)
     }
 
     /// Opens a blob with its size, if it is there. Memory does not depend on the size unless it is kept as a delta,
@@ -169,7 +196,16 @@ fn list_indices(dirs: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
 }
 
 fn open_pack(index: &Path) -> io::Result<Bundle> {
-    Bundle::at(index, Hash::Sha1).map_err(|error| io::Error::other(format!("{}: {error}", index.display())))
+    let Bundle { pack, index } =
+        Bundle::at(index, Hash::Sha1).map_err(|error| io::Error::other(format!("{}: {error}", index.display())))?;
+    // A net: the indexer has let in nothing that needs more.
+    Ok(Bundle { pack: pack.with_alloc_limit_bytes(usize::try_from(MAX_BUILD).ok()), index })
+}
+
+/// What an annotated tag is about.
+pub(super) fn tag_target(bytes: &[u8]) -> io::Result<ObjectId> {
+    let target = gix_object::TagRefIter::from_bytes(bytes, Hash::Sha1).target_id();
+    target.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
 }
 
 pub(super) fn corrupt(pack: &Bundle, error: &impl std::fmt::Display) -> io::Error {

@@ -13,10 +13,12 @@ use crate::model::{CommitId, Invalid};
 /// Quarantines are folders of this prefix in the repository's; so is what is fetched.
 pub(super) const PREFIX: &str = "incoming-";
 
-/// Extensions of a pack's files. A pack is there once its index is.
+/// A pack is there once its index is.
 pub(super) const INDEX: &str = "idx";
 const PACK: &str = "pack";
-const BESIDE: [&str; 2] = ["rev", "roots"];
+
+/// Extensions of a pack's files, in the order in which they come.
+const FILES: [&str; 4] = ["rev", "roots", PACK, INDEX];
 
 /// The name of a pack, without extension: `pack-` and the checksum of its content.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +42,7 @@ impl PackName {
 
     /// Removes the pack from a folder, as far as it is there: the index first, without which it is none.
     pub(super) fn remove(&self, dir: &Path) -> io::Result<()> {
-        for extension in [INDEX, PACK].iter().chain(&BESIDE) {
+        for extension in FILES.iter().rev() {
             match fs::remove_file(self.file(dir, extension)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -104,7 +106,7 @@ impl Quarantine {
     /// Brings the pack to the disk, so that [`Quarantine::publish`] need not.
     pub(super) async fn sync(&self) -> io::Result<()> {
         let (dir, pack) = (self.pack_dir(), self.stats.pack.clone());
-        tokio::task::spawn_blocking(move || sync(&dir, &pack).map(drop)).await.map_err(io::Error::other)?
+        tokio::task::spawn_blocking(move || sync(&dir, &pack)).await.map_err(io::Error::other)?
     }
 
     /// Moves the pack into the repository, where it survives a crash of the machine from then on. May be repeated.
@@ -119,23 +121,22 @@ impl Quarantine {
 }
 
 fn move_pack(from: &Path, to: &Path, pack: &PackName) -> io::Result<()> {
-    if [PACK, INDEX].iter().all(|file| !pack.file(from, file).exists() && pack.file(to, file).exists()) {
-        return Ok(());
-    }
-    for extension in sync(from, pack)? {
+    sync(from, pack)?;
+    for extension in FILES.into_iter().filter(|file| pack.file(from, file).exists()) {
         fs::rename(pack.file(from, extension), pack.file(to, extension))?;
+    }
+    // They may have been moved before, all or some.
+    for extension in [PACK, INDEX] {
+        fs::metadata(pack.file(to, extension))?;
     }
     File::open(to)?.sync_all()
 }
 
-/// Brings a pack's files to the disk; gives which there are, in the order in which they are to be moved: the index last.
-fn sync(dir: &Path, pack: &PackName) -> io::Result<Vec<&'static str>> {
-    let beside = BESIDE.into_iter().filter(|file| pack.file(dir, file).exists());
-    let files: Vec<_> = beside.chain([PACK, INDEX]).collect();
-    for extension in &files {
-        let path = pack.file(dir, extension);
+/// Brings those of a pack's files to the disk that are there.
+fn sync(dir: &Path, pack: &PackName) -> io::Result<()> {
+    for path in FILES.into_iter().map(|file| pack.file(dir, file)).filter(|path| path.exists()) {
         fs::set_permissions(&path, Permissions::from_mode(0o444))?;
         File::open(&path)?.sync_all()?;
     }
-    Ok(files)
+    Ok(())
 }

@@ -73,8 +73,7 @@ pub async fn to_remove(db: &Db) -> Result<Vec<(AppId, PackName)>, DbError> {
 
 /// Removes such a pack, unless somebody uses the repository: then the next start does.
 pub async fn remove_old(db: &Db, repo: &Repo, app: AppId, pack: PackName) -> Result<(), UpkeepError> {
-    match repo.alone(std::time::Duration::ZERO).await? {
-        Some(alone) => remove(db, &alone, app, vec![pack]).await,
-        None => Ok(()),
-    }
+    let Some(alone) = repo.alone(std::time::Duration::ZERO).await? else { return Ok(()) };
+    // Whoever had it before may have recorded the pack, as new.
+    if to_remove(db).await?.contains(&(app, pack.clone())) { remove(db, &alone, app, vec![pack]).await } else { Ok(()) }
 }

@@ -9,9 +9,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use uuid::Uuid;
 
 use super::decide::{self, Pusher};
+use super::find::{Wish, find_app};
 use crate::apps;
 use crate::audit;
-use crate::auth::{self, AccessError, TooOften};
+use crate::auth::TooOften;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
 use crate::git::{self, Advertised, Greeting, Progress, Push, ReceiveError, Repo};
@@ -102,20 +103,12 @@ async fn list_refs(ctx: &Ctx, app: &App) -> Result<Vec<(RefName, CommitId)>, DbE
 
 async fn find_or_create(ctx: &Ctx, visitor: &Visitor, name: &str) -> Result<App, Refused> {
     let unavailable = |error: &(dyn std::error::Error + 'static)| {
-        tracing::error!(error, "an app can't be looked up");
-        Refused::Unavailable("hoist can't look up this app: hoist's fault, not yours. Please try again.".into())
+        tracing::error!(error, "an app can't be created");
+        Refused::Unavailable("hoist can't create this app: hoist's fault, not yours. Please try again.".into())
     };
-    match auth::open_app(&ctx.db, visitor.account.id, name, Action::Deploy).await {
-        Ok((app, _)) => return Ok(app),
-        Err(AccessError::NoSuchApp) => {}
-        Err(AccessError::Denied(denied)) => {
-            let app = auth::find_app(&ctx.db, visitor.account.id, name).await.map_err(|error| unavailable(&error))?;
-            let deed = Deed { app: app.map(|(app, _)| app.id), ..deed("push", json!({"values": {"app": name}})) };
-            let recorded = audit::refused(&ctx.db, &visitor.actor(), &deed, "permission".into(), ctx.now()).await;
-            recorded.map_err(|error| unavailable(&error))?;
-            return Err(Refused::Forbidden(format!("{denied}.")));
-        }
-        Err(AccessError::Db(error)) => return Err(unavailable(&error)),
+    match find_app(ctx, visitor, name, Wish { action: Action::Deploy, deed: ("push", "push") }).await {
+        Err(Refused::NotFound(_)) => {}
+        found => return found,
     }
     let not_found = || Refused::NotFound(format!("No such app as {}.", name.escape_debug()));
     let Ok(name) = name.parse::<AppName>() else { return Err(not_found()) };

@@ -17,6 +17,8 @@ mod lfs_batch;
 mod lfs_pointer;
 #[path = "../../fuzz/targets/manifest.rs"]
 mod manifest;
+#[path = "../../fuzz/targets/object.rs"]
+mod object;
 #[path = "../../fuzz/targets/pack.rs"]
 mod pack;
 #[path = "../../fuzz/targets/pkt_line.rs"]
@@ -105,6 +107,11 @@ fn any_fetch_command() {
 #[test]
 fn any_length() {
     run("pkt_line", pkt_line::run, 20_000);
+}
+
+#[test]
+fn any_object() {
+    run("object", object::run, 40_000);
 }
 
 #[test]

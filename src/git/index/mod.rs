@@ -35,7 +35,8 @@ use gix_hash::ObjectId;
 use gix_object::Kind;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::objects::Objects;
+use super::objects::{MAX_DELTIFIED, MAX_NESTED_TAGS, Objects};
+use check::special;
 pub use spawn::IndexError;
 pub(super) use spawn::{Indexed, examine, index, index_foreign, index_own};
 pub(super) use wire::Tip;
@@ -79,6 +80,24 @@ pub fn examine_pack(pack: &[u8], dir: &Path) -> Result<usize, String> {
     }
 }
 
+/// Checks the content of one object by the name of its kind, or that of a `.gitmodules` or `.gitattributes` file, as those of a
+/// pack are checked; gives how many objects and such files it refers to. For the fuzzer, which seldom makes a whole pack.
+///
+/// # Errors
+/// What is wrong with it, in git's words.
+pub fn examine_object(name: &str, content: &[u8]) -> Result<usize, String> {
+    let mut references = 0;
+    let checked = match name {
+        ".gitmodules" => special::check_content(special::Form::Modules, content),
+        ".gitattributes" => special::check_content(special::Form::Attributes, content),
+        kind => {
+            let kind = Kind::from_bytes(kind.as_bytes()).map_err(|error| error.to_string())?;
+            check::check(kind, content, |_| references += 1)
+        }
+    };
+    checked.map(|()| references).map_err(|offence| offence.to_string())
+}
+
 /// Why a pack was not taken.
 #[derive(Debug, thiserror::Error)]
 enum Error {
@@ -109,6 +128,15 @@ enum Flaw {
     ChainTooLong { limit: usize },
     #[error("the pack unfolds to more than {}", size(*limit))]
     TooExpanded { limit: u64 },
+    #[error(
+        "a chain of deltas has more than {} of instructions; \
+         'git -c core.bigFileThreshold=16m repack -a -d -F' keeps large files without deltas", size(*limit)
+    )]
+    TooManyInstructions { limit: u64 },
+    /// In git's words (`index-pack --strict`, which `receive.fsckObjects` asks for): one of the two may be a delta upon what
+    /// builds upon the other.
+    #[error("The same object {id} appears twice in the pack")]
+    Twice { id: ObjectId },
     #[error("object {id} is missing, which a delta builds upon")]
     MissingBase { id: ObjectId },
     #[error("object {id}: {what}")]
@@ -159,21 +187,21 @@ fn run(input: impl Read, limit_memory: LimitMemory) -> Result<Verdict, Error> {
     let mut pack = stream::receive(&mut input, &file, &order, limit_memory)?;
     if pack.entries.is_empty() {
         fs::remove_file(&path)?;
-        return Ok(Verdict::Accepted { objects: 0, bytes: 0, pack: None, tips: judge_tips(&order.tips, &[], &mut main)? });
+        return Ok(Verdict::Accepted { objects: 0, bytes: 0, pack: None, tips: judge_tips(&order.tips, &mut main)? });
     }
-    let (mut found, mut links) = resolve::resolve(&mut pack, &path, &file, &mut main, &order)?;
-    found.sort_unstable();
+    let (found, mut links) = resolve::resolve(&mut pack, &path, &file, &mut main, &order)?;
     let roots = links.roots(&found);
     links.check(&found, &mut main, order.history)?;
-    let tips = judge_tips(&order.tips, &found, &mut main)?;
 
     let name = format!("pack-{}", pack.checksum);
     let bytes = file.metadata()?.len();
     write_beside(&order.incoming.join(&name), &pack, &found, &roots)?;
     fs::rename(&path, order.incoming.join(format!("{name}.pack")))?;
+    let mut all = Objects::in_dirs(vec![order.incoming, order.main]);
     if order.origin == Origin::Pushed {
-        links.check_special(&mut Objects::in_dirs(vec![order.incoming, order.main]))?;
+        links.check_special(&mut all)?;
     }
+    let tips = judge_tips(&order.tips, &mut all)?;
     Ok(Verdict::Accepted { objects: pack.entries.len(), bytes, pack: Some(name), tips })
 }
 
@@ -191,27 +219,22 @@ fn read_order(input: &mut impl BufRead) -> io::Result<Order> {
 }
 
 /// Says for each new value of a ref why it cannot be, if so.
-fn judge_tips(tips: &[Tip], found: &[Found], main: &mut Objects) -> io::Result<Vec<Option<String>>> {
-    tips.iter().map(|tip| judge_tip(tip, found, main)).collect()
+fn judge_tips(tips: &[Tip], objects: &mut Objects) -> io::Result<Vec<Option<String>>> {
+    tips.iter().map(|tip| judge_tip(tip, objects)).collect()
 }
 
 /// Likewise, for one of them.
-pub(super) fn judge_tip(tip: &Tip, found: &[Found], main: &mut Objects) -> io::Result<Option<String>> {
+pub(super) fn judge_tip(tip: &Tip, objects: &mut Objects) -> io::Result<Option<String>> {
     let id = tip.id()?;
-    let kind = match found.binary_search_by_key(&id, |object| object.id) {
-        Ok(at) => Some(found[at].kind),
-        Err(_) => main.kind(&id)?,
-    };
-    Ok(match kind {
+    Ok(match objects.kind(&id)? {
         None => Some(format!("object {id} is missing")),
         Some(kind) if tip.branch && kind != Kind::Commit => Some(format!("a branch cannot be a {kind}")),
+        Some(Kind::Tag) if objects.is_nested_too_deeply(&id)? => {
+            Some(format!("more than {MAX_NESTED_TAGS} annotated tags are about one another"))
+        }
         Some(_) => None,
     })
 }
-
-/// Largest object that may be held in memory whole, which deltas and their bases must be. git itself makes no deltas
-/// of files above this size (`core.bigFileThreshold`).
-const MAX_DELTIFIED: u64 = 512 * 1024 * 1024;
 
 /// Bytes that may be used to build one object of at most `blob_bytes`: base, result and instructions.
 fn build_bytes(blob_bytes: u64) -> u64 {

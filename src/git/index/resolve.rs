@@ -23,7 +23,7 @@ use super::links::Links;
 use super::stream::{Form, MAX_META, Pack};
 use super::wire::{Order, Origin};
 use super::{Error, Flaw, Found, check, meter::Meter, thin};
-use crate::git::objects::Objects;
+use crate::git::objects::{MAX_INSTRUCTIONS, Objects};
 
 /// Longest chain of deltas: git's own bound for what it writes.
 const MAX_CHAIN: usize = 4095;
@@ -40,7 +40,7 @@ fn max_built(pack: &Pack) -> u64 {
 /// Packs below this are done by one thread: starting more costs more.
 const WORTH_THREADS: usize = 1000;
 
-/// Builds and checks all objects of the pack, which is completed if it is thin.
+/// Builds and checks all objects of the pack, which is completed if it is thin; gives them sorted.
 pub(super) fn resolve(
     pack: &mut Pack,
     path: &Path,
@@ -67,6 +67,10 @@ pub(super) fn resolve(
         });
     }
     meter.finish();
+    found.sort_unstable();
+    if let Some(pair) = found.windows(2).find(|pair| pair[0].id == pair[1].id) {
+        return Err(Flaw::Twice { id: pair[0].id }.into());
+    }
     Ok((found, links))
 }
 
@@ -166,6 +170,8 @@ struct Base {
     entry: u32,
     /// `None` once dropped.
     bytes: Option<Vec<u8>>,
+    /// Of all deltas that lead to it.
+    instructions: u64,
     /// The deltas upon it that are still to be visited.
     offset_deltas: Range<usize>,
     id_deltas: Range<usize>,
@@ -237,22 +243,32 @@ impl<'a> Worker<'a> {
                 (hashed[at].id, None)
             }
         };
-        self.enter(root, id, bytes)
+        self.enter(root, id, bytes, 0)
     }
 
     fn visit_delta(&mut self, delta: u32) -> Result<(), Error> {
+        let instructions = self.instructions_of(delta)?;
         self.rebuild_top()?;
         let mut bytes = mem::take(&mut self.spare);
         let base = self.path.last().and_then(|base| base.bytes.as_deref()).expect("the top has just been built");
         build_delta(self.job, &mut self.inflate, delta, (self.kind, base), &mut bytes)?;
         let id = self.inspect(delta, &bytes)?;
         self.job.meter.tick();
-        self.enter(delta, id, Some(bytes))
+        self.enter(delta, id, Some(bytes), instructions)
+    }
+
+    /// Of a delta upon the top of the path and of all that lead to it.
+    fn instructions_of(&self, delta: u32) -> Result<u64, Flaw> {
+        let entry = self.job.data.entry(self.job.pack.entries[delta as usize].offset);
+        let own = entry.map_err(|error| Flaw::Corrupt(error.to_string()))?.decompressed_size;
+        let all = self.path.last().map_or(0, |base| base.instructions) + own;
+        if all > MAX_INSTRUCTIONS { Err(Flaw::TooManyInstructions { limit: MAX_INSTRUCTIONS }) } else { Ok(all) }
     }
 
     /// Puts an object on the path if there are deltas upon it.
-    fn enter(&mut self, entry: u32, id: ObjectId, bytes: Option<Vec<u8>>) -> Result<(), Error> {
-        let base = Base { entry, bytes, offset_deltas: self.job.deltas_upon(entry), id_deltas: self.job.claim(id) };
+    fn enter(&mut self, entry: u32, id: ObjectId, bytes: Option<Vec<u8>>, instructions: u64) -> Result<(), Error> {
+        let (offset_deltas, id_deltas) = (self.job.deltas_upon(entry), self.job.claim(id));
+        let base = Base { entry, bytes, instructions, offset_deltas, id_deltas };
         if base.offset_deltas.is_empty() && base.id_deltas.is_empty() {
             self.spare = base.bytes.unwrap_or_default();
         } else if self.path.len() == MAX_CHAIN {
@@ -344,7 +360,7 @@ impl<'a> Worker<'a> {
         let checked = check::check(kind, bytes, |reference| self.links.add(reference));
         // What is here already was let in by the rules of its time.
         if let Err(what) = checked
-            && self.job.order.origin != Origin::Copied
+            && self.job.order.origin == Origin::Pushed
         {
             return Err(Flaw::BadObject { id, what });
         }

@@ -25,11 +25,9 @@ pub(super) fn verify(path: &Path, order: &Order, limit_memory: LimitMemory) -> R
         return Err(corrupt("there is something behind its end"));
     }
     // A pack stands for itself: the bases of its deltas are in it.
-    let (mut found, mut links) = resolve::resolve(&mut pack, path, &nowhere, &mut Objects::in_dirs(Vec::new()), order)?;
-    found.sort_unstable();
+    let (found, mut links) = resolve::resolve(&mut pack, path, &nowhere, &mut Objects::in_dirs(Vec::new()), order)?;
     let roots = links.roots(&found);
     links.check(&found, &mut main, History::Whole)?;
-    links.check_special(&mut main)?;
     let name = format!("pack-{}", pack.checksum);
     if path.file_stem().is_none_or(|stem| stem != name.as_str()) {
         return Err(corrupt("its name is another pack's"));

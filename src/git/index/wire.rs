@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use gix_hash::ObjectId;
 use serde::{Deserialize, Serialize};
 
-/// Longest order: 10,000 refs take about 700 KB.
-pub(super) const MAX_ORDER: u64 = 4 * 1024 * 1024;
+/// Longest order: a bundle's 100,000 refs take about 7 MB.
+pub(super) const MAX_ORDER: u64 = 16 * 1024 * 1024;
 
 /// What the helper is to do.
 #[derive(Debug, Serialize, Deserialize)]

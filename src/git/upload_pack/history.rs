@@ -54,7 +54,13 @@ impl History {
         for token in CommitRefIter::from_bytes(&self.buffer, Hash::Sha1) {
             match token {
                 Ok(Token::Tree { id }) => tree = Some(packs.get(&id)?),
-                Ok(Token::Parent { id }) => self.parents.push(packs.get(&id)?),
+                Ok(Token::Parent { id }) => {
+                    let parent = packs.get(&id)?;
+                    // git refuses to make such a commit, but not to take it.
+                    if !self.parents[parents_start as usize..].contains(&parent) {
+                        self.parents.push(parent);
+                    }
+                }
                 Ok(Token::Author { .. }) => {}
                 Ok(Token::Committer { signature }) => {
                     date = signature.seconds();

@@ -14,7 +14,7 @@ use gix_pack::data::entry::Header;
 use gix_zlib::Inflate;
 
 use super::delta_bases::{DeltaBases, LARGEST};
-use crate::git::objects::{corrupt, open_packs};
+use crate::git::objects::{MAX_NESTED_TAGS, corrupt, open_packs, tag_target};
 use crate::git::quarantine::PackName;
 
 /// An object's number: packs one after the other, the objects of each in the order of its index. An object that is in
@@ -239,14 +239,12 @@ impl Packs {
             if kind != Kind::Tag {
                 return Ok((tags, at, kind));
             }
+            if tags.len() == MAX_NESTED_TAGS {
+                return Err(corrupt(&self.all[self.locate(at).0].bundle, &"too many tags are about one another"));
+            }
             self.read(at, &mut bytes)?;
             tags.push(at);
             at = self.get(&tag_target(&bytes)?)?;
         }
     }
-}
-
-fn tag_target(bytes: &[u8]) -> io::Result<ObjectId> {
-    let target = gix_object::TagRefIter::from_bytes(bytes, gix_hash::Kind::Sha1).target_id();
-    target.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
 }

@@ -115,17 +115,18 @@ impl Search<'_> {
     /// Whether commits can be reached, the newest first.
     pub(super) fn reaches_commits(&mut self, tips: &Tips, mut missing: HashSet<Number>) -> io::Result<bool> {
         let mut seen = Flags::default();
-        let mut open: BinaryHeap<_> = tips.commits.iter().map(|node| (self.history.date(*node), *node)).collect();
+        let mut open = BinaryHeap::new();
+        let mut found = tips.commits.clone();
         while !missing.is_empty() {
-            let Some((_, node)) = open.pop() else { return Ok(false) };
-            if seen.set(node, SEEN) == 0 {
-                continue;
+            for node in found {
+                if seen.set(node, SEEN) != 0 {
+                    open.push((self.history.date(node), node));
+                }
             }
+            let Some((_, node)) = open.pop() else { return Ok(false) };
             self.pulse.beat()?;
             missing.remove(&self.history.number(node));
-            for parent in self.history.read_parents(self.packs, node)? {
-                open.push((self.history.date(parent), parent));
-            }
+            found = self.history.read_parents(self.packs, node)?;
         }
         Ok(true)
     }

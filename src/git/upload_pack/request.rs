@@ -8,7 +8,7 @@ use super::filter::Filter;
 /// Most objects that one request may name: whoever checks out a partial clone asks for all its files at once.
 pub const MAX_OBJECTS: usize = 2_000_000;
 
-/// Most prefixes of refs in one request; more of them select nothing, as with git.
+/// Most prefixes of refs in one request; with more of them all refs are told, as git does.
 pub const MAX_PREFIXES: usize = 65_536;
 
 /// Most bytes of names and prefixes of refs in one request.
@@ -36,7 +36,7 @@ pub struct LsRefs {
     pub symrefs: bool,
     /// Tell of a HEAD that leads nowhere yet.
     pub unborn: bool,
-    /// All refs, if there are none.
+    /// Sorted, none of them the beginning of another. All refs, if there are none.
     pub prefixes: Vec<String>,
     prefix_bytes: usize,
     has_too_many: bool,
@@ -179,9 +179,17 @@ impl LsRefs {
         Ok(())
     }
 
-    /// Whether a ref is asked for.
+    /// Sorts the prefixes, and leaves out those that begin with another one.
+    fn weed(&mut self) {
+        self.prefixes.sort_unstable();
+        self.prefixes.dedup_by(|prefix, before| prefix.starts_with(before.as_str()));
+    }
+
+    /// Whether a ref is asked for. There may be many refs and many prefixes: of those that have been weeded, only the last one
+    /// up to the name can be its own.
     pub(super) fn asks_for(&self, name: &str) -> bool {
-        self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
+        let after = self.prefixes.partition_point(|prefix| prefix.as_str() <= name);
+        self.prefixes.is_empty() || after > 0 && name.starts_with(self.prefixes[after - 1].as_str())
     }
 }
 
@@ -235,6 +243,7 @@ impl CommandReader {
                 if ls_refs.has_too_many {
                     ls_refs.prefixes.clear();
                 }
+                ls_refs.weed();
                 Ok(Command::LsRefs(ls_refs))
             }
             Some(Command::Fetch(fetch)) => Ok(Command::Fetch(Box::new(fetch.finish()?))),

@@ -6,6 +6,7 @@
 //! Parents come before their children. So what was chosen for one commit is complete, and whoever comes across it again,
 //! wherever that is, need not look into it.
 
+use std::collections::HashSet;
 use std::{io, mem};
 
 use gix_hash::{Kind as Hash, oid};
@@ -55,6 +56,9 @@ impl Chosen {
     }
 }
 
+/// Most folders that one is compared with: each is held in memory meanwhile. What only others have is sent once more.
+const MAX_AGAINST: usize = 16;
+
 /// A folder that another one is compared with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Against {
@@ -90,13 +94,14 @@ impl<'a> Trees<'a> {
     }
 
     /// Chooses a folder and all in it, but for what is in any of the others at the same place.
-    pub(super) fn choose(&mut self, packs: &mut Packs, tree: Number, against: Vec<Against>) -> io::Result<()> {
+    pub(super) fn choose(&mut self, packs: &mut Packs, tree: Number, mut against: Vec<Against>) -> io::Result<()> {
         if self.filter.omits_trees() || against.iter().any(|other| other.tree == tree) || !self.chosen.choose(tree) {
             return Ok(());
         }
         for other in against.iter().filter(|other| other.is_had) {
             self.chosen.had.insert(other.tree);
         }
+        weed(&mut against);
         // Trees may be nested deeper than a stack is long.
         let mut jobs = vec![Job { tree, against }];
         while let Some(job) = jobs.pop() {
@@ -176,11 +181,18 @@ impl<'a> Trees<'a> {
             }
         }
         if entry.mode.is_tree() {
+            weed(&mut against);
             jobs.push(Job { tree: number, against });
             return Ok(());
         }
         self.pulse.beat()
     }
+}
+
+/// Leaves out what is there twice, and what is too much.
+fn weed(against: &mut Vec<Against>) {
+    let mut seen = HashSet::new();
+    against.retain(|other| seen.len() < MAX_AGAINST && seen.insert(other.tree));
 }
 
 /// Whether a file is left out by a filter.

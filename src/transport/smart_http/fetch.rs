@@ -9,12 +9,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, DuplexStream};
+use tokio::io::{AsyncRead, DuplexStream};
 use tokio_util::io::{ReaderStream, StreamReader};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::{Entering, git_answer, our_fault, peer_of, refuse, refused, visitor};
+use super::{Entering, first_bytes, git_answer, our_fault, peer_of, refuse, refused, visitor};
 use crate::ctx::Ctx;
 use crate::git::{self, Version};
 use crate::model::{Door, Invalid, Need, Peer, RequestId};
@@ -66,11 +66,7 @@ pub(super) async fn upload_pack(
     let source = fetch::open(&ctx, &visitor, app).await.map_err(|why| refused(why, id))?;
     let version = version(request.headers());
     let mut reader = StreamReader::new(request.into_body().into_data_stream().map_err(io::Error::other));
-    // As with a push: a client that waits for `100 Continue` takes anything else for the end.
-    reader
-        .fill_buf()
-        .await
-        .map_err(|error| refuse(StatusCode::BAD_REQUEST, &format!("The request's body can't be read: {error}.\n")))?;
+    first_bytes(&mut reader, ctx.config.limits.idle_time).await?;
     let (sink, from) = tokio::io::duplex(ANSWER_BUFFER);
     let (body, gone) = answer(from);
     // Between two writes nothing else tells that the client has gone.

@@ -3,6 +3,7 @@
 mod fetch;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Path, Query, Request, State};
@@ -12,7 +13,8 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use futures_util::TryStreamExt as _;
 use serde::Deserialize;
-use tokio::io::{AsyncBufReadExt as _, DuplexStream};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, DuplexStream};
+use tokio::time::timeout;
 use tokio_util::io::{InspectReader, ReaderStream, StreamReader};
 use tower_http::decompression::RequestDecompressionLayer;
 use tracing::{Instrument as _, warn};
@@ -96,11 +98,7 @@ async fn receive_pack(
     let body = request.into_body();
     let is_probe_sized = body.size_hint().exact() == Some(PROBE.len() as u64);
     let mut reader = StreamReader::new(body.into_data_stream().map_err(std::io::Error::other));
-    // The first bytes before the answer's head: a client that waits for `100 Continue` takes anything else for the end.
-    let start = reader
-        .fill_buf()
-        .await
-        .map_err(|error| refuse(StatusCode::BAD_REQUEST, &format!("The request's body can't be read: {error}.\n")))?;
+    let start = first_bytes(&mut reader, ctx.config.limits.idle_time).await?;
     let (sink, answer) = tokio::io::duplex(ANSWER_BUFFER);
     if !(is_probe_sized && start == PROBE) {
         let reader = InspectReader::new(reader, |bytes| telemetry::received("http", bytes.len()));
@@ -108,6 +106,16 @@ async fn receive_pack(
     }
     let answer = ReaderStream::with_capacity(answer, ANSWER_BUFFER);
     Ok(git_answer("application/x-git-receive-pack-result", Body::from_stream(answer)))
+}
+
+/// The first bytes of a request's body, before the answer's head: a client that waits for `100 Continue` takes anything else for
+/// the end. A connection that is kept awake by other requests, as with HTTP/2, says nothing of this one.
+async fn first_bytes(body: &mut (impl AsyncBufRead + Unpin), patience: Duration) -> Result<&[u8], Response> {
+    match timeout(patience, body.fill_buf()).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) => Err(refuse(StatusCode::BAD_REQUEST, &format!("The request's body can't be read: {error}.\n"))),
+        Err(_) => Err(refuse(StatusCode::REQUEST_TIMEOUT, "The request's body does not come. Please try again.\n")),
+    }
 }
 
 async fn receive(
@@ -207,4 +215,21 @@ fn git_answer(content_type: &'static str, body: Body) -> Response {
         (header::EXPIRES, "Fri, 01 Jan 1980 00:00:00 GMT"),
     ];
     (headers, body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncWriteExt as _, BufReader};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let (mut client, body) = tokio::io::duplex(64);
+        let mut body = BufReader::new(body);
+        let refused = first_bytes(&mut body, Duration::ZERO).await.unwrap_err();
+        assert_eq!(refused.status(), StatusCode::REQUEST_TIMEOUT);
+        client.write_all(b"0000").await.unwrap();
+        assert_eq!(first_bytes(&mut body, Duration::ZERO).await.unwrap(), b"0000");
+    }
 }

@@ -123,7 +123,7 @@ fn bases_of_branching_deltas_are_built_again() {
 }
 
 #[test]
-fn bases_by_id_may_come_later_and_twice() {
+fn bases_by_id_may_come_later() {
     let git = Git::new();
     let base = noise(1, 2000);
     let id = String::from_utf8(git.pipe(&["hash-object", "--stdin"], &base)).unwrap();
@@ -133,9 +133,58 @@ fn bases_by_id_may_come_later_and_twice() {
     pack.append(first, 2001, b"b");
     pack.entry(BLOB, &[], &base);
     pack.entry(ID_DELTA, &id, &appending(2000, b"c"));
-    pack.entry(BLOB, &[], &base);
     let server = Server::start();
     assert!(push_pack(&server, &commit, &pack.finish()).contains("ok refs/heads/main"));
+    server.fsck();
+}
+
+#[test]
+fn what_is_twice_in_a_pack_is_refused() {
+    let server = Server::start();
+    let (mut pack, commit) = Pack::new();
+    pack.entry(BLOB, &[], b"twice");
+    pack.entry(BLOB, &[], b"twice");
+    let report = push_pack(&server, &commit, &pack.finish());
+    assert!(report.contains("appears twice in the pack"), "{report}");
+    // Whoever finds the second one by its id would go round in a circle.
+    let id = Git::new().hash_object("blob", b"base");
+    let id: Vec<u8> = (0..20).map(|at| u8::from_str_radix(&id[2 * at..2 * at + 2], 16).unwrap()).collect();
+    let (mut pack, commit) = Pack::new();
+    pack.entry(BLOB, &[], b"base");
+    let delta = pack.entry(ID_DELTA, &id, &appending(4, b"!"));
+    let distance = offset_bytes(pack.bytes.len() - delta);
+    pack.entry(OFFSET_DELTA, &distance, b"\x05\x04\x90\x04");
+    let report = push_pack(&server, &commit, &pack.finish());
+    assert!(report.contains("appears twice in the pack"), "{report}");
+    assert!(server.packs().is_empty() && !server.has_leftovers());
+}
+
+#[test]
+fn what_would_be_read_again_and_again_is_bounded() {
+    let (server, git) = (Server::start(), Git::new());
+    let tree = git.hash_object("tree", b"");
+    let parent = git.commit("parent");
+    let merge = |parents: usize| {
+        let parents = format!("parent {parent}\n").repeat(parents);
+        let people = "author A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000";
+        git.hash_object("commit", format!("tree {tree}\n{parents}{people}\n\nm\n").as_bytes())
+    };
+    let (done, said) = git.push(&server, &[&format!("{}:refs/heads/main", merge(1025))]);
+    assert!(!done && said.contains("tooManyParents: has more than 1024 parents"), "{said}");
+    git.push_ok(&server, &[&format!("{}:refs/heads/main", merge(1024))]);
+
+    let mut tags = vec![(parent.clone(), "commit")];
+    for _ in 0..33 {
+        let (about, kind) = tags.last().unwrap();
+        let text = format!("object {about}\ntype {kind}\ntag t\ntagger A <a@b> 1 +0000\n\nm\n");
+        tags.push((git.hash_object("tag", text.as_bytes()), "tag"));
+    }
+    git.push_ok(&server, &[&format!("{}:refs/tags/deep", tags[32].0)]);
+    let (done, said) = git.push(&server, &[&format!("{}:refs/tags/deeper", tags[33].0), &format!("{parent}:refs/heads/x")]);
+    assert!(!done && said.contains("more than 32 annotated tags are about one another"), "{said}");
+    let (done, said) = git.push(&server, &[&format!("{}:refs/tags/deeper", tags[33].0)]);
+    assert!(!done && said.contains("more than 32 annotated tags are about one another"), "it is here already: {said}");
+    server.fsck();
 }
 
 #[test]
@@ -182,6 +231,24 @@ fn bombs_are_defused() {
     }
     let report = push_pack(&server, &commit, &pack.finish());
     assert!(report.contains("a chain of deltas is longer than 4095"), "{report}");
+
+    // Deltas that whoever wants the last of them unfolds all at once: each copies single bytes.
+    const SIZE: usize = 8_000_000;
+    let mut delta = Vec::new();
+    varint(&mut { SIZE }, &mut delta);
+    varint(&mut { SIZE }, &mut delta);
+    delta.extend(b"\xff\0\0\0\0\x01\0\0".repeat(SIZE));
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
+    zlib.write_all(&delta).unwrap();
+    let compressed = zlib.finish().unwrap();
+    let (mut pack, commit) = Pack::new();
+    let mut base = pack.entry(BLOB, &[], &vec![0; SIZE]);
+    for _ in 0..9 {
+        let distance = offset_bytes(pack.bytes.len() - base);
+        base = pack.raw_entry(OFFSET_DELTA, &distance, delta.len(), &compressed);
+    }
+    let report = push_pack(&server, &commit, &pack.finish());
+    assert!(report.contains("a chain of deltas has more than 512 MiB of instructions"), "{report}");
 
     // More objects than there can be.
     let (mut pack, commit) = Pack::new();

@@ -223,12 +223,3 @@ fn long_histories_and_wide_folders() {
     let objects = both.hoist.seen()[0].pack.map(|(objects, _)| objects);
     assert_eq!(objects, Some(50_000 + 1 + 3));
 }
-
-#[test]
-fn one_large_file() {
-    let (both, git) = (Both::new(), Git::new());
-    // Holes: half a gigabyte that nobody has to write.
-    std::fs::File::create(git.dir.join("large")).unwrap().set_len(500 * 1024 * 1024).unwrap();
-    git.commit("large");
-    both.push(&git, &["main"]);
-}

@@ -15,6 +15,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::{Yard, fsck, open_repo, sorted};
 use crate::harness::{Daemon, WorkTree, run, until};
 
+/// For a copy of little.
+const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
+
 /// What is pushed may build upon anything that there is: until it is over nothing goes.
 #[tokio::test]
 async fn nothing_goes_while_somebody_pushes() {
@@ -70,9 +73,12 @@ async fn what_comes_meanwhile_stays() {
 /// Waits until a new pack is checked and has only to take its place.
 async fn copy_is_ready(yard: &Yard) {
     let repo = yard.pack_dir().parent().unwrap().parent().unwrap().to_owned();
-    while !repo.read_dir().unwrap().any(|entry| is_ready(&entry.unwrap().path())) {
-        tokio::task::yield_now().await;
-    }
+    let ready = async {
+        while !repo.read_dir().unwrap().any(|entry| is_ready(&entry.unwrap().path())) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ready).await.expect("no copy is made");
 }
 
 /// Whether a folder is a quarantine that has a pack of its final name.

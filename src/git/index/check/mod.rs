@@ -69,12 +69,18 @@ pub(super) enum Offence {
     NulInHeader(usize),
     #[error("unterminatedHeader: unterminated header")]
     UnterminatedHeader,
+    /// A rule of hoist's own.
+    #[error("tooManyParents: has more than {MAX_PARENTS} parents")]
+    TooManyParents,
     #[error("nulInCommit: NUL byte in the commit object body")]
     NulInCommit,
     /// A line that is missing or malformed: the rule, and which line.
     #[error("{rule}: {what}")]
     Line { rule: &'static str, what: &'static str },
 }
+
+/// More parents than anybody merges (the kernel's largest merge has 66): whoever reads a commit reads what each of them has.
+const MAX_PARENTS: usize = 1024;
 
 const MISSING_TREE: Offence = Offence::Line { rule: "missingTree", what: "invalid format - expected 'tree' line" };
 const BAD_TREE_ID: Offence = Offence::Line { rule: "badTreeSha1", what: "invalid 'tree' line format - bad sha1" };
@@ -112,7 +118,12 @@ fn check_commit(bytes: &[u8], mut refer: impl FnMut(Reference)) -> Result<(), Of
     let (tree, mut rest) = take_line(bytes, b"tree ", MISSING_TREE)?;
     let tree = read_id(tree, BAD_TREE_ID)?;
     refer(Reference::Link(Link { id: tree, kind: Kind::Tree }));
+    let mut parents = 0;
     while rest.starts_with(b"parent ") {
+        parents += 1;
+        if parents > MAX_PARENTS {
+            return Err(Offence::TooManyParents);
+        }
         let (parent, after) = take_line(rest, b"parent ", BAD_PARENT_ID)?;
         refer(Reference::Link(Link { id: read_id(parent, BAD_PARENT_ID)?, kind: Kind::Commit }));
         rest = after;

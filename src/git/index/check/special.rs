@@ -59,13 +59,17 @@ pub(in crate::git::index) fn check(files: &BTreeSet<Special>, objects: &mut Obje
         if objects.find(id, &mut bytes)? != Some(Kind::Blob) {
             return Err(Flaw::MissingObject { kind: Kind::Blob, id: *id }.into());
         }
-        match form {
-            Form::Modules => check_modules(&bytes),
-            Form::Attributes => check_attributes(&bytes),
-        }
-        .map_err(bad)?;
+        check_content(*form, &bytes).map_err(bad)?;
     }
     Ok(())
+}
+
+/// Checks what stands in such a file.
+pub(in crate::git::index) fn check_content(form: Form, bytes: &[u8]) -> Result<(), Offence> {
+    match form {
+        Form::Modules => check_modules(bytes),
+        Form::Attributes => check_attributes(bytes),
+    }
 }
 
 fn check_attributes(bytes: &[u8]) -> Result<(), Offence> {

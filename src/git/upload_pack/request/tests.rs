@@ -26,6 +26,12 @@ fn refs_are_asked_for_by_prefixes() {
     };
     assert!(asked.peel && asked.symrefs && asked.unborn);
     assert!(asked.asks_for("HEAD") && asked.asks_for("refs/tags/v1") && !asked.asks_for("refs/heads/main"));
+    let Ok(Command::LsRefs(asked)) = read("command=ls-refs\n|\nref-prefix b\nref-prefix a\nref-prefix ab\nref-prefix c/d") else {
+        panic!("a good request")
+    };
+    let names = ["", "a", "aa", "ab", "abc", "b", "c", "c/c", "c/d", "c/de", "c/e", "d"];
+    let told: Vec<_> = names.into_iter().filter(|name| asked.asks_for(name)).collect();
+    assert_eq!((told, asked.prefixes.len()), (vec!["a", "aa", "ab", "abc", "b", "c/d", "c/de"], 3));
     let many = format!("command=ls-refs\n|\n{}", "ref-prefix x\n".repeat(MAX_PREFIXES + 1));
     let Ok(Command::LsRefs(asked)) = read(&many) else { panic!("a good request") };
     assert!(asked.prefixes.is_empty() && asked.asks_for("refs/heads/main"), "too many select nothing");
