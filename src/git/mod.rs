@@ -25,6 +25,7 @@ pub mod pkt_line;
 
 mod admission;
 mod advertise;
+mod drain;
 mod nonce;
 mod progress;
 mod receive_pack;

@@ -4,17 +4,16 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::pending;
 use std::io;
-use std::time::Duration;
 
 use gix_packetline::Channel;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};
-use tokio::time::timeout;
 
 use super::ProtocolError;
 use super::admission::refuse_impossible;
 use super::advertise::Advertised;
 use super::certificate::UNVERIFIED;
 use super::commands::{Capabilities, Command, RefUpdate, Request};
+use super::drain::drain;
 use super::index::{IndexError, Indexed, Tip, index};
 use super::pkt_line::{FLUSH, error_line};
 use super::progress::{Output, Progress};
@@ -27,11 +26,6 @@ use crate::model::PushCertificate;
 
 /// Bytes read from the connection at once.
 const BUFFER: usize = 256 * 1024;
-
-/// What is read of a refused push, so that its sender gets to read why: a closed connection with unread bytes in it
-/// takes the answer along.
-const MAX_DRAINED: u64 = 1024 * 1024 * 1024;
-const MAX_DRAIN_TIME: Duration = Duration::from_secs(30);
 
 /// A push that was received and checked, for the caller to decide upon.
 #[derive(Debug)]
@@ -261,21 +255,4 @@ async fn refuse_request<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
         }
         RequestError::Io(error) => error.into(),
     }
-}
-
-/// Reads on for a while and forgets it.
-async fn drain(input: &mut (impl AsyncBufRead + Unpin)) {
-    let read = async {
-        let mut left = MAX_DRAINED;
-        while let Ok(bytes) = input.fill_buf().await {
-            let count = bytes.len();
-            if count == 0 || left == 0 {
-                break;
-            }
-            input.consume(count);
-            left = left.saturating_sub(count as u64);
-        }
-    };
-    // However it ends, everything has been said.
-    let _ = timeout(MAX_DRAIN_TIME, read).await;
 }

@@ -7,6 +7,7 @@ use tokio::io::{AsyncBufRead, AsyncReadExt};
 use tokio::time::timeout;
 
 use super::FetchError;
+use crate::git::drain::drain;
 use crate::git::pkt_line::{Prefix, decode_prefix};
 
 /// Most bytes of one request: some more than the most objects take that may be named.
@@ -38,6 +39,11 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
     /// Another request begins, with bounds of its own.
     pub(super) fn begin(&mut self) {
         self.left = MAX_BYTES;
+    }
+
+    /// Reads on for a while and forgets it: the client has been refused, and is to read why.
+    pub(super) async fn drain(&mut self) {
+        drain(&mut self.input).await;
     }
 
     /// The next packet; `None` at the end of the connection.

@@ -258,6 +258,7 @@ impl UploadPack {
             Ok(()) => Ok(conversation.served),
             Err(error) => {
                 conversation.tell(&error).await;
+                conversation.lines.drain().await;
                 Err(error)
             }
         }

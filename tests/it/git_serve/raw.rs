@@ -6,6 +6,9 @@ use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hoist::git::{Fetches, Repo, Terms, UploadPack, Version};
+use hoist::model::{AccountId, Limits};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::World;
 
@@ -187,4 +190,24 @@ fn turns_are_counted() {
         assert_eq!(world.post(2, "0000"), b"");
     }
     assert!(matches!(world.try_post(2, "0000"), Err(ureq::Error::StatusCode(429))));
+}
+
+/// git dies without a word where it can't write on, and so would not say why it was refused.
+#[tokio::test]
+async fn who_is_refused_may_say_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo = Repo::open(dir.path(), Path::new("/no/helper"), &Limits::default()).unwrap();
+    let head = "refs/heads/main".parse().unwrap();
+    let upload_pack = UploadPack::new(&repo, &[], &head, &Fetches::new(1), AccountId::new());
+    let (client, server) = tokio::io::duplex(1024);
+    let (reader, writer) = tokio::io::split(server);
+    let terms = Terms { version: Version::V0, is_stateless: false };
+    let serving = tokio::spawn(async move { upload_pack.serve(reader, writer, terms).await.map(drop) });
+    let (mut answer, mut request) = tokio::io::split(client);
+    request.write_all(line("nonsense\n").repeat(1000).as_bytes()).await.unwrap();
+    request.shutdown().await.unwrap();
+    let mut said = String::new();
+    answer.read_to_string(&mut said).await.unwrap();
+    assert!(said.contains("ERR ") && said.contains("nonsense"), "{said}");
+    serving.await.unwrap().unwrap_err();
 }
