@@ -67,7 +67,11 @@ struct Door {
 
 /// Serves git over SSH until hoist stops.
 pub async fn run(listener: Listener, keys: HostKeys, ctx: Ctx) {
-    let door = Arc::new(Door { ctx: ctx.clone(), config: Arc::new(config(&ctx, keys)), logins: Logins::new(ctx.rates.clone()) });
+    let door = Arc::new(Door {
+        ctx: ctx.clone(),
+        config: Arc::new(config(&ctx, keys)),
+        logins: Logins::new(ctx.rates.clone(), ctx.config.limits.handshake_time),
+    });
     let serve = |stream, peer, place| {
         let door = Arc::clone(&door);
         async move { door.serve(stream, peer, place).await }
@@ -148,7 +152,7 @@ async fn turn_away(mut stream: TcpStream, barred: Barred) {
 
 impl Door {
     async fn serve(&self, stream: TcpStream, peer: SocketAddr, place: Place) {
-        let login = match self.logins.enter(peer.ip()) {
+        let login = match self.logins.enter(peer.ip()).await {
             Ok(login) => login,
             Err(barred) => return turn_away(stream, barred).await,
         };
