@@ -233,16 +233,16 @@ fn bombs_are_defused() {
     assert!(report.contains("a chain of deltas is longer than 4095"), "{report}");
 
     // Deltas that whoever wants the last of them unfolds all at once: each copies single bytes.
-    const SIZE: usize = 8_000_000;
+    let size = 8_000_000;
     let mut delta = Vec::new();
-    varint(&mut { SIZE }, &mut delta);
-    varint(&mut { SIZE }, &mut delta);
-    delta.extend(b"\xff\0\0\0\0\x01\0\0".repeat(SIZE));
+    varint(&mut { size }, &mut delta);
+    varint(&mut { size }, &mut delta);
+    delta.extend(b"\xff\0\0\0\0\x01\0\0".repeat(size));
     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
     zlib.write_all(&delta).unwrap();
     let compressed = zlib.finish().unwrap();
     let (mut pack, commit) = Pack::new();
-    let mut base = pack.entry(BLOB, &[], &vec![0; SIZE]);
+    let mut base = pack.entry(BLOB, &[], &vec![0; size]);
     for _ in 0..9 {
         let distance = offset_bytes(pack.bytes.len() - base);
         base = pack.raw_entry(OFFSET_DELTA, &distance, delta.len(), &compressed);
