@@ -230,7 +230,7 @@ pub(super) fn judge_tip(tip: &Tip, objects: &mut Objects) -> io::Result<Option<S
         None => Some(format!("object {id} is missing")),
         Some(kind) if tip.branch && kind != Kind::Commit => Some(format!("a branch cannot be a {kind}")),
         Some(Kind::Tag) if objects.is_nested_too_deeply(&id)? => {
-            Some(format!("more than {MAX_NESTED_TAGS} annotated tags are about one another"))
+            Some(format!("more than {MAX_NESTED_TAGS} annotated tags are about one another: tag the object itself"))
         }
         Some(_) => None,
     })

@@ -70,7 +70,7 @@ pub(super) enum Offence {
     #[error("unterminatedHeader: unterminated header")]
     UnterminatedHeader,
     /// A rule of hoist's own.
-    #[error("tooManyParents: has more than {MAX_PARENTS} parents")]
+    #[error("tooManyParents: has more than {MAX_PARENTS} parents: merge fewer at once")]
     TooManyParents,
     #[error("nulInCommit: NUL byte in the commit object body")]
     NulInCommit,
