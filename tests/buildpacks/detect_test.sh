@@ -30,6 +30,7 @@ test_packs_apply_to_what_they_build() {
     for file in requirements.txt Pipfile poetry.lock uv.lock pyproject.toml setup.py manage.py .python-version; do
         expect "$(detected "$file")" python
     done
+    expect "$(detected go.mod Procfile index.html)" go
 }
 
 test_each_fixture_is_told_apart() {
@@ -41,6 +42,7 @@ test_each_fixture_is_told_apart() {
         done
         expect "$app ${names[*]}" "$app $packs"
     done << 'APPS'
+go-http go
 nodejs-express nodejs
 procfile-only procfile
 python-flask python
@@ -87,6 +89,14 @@ test_python_starts_django_only() {
     expect_in "$(released python)" '  web: python manage.py runserver'
     install -m 755 /dev/null app/.heroku/python/bin/gunicorn
     expect "$(released python)" $'default_process_types:\n  web: gunicorn mysite.wsgi --bind 0.0.0.0:$PORT'
+}
+
+test_go_starts_the_only_program() {
+    mkdir app
+    assemble go pack
+    expect "$(pack/bin/release app)" 'default_process_types: {}'
+    echo shop > pack/program
+    expect "$(pack/bin/release app)" $'default_process_types:\n  web: bin/shop'
 }
 
 test_ruby_starts_rails_and_rack() {

@@ -44,6 +44,17 @@ test_ruby_rack() {
     builds ruby-rack 'bundle exec tinyrack' / 'Hello from Ruby 3' ruby
 }
 
+test_go_http() {
+    builds go-http 'bin/web' / 'Hello from Go' go
+    expect "$(cat release.yml)" $'default_process_types:\n  web: bin/web'
+}
+
+test_go_that_does_not_compile() {
+    cp -a "$REPO/fixtures/apps/go-http" app
+    echo 'package words; func Hello() string { return 1 }' > app/vendor/example.com/words/words.go
+    refuses app go 'The app could not be built.'
+}
+
 test_static_site() {
     builds static-site 'python3 .heroku/static/serve.py' /about 'About this site' static
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The packs' shared library.
 
-for file in output env cache step languages; do
+for file in output env cache step debian languages; do
     # shellcheck source=/dev/null
     source "$REPO/buildpacks/lib/$file.sh"
 done
@@ -119,4 +119,30 @@ test_web_concurrency_is_at_least_one_and_the_apps_own_wins() {
     local profile=$REPO/buildpacks/lib/profile/web-concurrency.sh
     expect "$(env -u WEB_CONCURRENCY WEB_MEMORY=99999999 bash -c ". '$profile'; echo \$WEB_CONCURRENCY")" 1
     expect "$(WEB_CONCURRENCY=7 bash -c ". '$profile'; echo \$WEB_CONCURRENCY")" 7
+}
+
+test_memory_is_shared_out_among_processes() {
+    local profile=$REPO/buildpacks/lib/profile/web-concurrency.sh
+    expect "$(MEMORY_AVAILABLE=2100 bash -c "unset WEB_CONCURRENCY; . '$profile'; echo \$WEB_CONCURRENCY")" 4
+    expect "$(MEMORY_AVAILABLE=77 bash -c ". '$REPO/buildpacks/lib/profile/0-memory.sh'; echo \$MEMORY_AVAILABLE")" 77
+}
+
+test_packages_links_lead_to_where_they_are_unpacked() {
+    mkdir -p root/etc/jvm root/usr/lib/jvm
+    echo found > root/etc/jvm/settings
+    ln -s /etc/jvm root/usr/lib/jvm/conf
+    ln -s /nowhere root/usr/lib/jvm/other
+    make_links_relative "$PWD/root"
+    expect "$(cat root/usr/lib/jvm/conf/settings)" found
+    expect "$(readlink root/usr/lib/jvm/conf)" ../../../etc/jvm
+    expect "$(readlink root/usr/lib/jvm/other)" /nowhere
+}
+
+test_archives_that_were_not_needed_go() {
+    mkdir -p cache/archives cache/lists
+    touch cache/archives/{old,new}.deb
+    DEBIAN_CACHE=cache
+    echo new.deb > "$DEBIAN/used"
+    debian_close
+    expect "$(ls cache/archives)" new.deb
 }

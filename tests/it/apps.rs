@@ -41,6 +41,11 @@ fn ruby() {
 }
 
 #[test]
+fn go() {
+    check("go-http", &[], "/", "Hello from Go");
+}
+
+#[test]
 fn static_site() {
     check("static-site", &[], "/", "static");
 }
