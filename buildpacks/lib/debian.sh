@@ -99,6 +99,15 @@ make_links_relative() {
     done < <(find "$1" -type l -lname '/*' -print0)
 }
 
+# debian_paths ROOT AS: prints what a shell has to source so that what is unpacked below ROOT is found, where ROOT is called AS.
+debian_paths() {
+    local folder libraries=
+    for folder in "$1"/{usr/,}lib/*-linux-gnu; do
+        [[ ! -d $folder ]] || libraries+="$2${folder#"$1"}:"
+    done
+    echo "export PATH=\"$2/usr/bin:$2/usr/sbin:\$PATH\" LD_LIBRARY_PATH=\"$libraries\${LD_LIBRARY_PATH:-}\""
+}
+
 # debian_close: drops the archives that this build did not need.
 debian_close() {
     local file

@@ -30,6 +30,8 @@ test_packs_apply_to_what_they_build() {
     for file in requirements.txt Pipfile poetry.lock uv.lock pyproject.toml setup.py manage.py .python-version; do
         expect "$(detected "$file")" python
     done
+    expect "$(detected index.php index.html)" php
+    expect "$(detected composer.json package.json)" 'nodejs php'
     expect "$(detected go.mod Procfile index.html)" go
 }
 
@@ -43,6 +45,7 @@ test_each_fixture_is_told_apart() {
         expect "$app ${names[*]}" "$app $packs"
     done << 'APPS'
 go-http go
+php-page php
 nodejs-express nodejs
 procfile-only procfile
 python-flask python

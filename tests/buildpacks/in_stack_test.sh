@@ -55,6 +55,18 @@ test_go_that_does_not_compile() {
     refuses app go 'The app could not be built.'
 }
 
+test_php_page() {
+    builds php-page 'heroku-php-nginx web/' /any/path 'Hello from PHP, 2' php
+    expect_in "$(fetch "$PWD" 'heroku-php-apache2 web' /index.php)" 'Hello from PHP'
+    expect "$(fetch "$PWD" 'heroku-php-nginx .' /composer.json || true)" ''
+}
+
+test_php_of_another_version() {
+    cp -a "$REPO/fixtures/apps/php-page" app
+    sed -i 's/">=8.1"/"^5.6"/' app/composer.json
+    refuses app php 'If the app asks for another PHP, change "php" in composer.json'
+}
+
 test_static_site() {
     builds static-site 'python3 .heroku/static/serve.py' /about 'About this site' static
 }

@@ -108,6 +108,24 @@ test_a_go_that_is_none() {
     expect_in "$OUTPUT" 'go.mod asks for Go "latest", which is no version of Go.'
 }
 
+test_a_composer_json_without_its_lock_file() {
+    mkdir app
+    echo '{"require": {"php": ">=8.0", "monolog/monolog": "^3"}}' > app/composer.json
+    expect_failure build php
+    expect_in "$OUTPUT" 'There is a composer.json, but no composer.lock.'
+    echo '{' > app/composer.lock
+    expect_failure build php
+    expect_in "$OUTPUT" 'composer.lock cannot be read.'
+}
+
+test_the_extensions_that_composer_names() {
+    # shellcheck source=/dev/null
+    source "$REPO/buildpacks/php/steps/manifest.sh"
+    echo '{"require": {"php": ">=8.0", "ext-pdo_mysql": "*"}}' > composer.json
+    echo '{"packages": [{"name": "a/b", "require": {"ext-intl": "*", "c/d": "^1"}}, {"name": "c/d"}]}' > composer.lock
+    expect "$(required_extensions)" $'intl\npdo-mysql'
+}
+
 test_a_procfile_without_processes() {
     mkdir app
     printf '# web: nothing\n\n' > app/Procfile

@@ -46,6 +46,11 @@ fn go() {
 }
 
 #[test]
+fn php() {
+    check("php-page", &[], "/any/path", "Hello from PHP, 2 processes");
+}
+
+#[test]
 fn static_site() {
     check("static-site", &[], "/", "static");
 }
