@@ -51,6 +51,16 @@ fn php() {
 }
 
 #[test]
+fn java() {
+    check("java-maven", &[], "/", "Hello from Java 17");
+}
+
+#[test]
+fn gradle() {
+    check("java-gradle", &[], "/", "Hello from Gradle and Java 17");
+}
+
+#[test]
 fn static_site() {
     check("static-site", &[], "/", "static");
 }
