@@ -4,7 +4,8 @@
 # language_file DIR: prints the first file that makes one of the language packs apply; fails when there is none.
 language_file() {
     local file
-    for file in Gemfile package.json requirements.txt Pipfile Pipfile.lock poetry.lock uv.lock pyproject.toml setup.py manage.py; do
+    for file in Gemfile package.json requirements.txt Pipfile Pipfile.lock poetry.lock uv.lock pyproject.toml setup.py manage.py \
+        pom.xml gradlew build.gradle build.gradle.kts settings.gradle settings.gradle.kts composer.json index.php go.mod; do
         if [[ -f $1/$file ]]; then
             echo "$file"
             return 0

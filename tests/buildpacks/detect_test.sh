@@ -30,6 +30,13 @@ test_packs_apply_to_what_they_build() {
     for file in requirements.txt Pipfile poetry.lock uv.lock pyproject.toml setup.py manage.py .python-version; do
         expect "$(detected "$file")" python
     done
+    expect "$(detected pom.xml Procfile public/index.html)" java
+    for file in gradlew build.gradle build.gradle.kts settings.gradle settings.gradle.kts; do
+        expect "$(detected "$file" Procfile)" gradle
+    done
+    expect "$(detected index.php index.html)" php
+    expect "$(detected composer.json package.json)" 'nodejs php'
+    expect "$(detected go.mod Procfile index.html)" go
 }
 
 test_each_fixture_is_told_apart() {
@@ -41,6 +48,10 @@ test_each_fixture_is_told_apart() {
         done
         expect "$app ${names[*]}" "$app $packs"
     done << 'APPS'
+go-http go
+java-gradle gradle
+java-maven java
+php-page php
 nodejs-express nodejs
 procfile-only procfile
 python-flask python
@@ -87,6 +98,25 @@ test_python_starts_django_only() {
     expect_in "$(released python)" '  web: python manage.py runserver'
     install -m 755 /dev/null app/.heroku/python/bin/gunicorn
     expect "$(released python)" $'default_process_types:\n  web: gunicorn mysite.wsgi --bind 0.0.0.0:$PORT'
+}
+
+test_java_and_gradle_start_spring_boot_only() {
+    mkdir app
+    echo '<project/>' > app/pom.xml
+    expect "$(released java)" 'default_process_types: {}'
+    echo '<parent><artifactId>spring-boot-starter-parent</artifactId></parent>' > app/pom.xml
+    expect_in "$(released java)" 'web: java -Dserver.port=$PORT $JAVA_OPTS -jar target/*.jar'
+    expect "$(released gradle)" 'default_process_types: {}'
+    echo "plugins { id 'org.springframework.boot' version '3.0.0' }" > app/build.gradle
+    expect_in "$(released gradle)" '-jar build/libs/*.jar'
+}
+
+test_go_starts_the_only_program() {
+    mkdir app
+    assemble go pack
+    expect "$(pack/bin/release app)" 'default_process_types: {}'
+    echo shop > pack/program
+    expect "$(pack/bin/release app)" $'default_process_types:\n  web: bin/shop'
 }
 
 test_ruby_starts_rails_and_rack() {

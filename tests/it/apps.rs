@@ -41,6 +41,26 @@ fn ruby() {
 }
 
 #[test]
+fn go() {
+    check("go-http", &[], "/", "Hello from Go");
+}
+
+#[test]
+fn php() {
+    check("php-page", &[], "/any/path", "Hello from PHP, 2 processes");
+}
+
+#[test]
+fn java() {
+    check("java-maven", &[], "/", "Hello from Java 17");
+}
+
+#[test]
+fn gradle() {
+    check("java-gradle", &[], "/", "Hello from Gradle and Java 17");
+}
+
+#[test]
 fn static_site() {
     check("static-site", &[], "/", "static");
 }
