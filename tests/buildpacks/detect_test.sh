@@ -37,6 +37,7 @@ test_packs_apply_to_what_they_build() {
     expect "$(detected index.php index.html)" php
     expect "$(detected composer.json package.json)" 'nodejs php'
     expect "$(detected go.mod Procfile index.html)" go
+    expect "$(detected Cargo.toml static.json)" 'rust static'
 }
 
 test_each_fixture_is_told_apart() {
@@ -56,6 +57,7 @@ nodejs-express nodejs
 procfile-only procfile
 python-flask python
 ruby-rack ruby
+rust-http rust
 static-site static
 two-buildpacks nodejs python
 APPS
@@ -111,12 +113,15 @@ test_java_and_gradle_start_spring_boot_only() {
     expect_in "$(released gradle)" '-jar build/libs/*.jar'
 }
 
-test_go_starts_the_only_program() {
+test_go_and_rust_start_the_only_program() {
     mkdir app
-    assemble go pack
-    expect "$(pack/bin/release app)" 'default_process_types: {}'
-    echo shop > pack/program
-    expect "$(pack/bin/release app)" $'default_process_types:\n  web: bin/shop'
+    for pack in go rust; do
+        assemble "$pack" "$pack"
+        expect "$("$pack/bin/release" app)" 'default_process_types: {}'
+        echo shop > "$pack/program"
+    done
+    expect "$(go/bin/release app)" $'default_process_types:\n  web: bin/shop'
+    expect "$(rust/bin/release app)" $'default_process_types:\n  web: target/release/shop'
 }
 
 test_ruby_starts_rails_and_rack() {

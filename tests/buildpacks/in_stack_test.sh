@@ -113,6 +113,18 @@ test_gradle_without_the_task_stage() {
     refuses app gradle 'There is no task called stage'
 }
 
+test_rust_http() {
+    builds rust-http 'target/release/hello' / 'Hello from Rust' rust
+    expect "$(cat release.yml)" $'default_process_types:\n  web: target/release/hello'
+}
+
+test_rust_of_another_version() {
+    cp -a "$REPO/fixtures/apps/rust-http" app
+    printf '[toolchain]\nchannel = "1.84.1"\n' > app/rust-toolchain.toml
+    prepare_work "$PWD/work" "$PWD/app"
+    expect_in "$(compile "$PWD/work" rust)" 'Rust 1.84.1 (rust-toolchain.toml: 1.84.1)'
+}
+
 test_static_site() {
     builds static-site 'python3 .heroku/static/serve.py' /about 'About this site' static
 }

@@ -61,6 +61,11 @@ fn gradle() {
 }
 
 #[test]
+fn rust() {
+    check("rust-http", &[], "/", "Hello from Rust");
+}
+
+#[test]
 fn static_site() {
     check("static-site", &[], "/", "static");
 }
