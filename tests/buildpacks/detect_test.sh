@@ -30,6 +30,8 @@ test_packs_apply_to_what_they_build() {
     for file in requirements.txt Pipfile poetry.lock uv.lock pyproject.toml setup.py manage.py .python-version; do
         expect "$(detected "$file")" python
     done
+    expect "$(detected project.clj Procfile)" clojure
+    expect "$(detected deps.edn pom.xml public/index.html)" 'clojure java'
     expect "$(detected pom.xml Procfile public/index.html)" java
     for file in gradlew build.gradle build.gradle.kts settings.gradle settings.gradle.kts; do
         expect "$(detected "$file" Procfile)" gradle
@@ -49,6 +51,7 @@ test_each_fixture_is_told_apart() {
         done
         expect "$app ${names[*]}" "$app $packs"
     done << 'APPS'
+clojure-lein clojure
 go-http go
 java-gradle gradle
 java-maven java
@@ -100,6 +103,14 @@ test_python_starts_django_only() {
     expect_in "$(released python)" '  web: python manage.py runserver'
     install -m 755 /dev/null app/.heroku/python/bin/gunicorn
     expect "$(released python)" $'default_process_types:\n  web: gunicorn mysite.wsgi --bind 0.0.0.0:$PORT'
+}
+
+test_clojure_starts_its_archive() {
+    mkdir app
+    assemble clojure pack
+    expect "$(pack/bin/release app)" 'default_process_types: {}'
+    echo target/shop.jar > pack/archive
+    expect "$(pack/bin/release app)" $'default_process_types:\n  web: java $JVM_OPTS -jar target/shop.jar'
 }
 
 test_java_and_gradle_start_spring_boot_only() {

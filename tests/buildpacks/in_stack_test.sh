@@ -91,6 +91,12 @@ JAVA
         'cp -a /trial/slug/. /app && cd /app && . .profile.d/java.sh && java -cp target/classes Trusted')" true
 }
 
+test_clojure_lein() {
+    # shellcheck disable=SC2016 # for the shell in the stack
+    builds clojure-lein 'java $JVM_OPTS -jar target/hello.jar' / 'Hello from Clojure 1' clojure
+    expect "$(cat release.yml)" $'default_process_types:\n  web: java $JVM_OPTS -jar target/hello.jar'
+}
+
 test_java_that_does_not_compile() {
     cp -a "$REPO/fixtures/apps/java-maven" app
     echo 'class {' > app/src/main/java/Broken.java

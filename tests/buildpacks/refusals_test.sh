@@ -152,6 +152,13 @@ test_a_rust_that_is_none() {
     expect_in "$OUTPUT" 'rust-toolchain asks for Rust "1.80;rm-rf/", which is no release channel.'
 }
 
+test_clojure_without_a_project() {
+    mkdir app
+    echo '{}' > app/deps.edn
+    expect_failure build clojure
+    expect_in "$OUTPUT" 'There is a deps.edn, but no project.clj.'
+}
+
 test_a_procfile_without_processes() {
     mkdir app
     printf '# web: nothing\n\n' > app/Procfile

@@ -51,6 +51,11 @@ fn php() {
 }
 
 #[test]
+fn clojure() {
+    check("clojure-lein", &[], "/", "Hello from Clojure 1");
+}
+
+#[test]
 fn java() {
     check("java-maven", &[], "/", "Hello from Java 17");
 }
