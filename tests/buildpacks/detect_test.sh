@@ -36,6 +36,8 @@ test_packs_apply_to_what_they_build() {
     for file in gradlew build.gradle build.gradle.kts settings.gradle settings.gradle.kts; do
         expect "$(detected "$file" Procfile)" gradle
     done
+    expect "$(detected build.sbt Procfile)" scala
+    expect "$(detected project/build.properties)" scala
     expect "$(detected index.php index.html)" php
     expect "$(detected composer.json package.json)" 'nodejs php'
     expect "$(detected go.mod Procfile index.html)" go
@@ -61,6 +63,7 @@ procfile-only procfile
 python-flask python
 ruby-rack ruby
 rust-http rust
+scala-web scala
 static-site static
 two-buildpacks nodejs python
 APPS
@@ -111,6 +114,15 @@ test_clojure_starts_its_archive() {
     expect "$(pack/bin/release app)" 'default_process_types: {}'
     echo target/shop.jar > pack/archive
     expect "$(pack/bin/release app)" $'default_process_types:\n  web: java $JVM_OPTS -jar target/shop.jar'
+}
+
+test_scala_starts_what_was_staged() {
+    mkdir -p app/target/universal/stage/bin app/project
+    expect "$(released scala)" 'default_process_types: {}'
+    touch app/target/universal/stage/bin/shop{,.bat}
+    expect "$(released scala)" $'default_process_types:\n  web: target/universal/stage/bin/shop'
+    echo 'addSbtPlugin("org.playframework" % "sbt-plugin" % "3.0.0")' > app/project/plugins.sbt
+    expect_in "$(released scala)" 'stage/bin/shop -Dhttp.port=$PORT'
 }
 
 test_java_and_gradle_start_spring_boot_only() {

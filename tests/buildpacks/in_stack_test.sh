@@ -131,6 +131,16 @@ test_rust_of_another_version() {
     expect_in "$(compile "$PWD/work" rust)" 'Rust 1.84.1 (rust-toolchain.toml: 1.84.1)'
 }
 
+test_scala_web() {
+    builds scala-web "java -cp 'target/universal/stage/lib/*' hello.Web" / 'Hello from Scala 2.11.12' scala
+}
+
+test_scala_that_does_not_compile() {
+    cp -a "$REPO/fixtures/apps/scala-web" app
+    echo 'object {' > app/src/main/scala/Broken.scala
+    refuses app scala 'The app could not be compiled.'
+}
+
 test_static_site() {
     builds static-site 'python3 .heroku/static/serve.py' /about 'About this site' static
 }

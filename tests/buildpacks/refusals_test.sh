@@ -159,6 +159,16 @@ test_clojure_without_a_project() {
     expect_in "$OUTPUT" 'There is a deps.edn, but no project.clj.'
 }
 
+test_scala_without_a_version_of_sbt() {
+    mkdir -p app/project
+    touch app/build.sbt
+    expect_failure build scala
+    expect_in "$OUTPUT" 'No version of sbt is asked for in project/build.properties.'
+    echo 'sbt.version=0.13.18' > app/project/build.properties
+    expect_failure build scala
+    expect_in "$OUTPUT" '"0.13.18", is no version of sbt that is supported.'
+}
+
 test_a_procfile_without_processes() {
     mkdir app
     printf '# web: nothing\n\n' > app/Procfile

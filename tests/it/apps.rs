@@ -46,6 +46,11 @@ fn go() {
 }
 
 #[test]
+fn scala() {
+    check("scala-web", &[], "/", "Hello from Scala 2.11.12");
+}
+
+#[test]
 fn php() {
     check("php-page", &[], "/any/path", "Hello from PHP, 2 processes");
 }
