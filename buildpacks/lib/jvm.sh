@@ -51,6 +51,19 @@ trust() {
         -cp "$DEBIAN" TrustStore "$2" "$1/lib/security/cacerts" || fail "The certificates in $2 could not be read."
 }
 
+# repack ARCHIVE: makes it again with times and an order of its entries that do not differ from one build to the next.
+repack() {
+    local folder=$DEBIAN/repack archive
+    archive=$(realpath "$1")
+    rm -rf "$folder"
+    unzip -qo "$archive" -d "$folder" || fail "$1 could not be read."
+    find "$folder" -exec touch --no-dereference --date=1980-01-02T00:00:00Z {} +
+    rm "$archive"
+    # Java reads the manifest only where it comes first.
+    (cd "$folder" && { echo META-INF/MANIFEST.MF && find . -type f ! -path ./META-INF/MANIFEST.MF | LC_ALL=C sort; } |
+        TZ=UTC zip -qX "$archive" -@) || fail "$1 could not be written."
+}
+
 # leave_jre PACK: what the app needs to run, for its processes and for the next pack.
 leave_jre() {
     local root=$BUILD_DIR/.heroku/java home

@@ -5,7 +5,8 @@
 language_file() {
     local file
     for file in Gemfile package.json requirements.txt Pipfile Pipfile.lock poetry.lock uv.lock pyproject.toml setup.py manage.py \
-        pom.xml gradlew build.gradle build.gradle.kts settings.gradle settings.gradle.kts composer.json index.php go.mod; do
+        project.clj deps.edn pom.xml gradlew build.gradle build.gradle.kts settings.gradle settings.gradle.kts \
+        build.sbt project/build.properties composer.json index.php go.mod Cargo.toml; do
         if [[ -f $1/$file ]]; then
             echo "$file"
             return 0

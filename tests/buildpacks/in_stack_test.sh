@@ -91,6 +91,12 @@ JAVA
         'cp -a /trial/slug/. /app && cd /app && . .profile.d/java.sh && java -cp target/classes Trusted')" true
 }
 
+test_clojure_lein() {
+    # shellcheck disable=SC2016 # for the shell in the stack
+    builds clojure-lein 'java $JVM_OPTS -jar target/hello.jar' / 'Hello from Clojure 1' clojure
+    expect "$(cat release.yml)" $'default_process_types:\n  web: java $JVM_OPTS -jar target/hello.jar'
+}
+
 test_java_that_does_not_compile() {
     cp -a "$REPO/fixtures/apps/java-maven" app
     echo 'class {' > app/src/main/java/Broken.java
@@ -111,6 +117,28 @@ test_gradle_without_the_task_stage() {
     cp -a "$REPO/fixtures/apps/java-gradle" app
     sed -i /stage/d app/build.gradle
     refuses app gradle 'There is no task called stage'
+}
+
+test_rust_http() {
+    builds rust-http 'target/release/hello' / 'Hello from Rust' rust
+    expect "$(cat release.yml)" $'default_process_types:\n  web: target/release/hello'
+}
+
+test_rust_of_another_version() {
+    cp -a "$REPO/fixtures/apps/rust-http" app
+    printf '[toolchain]\nchannel = "1.84.1"\n' > app/rust-toolchain.toml
+    prepare_work "$PWD/work" "$PWD/app"
+    expect_in "$(compile "$PWD/work" rust)" 'Rust 1.84.1 (rust-toolchain.toml: 1.84.1)'
+}
+
+test_scala_web() {
+    builds scala-web "java -cp 'target/universal/stage/lib/*' hello.Web" / 'Hello from Scala 2.11.12' scala
+}
+
+test_scala_that_does_not_compile() {
+    cp -a "$REPO/fixtures/apps/scala-web" app
+    echo 'object {' > app/src/main/scala/Broken.scala
+    refuses app scala 'The app could not be compiled.'
 }
 
 test_static_site() {

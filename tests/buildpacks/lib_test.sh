@@ -182,3 +182,18 @@ test_database_urls_as_jdbc_has_them() {
     expect "$(JAVA_HOME=/java DATABASE_URL=mysql://x JAVA_TOOL_OPTIONS=-Xmx1g bash -c ". '$profile'; echo \"\${JDBC_DATABASE_URL:-none} \$JAVA_TOOL_OPTIONS\"")" \
         'none -XX:MaxRAMPercentage=70 -Dfile.encoding=UTF-8 -Xmx1g'
 }
+
+test_archives_are_the_same_each_time() {
+    mkdir -p made/META-INF made/b
+    echo 'Manifest-Version: 1.0' > made/META-INF/MANIFEST.MF
+    for file in b/z b/a; do
+        echo "$file" > "made/$file"
+        (cd made && zip -q ../one.jar "$file" META-INF/MANIFEST.MF)
+        (cd made && zip -q ../other.jar META-INF/MANIFEST.MF "$file")
+        touch -d 2001-01-01 made/META-INF/MANIFEST.MF
+    done
+    repack one.jar
+    repack other.jar
+    cmp one.jar other.jar
+    expect "$(python3 -c 'import zipfile; print(*zipfile.ZipFile("one.jar").namelist())')" 'META-INF/MANIFEST.MF b/a b/z'
+}

@@ -126,6 +126,49 @@ test_the_extensions_that_composer_names() {
     expect "$(required_extensions)" $'intl\npdo-mysql'
 }
 
+test_the_rust_that_is_asked_for() {
+    for file in lib/output rust/steps/toolchain; do
+        # shellcheck source=/dev/null
+        source "$REPO/buildpacks/$file.sh"
+    done
+    read_channel
+    expect "$CHANNEL" ''
+    printf '[toolchain]\nchannel = "1.80.1" # why\ncomponents = ["clippy"]\n' > rust-toolchain.toml
+    read_channel
+    expect "$CHANNEL in $CHANNEL_FILE" '1.80.1 in rust-toolchain.toml'
+    echo nightly-2025-01-01 > rust-toolchain
+    read_channel
+    expect "$CHANNEL in $CHANNEL_FILE" 'nightly-2025-01-01 in rust-toolchain'
+}
+
+test_a_rust_that_is_none() {
+    mkdir app
+    touch app/Cargo.toml
+    expect_failure build rust
+    expect_in "$OUTPUT" 'There is a Cargo.toml, but no Cargo.lock.'
+    touch app/Cargo.lock
+    echo '1.80; rm -rf /' > app/rust-toolchain
+    expect_failure build rust
+    expect_in "$OUTPUT" 'rust-toolchain asks for Rust "1.80;rm-rf/", which is no release channel.'
+}
+
+test_clojure_without_a_project() {
+    mkdir app
+    echo '{}' > app/deps.edn
+    expect_failure build clojure
+    expect_in "$OUTPUT" 'There is a deps.edn, but no project.clj.'
+}
+
+test_scala_without_a_version_of_sbt() {
+    mkdir -p app/project
+    touch app/build.sbt
+    expect_failure build scala
+    expect_in "$OUTPUT" 'No version of sbt is asked for in project/build.properties.'
+    echo 'sbt.version=0.13.18' > app/project/build.properties
+    expect_failure build scala
+    expect_in "$OUTPUT" '"0.13.18", is no version of sbt that is supported.'
+}
+
 test_a_procfile_without_processes() {
     mkdir app
     printf '# web: nothing\n\n' > app/Procfile

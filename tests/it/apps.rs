@@ -46,8 +46,18 @@ fn go() {
 }
 
 #[test]
+fn scala() {
+    check("scala-web", &[], "/", "Hello from Scala 2.11.12");
+}
+
+#[test]
 fn php() {
     check("php-page", &[], "/any/path", "Hello from PHP, 2 processes");
+}
+
+#[test]
+fn clojure() {
+    check("clojure-lein", &[], "/", "Hello from Clojure 1");
 }
 
 #[test]
@@ -58,6 +68,11 @@ fn java() {
 #[test]
 fn gradle() {
     check("java-gradle", &[], "/", "Hello from Gradle and Java 17");
+}
+
+#[test]
+fn rust() {
+    check("rust-http", &[], "/", "Hello from Rust");
 }
 
 #[test]
