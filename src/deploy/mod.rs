@@ -2,7 +2,7 @@
 //!
 //! `submit` records a build and starts it; `run` below is the build itself, one step a line, or `container` where images are
 //! built. `queue` keeps the
-//! builds of one app in order and those of all apps within the host's means; `site` is where one runs; `failure` holds
+//! builds of one app in order and those of all apps within the host's means, `turn` is what one waits for; `site` is where one runs; `failure` holds
 //! every reason for which a push is refused, before its build and in it, and the words; `cancel` stops one; `archive` keeps the log; `recover` is what a start
 //! after a crash does.
 //!
@@ -49,11 +49,11 @@ mod submit;
 mod submodules;
 mod test_run;
 mod trigger;
+mod turn;
 
 use std::sync::Mutex;
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::build::{self, Build};
@@ -65,6 +65,7 @@ use crate::release::NewManifest;
 use crate::slug::{self, Packed};
 use crate::stack::{self, Stack};
 use crate::transcript::{Transcript, size};
+use queue::Builder;
 use site::Site;
 
 /// A log's reader, which doors show to pushers.
@@ -106,22 +107,22 @@ struct Built {
     cache: Option<Digest>,
 }
 
-/// Builds and packs in `slot`. May be dropped at any point: nothing but blobs that nobody refers to is left then.
+/// Builds and packs with `builder`. May be dropped at any point: nothing but blobs that nobody refers to is left then.
 async fn run(
     ctx: &Ctx,
     id: BuildId,
     request: &Request,
     transcript: &Transcript,
     config: &ConfigVars,
-    slot: OwnedSemaphorePermit,
+    builder: Builder,
 ) -> Result<Built, Failure> {
     if request.app.stack.is_container() {
-        return Box::pin(container::run(ctx, id, request, transcript, slot)).await;
+        return Box::pin(container::run(ctx, id, request, transcript, builder)).await;
     }
     let stack = stack::find(&ctx.config.stacks_dir, &request.app.stack)?;
     transcript.section(&format!("Building on the {} stack", stack.name));
     let environment = ctx.engine.start(environment_spec(ctx, &format!("build-{id}"), &stack)).await?;
-    let site = Site::new(format!("build-{id}"), &ctx.tasks, environment, slot);
+    let site = Site::new(format!("build-{id}"), &ctx.tasks, environment, builder);
     let build = new_build(ctx, id, request, transcript, site.environment());
     // On the heap: the future of a whole build is large.
     build.in_time(Box::pin(build_and_pack(ctx, request, &stack, &build, config))).await

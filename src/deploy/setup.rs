@@ -23,7 +23,7 @@ use crate::db::formations::Scale;
 use crate::db::{self, Connection, DbError};
 use crate::model::{
     Account, App, AppJson, AppName, AppSetupId, BuildOrigin, BuildpackRef, ConfigKey, DynoSize, EnvironmentName, Invalid,
-    Manifest, PushOptions, Secret, StackName,
+    Manifest, Priority, PushOptions, Secret, StackName,
 };
 use crate::release::{ConfigError, change_config};
 
@@ -44,6 +44,8 @@ pub struct SetupRequest {
     pub environment: EnvironmentName,
     /// The connected repository that the source came from.
     pub origin: Option<BuildOrigin>,
+    /// Of its build.
+    pub priority: Priority,
 }
 
 /// A setup that is recorded, and is to be carried out.
@@ -211,8 +213,20 @@ async fn deploy(
     buildpacks: Vec<BuildpackRef>,
 ) -> Result<(), SetupFailure> {
     let (app, by, options, origin) = (app.clone(), asked.by.clone(), PushOptions::default(), asked.origin.clone());
-    let request =
-        Request { app, by, source, options, refs: Vec::new(), pack: None, buildpacks, cache: None, origin, trigger: None };
+    let priority = asked.priority;
+    let request = Request {
+        app,
+        by,
+        source,
+        options,
+        priority,
+        refs: Vec::new(),
+        pack: None,
+        buildpacks,
+        cache: None,
+        origin,
+        trigger: None,
+    };
     let mut ticket = submit(ctx, request).await?;
     let mut tx = ctx.db.write().await?;
     db::app_setups::set_build(&mut tx, id, ticket.build).await?;

@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::archive::{self, LogOf};
 use super::dynos::Dyno;
 use super::phase::begin_phase;
-use super::queue::{Entry, Turn};
+use super::queue::Entry;
 use super::trigger::MOST_CUT_OFF;
+use super::turn::Turn;
 use super::{Built, Failure, Request};
 use crate::build::Source;
 use crate::ctx::Ctx;
@@ -124,6 +125,7 @@ fn new_entry(ctx: &Ctx, request: &Request, config: &ConfigVars) -> Result<Entry,
         cancel: ctx.killing.child_token(),
         cancelled_by: OnceLock::new(),
         end: watch::Sender::new(None),
+        job: OnceLock::new(),
     })
 }
 
@@ -147,7 +149,10 @@ async fn accept(ctx: &Ctx, request: &Request, entry: &Arc<Entry>) -> Result<Turn
         // Whoever wanted it does not any more: the connection or the branch has just gone.
         return Err(Failure::Cancelled);
     }
-    let turn = ctx.builds.enter(entry).ok_or(Failure::QueueFull(ctx.config.limits.queued_builds_per_app))?;
+    let turn = ctx
+        .builds
+        .enter(entry, request.by.id, request.priority)
+        .ok_or(Failure::QueueFull(ctx.config.limits.queued_builds_per_app))?;
     if let Err(error) = tx.commit().await {
         ctx.builds.leave(entry);
         return Err(DbError::from(error).into());
@@ -170,6 +175,7 @@ async fn carry_out(ctx: &Ctx, request: Request, entry: Arc<Entry>, turn: Turn, c
     telemetry::build_ended(end.word(), start.elapsed());
     entry.transcript.end();
     entry.end.send_replace(Some(Arc::new(end)));
+    ctx.builds.ended(&entry);
     archive::keep_log_or_say(ctx, LogOf::Build(entry.id), entry.transcript.follow()).await;
     // Only now: until its log is archived, the build is where readers find it.
     ctx.builds.leave(&entry);
@@ -227,14 +233,23 @@ async fn follow_strictly(entry: &Entry, phase: &Dyno) -> bool {
     succeeded
 }
 
-async fn build_in_turn(ctx: &Ctx, request: &Request, entry: &Entry, turn: Turn, config: &ConfigVars) -> Result<Built, Failure> {
-    let waited_for = turn.waits_for();
-    let queued = telemetry::build_queued();
-    let slot = turn.wait(&ctx.builds, &entry.transcript).await;
+async fn build_in_turn(
+    ctx: &Ctx,
+    request: &Request,
+    entry: &Entry,
+    mut turn: Turn,
+    config: &ConfigVars,
+) -> Result<Built, Failure> {
+    let (priority, entered) = (request.priority.as_str(), Instant::now());
+    let queued = telemetry::build_queued(priority);
+    turn.first_of_app(&entry.transcript).await;
+    // It need not wait for a builder to be refused.
+    refuse_superseded(ctx, request, turn.before.clone()).await?;
+    let builder = turn.start(&entry.transcript, ctx.builds.slot_count()).await;
     drop(queued);
+    telemetry::build_waited(priority, entered.elapsed());
     let _running = telemetry::build_running();
-    refuse_superseded(ctx, request, waited_for).await?;
-    super::run(ctx, entry.id, request, &entry.transcript, config, slot).await
+    super::run(ctx, entry.id, request, &entry.transcript, config, builder).await
 }
 
 /// A push whose old value is no longer the ref's is refused before it builds (design section 2.2).

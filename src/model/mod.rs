@@ -40,6 +40,7 @@ mod pipeline;
 mod release;
 mod review_app;
 mod review_app_config;
+mod schedule;
 mod secret;
 mod source;
 mod start;
@@ -93,6 +94,7 @@ pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, RollbackR
 pub use remote::{Credentials, Remote, RemoteCommit, RemoteScheme, RemoteUrl, RepositoryPrefix, Writer};
 pub use review_app::{Fork, ReviewApp, ReviewAppStatus, ReviewSource, review_app_name};
 pub use review_app_config::{BaseName, Forks, ReviewAppConfig, StaleDays};
+pub use schedule::{Job, JobNumber, Priority, Schedule};
 pub use scope::{Need, Scope, Scopes};
 pub use secret::Secret;
 pub use source::{Checksum, SourceBlob, SourceVersion};

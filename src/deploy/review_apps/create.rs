@@ -12,7 +12,7 @@ use crate::build::{self, ArchiveSource};
 use crate::ctx::Ctx;
 use crate::db::{self, Connection, DbError};
 use crate::model::{
-    Account, App, AppName, ConfigKey, Coupling, CouplingId, EnvironmentName, Forks, Permissions, Pipeline, ReviewApp,
+    Account, App, AppName, ConfigKey, Coupling, CouplingId, EnvironmentName, Forks, Permissions, Pipeline, Priority, ReviewApp,
     ReviewAppConfig, Secret, Stage, review_app_name,
 };
 
@@ -45,6 +45,7 @@ pub(super) async fn create(ctx: &Ctx, review_app: &ReviewApp) -> Result<(), Halt
         buildpacks: Vec::new(),
         environment: EnvironmentName::Review,
         origin: fetched.origin,
+        priority: Priority::Background,
     };
     let mut tx = ctx.db.write().await?;
     let new = setup::record_new(&mut tx, ctx, &request).await?;

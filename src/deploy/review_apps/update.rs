@@ -6,7 +6,7 @@ use super::{Halt, create, deployer, source};
 use crate::build::{self, Source};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
-use crate::model::{CommitId, PushOptions, ReviewApp, ReviewSource};
+use crate::model::{CommitId, Priority, PushOptions, ReviewApp, ReviewSource};
 
 /// Builds and releases the commit that is wanted. An app whose build fails stays as it was.
 pub(super) async fn update(ctx: &Ctx, review_app: &ReviewApp) -> Result<(), Halt> {
@@ -32,9 +32,10 @@ pub(super) async fn update(ctx: &Ctx, review_app: &ReviewApp) -> Result<(), Halt
     let cache = db::apps::cache(&mut db, app.id).await?;
     drop(db);
     let by = deployer(ctx, review_app, &pipeline).await?;
-    let (source, options) = (Source::Archive(archive), PushOptions::default());
+    let (source, options, priority) = (Source::Archive(archive), PushOptions::default(), Priority::Background);
     let origin = fetched.origin;
-    let request = Request { app, by, source, options, refs: Vec::new(), pack: None, buildpacks, cache, origin, trigger: None };
+    let request =
+        Request { app, by, source, options, priority, refs: Vec::new(), pack: None, buildpacks, cache, origin, trigger: None };
     let mut ticket = submit(ctx, request).await?;
     let message = match &*ticket.ended().await {
         End::Released(..) => None,

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::super::queue::Builder;
 use super::super::site::Site;
 use super::super::{Failure, archive, environment_spec, manifest, source_means};
 use super::TestFailure;
@@ -38,7 +38,7 @@ pub(super) async fn run_tests(
     live: &LiveRun,
     run: &TestRun,
     source: ArchiveSource,
-    slot: OwnedSemaphorePermit,
+    builder: Builder,
 ) -> Result<(), TestFailure> {
     live.set_status(TestRunStatus::Creating);
     let prepared = prepare(ctx, run, source).await?;
@@ -47,7 +47,7 @@ pub(super) async fn run_tests(
     let stack = stack::find(&ctx.config.stacks_dir, &prepared.stack).map_err(Failure::from)?;
     let name = format!("test-{}", run.id);
     let environment = ctx.engine.start(environment_spec(ctx, &name, &stack)).await?;
-    let site = Site::new(name, &ctx.tasks, environment, slot);
+    let site = Site::new(name, &ctx.tasks, environment, builder);
     live.set_status(TestRunStatus::Building);
     let command = set_up(ctx, run, &prepared, site.environment(), &logs.setup).await?;
     logs.setup.end();
