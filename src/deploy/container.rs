@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::given::Given;
 use super::queue::Builder;
 use super::{Built, Failure, Request, submodules};
 use crate::build::{self, BuildError, ImagesBuild, Tree};
@@ -26,12 +27,13 @@ pub(super) async fn run(
     id: BuildId,
     request: &Request,
     transcript: &Transcript,
+    given: &Given,
     builder: Builder,
 ) -> Result<Built, Failure> {
     let limits = &ctx.config.limits;
     let deadline = Instant::now() + limits.build_time;
     transcript.line("=== Fetching app code");
-    let means = submodules::means_of(ctx, &request.app, &request.source).await?;
+    let means = submodules::means_of(ctx, &request.app, &request.source, given.root.as_ref()).await?;
     let kept = async {
         let tree = Tree::of(&request.source, &means, transcript).await?;
         let file = build::read_heroku_yml(&tree).await?;

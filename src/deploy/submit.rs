@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::archive::{self, LogOf};
 use super::dynos::Dyno;
+use super::given::Given;
 use super::phase::begin_phase;
 use super::queue::Entry;
 use super::trigger::MOST_CUT_OFF;
@@ -18,7 +19,7 @@ use crate::ctx::Ctx;
 use crate::db::builds::Outcome;
 use crate::db::{self, DbError};
 use crate::model::{BuildId, BuildStatus, ConfigVars, Email, Release};
-use crate::release::{Deploy, ReleaseError, current_config, release_deploy, release_deploy_strictly};
+use crate::release::{Deploy, release_deploy, release_deploy_strictly};
 use crate::telemetry;
 use crate::transcript::{Follower, Redactor, Transcript};
 
@@ -91,13 +92,12 @@ pub async fn submit(ctx: &Ctx, request: Request) -> Result<Ticket, Failure> {
         }
         return Ok(ticket(&entry, true));
     }
-    let config = current_config(&ctx.db, request.app.id).await?;
-    let (config, _) = config.changed(&request.options.config).map_err(ReleaseError::from)?;
-    let entry = Arc::new(new_entry(ctx, &request, &config)?);
+    let given = Given::of(ctx, &request).await?;
+    let entry = Arc::new(new_entry(ctx, &request, &given.config)?);
     let turn = accept(ctx, &request, &entry).await?;
     let ticket = ticket(&entry, false);
     let ctx_of_task = ctx.clone();
-    ctx.tasks.spawn(async move { carry_out(&ctx_of_task, request, entry, turn, config).await });
+    ctx.tasks.spawn(async move { carry_out(&ctx_of_task, request, entry, turn, given).await });
     Ok(ticket)
 }
 
@@ -160,12 +160,12 @@ async fn accept(ctx: &Ctx, request: &Request, entry: &Arc<Entry>) -> Result<Turn
     Ok(turn)
 }
 
-async fn carry_out(ctx: &Ctx, request: Request, entry: Arc<Entry>, turn: Turn, config: ConfigVars) {
+async fn carry_out(ctx: &Ctx, request: Request, entry: Arc<Entry>, turn: Turn, given: Given) {
     let start = Instant::now();
     // In a task of its own, so that a panic is an outcome like any other.
     let work = {
         let (ctx, entry, request) = (ctx.clone(), Arc::clone(&entry), request);
-        tokio::spawn(async move { build_and_release(&ctx, &request, &entry, turn, &config).await })
+        tokio::spawn(async move { build_and_release(&ctx, &request, &entry, turn, &given).await })
     };
     let end = match work.await {
         Ok(Ok(end)) => end,
@@ -181,9 +181,9 @@ async fn carry_out(ctx: &Ctx, request: Request, entry: Arc<Entry>, turn: Turn, c
     ctx.builds.leave(&entry);
 }
 
-async fn build_and_release(ctx: &Ctx, request: &Request, entry: &Entry, turn: Turn, config: &ConfigVars) -> Result<End, Failure> {
+async fn build_and_release(ctx: &Ctx, request: &Request, entry: &Entry, turn: Turn, given: &Given) -> Result<End, Failure> {
     let built = tokio::select! {
-        built = build_in_turn(ctx, request, entry, turn, config) => built?,
+        built = build_in_turn(ctx, request, entry, turn, given) => built?,
         () = entry.cancel.cancelled() => return Err(stop_reason(ctx, entry)),
     };
     if request.options.dry_run {
@@ -233,13 +233,7 @@ async fn follow_strictly(entry: &Entry, phase: &Dyno) -> bool {
     succeeded
 }
 
-async fn build_in_turn(
-    ctx: &Ctx,
-    request: &Request,
-    entry: &Entry,
-    mut turn: Turn,
-    config: &ConfigVars,
-) -> Result<Built, Failure> {
+async fn build_in_turn(ctx: &Ctx, request: &Request, entry: &Entry, mut turn: Turn, given: &Given) -> Result<Built, Failure> {
     let (priority, entered) = (request.priority.as_str(), Instant::now());
     let queued = telemetry::build_queued(priority);
     turn.first_of_app(&entry.transcript).await;
@@ -249,7 +243,7 @@ async fn build_in_turn(
     drop(queued);
     telemetry::build_waited(priority, entered.elapsed());
     let _running = telemetry::build_running();
-    super::run(ctx, entry.id, request, &entry.transcript, config, builder).await
+    super::run(ctx, entry.id, request, &entry.transcript, given, builder).await
 }
 
 /// A push whose old value is no longer the ref's is refused before it builds (design section 2.2).

@@ -46,6 +46,7 @@ mod heroku;
 mod ledger;
 mod lfs;
 mod meanwhile;
+mod monorepos;
 mod notifications;
 mod openapi;
 mod pipeline_rights;

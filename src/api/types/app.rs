@@ -32,6 +32,9 @@ pub struct App {
     pub released_at: Option<Timestamp>,
     /// Bytes of the packs pushed so far.
     pub repo_size: u64,
+    /// hoist's own addition: the folder of the source that the app is built from; missing for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
     /// Bytes of the current release's slug.
     pub slug_size: u64,
     pub space: Never,
@@ -62,6 +65,9 @@ pub struct AppChange {
     pub maintenance: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build_stack: Option<String>,
+    /// hoist's own addition: the folder of the source that the app is built from; empty for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
 }
 
 /// `GET /apps/APP/collaborators`, which lists the owner too.
