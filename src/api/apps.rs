@@ -64,7 +64,7 @@ pub(super) async fn update(
     at: InApp<See>,
     Body(change): Body<AppChange>,
 ) -> Result<Json<types::App>, ApiError> {
-    if change.name.is_some() || change.build_stack.is_some() || change.root.is_some() {
+    if change.name.is_some() || change.build_stack.is_some() || change.root.is_some() || change.skip_unchanged.is_some() {
         at.may(&ctx, Action::Manage).await?;
     }
     if change.maintenance.is_some() {
@@ -87,6 +87,9 @@ pub(super) async fn update(
     if let Some(root) = root {
         app = crate::apps::set_root(&ctx.db, &app, root.as_ref(), at.by.id, ctx.now()).await?;
     }
+    if let Some(skips) = change.skip_unchanged {
+        app = crate::apps::set_skips_unchanged(&ctx.db, &app, skips, at.by.id, ctx.now()).await?;
+    }
     answer(&ctx, &app).await
 }
 
@@ -103,7 +106,7 @@ async fn answer(ctx: &Ctx, app: &App) -> Result<Json<types::App>, ApiError> {
 }
 
 pub(super) fn describe(urls: &Urls, details: AppDetails) -> types::App {
-    let AppDetails { app, owner, released_at, stack, slug, repo_bytes, root } = details;
+    let AppDetails { app, owner, released_at, stack, slug, repo_bytes, root, skips_unchanged } = details;
     let stack = stack.as_ref().unwrap_or(&app.stack);
     types::App {
         acm: false,
@@ -125,6 +128,7 @@ pub(super) fn describe(urls: &Urls, details: AppDetails) -> types::App {
         released_at: released_at.map(Timestamp),
         repo_size: repo_bytes,
         root: root.as_ref().map(ToString::to_string),
+        skip_unchanged: skips_unchanged,
         slug_size: slug.as_ref().map_or(0, |slug| slug.bytes),
         space: None,
         stack: NamedRef::named("stack", stack.as_str()),

@@ -87,6 +87,14 @@ pub async fn set_root(db: &Db, app: &App, root: Option<&SourceRoot>, by: Account
     Ok(App { updated_at: now, ..app.clone() })
 }
 
+/// Says whether the app's slug is released again when a push has changed nothing of what it is made of.
+pub async fn set_skips_unchanged(db: &Db, app: &App, skips: bool, by: AccountId, now: OffsetDateTime) -> Result<App, DbError> {
+    let mut tx = db.write().await?;
+    db::apps::set_skips_unchanged(&mut tx, app.id, skips, by, now).await?;
+    tx.commit().await?;
+    Ok(App { updated_at: now, ..app.clone() })
+}
+
 /// Lets an account work on an app; without permissions it gets [`Permissions::default`].
 ///
 /// Adding somebody twice changes nothing, because a client whose connection broke says it again. To say something else

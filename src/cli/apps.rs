@@ -1,4 +1,4 @@
-//! `hoist apps`, `apps:create`, `apps:info`, `apps:destroy`, `apps:rename`, `apps:root`
+//! `hoist apps`, `apps:create`, `apps:info`, `apps:destroy`, `apps:rename`, `apps:root`, `apps:skip-unchanged`
 
 use std::io::IsTerminal as _;
 
@@ -34,6 +34,9 @@ pub(super) enum Apps {
     /// Build an app from a folder of its repository
     #[command(name = "apps:root")]
     Root(Root),
+    /// Release the slug again when a push has changed nothing of what it is made of
+    #[command(name = "apps:skip-unchanged")]
+    SkipUnchanged(SkipUnchanged),
 }
 
 #[derive(Debug, Args)]
@@ -115,6 +118,15 @@ pub(super) struct Root {
     target: Target,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct SkipUnchanged {
+    /// Build each push again
+    #[arg(long)]
+    off: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
 impl Apps {
     pub(super) fn run(self) -> Result<(), CliError> {
         let client = Client::open()?;
@@ -125,6 +137,7 @@ impl Apps {
             Self::Destroy(args) => destroy(&client, &args),
             Self::Rename(args) => rename(&client, &args),
             Self::Root(args) => set_root(&client, &args),
+            Self::SkipUnchanged(args) => set_skip_unchanged(&client, &args),
         }
     }
 }
@@ -272,6 +285,16 @@ fn set_root(client: &Client, args: &Root) -> Result<(), CliError> {
     let what = args.path.as_deref().map_or_else(|| "the whole repository".to_owned(), |path| format!("the folder {path}"));
     let action = Action::start(&format!("Building {name} from {what}, from the next build on"));
     let change = AppChange { root: Some(args.path.clone().unwrap_or_default()), ..AppChange::default() };
+    client.patch::<App>(&app_path(&name), &change)?;
+    action.done();
+    Ok(())
+}
+
+fn set_skip_unchanged(client: &Client, args: &SkipUnchanged) -> Result<(), CliError> {
+    let name = args.target.app()?;
+    let what = if args.off { "Building each push of" } else { "Building only what has changed of" };
+    let action = Action::start(&format!("{what} {name}"));
+    let change = AppChange { skip_unchanged: Some(!args.off), ..AppChange::default() };
     client.patch::<App>(&app_path(&name), &change)?;
     action.done();
     Ok(())

@@ -24,6 +24,8 @@ pub struct AppDetails {
     pub repo_bytes: u64,
     /// The folder of the source that is built.
     pub root: Option<SourceRoot>,
+    /// Whether the slug is released again when nothing of what it is made of has changed.
+    pub skips_unchanged: bool,
 }
 
 /// What an app's description says of its slug.
@@ -102,6 +104,7 @@ fn details(row: &SqliteRow) -> Result<AppDetails, DbError> {
     let stack = if row.try_get("has_image")? { Some(StackName::container()) } else { of_slug };
     let released_at = row::optional_time(row, "released_at")?;
     Ok(AppDetails {
+        skips_unchanged: row.try_get("skip_unchanged")?,
         app,
         owner,
         released_at,

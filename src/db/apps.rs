@@ -1,5 +1,6 @@
 //! Apps. A destroyed app keeps its row (its releases stay) but is found by no function here.
 
+use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
@@ -114,6 +115,29 @@ pub async fn set_root(
 ) -> Result<(), DbError> {
     sqlx::query("UPDATE apps SET root = ?, updated_at = ? WHERE id = ?")
         .bind(root.map(SourceRoot::as_str))
+        .bind(row::millis(at))
+        .bind(id.to_string())
+        .execute(&mut *db)
+        .await?;
+    record(db, id, Change::Update, by, None, at).await
+}
+
+/// Whether the app's slug is released again when nothing of what it is made of has changed.
+pub async fn skips_unchanged(db: &mut Connection, id: AppId) -> Result<bool, DbError> {
+    let row = sqlx::query("SELECT skip_unchanged FROM apps WHERE id = ?").bind(id.to_string()).fetch_one(db).await?;
+    Ok(row.try_get("skip_unchanged")?)
+}
+
+/// Says whether it is.
+pub async fn set_skips_unchanged(
+    db: &mut Connection,
+    id: AppId,
+    skips: bool,
+    by: AccountId,
+    at: OffsetDateTime,
+) -> Result<(), DbError> {
+    sqlx::query("UPDATE apps SET skip_unchanged = ?, updated_at = ? WHERE id = ?")
+        .bind(skips)
         .bind(row::millis(at))
         .bind(id.to_string())
         .execute(&mut *db)

@@ -13,6 +13,7 @@ use super::phase::begin_phase;
 use super::queue::Entry;
 use super::trigger::MOST_CUT_OFF;
 use super::turn::Turn;
+use super::unchanged;
 use super::{Built, Failure, Request};
 use crate::build::Source;
 use crate::ctx::Ctx;
@@ -239,6 +240,9 @@ async fn build_in_turn(ctx: &Ctx, request: &Request, entry: &Entry, mut turn: Tu
     turn.first_of_app(&entry.transcript).await;
     // It need not wait for a builder to be refused.
     refuse_superseded(ctx, request, turn.before.clone()).await?;
+    if let Some(built) = unchanged::slug_again(ctx, entry.id, request, &entry.transcript, given).await? {
+        return Ok(built);
+    }
     let builder = turn.start(&entry.transcript, ctx.builds.slot_count()).await;
     drop(queued);
     telemetry::build_waited(priority, entered.elapsed());

@@ -103,16 +103,16 @@ impl Repo {
         export_objects(objects, brought, (commit, root), ignore, bounds, out).await
     }
 
-    /// Makes sure that a commit has a folder. Fails with [`ReadError::NoFolder`] if it does not.
-    pub async fn check_folder(
+    /// The object id of a commit's folder, or of all its tree. Fails with [`ReadError::NoFolder`] if it has none.
+    pub async fn folder_id(
         &self,
         quarantine: Option<&Quarantine>,
         commit: &CommitId,
-        root: &SourceRoot,
-    ) -> Result<(), ReadError> {
-        let (mut objects, commit, root) = (self.objects(quarantine), commit.clone(), root.clone());
-        let read = spawn_blocking(move || export::folder(&mut objects, &commit, Some(&root)));
-        read.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?.map(|_| ())
+        root: Option<&SourceRoot>,
+    ) -> Result<String, ReadError> {
+        let (mut objects, commit, root) = (self.objects(quarantine), commit.clone(), root.cloned());
+        let read = spawn_blocking(move || export::folder(&mut objects, &commit, root.as_ref()));
+        Ok(read.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))??.to_string())
     }
 
     /// What a commit's tree only refers to: submodules, and files of Git LFS.

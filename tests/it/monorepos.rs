@@ -125,3 +125,36 @@ fn archives_are_built_from_the_folder() {
     let said = String::from_utf8_lossy(&failed.stderr).into_owned();
     assert!(!failed.status.success() && said.contains("There is no folder apps/api in this source"), "{said}");
 }
+
+#[test]
+fn an_unchanged_folder_is_not_built_again() {
+    let (daemon, user, tree) = monorepo();
+    daemon.client(&user, &["apps:root", "apps/web", "--app", "shop"]);
+    daemon.client(&user, &["apps:skip-unchanged", "--app", "shop"]);
+    let push = |what: &str, options: &[&str]| {
+        tree.commit(what);
+        let pushed = tree.push(&daemon, &user, "shop", &[options, &["main"]].concat());
+        assert!(pushed.ok, "{what}: {}", pushed.transcript);
+        pushed.transcript
+    };
+    let is_built = |transcript: &str| transcript.contains("Folder app detected");
+    let checksum = || daemon.newest_slug(&user, "shop")["checksum"].clone();
+    assert!(is_built(&push("the first", &[])));
+    let first = checksum();
+
+    tree.write("lib/shared", "something else\n");
+    let transcript = push("elsewhere", &[]);
+    let said = "-----> Nothing in apps/web has changed since v2: its slug is released again, without a build\n";
+    assert!(transcript.contains(said) && !is_built(&transcript) && transcript.contains("Released v3"), "{transcript}");
+    assert_eq!(checksum(), first);
+    assert_eq!(daemon.newest_slug(&user, "shop")["commit"], tree.git(&["rev-parse", "HEAD"]).trim());
+
+    assert!(is_built(&push("all anew", &["-ocache=clear"])));
+    assert!(!is_built(&push("nothing", &[])));
+    daemon.client(&user, &["config:set", "KEY=value", "--app", "shop"]);
+    assert!(is_built(&push("the build sees it", &[])));
+    tree.write("apps/web/new", "");
+    assert!(is_built(&push("something", &[])));
+    daemon.client(&user, &["apps:skip-unchanged", "--off", "--app", "shop"]);
+    assert!(is_built(&push("as ever", &[])));
+}
