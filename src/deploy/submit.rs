@@ -93,6 +93,13 @@ pub async fn submit(ctx: &Ctx, request: Request) -> Result<Ticket, Failure> {
         }
         return Ok(ticket(&entry, true));
     }
+    // In a task of its own: whoever goes away in the middle of it would leave a build in the queue that nobody carries out.
+    let ctx_of_task = ctx.clone();
+    let starting = ctx.tasks.spawn(async move { start(&ctx_of_task, request).await });
+    starting.await.unwrap_or_else(|error| Err(Failure::Lost(error.to_string())))
+}
+
+async fn start(ctx: &Ctx, request: Request) -> Result<Ticket, Failure> {
     let given = Given::of(ctx, &request).await?;
     let entry = Arc::new(new_entry(ctx, &request, &given.config)?);
     let turn = accept(ctx, &request, &entry).await?;
