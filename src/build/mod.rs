@@ -113,6 +113,9 @@ pub enum BuildError {
     /// Those of a commit that was pushed.
     #[error("the submodules can't be fetched: {0}")]
     Submodules(#[source] RemoteError),
+    /// What is to be the app's folder can't be one.
+    #[error(transparent)]
+    Root(Invalid),
     #[error(".slugignore can't be read: {0}")]
     Slugignore(String),
     #[error("there is no buildpack {0}")]

@@ -36,6 +36,7 @@ pub mod refs;
 pub mod registry;
 
 pub mod artifacts;
+pub mod build_inputs;
 pub mod build_origins;
 pub mod build_sources;
 pub mod builds;

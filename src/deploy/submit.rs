@@ -8,16 +8,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::archive::{self, LogOf};
 use super::dynos::Dyno;
+use super::given::Given;
 use super::phase::begin_phase;
-use super::queue::{Entry, Turn};
+use super::queue::Entry;
 use super::trigger::MOST_CUT_OFF;
+use super::turn::Turn;
+use super::unchanged;
 use super::{Built, Failure, Request};
 use crate::build::Source;
 use crate::ctx::Ctx;
 use crate::db::builds::Outcome;
 use crate::db::{self, DbError};
 use crate::model::{BuildId, BuildStatus, ConfigVars, Email, Release};
-use crate::release::{Deploy, ReleaseError, current_config, release_deploy, release_deploy_strictly};
+use crate::release::{Deploy, release_deploy, release_deploy_strictly};
 use crate::telemetry;
 use crate::transcript::{Follower, Redactor, Transcript};
 
@@ -90,13 +93,19 @@ pub async fn submit(ctx: &Ctx, request: Request) -> Result<Ticket, Failure> {
         }
         return Ok(ticket(&entry, true));
     }
-    let config = current_config(&ctx.db, request.app.id).await?;
-    let (config, _) = config.changed(&request.options.config).map_err(ReleaseError::from)?;
-    let entry = Arc::new(new_entry(ctx, &request, &config)?);
+    // In a task of its own: whoever goes away in the middle of it would leave a build in the queue that nobody carries out.
+    let ctx_of_task = ctx.clone();
+    let starting = ctx.tasks.spawn(async move { start(&ctx_of_task, request).await });
+    starting.await.unwrap_or_else(|error| Err(Failure::Lost(error.to_string())))
+}
+
+async fn start(ctx: &Ctx, request: Request) -> Result<Ticket, Failure> {
+    let given = Given::of(ctx, &request).await?;
+    let entry = Arc::new(new_entry(ctx, &request, &given.config)?);
     let turn = accept(ctx, &request, &entry).await?;
     let ticket = ticket(&entry, false);
     let ctx_of_task = ctx.clone();
-    ctx.tasks.spawn(async move { carry_out(&ctx_of_task, request, entry, turn, config).await });
+    ctx.tasks.spawn(async move { carry_out(&ctx_of_task, request, entry, turn, given).await });
     Ok(ticket)
 }
 
@@ -124,6 +133,7 @@ fn new_entry(ctx: &Ctx, request: &Request, config: &ConfigVars) -> Result<Entry,
         cancel: ctx.killing.child_token(),
         cancelled_by: OnceLock::new(),
         end: watch::Sender::new(None),
+        job: OnceLock::new(),
     })
 }
 
@@ -147,7 +157,10 @@ async fn accept(ctx: &Ctx, request: &Request, entry: &Arc<Entry>) -> Result<Turn
         // Whoever wanted it does not any more: the connection or the branch has just gone.
         return Err(Failure::Cancelled);
     }
-    let turn = ctx.builds.enter(entry).ok_or(Failure::QueueFull(ctx.config.limits.queued_builds_per_app))?;
+    let turn = ctx
+        .builds
+        .enter(entry, request.by.id, request.priority)
+        .ok_or(Failure::QueueFull(ctx.config.limits.queued_builds_per_app))?;
     if let Err(error) = tx.commit().await {
         ctx.builds.leave(entry);
         return Err(DbError::from(error).into());
@@ -155,12 +168,12 @@ async fn accept(ctx: &Ctx, request: &Request, entry: &Arc<Entry>) -> Result<Turn
     Ok(turn)
 }
 
-async fn carry_out(ctx: &Ctx, request: Request, entry: Arc<Entry>, turn: Turn, config: ConfigVars) {
+async fn carry_out(ctx: &Ctx, request: Request, entry: Arc<Entry>, turn: Turn, given: Given) {
     let start = Instant::now();
     // In a task of its own, so that a panic is an outcome like any other.
     let work = {
         let (ctx, entry, request) = (ctx.clone(), Arc::clone(&entry), request);
-        tokio::spawn(async move { build_and_release(&ctx, &request, &entry, turn, &config).await })
+        tokio::spawn(async move { build_and_release(&ctx, &request, &entry, turn, &given).await })
     };
     let end = match work.await {
         Ok(Ok(end)) => end,
@@ -170,14 +183,15 @@ async fn carry_out(ctx: &Ctx, request: Request, entry: Arc<Entry>, turn: Turn, c
     telemetry::build_ended(end.word(), start.elapsed());
     entry.transcript.end();
     entry.end.send_replace(Some(Arc::new(end)));
+    ctx.builds.ended(&entry);
     archive::keep_log_or_say(ctx, LogOf::Build(entry.id), entry.transcript.follow()).await;
     // Only now: until its log is archived, the build is where readers find it.
     ctx.builds.leave(&entry);
 }
 
-async fn build_and_release(ctx: &Ctx, request: &Request, entry: &Entry, turn: Turn, config: &ConfigVars) -> Result<End, Failure> {
+async fn build_and_release(ctx: &Ctx, request: &Request, entry: &Entry, turn: Turn, given: &Given) -> Result<End, Failure> {
     let built = tokio::select! {
-        built = build_in_turn(ctx, request, entry, turn, config) => built?,
+        built = build_in_turn(ctx, request, entry, turn, given) => built?,
         () = entry.cancel.cancelled() => return Err(stop_reason(ctx, entry)),
     };
     if request.options.dry_run {
@@ -227,14 +241,20 @@ async fn follow_strictly(entry: &Entry, phase: &Dyno) -> bool {
     succeeded
 }
 
-async fn build_in_turn(ctx: &Ctx, request: &Request, entry: &Entry, turn: Turn, config: &ConfigVars) -> Result<Built, Failure> {
-    let waited_for = turn.waits_for();
-    let queued = telemetry::build_queued();
-    let slot = turn.wait(&ctx.builds, &entry.transcript).await;
+async fn build_in_turn(ctx: &Ctx, request: &Request, entry: &Entry, mut turn: Turn, given: &Given) -> Result<Built, Failure> {
+    let (priority, entered) = (request.priority.as_str(), Instant::now());
+    let queued = telemetry::build_queued(priority);
+    turn.first_of_app(&entry.transcript).await;
+    // It need not wait for a builder to be refused.
+    refuse_superseded(ctx, request, turn.before.clone()).await?;
+    if let Some(built) = unchanged::slug_again(ctx, entry.id, request, &entry.transcript, given).await? {
+        return Ok(built);
+    }
+    let builder = turn.start(&entry.transcript, ctx.builds.slot_count()).await;
     drop(queued);
+    telemetry::build_waited(priority, entered.elapsed());
     let _running = telemetry::build_running();
-    refuse_superseded(ctx, request, waited_for).await?;
-    super::run(ctx, entry.id, request, &entry.transcript, config, slot).await
+    super::run(ctx, entry.id, request, &entry.transcript, given, builder).await
 }
 
 /// A push whose old value is no longer the ref's is refused before it builds (design section 2.2).

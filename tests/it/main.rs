@@ -46,6 +46,7 @@ mod heroku;
 mod ledger;
 mod lfs;
 mod meanwhile;
+mod monorepos;
 mod notifications;
 mod openapi;
 mod pipeline_rights;
@@ -59,6 +60,7 @@ mod stacks_api;
 mod tell;
 
 mod apps;
+mod cancel;
 mod container_release;
 mod crash;
 mod heroku_yml;

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::BuildError;
 use super::source::{LeaveOut, Means, PIPE_BYTES};
 use crate::fetch::{self, FetchError, Url};
-use crate::model::{Checksum, Digest, SourceBlob};
+use crate::model::{Checksum, Digest, SourceBlob, SourceRoot};
 use crate::transcript::Transcript;
 use survey::Survey;
 
@@ -58,6 +58,8 @@ pub enum ArchiveError {
     TooManyFiles { limit: u64 },
     #[error("the source is empty")]
     Empty,
+    #[error("there is no folder {0}")]
+    NoFolder(String),
 }
 
 /// Has `put` take the archive's tree as a tar; returns how many files were left out.
@@ -120,7 +122,8 @@ pub async fn read_manifest_files(source: &ArchiveSource, means: &Means<'_>) -> R
 
 async fn survey(archive: Archive, source: &ArchiveSource, means: &Means<'_>) -> Result<(Archive, Survey), BuildError> {
     let (checksum, limits) = (source.blob.checksum, Limits { bytes: means.bounds.max_bytes, files: means.max_files });
-    let surveying = spawn_blocking(move || archive.survey(checksum, limits));
+    let root = means.root.clone();
+    let surveying = spawn_blocking(move || archive.survey(checksum, limits, root));
     surveying.await.map_err(|panicked| unreadable(io::Error::other(panicked)))?
 }
 
@@ -158,12 +161,17 @@ struct Archive {
 }
 
 impl Archive {
-    fn survey(mut self, checksum: Option<Checksum>, limits: Limits) -> Result<(Self, Survey), BuildError> {
+    fn survey(
+        mut self,
+        checksum: Option<Checksum>,
+        limits: Limits,
+        root: Option<SourceRoot>,
+    ) -> Result<(Self, Survey), BuildError> {
         if let Some(expected) = checksum {
             self.check(expected)?;
         }
         let tar = self.tar(limits)?;
-        let survey = Survey::of(tar, limits)?;
+        let survey = Survey::of(tar, limits, root)?;
         Ok((self, survey))
     }
 
