@@ -220,6 +220,14 @@ test_python_index_that_is_away() {
     expect_in "$OUTPUT" 'A server with packages could not be reached.'
 }
 
+test_debian_that_is_away() {
+    prepare_work "$PWD" "$REPO/fixtures/apps/go-http"
+    printf 'http://127.0.0.1:9/' > env/http_proxy
+    expect_failure compile "$PWD" go
+    expect_in "$OUTPUT" "Debian's lists of packages could not be read, of which Go would be taken."
+    expect_in "$OUTPUT" 'A server with packages could not be reached.'
+}
+
 test_python_django() {
     mkdir -p app/shop app/assets
     printf 'Django==4.2.16\n' > app/requirements.txt

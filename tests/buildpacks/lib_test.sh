@@ -197,3 +197,11 @@ test_archives_are_the_same_each_time() {
     cmp one.jar other.jar
     expect "$(python3 -c 'import zipfile; print(*zipfile.ZipFile("one.jar").namelist())')" 'META-INF/MANIFEST.MF b/a b/z'
 }
+
+test_what_is_unpacked_is_found() {
+    mkdir -p root/usr/lib/x86_64-linux-gnu
+    expect "$(debian_paths root '$HOME/there')" $'export PATH="$HOME/there/usr/bin:$HOME/there/usr/sbin:$PATH"
+export LD_LIBRARY_PATH="$HOME/there/usr/lib/x86_64-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"'
+    rmdir root/usr/lib/x86_64-linux-gnu
+    expect "$(debian_paths root there)" 'export PATH="there/usr/bin:there/usr/sbin:$PATH"'
+}
