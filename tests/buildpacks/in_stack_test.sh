@@ -63,7 +63,7 @@ test_php_page() {
 
 test_php_of_another_version() {
     cp -a "$REPO/fixtures/apps/php-page" app
-    sed -i 's/">=8.1"/"^5.6"/' app/composer.json
+    sed -i 's/">=8.1"/"^5.6"/' app/composer.{json,lock}
     refuses app php 'If the app asks for another PHP, change "php" in composer.json'
 }
 
