@@ -13,9 +13,19 @@ debian_open() {
     mkdir -p "$DEBIAN_CACHE"/{lists,archives}/partial "$DEBIAN/none/partial"
     touch "$DEBIAN"/{used,status}
     write_apt_settings
-    # Where a server does not answer, apt goes on with the lists of the last time, if there are any.
-    quietly timeout 120 apt-get --quiet update || fail_step "Debian's lists of packages could not be read." "The output above says why."
-    cp "$STEP_LOG" "$DEBIAN/update.log"
+    if ! read_lists; then
+        # Not every mirror keeps what is newer than the release.
+        sed -i '/-backports main$/d' "$DEBIAN/sources.list"
+        if ! read_lists; then
+            indent < "$STEP_LOG"
+            fail_step "Debian's lists of packages could not be read, of which $2 would be taken." "The output above says why."
+        fi
+    fi
+}
+
+# Where a server does not answer, apt goes on with the lists of the last time, and says that all is well even if there are none.
+read_lists() {
+    timeout 120 apt-get --quiet update > "$STEP_LOG" 2>&1 < /dev/null && compgen -G "$DEBIAN_CACHE/lists/*_Packages*" > /dev/null
 }
 
 write_apt_settings() {
@@ -63,13 +73,18 @@ debian_unpack() {
     take_for "$1"
     shift 2
     # What is in the archives already would not be listed.
-    files=$(apt-get --quiet=2 --yes --print-uris -o "Dir::Cache::archives=$DEBIAN/none" install "$@" 2> "$STEP_LOG" | cut -d' ' -f2) ||
+    if ! files=$(apt-get --quiet=2 --yes --print-uris -o "Dir::Cache::archives=$DEBIAN/none" install "$@" 2> "$STEP_LOG" | cut -d' ' -f2); then
+        indent < "$STEP_LOG"
         fail_packages_of_debian
+    fi
     quietly apt-get --quiet=2 --yes --download-only install "$@" || fail_packages_of_debian
     mkdir -p "$dest"
     for file in $files; do
         dpkg-deb --extract "$DEBIAN_CACHE/archives/$file" "$dest" || fail "$file could not be unpacked."
         echo "$file" >> "$DEBIAN/used"
+        # What lists the packages of an image finds them as where they are installed.
+        mkdir -p "$dest/var/lib/dpkg"
+        printf '%s\nStatus: install ok installed\n\n' "$(dpkg-deb --field "$DEBIAN_CACHE/archives/$file")" >> "$dest/var/lib/dpkg/status"
     done
     rm -rf "$dest"/usr/share/{doc,man,lintian,bug,locale}
     make_links_relative "$dest"
@@ -82,10 +97,7 @@ take_for() {
     cp "$status" "$DEBIAN/status"
 }
 
-# If the lists could not be read, packages seem not to exist: what was said then tells why.
 fail_packages_of_debian() {
-    cat "$STEP_LOG" >> "$DEBIAN/update.log"
-    cp "$DEBIAN/update.log" "$STEP_LOG"
     fail_step "$DEBIAN_WHAT could not be fetched from Debian's packages." "The output above says why." \
         "If a package does not exist, the stack's sources of packages do not have it."
 }
@@ -102,15 +114,18 @@ make_links_relative() {
 # debian_paths ROOT AS: prints what a shell has to source so that what is unpacked below ROOT is found, where ROOT is called AS.
 debian_paths() {
     local folder libraries=
+    echo "export PATH=\"$2/usr/bin:$2/usr/sbin:\$PATH\""
     for folder in "$1"/{usr/,}lib/*-linux-gnu; do
-        [[ ! -d $folder ]] || libraries+="$2${folder#"$1"}:"
+        [[ ! -d $folder ]] || libraries+="${libraries:+:}$2${folder#"$1"}"
     done
-    echo "export PATH=\"$2/usr/bin:$2/usr/sbin:\$PATH\" LD_LIBRARY_PATH=\"$libraries\${LD_LIBRARY_PATH:-}\""
+    # An empty name in the list would be the current folder.
+    [[ -z $libraries ]] || echo "export LD_LIBRARY_PATH=\"$libraries\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}\""
 }
 
 # debian_close: drops the archives that this build did not need.
 debian_close() {
     local file
+    [[ -n ${DEBIAN_CACHE:-} ]] || return 0
     for file in "$DEBIAN_CACHE"/archives/*.deb; do
         grep -qxF "${file##*/}" "$DEBIAN/used" || rm -f "$file"
     done

@@ -122,6 +122,7 @@ test_scala_starts_what_was_staged() {
     touch app/target/universal/stage/bin/shop{,.bat}
     expect "$(released scala)" $'default_process_types:\n  web: target/universal/stage/bin/shop'
     echo 'addSbtPlugin("org.playframework" % "sbt-plugin" % "3.0.0")' > app/project/plugins.sbt
+    # shellcheck disable=SC2016 # expanded when the process starts
     expect_in "$(released scala)" 'stage/bin/shop -Dhttp.port=$PORT'
 }
 
@@ -130,6 +131,7 @@ test_java_and_gradle_start_spring_boot_only() {
     echo '<project/>' > app/pom.xml
     expect "$(released java)" 'default_process_types: {}'
     echo '<parent><artifactId>spring-boot-starter-parent</artifactId></parent>' > app/pom.xml
+    # shellcheck disable=SC2016 # expanded when the process starts
     expect_in "$(released java)" 'web: java -Dserver.port=$PORT $JAVA_OPTS -jar target/*.jar'
     expect "$(released gradle)" 'default_process_types: {}'
     echo "plugins { id 'org.springframework.boot' version '3.0.0' }" > app/build.gradle

@@ -63,7 +63,7 @@ test_php_page() {
 
 test_php_of_another_version() {
     cp -a "$REPO/fixtures/apps/php-page" app
-    sed -i 's/">=8.1"/"^5.6"/' app/composer.json
+    sed -i 's/">=8.1"/"^5.6"/' app/composer.{json,lock}
     refuses app php 'If the app asks for another PHP, change "php" in composer.json'
 }
 
@@ -217,6 +217,14 @@ test_python_index_that_is_away() {
     printf 'http://127.0.0.1:9/' > env/PIP_INDEX_URL
     printf 1 > env/PIP_RETRIES
     expect_failure compile "$PWD" python
+    expect_in "$OUTPUT" 'A server with packages could not be reached.'
+}
+
+test_debian_that_is_away() {
+    prepare_work "$PWD" "$REPO/fixtures/apps/go-http"
+    printf 'http://127.0.0.1:9/' > env/http_proxy
+    expect_failure compile "$PWD" go
+    expect_in "$OUTPUT" "Debian's lists of packages could not be read, of which Go would be taken."
     expect_in "$OUTPUT" 'A server with packages could not be reached.'
 }
 

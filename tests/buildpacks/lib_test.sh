@@ -141,6 +141,7 @@ test_packages_links_lead_to_where_they_are_unpacked() {
 test_archives_that_were_not_needed_go() {
     mkdir -p cache/archives cache/lists
     touch cache/archives/{old,new}.deb
+    # shellcheck disable=SC2034 # for debian_close
     DEBIAN_CACHE=cache
     echo new.deb > "$DEBIAN/used"
     debian_close
@@ -196,4 +197,14 @@ test_archives_are_the_same_each_time() {
     repack other.jar
     cmp one.jar other.jar
     expect "$(python3 -c 'import zipfile; print(*zipfile.ZipFile("one.jar").namelist())')" 'META-INF/MANIFEST.MF b/a b/z'
+}
+
+test_what_is_unpacked_is_found() {
+    mkdir -p root/usr/lib/x86_64-linux-gnu
+    # shellcheck disable=SC2016 # expanded when a process starts
+    expect "$(debian_paths root '$HOME/there')" $'export PATH="$HOME/there/usr/bin:$HOME/there/usr/sbin:$PATH"
+export LD_LIBRARY_PATH="$HOME/there/usr/lib/x86_64-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"'
+    rmdir root/usr/lib/x86_64-linux-gnu
+    # shellcheck disable=SC2016
+    expect "$(debian_paths root there)" 'export PATH="there/usr/bin:there/usr/sbin:$PATH"'
 }

@@ -88,6 +88,7 @@ test_the_go_that_is_asked_for() {
     while IFS='|' read -r lines asked; do
         printf 'module x\n%b\n' "$lines" > go.mod
         read_go_version
+        # shellcheck disable=SC2153 # set by read_go_version
         expect "$lines: $ASKED" "$lines: $asked"
     done << 'CASES'
 |

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 export PATH="$JAVA_HOME/bin:$PATH"
 # What is not the heap needs room, too. The app's own options come last, and win.
 export JAVA_TOOL_OPTIONS="-XX:MaxRAMPercentage=70 -Dfile.encoding=UTF-8 ${JAVA_TOOL_OPTIONS:-}"

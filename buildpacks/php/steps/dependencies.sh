@@ -7,6 +7,9 @@ install_dependencies() {
     debian_unpack build "$home" composer
     COMPOSER=(php -d "include_path=$home/usr/share/php" "$home/usr/bin/composer" --no-interaction --no-ansi)
     export COMPOSER_CACHE_DIR=$CACHE_DIR/composer COMPOSER_HOME=$DEBIAN/composer-home COMPOSER_NO_AUDIT=1
+    # The autoloader's classes end in this, which is random otherwise. An app's own wins.
+    mkdir -p "$COMPOSER_HOME"
+    printf '{"config": {"autoloader-suffix": "%s"}}\n' "$(hash_of composer.json composer.lock | cut -c1-32)" > "$COMPOSER_HOME/config.json"
     step "${COMPOSER[@]}" install --no-dev --no-progress --prefer-dist --optimize-autoloader || fail_step \
         "The packages of composer.lock could not be installed." \
         "If composer.json and composer.lock do not agree, run \`composer update --lock\`, commit composer.lock and push again." \

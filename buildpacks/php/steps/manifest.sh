@@ -3,14 +3,15 @@
 
 # Ends the build early on what Composer could make no sense of, and on what it would decide anew at each push.
 check_manifest() {
-    local file error should='It should hold a JSON object: { … }.'
+    local file error packages should='It should hold a JSON object: { … }.'
     [[ -f composer.json ]] || return 0
     for file in composer.json composer.lock; do
         [[ -f $file ]] || continue
         error=$(jq -e 'type == "object"' "$file" 2>&1 > /dev/null) ||
             fail "$file cannot be read." "" "${error:-$should}" "" "Check it with \`composer validate\`, correct it and commit it."
     done
-    if [[ ! -f composer.lock && -n $(required | grep -vE '^(php(-64bit)?|ext-.*)$') ]]; then
+    packages=$(required | grep -vE '^(php(-64bit)?|ext-.*)$') || true
+    if [[ ! -f composer.lock && -n $packages ]]; then
         fail "There is a composer.json, but no composer.lock." \
             "" \
             "Without it, other versions would be installed at each push. Run \`composer update\`," \

@@ -42,7 +42,7 @@ configure_php() {
     ln -s "php$PHP_SERIES" "$PHP_ROOT/usr/bin/php"
     ln -s "php-fpm$PHP_SERIES" "$PHP_ROOT/usr/sbin/php-fpm"
     # What packages need when they are installed, and services that nothing starts.
-    rm -rf "$PHP_ROOT"/{bin,sbin,var,usr/share/vim,etc/{init.d,apache2,cron.d,logrotate.d,iproute2}} "$PHP_ROOT"/{usr/,}lib/systemd
+    rm -rf "${PHP_ROOT:?}"/{bin,sbin,var/{cache,log,www,lib/{nginx,php}},usr/share/vim,etc/{init.d,apache2,cron.d,logrotate.d,iproute2}} "$PHP_ROOT"/{usr/,}lib/systemd
 }
 
 enabled_extensions() {

@@ -41,6 +41,7 @@ install_with_rustup() {
     local home program=$DEBIAN/rustup-init triple
     triple=$(uname -m)-unknown-linux-gnu
     home=$CACHE_DIR/rustup-$(hash_of "$CHANNEL_FILE")
+    rm -rf "$CACHE_DIR/debian"
     find "$CACHE_DIR" -maxdepth 1 -name 'rustup-*' ! -path "$home" -exec rm -rf {} +
     export RUSTUP_HOME=$home CARGO_HOME=$CACHE_DIR/cargo RUSTUP_INIT_SKIP_PATH_CHECK=yes
     if [[ ! -x $CARGO_HOME/bin/rustup || ! -d $home ]]; then
