@@ -1,4 +1,4 @@
-//! `hoist apps`, `apps:create`, `apps:info`, `apps:destroy`, `apps:rename`, `apps:root`, `apps:skip-unchanged`
+//! `hoist apps`, `apps:create`, `apps:info`, `apps:destroy`, `apps:rename`
 
 use std::io::IsTerminal as _;
 
@@ -31,12 +31,6 @@ pub(super) enum Apps {
     /// Rename an app
     #[command(name = "apps:rename", visible_alias = "rename")]
     Rename(Rename),
-    /// Build an app from a folder of its repository
-    #[command(name = "apps:root")]
-    Root(Root),
-    /// Release the slug again when a push has changed nothing of what it is made of
-    #[command(name = "apps:skip-unchanged")]
-    SkipUnchanged(SkipUnchanged),
 }
 
 #[derive(Debug, Args)]
@@ -106,27 +100,6 @@ pub(super) struct Rename {
     json: bool,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct Root {
-    /// The folder, such as apps/web: the Procfile and all else of the app is in it
-    #[arg(required_unless_present = "clear")]
-    path: Option<String>,
-    /// Build it from the whole repository again
-    #[arg(long, conflicts_with = "path")]
-    clear: bool,
-    #[command(flatten)]
-    target: Target,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct SkipUnchanged {
-    /// Build each push again
-    #[arg(long)]
-    off: bool,
-    #[command(flatten)]
-    target: Target,
-}
-
 impl Apps {
     pub(super) fn run(self) -> Result<(), CliError> {
         let client = Client::open()?;
@@ -136,8 +109,6 @@ impl Apps {
             Self::Info(args) => info(&client, &args),
             Self::Destroy(args) => destroy(&client, &args),
             Self::Rename(args) => rename(&client, &args),
-            Self::Root(args) => set_root(&client, &args),
-            Self::SkipUnchanged(args) => set_skip_unchanged(&client, &args),
         }
     }
 }
@@ -278,26 +249,6 @@ fn rename(client: &Client, args: &Rename) -> Result<(), CliError> {
     }
     output::warn("Don't forget to update git remotes for all other local checkouts of the app.");
     if args.json { print_json(&app) } else { Ok(()) }
-}
-
-fn set_root(client: &Client, args: &Root) -> Result<(), CliError> {
-    let name = args.target.app()?;
-    let what = args.path.as_deref().map_or_else(|| "the whole repository".to_owned(), |path| format!("the folder {path}"));
-    let action = Action::start(&format!("Building {name} from {what}, from the next build on"));
-    let change = AppChange { root: Some(args.path.clone().unwrap_or_default()), ..AppChange::default() };
-    client.patch::<App>(&app_path(&name), &change)?;
-    action.done();
-    Ok(())
-}
-
-fn set_skip_unchanged(client: &Client, args: &SkipUnchanged) -> Result<(), CliError> {
-    let name = args.target.app()?;
-    let what = if args.off { "Building each push of" } else { "Building only what has changed of" };
-    let action = Action::start(&format!("{what} {name}"));
-    let change = AppChange { skip_unchanged: Some(!args.off), ..AppChange::default() };
-    client.patch::<App>(&app_path(&name), &change)?;
-    action.done();
-    Ok(())
 }
 
 /// `WEB_URL | GIT_URL`, as far as there are both.

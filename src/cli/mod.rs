@@ -21,6 +21,7 @@ mod access;
 mod addons;
 mod addons_change;
 mod apps;
+mod apps_source;
 mod audit;
 mod auth;
 mod authorizations;
@@ -112,6 +113,8 @@ enum Command {
     #[command(flatten)]
     Apps(apps::Apps),
     #[command(flatten)]
+    AppsSource(apps_source::AppsSource),
+    #[command(flatten)]
     Audit(audit::Audit),
     #[command(flatten)]
     Auth(auth::Auth),
@@ -184,6 +187,7 @@ impl Command {
             Self::Access(command) => command.run(),
             Self::Addons(command) => command.run(),
             Self::Apps(command) => command.run(),
+            Self::AppsSource(command) => command.run(),
             Self::Audit(command) => command.run(),
             Self::Auth(command) => command.run(),
             Self::Authorizations(command) => command.run(),

@@ -1,8 +1,8 @@
 //! The spine: from a pushed commit, or an archive, to a recorded release.
 //!
-//! `submit` records a build and starts it; `run` below is the build itself, one step a line, or `container` where images are
-//! built. `queue` keeps the
-//! builds of one app in order and those of all apps within the host's means, `turn` is what one waits for; `site` is where one runs; `failure` holds
+//! `submit` records a build and starts it, `carry_out` sees it to its outcome; `run` below is the build itself, one step a line, or
+//! `container` where images are built. `queue` keeps the builds of one app in order and those of all apps within the host's means,
+//! `turn` is what one waits for; `site` is where one runs; `failure` holds
 //! every reason for which a push is refused, before its build and in it, and the words; `cancel` stops one; `archive` keeps the log; `recover` is what a start
 //! after a crash does. `given` is what a build has besides its source, and `unchanged` spares one that would make the same again.
 //!
@@ -24,6 +24,7 @@ mod addons;
 mod app_log;
 mod archive;
 mod cancel;
+mod carry_out;
 mod container;
 mod dynos;
 mod failure;

@@ -110,18 +110,24 @@ impl Schedule {
         for (_, earlier) in self.waiting.range_mut(..number) {
             earlier.overtaken += 1;
         }
-        self.running.insert(number, Running { job, order: self.started, has_slot: true, has_app: true });
+        self.running.insert(number, Running::new(job, self.started));
         Some(number)
     }
 
     /// Lets the app's next job start: this one's outcome is recorded. Its slot it may have for longer.
     pub fn end(&mut self, number: JobNumber) {
-        self.give_up(number, |running| running.has_app = false);
+        match self.waiting.remove(&number) {
+            Some(Waiting { job, .. }) => self.forget(job.by),
+            None => self.let_go(number, |running| running.has_app = false),
+        }
     }
 
-    /// Frees a job's slot, or takes it out if it waits.
+    /// Frees a job's slot, or its place if it waits for one. The app's next job waits for its end all the same.
     pub fn free(&mut self, number: JobNumber) {
-        self.give_up(number, |running| running.has_slot = false);
+        if let Some(Waiting { job, .. }) = self.waiting.remove(&number) {
+            self.running.insert(number, Running::new(job, self.started));
+        }
+        self.let_go(number, |running| running.has_slot = false);
     }
 
     /// How many jobs of the same app are before this one and have not ended; `None` if it does not wait.
@@ -162,21 +168,20 @@ impl Schedule {
         self.waiting.keys().copied()
     }
 
-    fn give_up(&mut self, number: JobNumber, what: impl FnOnce(&mut Running)) {
-        let by = if let Some(waiting) = self.waiting.remove(&number) {
-            waiting.job.by
-        } else if let Some(running) = self.running.get_mut(&number) {
-            what(running);
-            let by = running.job.by;
-            if !running.has_slot && !running.has_app {
-                self.running.remove(&number);
-            }
-            by
-        } else {
-            return;
-        };
-        let has_jobs = self.waiting.values().map(|waiting| waiting.job).chain(self.running.values().map(|running| running.job));
-        if !has_jobs.into_iter().any(|job| job.by == by) {
+    fn let_go(&mut self, number: JobNumber, what: impl FnOnce(&mut Running)) {
+        let Some(running) = self.running.get_mut(&number) else { return };
+        what(running);
+        let by = running.job.by;
+        if !running.has_slot && !running.has_app {
+            self.running.remove(&number);
+            self.forget(by);
+        }
+    }
+
+    /// Forgets whose turn it is of somebody who has no jobs any more.
+    fn forget(&mut self, by: AccountId) {
+        let waiting = self.waiting.values().map(|waiting| waiting.job.by);
+        if !waiting.chain(self.running.values().map(|running| running.job.by)).any(|other| other == by) {
             self.turns.remove(&by);
         }
     }
@@ -222,6 +227,12 @@ impl Schedule {
             }
         }
         next
+    }
+}
+
+impl Running {
+    fn new(job: Job, order: u64) -> Self {
+        Self { job, order, has_slot: true, has_app: job.app.is_some() }
     }
 }
 

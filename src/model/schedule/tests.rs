@@ -119,11 +119,27 @@ fn who_goes_away_is_forgotten() {
     let by = AccountId::new();
     let mut schedule = Schedule::new(1, 0);
     let (running, waiting) = (schedule.enter(push(by)), schedule.enter(push(by)));
+    let tests = schedule.enter(Job { app: None, ..push(AccountId::new()) });
     schedule.start_next();
-    schedule.free(waiting);
-    assert_eq!(schedule.waiting().count(), 0);
+    schedule.end(waiting);
+    assert_eq!(schedule.waiting().collect::<Vec<_>>(), [tests]);
     finish(&mut schedule, running);
+    assert_eq!((schedule.start_next(), schedule.turns.len()), (Some(tests), 1));
+    schedule.free(tests);
     assert!(schedule.running.is_empty() && schedule.turns.is_empty());
+}
+
+#[test]
+fn who_needs_no_slot_keeps_the_apps_order() {
+    let job = push(AccountId::new());
+    let mut schedule = Schedule::new(1, 0);
+    let (running, first, second) = (schedule.enter(push(job.by)), schedule.enter(job), schedule.enter(job));
+    schedule.start_next();
+    schedule.free(first);
+    finish(&mut schedule, running);
+    assert_eq!((schedule.start_next(), schedule.ahead_in_app(second)), (None, Some(1)));
+    schedule.end(first);
+    assert_eq!(schedule.start_next(), Some(second));
 }
 
 /// What may happen to a schedule. Numbers choose among what is there.
@@ -161,7 +177,7 @@ fn take(schedule: &mut Schedule, step: &Step, apps: &[AppId], users: &[AccountId
         }
         Step::End(index) => nth(schedule.running.keys().copied(), index).into_iter().for_each(|number| schedule.end(number)),
         Step::Free(index) => nth(schedule.running.keys().copied(), index).into_iter().for_each(|number| schedule.free(number)),
-        Step::Withdraw(index) => nth(schedule.waiting(), index).into_iter().for_each(|number| schedule.free(number)),
+        Step::Withdraw(index) => nth(schedule.waiting(), index).into_iter().for_each(|number| schedule.end(number)),
     }
     let start = || schedule.start_next().map(|number| (number, schedule.running[&number].job));
     std::iter::from_fn(start).collect()
