@@ -20,7 +20,9 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
-        let config = "[network]\nallow = [\"127.0.0.1\"]\n[limits]\nconcurrent_builds = 1\n";
+        // The API is asked again and again.
+        let limits = "concurrent_builds = 1\napi_requests_per_hour = 1000000";
+        let config = &format!("[network]\nallow = [\"127.0.0.1\"]\n[limits]\n{limits}\n");
         let daemon = Daemon::start_with(config);
         let user = daemon.user("alice@example.com");
         let site = Self { daemon, user, tree: WorkTree::with_pack("null") };
