@@ -4,7 +4,7 @@
 //! built. `queue` keeps the
 //! builds of one app in order and those of all apps within the host's means; `site` is where one runs; `failure` holds
 //! every reason for which a push is refused, before its build and in it, and the words; `cancel` stops one; `archive` keeps the log; `recover` is what a start
-//! after a crash does.
+//! after a crash does; `notes` is how long each step took, and what else is known of it.
 //!
 //! `phase` carries out what an appended release still needs, whatever caused it; `run` runs one-off commands, and
 //! `rendezvous` is where a client attaches to one; `process` is what both have in common, one command of a release, and `program` which;
@@ -31,6 +31,7 @@ mod image_blobs;
 mod image_tags;
 mod lfs;
 mod manifest;
+mod notes;
 mod notify;
 mod phase;
 mod process;
@@ -60,11 +61,13 @@ use crate::build::{self, Build};
 use crate::ctx::Ctx;
 use crate::engine::{Environment, Spec};
 use crate::fetch;
-use crate::model::{Artifact, BuildId, ConfigVars, Digest, ProcessTypes, Slug, SlugId};
+use crate::model::{Artifact, ConfigVars, Digest, Phase, ProcessTypes, Slug, SlugId};
 use crate::release::NewManifest;
 use crate::slug::{self, Packed};
 use crate::stack::{self, Stack};
-use crate::transcript::{Transcript, size};
+use crate::transcript::size;
+use notes::Notes;
+use queue::Entry;
 use site::Site;
 
 /// A log's reader, which doors show to pushers.
@@ -109,26 +112,30 @@ struct Built {
 /// Builds and packs in `slot`. May be dropped at any point: nothing but blobs that nobody refers to is left then.
 async fn run(
     ctx: &Ctx,
-    id: BuildId,
+    entry: &Entry,
     request: &Request,
-    transcript: &Transcript,
     config: &ConfigVars,
     slot: OwnedSemaphorePermit,
 ) -> Result<Built, Failure> {
+    entry.notes.begin(Phase::Export);
     if request.app.stack.is_container() {
-        return Box::pin(container::run(ctx, id, request, transcript, slot)).await;
+        return Box::pin(container::run(ctx, entry, request, slot)).await;
     }
+    let (id, transcript) = (entry.id, &entry.transcript);
     let stack = stack::find(&ctx.config.stacks_dir, &request.app.stack)?;
     transcript.section(&format!("Building on the {} stack", stack.name));
     let environment = ctx.engine.start(environment_spec(ctx, &format!("build-{id}"), &stack)).await?;
     let site = Site::new(format!("build-{id}"), &ctx.tasks, environment, slot);
-    let build = new_build(ctx, id, request, transcript, site.environment());
+    let build = new_build(ctx, entry, request, site.environment());
     // On the heap: the future of a whole build is large.
-    build.in_time(Box::pin(build_and_pack(ctx, request, &stack, &build, config))).await
+    let built = build.in_time(Box::pin(build_and_pack(ctx, &entry.notes, request, &stack, &build, config))).await;
+    entry.notes.reported(build.take_reports());
+    built
 }
 
 async fn build_and_pack(
     ctx: &Ctx,
+    notes: &Notes,
     request: &Request,
     stack: &Stack,
     build: &Build<'_>,
@@ -141,14 +148,19 @@ async fn build_and_pack(
         build::restore_cache(build, &ctx.store, request.cache.as_ref()),
     );
     submodules::note_shown(ctx, &means.submodules).await?;
-    put?;
+    let ((), (), restored) = put?;
+    notes.cache_restored(restored);
+    notes.begin(Phase::Detect);
     let packs = build::select(build, &request.buildpacks).await?;
+    notes.begin(Phase::Compile);
     let compiled = build::compile(build, packs).await?;
     let types = build::discover_process_types(build, &compiled).await?;
+    notes.begin(Phase::Pack);
     let save_cache = async { Ok(build::save_cache(build, &ctx.store).await?) };
     let (packed, cache) = tokio::try_join!(pack(ctx, build), save_cache)?;
     let slug = new_slug(ctx, request, stack, &packed, types, compiled.language);
-    Ok(Built { artifact: Artifact::Slug(slug), manifests: Vec::new(), cache })
+    notes.cache_saved(cache.map(|(_, size_bytes)| size_bytes));
+    Ok(Built { artifact: Artifact::Slug(slug), manifests: Vec::new(), cache: cache.map(|(digest, _)| digest) })
 }
 
 async fn pack(ctx: &Ctx, build: &Build<'_>) -> Result<Packed, Failure> {
@@ -187,25 +199,20 @@ fn environment_spec(ctx: &Ctx, name: &str, stack: &Stack) -> Spec {
     }
 }
 
-fn new_build<'a>(
-    ctx: &Ctx,
-    id: BuildId,
-    request: &'a Request,
-    transcript: &'a Transcript,
-    environment: &'a Environment,
-) -> Build<'a> {
+fn new_build<'a>(ctx: &Ctx, entry: &'a Entry, request: &'a Request, environment: &'a Environment) -> Build<'a> {
     let limits = &ctx.config.limits;
     Build {
         environment,
-        transcript,
+        transcript: &entry.transcript,
         dir: build::dir_of(request.app.id),
         stack: &request.app.stack,
         source_version: request.source.version(),
-        request_id: id.to_string(),
+        request_id: entry.id.to_string(),
         deadline: Instant::now() + limits.build_time,
         time_limit: limits.build_time,
         silence: limits.build_silence,
         language: Mutex::default(),
+        reports: Mutex::default(),
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::notes::Notes;
 use super::submit::End;
 use crate::model::{AppId, BuildId, CommitId, Email};
 use crate::release::RefMove;
@@ -40,6 +41,7 @@ pub(super) struct Entry {
     /// Of the key that the push was signed with.
     pub(super) signed_with: Option<String>,
     pub(super) transcript: Transcript,
+    pub(super) notes: Notes,
     pub(super) cancel: CancellationToken,
     /// Who cancelled it; nobody when its pusher just went away.
     pub(super) cancelled_by: OnceLock<Email>,
