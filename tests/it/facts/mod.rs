@@ -103,3 +103,16 @@ fn a_report_that_fails_fails_no_build() {
     let reports = newest_build(&daemon, &user)["facts"]["reports"].take();
     assert_eq!(reports, json!([{"buildpack": "./pack", "facts": {}, "problem": "exit status 3 no version"}]));
 }
+
+#[test]
+fn built_in_packs_report_their_languages_version() {
+    let daemon = Daemon::start();
+    let user = daemon.user("alice@example.com");
+    let tree = WorkTree::of_fixture("static-site");
+    let pushed = tree.push_ssh(&daemon, &user, "shop");
+    assert!(pushed.ok, "{}", pushed.transcript);
+    let reports = newest_build(&daemon, &user)["facts"]["reports"].take();
+    assert_eq!(reports[0]["buildpack"], "hoist/static");
+    let version = reports[0]["facts"]["python_version"].as_str().unwrap();
+    assert!(version.starts_with("3."), "{version}");
+}
