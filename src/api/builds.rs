@@ -45,7 +45,9 @@ pub(super) async fn list(State(ctx): State<Ctx>, at: InApp<See>, range: Range) -
 /// `GET /apps/{app}/builds/{build}`
 pub(super) async fn info(State(ctx): State<Ctx>, at: InApp<See>, Named(build): Named) -> Result<Json<types::Build>, ApiError> {
     let build = find(&ctx, &at.app, &build).await?;
-    answer(&ctx, &at, &build).await
+    let facts = db::build_facts::get(&mut *ctx.db.read().await?, build.id).await?.map(Into::into);
+    let Json(build) = answer(&ctx, &at, &build).await?;
+    Ok(Json(types::Build { facts, ..build }))
 }
 
 /// `POST /apps/{app}/builds`: builds an archive, on the same road as a push.
@@ -183,6 +185,7 @@ pub(super) fn describe(
         buildpacks: (!build.buildpacks.is_empty()).then(|| build.buildpacks.iter().map(Into::into).collect()),
         builds_ahead: None,
         created_at: Timestamp(build.created_at),
+        facts: None,
         generation: "cedar".into(),
         id: build.id,
         output_stream_url: urls.build_output(build.id),

@@ -10,22 +10,24 @@ use crate::store::Store;
 const EMPTY_TAR: u64 = 10 * 1024;
 
 /// Unpacks the cache of the last good build, or makes an empty one. A cache that is gone from the store is no reason
-/// to fail: the build is only slower.
-pub async fn restore_cache(build: &Build<'_>, store: &Store, cache: Option<&Digest>) -> Result<(), BuildError> {
-    let Some(digest) = cache else {
-        return Ok(build.environment.put_in(CACHE_DIR, tokio::io::empty()).await?);
-    };
-    match store.open_blob(digest).await {
-        Ok(file) => Ok(build.environment.put_in(CACHE_DIR, file).await?),
-        Err(error) => {
-            tracing::warn!(%error, %digest, "a build cache is missing");
-            Ok(build.environment.put_in(CACHE_DIR, tokio::io::empty()).await?)
+/// to fail: the build is only slower. Returns its size in bytes, if there is one.
+pub async fn restore_cache(build: &Build<'_>, store: &Store, cache: Option<&Digest>) -> Result<Option<u64>, BuildError> {
+    if let Some(digest) = cache {
+        match store.open_blob(digest).await {
+            Ok(file) => {
+                let size_bytes = file.metadata().await.ok().map(|metadata| metadata.len());
+                build.environment.put_in(CACHE_DIR, file).await?;
+                return Ok(size_bytes);
+            }
+            Err(error) => tracing::warn!(%error, %digest, "a build cache is missing"),
         }
     }
+    build.environment.put_in(CACHE_DIR, tokio::io::empty()).await?;
+    Ok(None)
 }
 
-/// Stores what a good build left in its cache; `None` when that is nothing.
-pub async fn save_cache(build: &Build<'_>, store: &Store) -> Result<Option<Digest>, BuildError> {
+/// Stores what a good build left in its cache, and tells its size in bytes; `None` when that is nothing.
+pub async fn save_cache(build: &Build<'_>, store: &Store) -> Result<Option<(Digest, u64)>, BuildError> {
     let failed = |source| BuildError::Io { what: "the build cache can't be stored", source };
     let mut tar = build.environment.take_out(CACHE_DIR).await?;
     let mut start = Vec::new();
@@ -33,6 +35,5 @@ pub async fn save_cache(build: &Build<'_>, store: &Store) -> Result<Option<Diges
     if start.len() as u64 <= EMPTY_TAR {
         return Ok(None);
     }
-    let (digest, _) = store.put(start.as_slice().chain(tar)).await.map_err(failed)?;
-    Ok(Some(digest))
+    Ok(Some(store.put(start.as_slice().chain(tar)).await.map_err(failed)?))
 }

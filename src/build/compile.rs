@@ -1,6 +1,7 @@
 //! `bin/compile` of each pack in order, on the same `BUILD_DIR` and `CACHE_DIR`; `bin/test-compile` for a test run.
 
 use super::detect::{Detected, detect_one};
+use super::report::take_report;
 use super::{Build, BuildError, CACHE_DIR, ENV_DIR};
 use crate::engine::Exit;
 
@@ -65,7 +66,12 @@ async fn compile_for(purpose: Purpose, build: &Build<'_>, packs: Vec<Detected>) 
 async fn compile_one(purpose: Purpose, build: &Build<'_>, detected: &Detected, language: &str) -> Result<(), BuildError> {
     let for_tests = purpose == Purpose::Tests && has_script(build, detected, "bin/test-compile").await?;
     let script = if for_tests { "bin/test-compile" } else { "bin/compile" };
-    match build.run_streamed(&detected.pack, script, &[&build.dir, CACHE_DIR, ENV_DIR]).await? {
+    let exit = build.run_streamed(&detected.pack, script, &[&build.dir, CACHE_DIR, ENV_DIR]).await?;
+    // Nobody looks at those of a test run, and a build whose time is up has none left for them.
+    if purpose == Purpose::Release && exit != Exit::TimedOut {
+        take_report(build, detected).await;
+    }
+    match exit {
         Exit::Code(0) => Ok(()),
         exit => Err(BuildError::Compile { language: language.to_owned(), exit }),
     }

@@ -2,7 +2,7 @@
 //!
 //! In the order of a build: `source`, `archive` and `remote` (the tree, less what `.slugignore` names), `env_dir` (config vars as files),
 //! `cache` (what the last good build left), `select` and `detect` (which buildpacks), `compile`, and
-//! `process_types`. `script` runs one script of a buildpack; `builtin` holds the buildpacks that come with hoist.
+//! `process_types`. `report` asks each pack what it has to say. `script` runs one script of a buildpack; `builtin` holds the buildpacks that come with hoist.
 //!
 //! `remote::keep_remote` makes an archive of another server's commit.
 //!
@@ -17,6 +17,7 @@ mod dockerfile;
 mod env_dir;
 mod process_types;
 mod remote;
+mod report;
 mod script;
 mod select;
 mod silence;
@@ -32,7 +33,7 @@ use crate::docker::DockerError;
 use crate::engine::{EngineError, Environment, Exit};
 use crate::fetch::FetchError;
 use crate::git::ReadError;
-use crate::model::{AppId, BuildpackRef, DockerfilePath, Invalid, ProcessType, StackName};
+use crate::model::{AppId, BuildpackRef, DockerfilePath, Invalid, PackReport, ProcessType, StackName};
 use crate::transcript::Transcript;
 
 pub use archive::{ArchiveError, ArchiveSource, ManifestFiles, Origin, keep_archive, read_manifest_files};
@@ -70,6 +71,8 @@ pub struct Build<'a> {
     pub silence: Duration,
     /// What the pack that compiles, or the last one that did, calls the app; for the message of a time-out.
     pub language: Mutex<Option<String>>,
+    /// What the packs have reported so far.
+    pub reports: Mutex<Vec<PackReport>>,
 }
 
 /// An app's `BUILD_DIR`: `/tmp/build_<8 hex>` as at Heroku, but the same for every build of an app. Packs write this path
@@ -91,6 +94,16 @@ impl Build<'_> {
     fn cut_off(&self, exit: Exit) -> BuildError {
         let language = self.language.lock().unwrap_or_else(PoisonError::into_inner).clone();
         BuildError::Compile { language: language.unwrap_or_else(|| "the".to_owned()), exit }
+    }
+
+    /// What the packs have reported, also when one of them has failed.
+    #[must_use]
+    pub fn take_reports(&self) -> Vec<PackReport> {
+        std::mem::take(&mut *self.reports.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn add_report(&self, report: PackReport) {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
     }
 
     fn set_language(&self, language: &str) {
@@ -178,6 +191,7 @@ mod tests {
             time_limit: Duration::ZERO,
             silence: Duration::MAX,
             language: Mutex::default(),
+            reports: Mutex::default(),
         };
         let (_never_closed, endless) = tokio::io::duplex(1);
         let put_in = async { Ok(build.environment.put_in("/app", endless).await?) };

@@ -48,10 +48,14 @@ impl Build<'_> {
 
     /// Runs a script that a pack need not have; it says nothing then.
     pub(super) async fn run_for_answer_if_there(&self, pack: &Pack, script: &str, args: &[&str]) -> Result<Answer, BuildError> {
-        let mut command = self.command(pack, script, args, false);
-        let if_there = ["sh", "-c", r#"test ! -x "$0" || exec "$0" "$@""#].map(str::to_owned);
-        command.argv.splice(0..0, if_there);
-        self.answer(command).await
+        self.answer(if_there(self.command(pack, script, args, false))).await
+    }
+
+    /// The same for a script whose failure does not matter, and which has less time.
+    pub(super) async fn run_for_report(&self, pack: &Pack, args: &[&str], time: Duration) -> Result<Answer, EngineError> {
+        let command = if_there(self.command(pack, "bin/report", args, false));
+        let timeout = command.timeout.min(time);
+        self.collect(Command { timeout, ..command }).await
     }
 
     /// Runs a command of hoist's own in `BUILD_DIR` and returns what it says.
@@ -63,6 +67,14 @@ impl Build<'_> {
 
     /// A script that runs into a limit gives no answer: what it would have said is not for its caller to guess.
     async fn answer(&self, command: Command) -> Result<Answer, BuildError> {
+        let answer = self.collect(command).await?;
+        match answer.exit {
+            Exit::Code(_) | Exit::Signal(_) => Ok(answer),
+            exit @ (Exit::TimedOut | Exit::OutOfMemory | Exit::OutOfDisk | Exit::OutOfPids) => Err(self.cut_off(exit)),
+        }
+    }
+
+    async fn collect(&self, command: Command) -> Result<Answer, EngineError> {
         let (mut stdout, mut all) = (Vec::new(), Vec::new());
         let take = |stream, piece: &[u8]| {
             let keep = |text: &mut Vec<u8>| text.extend_from_slice(&piece[..piece.len().min(MAX_ANSWER - text.len())]);
@@ -73,10 +85,7 @@ impl Build<'_> {
         };
         let exit = self.environment.run(command, take).await?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        match exit {
-            Exit::Code(_) | Exit::Signal(_) => Ok(Answer { exit, stdout: text(stdout), all: text(all) }),
-            Exit::TimedOut | Exit::OutOfMemory | Exit::OutOfDisk | Exit::OutOfPids => Err(self.cut_off(exit)),
-        }
+        Ok(Answer { exit, stdout: text(stdout), all: text(all) })
     }
 
     /// A script's command line: the script itself, or bash when exports must be sourced first. A pack's scripts start
@@ -112,4 +121,10 @@ impl Build<'_> {
     fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
+}
+
+/// A command that does nothing, and succeeds, where its script is not there.
+fn if_there(mut command: Command) -> Command {
+    command.argv.splice(0..0, ["sh", "-c", r#"test ! -x "$0" || exec "$0" "$@""#].map(str::to_owned));
+    command
 }

@@ -1,6 +1,7 @@
 //! The source tree, put into the environment without what `.slugignore` names: exported from git, or unpacked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use tokio::io::DuplexStream;
@@ -37,6 +38,8 @@ pub struct GitSource {
     pub lfs: Vec<LfsObject>,
     /// What the push was signed with that brought it.
     pub certificate: Option<PushCertificate>,
+    /// How long the push took to come in.
+    pub received_in: Duration,
 }
 
 /// Where archives and submodules come from and what they may hold, and what of a source is the app's.
@@ -93,6 +96,15 @@ impl Source {
     pub fn certificate(&self) -> Option<&PushCertificate> {
         match self {
             Self::Git(git) => git.certificate.as_ref(),
+            Self::Remote(_) | Self::Archive(_) => None,
+        }
+    }
+
+    /// How long it took to come in, if it was pushed.
+    #[must_use]
+    pub fn received_in(&self) -> Option<Duration> {
+        match self {
+            Self::Git(git) => Some(git.received_in),
             Self::Remote(_) | Self::Archive(_) => None,
         }
     }

@@ -8,7 +8,8 @@ use super::client::Client;
 use super::error::CliError;
 use super::output::{self, Action, print, print_json};
 use super::target::{Target, app_path, encode};
-use crate::api::types::{Build, Release};
+use crate::api::types::{Build, BuildFacts, PackReport, Release};
+use crate::model::seconds;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Builds {
@@ -119,7 +120,11 @@ fn show(client: &Client, args: &One) -> Result<(), CliError> {
 }
 
 fn info(client: &Client, args: &Info) -> Result<(), CliError> {
-    let build = args.one.get(client)?;
+    let mut build = args.one.get(client)?;
+    if args.one.build.is_none() {
+        // A list does not tell all of a build.
+        build = client.get(&format!("{}/builds/{}", args.one.target.path()?, build.id))?;
+    }
     if args.json {
         return print_json(&build);
     }
@@ -138,8 +143,25 @@ fn info(client: &Client, args: &Info) -> Result<(), CliError> {
         ("Version", build.source_blob.version.unwrap_or_default()),
         ("When", output::ago(build.created_at.0, OffsetDateTime::now_utc())),
     ];
-    let fields = output::fields(fields.into_iter().filter(|(_, value)| !value.is_empty()));
+    let facts = build.facts.as_ref().map(facts).unwrap_or_default();
+    let fields = output::fields(fields.into_iter().chain(facts).filter(|(_, value)| !value.is_empty()));
     print(&(output::header(&format!("Build {}", build.id)) + &fields))
+}
+
+fn facts(facts: &BuildFacts) -> Vec<(&'static str, String)> {
+    let phases: Vec<_> = facts.phases.iter().map(|time| format!("{} {}", time.phase, seconds(time.milliseconds))).collect();
+    let cache = [(facts.cache_restored, "restored"), (facts.cache_saved, "saved")];
+    let cache: Vec<_> = cache.into_iter().filter_map(|(bytes, done)| Some(format!("{} {done}", output::size(bytes?)))).collect();
+    let times = [("Took", format!("{} ({})", seconds(facts.total), phases.join(", "))), ("Cache", cache.join(", "))];
+    times.into_iter().chain(facts.reports.iter().map(|report| ("Reported", reported(report)))).collect()
+}
+
+fn reported(report: &PackReport) -> String {
+    let facts: Vec<_> = report.facts.iter().map(|(name, fact)| format!("{name} {fact}")).collect();
+    match &report.problem {
+        Some(problem) => format!("nothing by {}: {problem}", report.buildpack),
+        None => format!("{} by {}", facts.join(", "), report.buildpack),
+    }
 }
 
 fn cancel(client: &Client, args: &One) -> Result<(), CliError> {

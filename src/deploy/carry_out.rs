@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::archive::{self, LogOf};
 use super::dynos::Dyno;
 use super::given::Given;
+use super::notes::{keep_facts_or_say, summary};
 use super::phase::begin_phase;
 use super::queue::Entry;
 use super::submit::End;
@@ -17,7 +18,7 @@ use super::{Built, Failure, Request};
 use crate::ctx::Ctx;
 use crate::db::builds::Outcome;
 use crate::db::{self, DbError};
-use crate::model::{BuildStatus, Email, Release};
+use crate::model::{BuildStatus, Email, Phase, Release};
 use crate::release::{Deploy, release_deploy, release_deploy_strictly};
 use crate::telemetry;
 
@@ -34,6 +35,7 @@ pub(super) async fn carry_out(ctx: &Ctx, request: Request, entry: Arc<Entry>, tu
         Ok(Err(failure)) => fail(ctx, &entry, failure).await,
         Err(error) => fail(ctx, &entry, Failure::Lost(error.to_string())).await,
     };
+    keep_facts_or_say(ctx, &entry).await;
     telemetry::build_ended(end.word(), start.elapsed());
     entry.transcript.end();
     entry.end.send_replace(Some(Arc::new(end)));
@@ -53,6 +55,7 @@ async fn build_and_release(ctx: &Ctx, request: &Request, entry: &Entry, turn: Tu
     }
     // From here on nothing may cancel: a transaction that is dropped in its commit has an unknown end.
     let release = release(ctx, request, entry, built).await?;
+    let facts = entry.notes.end();
     let phase = begin_phase(ctx, &release);
     if phase.is_some() {
         let text = "Release command declared: this new release will not be available until the command succeeds.";
@@ -66,6 +69,7 @@ async fn build_and_release(ctx: &Ctx, request: &Request, entry: &Entry, turn: Tu
     entry.transcript.detail(&format!("Released {}", release.version));
     let place = ctx.config.app_url.as_ref().map(|url| url.replace("{app}", request.app.name.as_str()));
     entry.transcript.detail(&format!("{} deployed to hoist", place.as_deref().unwrap_or(request.app.name.as_str())));
+    entry.transcript.section(&summary(&facts));
     entry.transcript.line("");
     Ok(End::Released(release, phase.filter(|_| !request.options.strict)))
 }
@@ -108,7 +112,7 @@ async fn build_in_turn(ctx: &Ctx, request: &Request, entry: &Entry, mut turn: Tu
     drop(queued);
     telemetry::build_waited(priority, entered.elapsed());
     let _running = telemetry::build_running();
-    super::run(ctx, entry.id, request, &entry.transcript, given, builder).await
+    super::run(ctx, entry, request, given, builder).await
 }
 
 /// A push whose old value is no longer the ref's is refused before it builds (design section 2.2).
@@ -130,10 +134,12 @@ async fn refuse_superseded(ctx: &Ctx, request: &Request, waited_for: Option<Emai
 }
 
 async fn release(ctx: &Ctx, request: &Request, entry: &Entry, built: Built) -> Result<Release, Failure> {
+    entry.notes.begin(Phase::Store);
     if let Some(quarantine) = request.source.quarantine() {
         // Just before the transaction: a pack that no row names does no harm, a row without its pack would.
         quarantine.publish().await.map_err(|source| Failure::Io { what: "the pushed objects can't be kept", source })?;
     }
+    entry.notes.begin(Phase::Release);
     let (old_cache, new_cache) = (request.cache, built.cache);
     let deploy = Deploy {
         app: request.app.id,
@@ -166,6 +172,7 @@ async fn dry_run(ctx: &Ctx, entry: &Entry) -> Result<End, Failure> {
     db::builds::end(&mut tx, entry.id, &outcome, ctx.now()).await?;
     tx.commit().await.map_err(DbError::from)?;
     entry.transcript.detail("Dry run: nothing was released");
+    entry.transcript.section(&summary(&entry.notes.end()));
     entry.transcript.line("");
     Ok(End::DryRun)
 }

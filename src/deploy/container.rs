@@ -9,27 +9,21 @@ use std::collections::BTreeMap;
 use tokio::time::{Instant, timeout_at};
 
 use super::given::Given;
-use super::queue::Builder;
+use super::queue::{Builder, Entry};
 use super::{Built, Failure, Request, submodules};
 use crate::build::{self, BuildError, ImagesBuild, Tree};
 use crate::ctx::Ctx;
 use crate::db::registry::manifests::StoredManifest;
 use crate::image::{self, KeptImage};
-use crate::model::{Artifact, BuildId, HerokuYml, OciImage, OciImageId, Process, ProcessImage, ProcessType};
+use crate::model::{Artifact, HerokuYml, OciImage, OciImageId, Phase, Process, ProcessImage, ProcessType};
 use crate::release::NewManifest;
 use crate::transcript::{Transcript, size};
 use names::Names;
 
 /// Builds and takes over with `builder`. May be dropped at any point: nothing but blobs that nobody refers to is left then, and
 /// for a moment names in the Engine.
-pub(super) async fn run(
-    ctx: &Ctx,
-    id: BuildId,
-    request: &Request,
-    transcript: &Transcript,
-    given: &Given,
-    builder: Builder,
-) -> Result<Built, Failure> {
+pub(super) async fn run(ctx: &Ctx, entry: &Entry, request: &Request, given: &Given, builder: Builder) -> Result<Built, Failure> {
+    let transcript = &entry.transcript;
     let limits = &ctx.config.limits;
     let deadline = Instant::now() + limits.build_time;
     transcript.line("=== Fetching app code");
@@ -42,6 +36,7 @@ pub(super) async fn run(
     let kept = timeout_at(deadline, kept).await.unwrap_or(Err(BuildError::SourceTime));
     submodules::note_shown(ctx, &means.submodules).await?;
     let (tree, file) = kept?;
+    entry.notes.begin(Phase::Compile);
     // What the pusher can put right comes first.
     ctx.docker.check().await?;
     let mut names = Names::new(&ctx.docker, &ctx.tasks, builder);
@@ -56,9 +51,10 @@ pub(super) async fn run(
     for (number, (image, dockerfile)) in file.images.iter().enumerate() {
         transcript.line("");
         transcript.line(&format!("=== Building {image} ({dockerfile})"));
-        let name = names.add(image, ctx.docker.name(id, number));
+        let name = names.add(image, ctx.docker.name(entry.id, number));
         build.build_image(&tree, &file, image, name).await?;
     }
+    entry.notes.begin(Phase::Pack);
     let mut images = BTreeMap::new();
     for (image, dockerfile) in &file.images {
         transcript.line("");

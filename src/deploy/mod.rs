@@ -4,7 +4,8 @@
 //! `container` where images are built. `queue` keeps the builds of one app in order and those of all apps within the host's means,
 //! `turn` is what one waits for; `site` is where one runs; `failure` holds
 //! every reason for which a push is refused, before its build and in it, and the words; `cancel` stops one; `archive` keeps the log; `recover` is what a start
-//! after a crash does. `given` is what a build has besides its source, and `unchanged` spares one that would make the same again.
+//! after a crash does. `given` is what a build has besides its source, and `unchanged` spares one that would make the same again;
+//! `notes` is how long each step took, and what else is known of it.
 //!
 //! `phase` carries out what an appended release still needs, whatever caused it; `run` runs one-off commands, and
 //! `rendezvous` is where a client attaches to one; `process` is what both have in common, one command of a release, and `program` which;
@@ -33,6 +34,7 @@ mod image_blobs;
 mod image_tags;
 mod lfs;
 mod manifest;
+mod notes;
 mod notify;
 mod phase;
 mod process;
@@ -63,13 +65,14 @@ use crate::build::{self, Build};
 use crate::ctx::Ctx;
 use crate::engine::{Environment, Spec};
 use crate::fetch;
-use crate::model::{Artifact, BuildId, Digest, ProcessTypes, Slug, SlugId};
+use crate::model::{Artifact, Digest, Phase, ProcessTypes, Slug, SlugId};
 use crate::release::NewManifest;
 use crate::slug::{self, Packed};
 use crate::stack::{self, Stack};
-use crate::transcript::{Transcript, size};
+use crate::transcript::size;
 use given::Given;
-use queue::Builder;
+use notes::Notes;
+use queue::{Builder, Entry};
 use site::Site;
 
 /// A log's reader, which doors show to pushers.
@@ -112,27 +115,31 @@ struct Built {
 }
 
 /// Builds and packs with `builder`. May be dropped at any point: nothing but blobs that nobody refers to is left then.
-async fn run(
-    ctx: &Ctx,
-    id: BuildId,
-    request: &Request,
-    transcript: &Transcript,
-    given: &Given,
-    builder: Builder,
-) -> Result<Built, Failure> {
+async fn run(ctx: &Ctx, entry: &Entry, request: &Request, given: &Given, builder: Builder) -> Result<Built, Failure> {
+    entry.notes.begin(Phase::Export);
     if request.app.stack.is_container() {
-        return Box::pin(container::run(ctx, id, request, transcript, given, builder)).await;
+        return Box::pin(container::run(ctx, entry, request, given, builder)).await;
     }
+    let (id, transcript) = (entry.id, &entry.transcript);
     let stack = stack::find(&ctx.config.stacks_dir, &request.app.stack)?;
     transcript.section(&format!("Building on the {} stack", stack.name));
     let environment = ctx.engine.start(environment_spec(ctx, &format!("build-{id}"), &stack)).await?;
     let site = Site::new(format!("build-{id}"), &ctx.tasks, environment, builder);
-    let build = new_build(ctx, id, request, transcript, site.environment());
+    let build = new_build(ctx, entry, request, site.environment());
     // On the heap: the future of a whole build is large.
-    build.in_time(Box::pin(build_and_pack(ctx, request, &stack, &build, given))).await
+    let built = build.in_time(Box::pin(build_and_pack(ctx, &entry.notes, request, &stack, &build, given))).await;
+    entry.notes.reported(build.take_reports());
+    built
 }
 
-async fn build_and_pack(ctx: &Ctx, request: &Request, stack: &Stack, build: &Build<'_>, given: &Given) -> Result<Built, Failure> {
+async fn build_and_pack(
+    ctx: &Ctx,
+    notes: &Notes,
+    request: &Request,
+    stack: &Stack,
+    build: &Build<'_>,
+    given: &Given,
+) -> Result<Built, Failure> {
     let means = submodules::means_of(ctx, &request.app, &request.source, given.root.as_ref()).await?;
     let put = tokio::try_join!(
         build::put_source(build, &request.source, &means),
@@ -140,14 +147,19 @@ async fn build_and_pack(ctx: &Ctx, request: &Request, stack: &Stack, build: &Bui
         build::restore_cache(build, &ctx.store, request.cache.as_ref()),
     );
     submodules::note_shown(ctx, &means.submodules).await?;
-    put?;
+    let ((), (), restored) = put?;
+    notes.cache_restored(restored);
+    notes.begin(Phase::Detect);
     let packs = build::select(build, &request.buildpacks).await?;
+    notes.begin(Phase::Compile);
     let compiled = build::compile(build, packs).await?;
     let types = build::discover_process_types(build, &compiled).await?;
+    notes.begin(Phase::Pack);
     let save_cache = async { Ok(build::save_cache(build, &ctx.store).await?) };
     let (packed, cache) = tokio::try_join!(pack(ctx, build), save_cache)?;
     let slug = new_slug(ctx, request, stack, &packed, types, compiled.language);
-    Ok(Built { artifact: Artifact::Slug(slug), manifests: Vec::new(), cache })
+    notes.cache_saved(cache.map(|(_, size_bytes)| size_bytes));
+    Ok(Built { artifact: Artifact::Slug(slug), manifests: Vec::new(), cache: cache.map(|(digest, _)| digest) })
 }
 
 async fn pack(ctx: &Ctx, build: &Build<'_>) -> Result<Packed, Failure> {
@@ -192,25 +204,20 @@ fn environment_spec(ctx: &Ctx, name: &str, stack: &Stack) -> Spec {
     }
 }
 
-fn new_build<'a>(
-    ctx: &Ctx,
-    id: BuildId,
-    request: &'a Request,
-    transcript: &'a Transcript,
-    environment: &'a Environment,
-) -> Build<'a> {
+fn new_build<'a>(ctx: &Ctx, entry: &'a Entry, request: &'a Request, environment: &'a Environment) -> Build<'a> {
     let limits = &ctx.config.limits;
     Build {
         environment,
-        transcript,
+        transcript: &entry.transcript,
         dir: build::dir_of(request.app.id),
         stack: &request.app.stack,
         source_version: request.source.version(),
-        request_id: id.to_string(),
+        request_id: entry.id.to_string(),
         deadline: Instant::now() + limits.build_time,
         time_limit: limits.build_time,
         silence: limits.build_silence,
         language: Mutex::default(),
+        reports: Mutex::default(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::notes::Notes;
 use super::submit::End;
 use super::turn::{Standing, Turn};
 use crate::model::{AccountId, AppId, BuildId, CommitId, Email, Job, JobNumber, Limits, Priority, Schedule};
@@ -45,6 +46,7 @@ pub(super) struct Entry {
     /// Of the key that the push was signed with.
     pub(super) signed_with: Option<String>,
     pub(super) transcript: Transcript,
+    pub(super) notes: Notes,
     pub(super) cancel: CancellationToken,
     /// Who cancelled it; nobody when its pusher just went away.
     pub(super) cancelled_by: OnceLock<Email>,

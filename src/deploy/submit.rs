@@ -9,6 +9,7 @@ use super::archive;
 use super::carry_out::carry_out;
 use super::dynos::Dyno;
 use super::given::Given;
+use super::notes::Notes;
 use super::queue::Entry;
 use super::turn::Turn;
 use super::{Failure, Request};
@@ -124,6 +125,7 @@ fn new_entry(ctx: &Ctx, request: &Request, config: &ConfigVars) -> Result<Entry,
         refs: request.refs.clone(),
         signed_with: signed_with(request),
         transcript,
+        notes: Notes::new(request.source.received_in()),
         cancel: ctx.killing.child_token(),
         cancelled_by: OnceLock::new(),
         end: watch::Sender::new(None),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::pending;
 use std::io;
+use std::time::{Duration, Instant};
 
 use gix_packetline::Channel;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};
@@ -41,6 +42,8 @@ pub struct Push {
     pub certificate: Option<PushCertificate>,
     /// The new objects; `None` when the push brought none. Dropped unless published.
     pub quarantine: Option<Quarantine>,
+    /// From the commands' end until the objects were checked.
+    pub received_in: Duration,
 }
 
 /// How a push ended.
@@ -139,6 +142,7 @@ async fn receive(
     progress: Progress,
     decide: impl AsyncFnOnce(Push, Progress) -> Vec<RefStatus>,
 ) -> Result<Vec<RefStatus>, ReceiveError> {
+    let start = Instant::now();
     let quarantine = if request.brings_pack() { take_pack(input, request, repo, &progress).await? } else { None };
     let Capabilities { atomic, quiet, .. } = request.capabilities;
     if atomic && request.commands.iter().any(|command| command.update.is_err()) {
@@ -160,7 +164,7 @@ async fn receive(
         // Likewise.
         let _ = progress.write(UNVERIFIED.as_bytes()).await;
     }
-    let push = Push { updates, options, atomic, quiet, certificate, quarantine };
+    let push = Push { updates, options, atomic, quiet, certificate, quarantine, received_in: start.elapsed() };
     tokio::select! {
         biased;
         statuses = decide(push, progress.clone()) => Ok(statuses),

@@ -20,6 +20,7 @@ mod push_options;
 mod remote;
 
 mod app_json;
+mod build_facts;
 mod buildpack;
 mod heroku_yml;
 mod procfile;
@@ -59,6 +60,7 @@ pub use app_json::{AddonRef, AppJson, ConfigVarSpec, EnvironmentName, FormationS
 pub use artifact::{Artifact, ArtifactId, OciImage, ProcessImage};
 pub use audit::{Actor, Credential, Deed, Door, Outcome};
 pub use authorization::{Authorization, Origin, mask};
+pub use build_facts::{BuildFacts, Fact, FactName, MAX_REPORT_BYTES, PackReport, Phase, parse_report, seconds};
 pub use buildpack::{BuildpackRef, StackName};
 pub use byte_range::{ByteRange, parse_byte_range};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};

@@ -100,6 +100,12 @@ impl Transcript {
         self.writer().end_line();
     }
 
+    /// A text without the secrets that are kept out of the log, for what is kept beside it.
+    #[must_use]
+    pub fn redacted(&self, text: &str) -> String {
+        String::from_utf8_lossy(&self.writer().redactor.redact(text.as_bytes())).into_owned()
+    }
+
     /// For how long nothing has been written.
     #[must_use]
     pub fn silence(&self) -> Duration {

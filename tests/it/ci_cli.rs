@@ -158,6 +158,7 @@ fn an_app_is_set_up_from_a_folder() {
     -----> Launching...
            Released v3
            shop deployed to hoist
+    -----> Built in TIME
 
     === Setup ID
 

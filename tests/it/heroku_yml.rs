@@ -146,6 +146,7 @@ fn a_push_builds_its_images_and_releases_them() {
             " !     Release command declared: this new release will not be available until the command succeeds.",
             "       Released v2",
             "       shop deployed to hoist",
+            "-----> Built in TIME",
         ]
     );
     assert!(

@@ -296,6 +296,7 @@ fn two_deploy_branches_are_one_too_many() {
     remote: -----> Launching...
     remote:        Released v2
     remote:        shop deployed to hoist
+    remote: -----> Built in TIME
     remote:
     remote: Verifying deploy... done.
     To ssh://HOST/shop.git

@@ -74,6 +74,7 @@ fn a_release_command_runs_before_its_release_is_current() {
     remote:  !     Release command declared: this new release will not be available until the command succeeds.
     remote:        Released v3
     remote:        shop deployed to hoist
+    remote: -----> Built in TIME
     remote:
     remote: Verifying deploy... done.
     remote: Running release command...
@@ -109,6 +110,7 @@ fn a_failed_release_command_leaves_the_release_before_current() {
     remote:  !     Release command declared: this new release will not be available until the command succeeds.
     remote:        Released v3
     remote:        shop deployed to hoist
+    remote: -----> Built in TIME
     remote:
     remote: Verifying deploy... done.
     remote: Running release command...
@@ -147,6 +149,7 @@ fn a_strict_push_stands_and_falls_with_its_release_command() {
     remote: Waiting for release.... done.
     remote:        Released v2
     remote:        shop deployed to hoist
+    remote: -----> Built in TIME
     remote:
     remote: Verifying deploy... done.
     To ssh://HOST/shop.git

@@ -35,6 +35,7 @@ fn a_first_push() {
     remote: -----> Launching...
     remote:        Released v2
     remote:        shop deployed to hoist
+    remote: -----> Built in TIME
     remote:
     remote: Verifying deploy... done.
     To ssh://HOST/shop.git

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Buildpack, IdRef, Timestamp, UserRef};
+use super::{BuildFacts, Buildpack, IdRef, Timestamp, UserRef};
 use crate::model::{AppId, BuildId, ReleaseId, SlugId};
 
 /// `GET /apps/APP/builds/BUILD`.
@@ -15,6 +15,9 @@ pub struct Build {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub builds_ahead: Option<usize>,
     pub created_at: Timestamp,
+    /// hoist's own addition: what happened in it. Only where one build is asked for, and not there before it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<BuildFacts>,
     pub generation: String,
     pub id: BuildId,
     /// The log, also while it is being written. Needs no credentials: who has the URL may read it.

@@ -9,6 +9,7 @@ mod app;
 mod app_setup;
 mod audit;
 mod build;
+mod build_facts;
 mod buildpack;
 mod connection;
 mod dyno;
@@ -44,6 +45,7 @@ pub use app::{App, AppChange, Collaborator, CollaboratorChange, NewApp, NewColla
 pub use app_setup::{AppSetup, NewAppSetup, Postdeploy, SetupApp, SetupBuild, SetupOverrides};
 pub use audit::{AuditEvent, AuditOutcome, AuditRequest};
 pub use build::{Build, NewBuild, NewBuildpack, NewSourceBlob, Source, SourceBlob, SourceUrls};
+pub use build_facts::{BuildFacts, Fact, PackReport, PhaseTime};
 pub use buildpack::{Buildpack, BuildpackInstallation, BuildpackUpdate, BuildpackUpdates, RegisteredBuildpack};
 pub use connection::{Connection, ConnectionChange, NewConnection, NewRepositoryDeploy, RepositoryDeploy};
 pub use dyno::{Dyno, NewDyno, ReleaseRef};

@@ -152,6 +152,7 @@ fn new_build<'a>(
         time_limit: limits.build_time,
         silence: limits.build_silence,
         language: Mutex::default(),
+        reports: Mutex::default(),
     }
 }
 

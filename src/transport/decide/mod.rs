@@ -27,7 +27,7 @@ pub(in crate::transport) struct Pusher<'a> {
 impl Pusher<'_> {
     /// Gives each ref its status. Refs that deploy nothing move at once; the deploy branch moves with its release.
     pub(super) async fn decide(&self, push: Push) -> Vec<RefStatus> {
-        let Push { updates, options, atomic, certificate, quarantine, .. } = push;
+        let Push { updates, options, atomic, certificate, quarantine, received_in, .. } = push;
         if let Some(certificate) = &certificate
             && let Err(failure) = self.check_signer(certificate).await
         {
@@ -59,7 +59,7 @@ impl Pusher<'_> {
         }
         if let Some(first) = deploys.first() {
             let commit = first.new.clone().expect("a ref that deploys has a new value");
-            let source = GitSource { repo: self.repo.clone(), quarantine, commit, lfs: Vec::new(), certificate };
+            let source = GitSource { repo: self.repo.clone(), quarantine, commit, lfs: Vec::new(), certificate, received_in };
             let outcome = self.deploy(source, &with_release, options).await;
             statuses.extend(with_release.iter().map(|update| (update.name.clone(), outcome.clone())));
         }

@@ -127,6 +127,7 @@ impl Fetching {
             time_limit: Duration::from_mins(1),
             silence: Duration::MAX,
             language: Mutex::default(),
+            reports: Mutex::default(),
         };
         let store = Store::open(dir.join("store")).unwrap();
         let means = Means {

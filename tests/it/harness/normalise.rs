@@ -12,6 +12,10 @@ fn normalise_line(line: &str) -> String {
     if line.starts_with(" ──") {
         return " RULE".into();
     }
+    // `-----> Built in 12.3s: compile 9.8s`: which parts are worth telling depends on the time they took.
+    if let Some((before, _)) = line.split_once("-----> Built in ") {
+        return format!("{before}-----> Built in TIME");
+    }
     // `2026/11/22 13:43:39 +0000 (~ 2s ago)`
     if let Some((before, ago)) = line.split_once(" +0000 (~ ")
         && let Some(start) = before.len().checked_sub("2026/11/22 13:43:39".len())

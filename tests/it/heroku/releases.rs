@@ -27,6 +27,7 @@ fn a_push_is_released_shown_and_rolled_back() {
     E> remote:  !     Release command declared: this new release will not be available until the command succeeds.
     E> remote:        Released v2
     E> remote:        https://shop.example.com/ deployed to hoist
+    E> remote: -----> Built in TIME
     E> remote:
     E> remote: Verifying deploy... done.
     E> remote: Running release command...
