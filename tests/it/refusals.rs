@@ -252,7 +252,7 @@ fn nothing_detects() {
     remote: -----> Determining which buildpack to use for this app
     remote:  !     No default language could be detected for this app.
     remote: 			HINT: This occurs when hoist cannot detect the buildpack to use for this application automatically.
-    remote: 			Looked for: ruby, nodejs, python, static, procfile.
+    remote: 			Looked for: ruby, nodejs, clojure, python, java, gradle, scala, php, go, rust, static, procfile.
     remote: 			See https://devcenter.heroku.com/articles/buildpacks
     ");
     assert_eq!(daemon.releases(&user, "shop").len(), 1);
