@@ -23,6 +23,7 @@ mod app_json;
 mod buildpack;
 mod heroku_yml;
 mod procfile;
+mod stack_name;
 
 mod addon;
 mod artifact;
@@ -57,7 +58,7 @@ pub use app_json::{AddonRef, AppJson, ConfigVarSpec, EnvironmentName, FormationS
 pub use artifact::{Artifact, ArtifactId, OciImage, ProcessImage};
 pub use audit::{Actor, Credential, Deed, Door, Outcome};
 pub use authorization::{Authorization, Origin, mask};
-pub use buildpack::{BuildpackRef, StackName};
+pub use buildpack::BuildpackRef;
 pub use byte_range::{ByteRange, parse_byte_range};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
 pub use connection::{
@@ -96,6 +97,7 @@ pub use review_app_config::{BaseName, Forks, ReviewAppConfig, StaleDays};
 pub use scope::{Need, Scope, Scopes};
 pub use secret::Secret;
 pub use source::{Checksum, SourceBlob, SourceVersion};
+pub use stack_name::StackName;
 pub use start::{APP_DIR, APP_USER_ID, DEFAULT_VARIABLES, LOAD_PROFILES};
 pub use tap::{TapReader, TestCase};
 pub use telling::{BuildOrigin, BuildTelling, Form, Progress, ReleaseTelling, Telling};
