@@ -18,6 +18,7 @@ mod git_credential;
 mod push_certificate;
 mod push_options;
 mod remote;
+mod revision;
 
 mod app_json;
 mod buildpack;
@@ -94,6 +95,7 @@ pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, RollbackR
 pub use remote::{Credentials, Remote, RemoteCommit, RemoteScheme, RemoteUrl, RepositoryPrefix, Writer};
 pub use review_app::{Fork, ReviewApp, ReviewAppStatus, ReviewSource, review_app_name};
 pub use review_app_config::{BaseName, Forks, ReviewAppConfig, StaleDays};
+pub use revision::Revision;
 pub use scope::{Need, Scope, Scopes};
 pub use secret::Secret;
 pub use source::{Checksum, SourceBlob, SourceVersion};
