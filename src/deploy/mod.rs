@@ -12,6 +12,8 @@
 //! `test_run` runs an app's tests; `manifest` is what both make of app.json. `review_apps` makes, updates and takes away those of
 //! pipelines.
 //!
+//! `buildpacks` finds out which buildpacks build an app, and fetches them.
+//!
 //! `lfs` finds the files of Git LFS that a pushed commit needs. `remote` asks other git servers, and `submodules` is what hoist
 //! shows them for an app's code. `slug_image` makes a release the image that a registry hands out, and `image_blobs` keeps it.
 //!
@@ -23,6 +25,7 @@
 mod addons;
 mod app_log;
 mod archive;
+mod buildpacks;
 mod cancel;
 mod container;
 mod dynos;
@@ -72,6 +75,7 @@ pub use crate::transcript::{AppLog, Follower, OutputLine, OutputLines};
 pub use addons::{AddonFailure, NewAddon, create_addon, destroy_addon, destroy_app, rotate_addon, settle as settle_addons};
 pub use app_log::app_log;
 pub use archive::{ArchiveError, Log, open_dyno_log, open_log, open_release_log, open_test_log, purge_cache};
+pub use buildpacks::{Meaning, Packs, meaning_of};
 pub use cancel::{Cancelled, cancel};
 pub use dynos::{Dyno, DynoEnd, Dynos};
 pub use failure::{Failure, MissingLfs};
@@ -124,11 +128,12 @@ async fn run(
     let site = Site::new(format!("build-{id}"), &ctx.tasks, environment, slot);
     let build = new_build(ctx, id, request, transcript, site.environment());
     // On the heap: the future of a whole build is large.
-    build.in_time(Box::pin(build_and_pack(ctx, request, &stack, &build, config))).await
+    build.in_time(Box::pin(build_and_pack(ctx, id, request, &stack, &build, config))).await
 }
 
 async fn build_and_pack(
     ctx: &Ctx,
+    id: BuildId,
     request: &Request,
     stack: &Stack,
     build: &Build<'_>,
@@ -142,7 +147,7 @@ async fn build_and_pack(
     );
     submodules::note_shown(ctx, &means.submodules).await?;
     put?;
-    let packs = build::select(build, &request.buildpacks).await?;
+    let packs = buildpacks::find_and_select(ctx, id, request, build, config).await?;
     let compiled = build::compile(build, packs).await?;
     let types = build::discover_process_types(build, &compiled).await?;
     let save_cache = async { Ok(build::save_cache(build, &ctx.store).await?) };

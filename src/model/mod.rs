@@ -59,7 +59,7 @@ pub use app_json::{AddonRef, AppJson, ConfigVarSpec, EnvironmentName, FormationS
 pub use artifact::{Artifact, ArtifactId, OciImage, ProcessImage};
 pub use audit::{Actor, Credential, Deed, Door, Outcome};
 pub use authorization::{Authorization, Origin, mask};
-pub use buildpack::BuildpackRef;
+pub use buildpack::{ArchiveUrl, BuildpackPlace, BuildpackRef, BuildpackVersion, RegisteredName, UsedBuildpack};
 pub use byte_range::{ByteRange, parse_byte_range};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
 pub use connection::{

@@ -59,6 +59,7 @@ mod stacks_api;
 mod tell;
 
 mod apps;
+mod buildpacks;
 mod container_release;
 mod crash;
 mod heroku_yml;

@@ -3,14 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Buildpack, IdRef, Timestamp, UserRef};
+use super::{IdRef, Timestamp, UsedBuildpack, UserRef};
 use crate::model::{AppId, BuildId, ReleaseId, SlugId};
 
 /// `GET /apps/APP/builds/BUILD`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Build {
     pub app: IdRef<AppId>,
-    pub buildpacks: Option<Vec<Buildpack>>,
+    pub buildpacks: Option<Vec<UsedBuildpack>>,
     pub created_at: Timestamp,
     pub generation: String,
     pub id: BuildId,
