@@ -1,10 +1,11 @@
 //! Buildpacks that come from somewhere else: repositories (`git`), archives (`archives`), what their names mean (`names`), packs
-//! that are not public (`private`); and what packs may count on (`contract`).
+//! that are not public (`private`); and what packs may count on (`contract`, `nested`).
 
 mod archives;
 mod contract;
 mod git;
 mod names;
+mod nested;
 mod private;
 
 use serde_json::Value;
