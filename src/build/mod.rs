@@ -48,7 +48,7 @@ pub use dockerfile::{ImagesBuild, Tree, read_heroku_yml};
 pub use env_dir::put_env_dir;
 pub use found::FoundPack;
 pub use official::official_place;
-pub use process_types::discover_process_types;
+pub use process_types::{Discovered, ForNewApp, discover_process_types};
 pub use remote::{
     LfsError, PackRepository, RemoteError, RemoteSource, SubmoduleAccess, SubmoduleError, find_pack, find_remote_ref, keep_pack,
     keep_remote,

@@ -19,8 +19,8 @@
 //!
 //! `trigger` takes up what was told of repositories that apps are connected to.
 //!
-//! `addons` makes and removes databases for apps, which are causes of releases too. `notify` runs the commands that somebody
-//! wants to be run in each release.
+//! `addons` makes and removes databases for apps, which are causes of releases too; `first_deploy` those that a buildpack asks
+//! for. `notify` runs the commands that somebody wants to be run in each release.
 
 mod addons;
 mod app_log;
@@ -30,6 +30,7 @@ mod cancel;
 mod container;
 mod dynos;
 mod failure;
+mod first_deploy;
 mod image_blobs;
 mod image_tags;
 mod lfs;
@@ -59,7 +60,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::build::{self, Build};
+use crate::build::{self, Build, Discovered, ForNewApp};
 use crate::ctx::Ctx;
 use crate::engine::{Environment, Spec};
 use crate::fetch;
@@ -108,6 +109,7 @@ struct Built {
     /// What an image is made of.
     manifests: Vec<NewManifest>,
     cache: Option<Digest>,
+    for_new_app: ForNewApp,
 }
 
 /// Builds and packs in `slot`. May be dropped at any point: nothing but blobs that nobody refers to is left then.
@@ -149,11 +151,11 @@ async fn build_and_pack(
     put?;
     let packs = buildpacks::find_and_select(ctx, id, request, build, config).await?;
     let compiled = build::compile(build, packs).await?;
-    let types = build::discover_process_types(build, &compiled).await?;
+    let Discovered { process_types, for_new_app } = build::discover_process_types(build, &compiled).await?;
     let save_cache = async { Ok(build::save_cache(build, &ctx.store).await?) };
     let (packed, cache) = tokio::try_join!(pack(ctx, build), save_cache)?;
-    let slug = new_slug(ctx, request, stack, &packed, types, compiled.language);
-    Ok(Built { artifact: Artifact::Slug(slug), manifests: Vec::new(), cache })
+    let slug = new_slug(ctx, request, stack, &packed, process_types, compiled.language);
+    Ok(Built { artifact: Artifact::Slug(slug), manifests: Vec::new(), cache, for_new_app })
 }
 
 async fn pack(ctx: &Ctx, build: &Build<'_>) -> Result<Packed, Failure> {

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::archive::{self, LogOf};
 use super::dynos::Dyno;
+use super::first_deploy;
 use super::phase::begin_phase;
 use super::queue::{Entry, Turn};
 use super::trigger::MOST_CUT_OFF;
@@ -261,6 +262,7 @@ async fn release(ctx: &Ctx, request: &Request, entry: &Entry, built: Built) -> R
         quarantine.publish().await.map_err(|source| Failure::Io { what: "the pushed objects can't be kept", source })?;
     }
     let (old_cache, new_cache) = (request.cache, built.cache);
+    let config = first_deploy::provide(ctx, request, &entry.transcript, &built.for_new_app).await?;
     let deploy = Deploy {
         app: request.app.id,
         by: request.by.id,
@@ -270,7 +272,7 @@ async fn release(ctx: &Ctx, request: &Request, entry: &Entry, built: Built) -> R
         cache: built.cache,
         refs: request.refs.clone(),
         pack: request.pack.clone(),
-        config: request.options.config.clone(),
+        config,
         at: ctx.now(),
     };
     let released = if request.options.strict {

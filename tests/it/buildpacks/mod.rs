@@ -1,8 +1,9 @@
 //! Buildpacks that come from somewhere else: repositories (`git`), archives (`archives`), what their names mean (`names`), packs
-//! that are not public (`private`); and what packs may count on (`contract`, `nested`).
+//! that are not public (`private`); and what packs may count on (`contract`, `nested`, `first_deploy`).
 
 mod archives;
 mod contract;
+mod first_deploy;
 mod git;
 mod names;
 mod nested;
