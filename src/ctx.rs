@@ -11,7 +11,7 @@ use crate::addons::Addons;
 use crate::auth::Rates;
 use crate::config::Config;
 use crate::db::Db;
-use crate::deploy::{Builds, Dynos, TestRuns};
+use crate::deploy::{Builds, Dynos, Packs, TestRuns};
 use crate::docker::Docker;
 use crate::engine::Engine;
 use crate::git::{Fetches, Nonces, Repo};
@@ -45,6 +45,8 @@ pub struct Ctx {
     pub addons: Addons,
     /// GitHub and its kin.
     pub providers: Providers,
+    /// The buildpacks that are being fetched.
+    pub packs: Packs,
     /// The builds that run and wait.
     pub builds: Builds,
     /// The release commands and one-off commands that run and wait.
@@ -83,6 +85,11 @@ impl Ctx {
     /// Opens an app's repository, creating it at first use.
     pub fn repo(&self, app: AppId) -> std::io::Result<Repo> {
         Repo::open(&self.repo_dir(app), &self.helper, &self.config.limits)
+    }
+
+    /// Where other servers' buildpacks are while they are fetched: a repository that never has packs of its own.
+    pub fn buildpacks_repo(&self) -> std::io::Result<Repo> {
+        Repo::open(&self.config.data_dir.join("buildpacks"), &self.helper, &self.config.limits)
     }
 
     /// Where an app's repository lies.

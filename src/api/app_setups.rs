@@ -36,7 +36,12 @@ pub(super) async fn create(
         stack,
         source: ArchiveSource { origin: builds::origin(&ctx, &blob.url).await?, blob },
         env: parse_env(new.overrides.env)?,
-        buildpacks: new.overrides.buildpacks.into_iter().map(builds::buildpack).collect::<Result<_, _>>()?,
+        buildpacks: new
+            .overrides
+            .buildpacks
+            .into_iter()
+            .map(|new| builds::buildpack(&ctx.config, new))
+            .collect::<Result<_, _>>()?,
         by: account,
         environment: EnvironmentName::Base,
         origin: None,

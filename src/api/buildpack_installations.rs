@@ -7,8 +7,10 @@ use super::error::ApiError;
 use super::extract::{Body, Deploy, InApp, See};
 use super::types::{BuildpackInstallation, BuildpackUpdate, BuildpackUpdates};
 use crate::build::builtin;
+use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::db;
+use crate::deploy::meaning_of;
 use crate::model::BuildpackRef;
 
 /// `GET /apps/{app}/buildpack-installations`: in order, and always all of them.
@@ -22,26 +24,24 @@ pub(super) async fn replace(
     at: InApp<Deploy>,
     Body(BuildpackUpdates { updates }): Body<BuildpackUpdates>,
 ) -> Result<Json<Vec<BuildpackInstallation>>, ApiError> {
-    let buildpacks = updates.into_iter().map(buildpack).collect::<Result<Vec<_>, ApiError>>()?;
+    let buildpacks = updates.into_iter().map(|update| buildpack(&ctx.config, update)).collect::<Result<Vec<_>, ApiError>>()?;
     crate::apps::set_buildpacks(&ctx.db, &at.app, &buildpacks).await?;
     Ok(Json(describe(&buildpacks)))
 }
 
-fn buildpack(update: BuildpackUpdate) -> Result<BuildpackRef, ApiError> {
+fn buildpack(config: &Config, update: BuildpackUpdate) -> Result<BuildpackRef, ApiError> {
     let missing = || ApiError::InvalidParams("Each of the updates must name a `buildpack`.".into());
-    known(&update.buildpack.ok_or_else(missing)?)
+    known(config, &update.buildpack.ok_or_else(missing)?)
 }
 
-/// Reads the name of a buildpack that there is.
-pub(super) fn known(name: &str) -> Result<BuildpackRef, ApiError> {
+/// Reads the name of a buildpack that there is; what is on another server is looked for when an app is built.
+pub(super) fn known(config: &Config, name: &str) -> Result<BuildpackRef, ApiError> {
     let buildpack: BuildpackRef = name.parse()?;
-    match &buildpack {
-        BuildpackRef::Builtin(name) if !builtin::names().contains(&name.as_str()) => {
-            let known = builtin::names().join(", ");
-            Err(ApiError::InvalidParams(format!("There is no buildpack {buildpack}. hoist comes with: {known}.")))
-        }
-        _ => Ok(buildpack),
+    if meaning_of(config, &buildpack).is_none() {
+        let known = builtin::names().join(", ");
+        return Err(ApiError::InvalidParams(format!("There is no buildpack {buildpack}. hoist comes with: {known}.")));
     }
+    Ok(buildpack)
 }
 
 fn describe(buildpacks: &[BuildpackRef]) -> Vec<BuildpackInstallation> {

@@ -13,6 +13,7 @@ use super::releases::users;
 use super::types::{self, IdRef, NewBuild, NewBuildpack, NewSourceBlob, SourceBlob, Timestamp, UserRef};
 use super::urls::Urls;
 use crate::build::{ArchiveSource, Origin, Source};
+use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::db::builds::Build;
 use crate::db::{self, Connection};
@@ -60,7 +61,7 @@ pub(super) async fn create(
     let origin = origin(&ctx, &blob.url).await?;
     let mut db = ctx.db.read().await?;
     let buildpacks = match new.buildpacks.filter(|list| !list.is_empty()) {
-        Some(list) => list.into_iter().map(buildpack).collect::<Result<_, ApiError>>()?,
+        Some(list) => list.into_iter().map(|new| buildpack(&ctx.config, new)).collect::<Result<_, ApiError>>()?,
         None => db::buildpacks::list(&mut db, at.app.id).await?,
     };
     let cache = db::apps::cache(&mut db, at.app.id).await?;
@@ -131,9 +132,9 @@ pub(super) async fn origin(ctx: &Ctx, url: &str) -> Result<Origin, ApiError> {
     Ok(Origin::Stored(source.ok_or_else(gone)?.digest.ok_or_else(empty)?))
 }
 
-pub(super) fn buildpack(new: NewBuildpack) -> Result<BuildpackRef, ApiError> {
+pub(super) fn buildpack(config: &Config, new: NewBuildpack) -> Result<BuildpackRef, ApiError> {
     let missing = || ApiError::InvalidParams("Each of the buildpacks must have a `url` or a `name`.".into());
-    buildpack_installations::known(&new.url.or(new.name).ok_or_else(missing)?)
+    buildpack_installations::known(config, &new.url.or(new.name).ok_or_else(missing)?)
 }
 
 async fn find(ctx: &Ctx, app: &App, build: &str) -> Result<Build, ApiError> {
@@ -182,7 +183,7 @@ pub(super) fn describe(
     };
     types::Build {
         app: IdRef { id: build.app },
-        buildpacks: (!build.buildpacks.is_empty()).then(|| build.buildpacks.iter().map(Into::into).collect()),
+        buildpacks: buildpacks_of(build),
         builds_ahead: None,
         created_at: Timestamp(build.created_at),
         facts: None,
@@ -197,6 +198,16 @@ pub(super) fn describe(
         updated_at: Timestamp(build.updated_at),
         user,
     }
+}
+
+/// Those that it was made with or, as long as they are not known, those that it was given.
+pub(super) fn buildpacks_of(build: &Build) -> Option<Vec<types::UsedBuildpack>> {
+    let used: Vec<_> = if build.used.is_empty() {
+        build.buildpacks.iter().map(Into::into).collect()
+    } else {
+        build.used.iter().map(Into::into).collect()
+    };
+    (!used.is_empty()).then_some(used)
 }
 
 /// Whoever knows the URL can get the code.

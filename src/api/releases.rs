@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::answer::Created;
+use super::builds;
 use super::error::ApiError;
 use super::extract::{Body, Configure, InApp, Named, Operate, See};
 use super::oci_images;
@@ -106,7 +107,12 @@ pub(super) async fn info(
     let release = find(&mut db, &at.app, &release).await?;
     let user = (&db::accounts::get(&mut db, release.by).await?).into();
     let push_certificate = db::push_certificates::of_release(&mut db, release.id).await?.map(Into::into);
-    Ok(Json(types::Release { push_certificate, ..describe(&Urls::new(&ctx), &at.app, &release, user) }))
+    let build = match release.slug {
+        Some(slug) => db::builds::by_slug(&mut db, slug).await?,
+        None => None,
+    };
+    let buildpacks = build.as_ref().and_then(builds::buildpacks_of);
+    Ok(Json(types::Release { buildpacks, push_certificate, ..describe(&Urls::new(&ctx), &at.app, &release, user) }))
 }
 
 /// `GET /apps/{app}/releases/{release}/config-vars`: as they were then.
@@ -167,6 +173,7 @@ pub(super) fn describe(urls: &Urls, app: &App, release: &Release, user: UserRef)
         app: NamedRef { id: app.id.to_string(), name: app.name.to_string() },
         artifacts: artifacts.into_iter().collect(),
         blocked_reason: release.blocked.clone(),
+        buildpacks: None,
         created_at: Timestamp(release.created_at),
         current: release.current,
         description: release.description.clone(),

@@ -1,8 +1,9 @@
 //! From a source tree to a built app in an environment: Heroku's classic buildpack contract (conventions 3.5 to 3.7).
 //!
 //! In the order of a build: `source`, `archive` and `remote` (the tree, less what `.slugignore` names), `env_dir` (config vars as files),
-//! `cache` (what the last good build left), `select` and `detect` (which buildpacks), `compile`, and
-//! `process_types`. `report` asks each pack what it has to say. `script` runs one script of a buildpack; `builtin` holds the buildpacks that come with hoist.
+//! `cache` (what the last good build left), `choose`, `select` and `detect` (which buildpacks), `compile`, and
+//! `process_types`. `report` asks each pack what it has to say. `script` runs one script of a buildpack; `found` is one whose files
+//! are at hand, `builtin` holds those that come with hoist, and `official` knows where Heroku's are.
 //!
 //! `remote::keep_remote` makes an archive of another server's commit.
 //!
@@ -11,10 +12,13 @@
 mod archive;
 pub mod builtin;
 mod cache;
+mod choose;
 mod compile;
 mod detect;
 mod dockerfile;
 mod env_dir;
+mod found;
+mod official;
 mod process_types;
 mod remote;
 mod report;
@@ -36,14 +40,20 @@ use crate::git::ReadError;
 use crate::model::{AppId, BuildpackRef, DockerfilePath, Invalid, PackReport, ProcessType, StackName};
 use crate::transcript::Transcript;
 
-pub use archive::{ArchiveError, ArchiveSource, ManifestFiles, Origin, keep_archive, read_manifest_files};
+pub use archive::{ArchiveError, ArchiveSource, ManifestFiles, Origin, keep_archive, keep_pack_archive, read_manifest_files};
 pub use cache::{restore_cache, save_cache};
+pub use choose::choose_buildpacks;
 pub use compile::{Compiled, compile, test_command, test_compile};
 pub use detect::Detected;
 pub use dockerfile::{ImagesBuild, Tree, read_heroku_yml};
 pub use env_dir::put_env_dir;
-pub use process_types::discover_process_types;
-pub use remote::{LfsError, RemoteError, RemoteSource, SubmoduleAccess, SubmoduleError, find_remote_ref, keep_remote};
+pub use found::FoundPack;
+pub use official::official_place;
+pub use process_types::{Discovered, ForNewApp, discover_process_types};
+pub use remote::{
+    LfsError, PackRepository, RemoteError, RemoteSource, SubmoduleAccess, SubmoduleError, find_pack, find_remote_ref, keep_pack,
+    keep_remote,
+};
 pub use select::select;
 pub use source::{GitSource, Means, Source, put_source};
 
@@ -131,15 +141,27 @@ pub enum BuildError {
     Root(Invalid),
     #[error(".slugignore can't be read: {0}")]
     Slugignore(String),
+    /// Whoever names it is not somebody who can be told at the door.
+    #[error("{told_by}: {why}")]
+    BadBuildpack { told_by: String, why: Invalid },
     #[error("there is no buildpack {0}")]
     NoSuchBuildpack(BuildpackRef),
+    /// As a source that has to be fetched can fail.
+    #[error("the buildpack {} can't be fetched: {}", .buildpack.shown(), .error.why())]
+    Pack {
+        buildpack: BuildpackRef,
+        #[source]
+        error: Box<BuildError>,
+    },
+    #[error("the buildpack {} has no {script} that can be run", .buildpack.shown())]
+    NoScript { buildpack: BuildpackRef, script: &'static str, is_there: bool },
     #[error("no buildpack detected the app")]
     NothingDetected,
-    #[error("{buildpack} does not apply to this app")]
+    #[error("{} does not apply to this app", .buildpack.shown())]
     Incompatible { buildpack: BuildpackRef, output: String },
     #[error("failed to compile {language} app")]
     Compile { language: String, exit: Exit },
-    #[error("bin/release of {buildpack} failed: {why}")]
+    #[error("bin/release of {} failed: {why}", .buildpack.shown())]
     Release { buildpack: BuildpackRef, why: String },
     #[error(transparent)]
     Procfile(Invalid),
@@ -165,6 +187,31 @@ pub enum BuildError {
     Engine(#[from] EngineError),
     #[error("{what}")]
     Io { what: &'static str, source: std::io::Error },
+}
+
+impl BuildError {
+    /// Whether it is hoist's own fault, or that of what it builds with.
+    #[must_use]
+    pub fn is_hoists_fault(&self) -> bool {
+        match self {
+            Self::Export(error) => !error.is_pushers_fault(),
+            Self::Remote(error) | Self::Submodules(error) => error.is_hoists_fault(),
+            Self::Pack { error, .. } => error.is_hoists_fault(),
+            Self::Docker { error, .. } => !matches!(error, DockerError::Step(_)),
+            error => matches!(error, Self::Engine(_) | Self::Io { .. }),
+        }
+    }
+
+    /// Why something could not be fetched, without what that was.
+    #[must_use]
+    pub fn why(&self) -> String {
+        match self {
+            Self::Fetch(error) => error.to_string(),
+            Self::Remote(error) => error.to_string(),
+            Self::Export(error) => error.to_string(),
+            error => error.to_string(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub(super) struct Common {
 
 #[derive(Debug, Args)]
 pub(super) struct At {
-    /// Buildpack, as hoist/nodejs, or ./path for one inside the app
+    /// Buildpack: hoist/nodejs, NAMESPACE/NAME, the URL of a git repository (with #REVISION) or of a .tgz, or ./path inside the app
     buildpack: BuildpackRef,
     /// The 1-based index in the list of buildpacks
     #[arg(short, long)]

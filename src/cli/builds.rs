@@ -8,7 +8,7 @@ use super::client::Client;
 use super::error::CliError;
 use super::output::{self, Action, print, print_json};
 use super::target::{Target, app_path, encode};
-use crate::api::types::{Build, BuildFacts, PackReport, Release};
+use crate::api::types::{Build, BuildFacts, PackReport, Release, UsedBuildpack};
 use crate::model::seconds;
 
 #[derive(Debug, Subcommand)]
@@ -133,9 +133,9 @@ fn info(client: &Client, args: &Info) -> Result<(), CliError> {
         None => None,
     };
     let status = status(&build);
-    let buildpacks: Vec<_> = build.buildpacks.unwrap_or_default().into_iter().map(|buildpack| buildpack.name).collect();
+    let buildpacks = used_buildpacks(build.buildpacks.as_deref().unwrap_or_default());
     let fields = [
-        ("Buildpacks", buildpacks.join(", ")),
+        ("Buildpacks", buildpacks),
         ("By", build.user.email),
         ("Release", release.map(|release| format!("v{}", release.version)).unwrap_or_default()),
         ("Stack", build.stack),
@@ -200,4 +200,13 @@ impl One {
 
 fn newest(client: &Client, app: &str, most: u32) -> Result<Vec<Build>, CliError> {
     client.part(&format!("{}/builds", app_path(app)), &format!("created_at ..; max={most}, order=desc"))
+}
+
+/// `heroku/go (1a2b3c4d), ./pack`: each with the beginning of its commit or digest.
+pub(super) fn used_buildpacks(used: &[UsedBuildpack]) -> String {
+    let one = |UsedBuildpack { name, version, .. }: &UsedBuildpack| match version {
+        Some(version) => format!("{name} ({})", &version.trim_start_matches("sha256:").chars().take(8).collect::<String>()),
+        None => name.clone(),
+    };
+    used.iter().map(one).collect::<Vec<_>>().join(", ")
 }

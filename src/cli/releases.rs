@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::{Args, Subcommand};
 use time::OffsetDateTime;
 
+use super::builds::used_buildpacks;
 use super::client::Client;
 use super::error::CliError;
 use super::output::{self, print, print_json};
@@ -123,8 +124,9 @@ fn info(client: &Client, args: &Info) -> Result<(), CliError> {
     ];
     let images = images(client, args, release.oci_image.as_ref().map(|image| image.id))?;
     let addons = Some(release.addon_plan_names.join(", ")).filter(|plans| !plans.is_empty()).map(|plans| ("Add-ons", plans));
+    let buildpacks = release.buildpacks.map(|used| ("Buildpacks", used_buildpacks(&used)));
     let signed = release.push_certificate.map(|certificate| ("Signed with", certificate.fingerprint));
-    let fields = output::fields(addons.into_iter().chain(fields).chain(signed).chain(images).chain(blocked));
+    let fields = output::fields(addons.into_iter().chain(buildpacks).chain(fields).chain(signed).chain(images).chain(blocked));
     let vars = output::fields(vars.iter().map(|(key, value)| (key.as_str(), value.clone())));
     let version = format!("v{}", release.version);
     let heads = (output::header(&format!("Release {version}")), output::header(&format!("{version} Config vars")));

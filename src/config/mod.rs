@@ -4,6 +4,7 @@
 
 mod addons;
 mod address;
+mod buildpacks;
 mod client;
 mod docker;
 mod network;
@@ -20,6 +21,7 @@ use crate::model::{Limits, StackName};
 
 pub use addons::Addons;
 pub use address::client_host;
+pub use buildpacks::Buildpacks;
 pub use client::{Client, is_ci, terminal_kind};
 pub use docker::{Docker, DockerBuilder, DockerHost, DockerPull};
 pub use network::Network;
@@ -100,6 +102,8 @@ pub struct File {
     pub tls: Option<Tls>,
     /// `[network]`: what builds and webhooks may reach.
     pub network: Network,
+    /// `[buildpacks]`: where buildpacks come from.
+    pub buildpacks: Buildpacks,
     /// `[docker]`: what builds images.
     pub docker: Docker,
     /// `[webhooks]`: how deliveries are made.
@@ -141,6 +145,7 @@ pub struct Config {
     pub create_on_push: bool,
     pub tls: Option<Tls>,
     pub network: Network,
+    pub buildpacks: Buildpacks,
     pub docker: Docker,
     pub webhooks: Webhooks,
     pub history: History,
@@ -183,6 +188,7 @@ impl Config {
             create_on_push: file.create_on_push.unwrap_or(true),
             tls: file.tls,
             network: file.network,
+            buildpacks: file.buildpacks,
             docker: Docker { host: args.docker_host.clone().or(file.docker.host), ..file.docker },
             webhooks: file.webhooks,
             history: file.history,

@@ -5,8 +5,8 @@ use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
 use super::{
-    Connection, DbError, connections, events, git_credentials, lfs_locks, lfs_objects, notifications, packs, releases,
-    review_apps, row, webhook_deliveries,
+    Connection, DbError, buildpack_copies, connections, events, git_credentials, lfs_locks, lfs_objects, notifications, packs,
+    releases, review_apps, row, webhook_deliveries,
 };
 use crate::model::{AccountId, App, AppFacts, AppId, AppName, Change, Connected, Digest, Facts, SourceRoot, StackName};
 
@@ -57,6 +57,7 @@ pub async fn destroy(db: &mut Connection, id: AppId, by: AccountId, at: OffsetDa
     }
     connections::delete_of(db, Connected::App(id)).await?;
     git_credentials::delete_of(db, id).await?;
+    buildpack_copies::delete_of(db, id).await?;
     notifications::delete_of(db, id).await?;
     lfs_objects::delete_of(db, id).await?;
     lfs_locks::delete_of(db, id).await?;

@@ -4,9 +4,9 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
-use super::{Connection, DbError, Window, build_sources, events, row};
+use super::{Connection, DbError, Window, build_buildpacks, build_sources, events, row};
 use crate::model::{
-    AccountId, AppId, BuildId, BuildStatus, BuildpackRef, Change, CommitId, Facts, SlugId, SourceBlob, StackName,
+    AccountId, AppId, BuildId, BuildStatus, BuildpackRef, Change, CommitId, Facts, SlugId, SourceBlob, StackName, UsedBuildpack,
 };
 
 /// A build with its outcome, if it has ended.
@@ -22,6 +22,8 @@ pub struct Build {
     pub source: Option<SourceBlob>,
     /// The buildpacks that a build of an archive was given; empty for a git push.
     pub buildpacks: Vec<BuildpackRef>,
+    /// Those that it was made with, as soon as they were there.
+    pub used: Vec<UsedBuildpack>,
     pub stack: StackName,
     pub created_at: OffsetDateTime,
     pub status: BuildStatus,
@@ -42,7 +44,9 @@ pub struct Outcome {
 
 const SELECT: &str = "SELECT builds.*, build_outcomes.status, build_outcomes.reason, build_outcomes.slug_id,
     build_sources.url, build_sources.checksum, build_sources.version, build_sources.version_description, build_sources.buildpacks,
-    COALESCE (build_outcomes.created_at, builds.created_at) AS updated_at
+    COALESCE (build_outcomes.created_at, builds.created_at) AS updated_at,
+    (SELECT json_group_array (json_array (buildpack, version) ORDER BY ordinal) FROM build_buildpacks
+        WHERE build_buildpacks.build_id = builds.id) AS used_buildpacks
     FROM builds LEFT JOIN build_outcomes ON build_outcomes.build_id = builds.id
     LEFT JOIN build_sources ON build_sources.build_id = builds.id";
 
@@ -139,6 +143,7 @@ fn build(row: &SqliteRow) -> Result<Build, DbError> {
         commit: row::optional(row, "commit_id")?,
         source: build_sources::blob(row)?,
         buildpacks: build_sources::buildpacks(row)?,
+        used: build_buildpacks::used(row)?,
         stack: row::text(row, "stack")?,
         created_at: row::time(row, "created_at")?,
         status: row::optional(row, "status")?.unwrap_or(BuildStatus::Pending),

@@ -45,6 +45,7 @@ pub async fn is_referred_to(db: &mut Connection, digest: &Digest, now: OffsetDat
             UNION ALL SELECT 1 FROM image_blobs WHERE digest = ?1
             UNION ALL SELECT 1 FROM manifests WHERE digest = ?1
             UNION ALL SELECT 1 FROM lfs_objects WHERE digest = ?1
+            UNION ALL SELECT 1 FROM buildpack_copies WHERE digest = ?1
         ) AS found";
     Ok(sqlx::query(sql).bind(digest.to_string()).bind(row::millis(now)).fetch_one(db).await?.try_get("found")?)
 }

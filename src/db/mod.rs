@@ -1,10 +1,11 @@
 //! All SQL: one file per table, plain functions over a connection, so that any of them can share a transaction.
 //!
 //! In reading order: who (`accounts`, `tokens`, `ssh_keys`) and what they did (`audit`), what (`apps`, `app_details`,
-//! `collaborators`, `buildpacks`), the repository (`refs` and what they were, `past_refs`; `packs` and those that go, `old_packs`;
-//! `lfs_objects`, `lfs_locks`) and the images that are pushed (`registry`), what was
-//! uploaded and built (`sources`, `builds`, `build_sources`, `build_facts`, `slugs`, `oci_images`; `artifacts` is either) or is to be
-//! uploaded (`slug_uploads`), what was released (`releases`, `phases`), how it is scaled (`formations`) and promoted
+//! `collaborators`, `buildpacks` and, of those that were fetched, `buildpack_copies`), the repository (`refs` and what they
+//! were, `past_refs`; `packs` and those that go, `old_packs`; `lfs_objects`, `lfs_locks`) and the images that are pushed
+//! (`registry`), what was uploaded and built (`sources`, `builds`, `build_sources`, `build_buildpacks`, `build_facts`, `slugs`,
+//! `oci_images`; `artifacts` is either) or is to be uploaded (`slug_uploads`), what was released (`releases`, `phases`), how it is
+//! scaled (`formations`) and promoted
 //! (`pipelines` and its kin, `review_apps`), what was run (`dynos`) and put out (`logs`), set up
 //! (`app_setups`) and tested (`test_runs`, `test_cases`), which databases apps use (`addons`, `addon_attachments`).
 //! `connections` are the repositories on forges from which apps are deployed, `deliveries_in` what those forges have told, and
@@ -24,6 +25,7 @@ pub mod tokens;
 
 pub mod app_details;
 pub mod apps;
+pub mod buildpack_copies;
 pub mod buildpacks;
 pub mod collaborators;
 
@@ -36,6 +38,7 @@ pub mod refs;
 pub mod registry;
 
 pub mod artifacts;
+pub mod build_buildpacks;
 pub mod build_facts;
 pub mod build_inputs;
 pub mod build_origins;

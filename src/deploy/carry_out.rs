@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::archive::{self, LogOf};
 use super::dynos::Dyno;
+use super::first_deploy;
 use super::given::Given;
 use super::notes::{keep_facts_or_say, summary};
 use super::phase::begin_phase;
@@ -141,6 +142,7 @@ async fn release(ctx: &Ctx, request: &Request, entry: &Entry, built: Built) -> R
     }
     entry.notes.begin(Phase::Release);
     let (old_cache, new_cache) = (request.cache, built.cache);
+    let config = first_deploy::provide(ctx, request, &entry.transcript, &built.for_new_app).await?;
     let deploy = Deploy {
         app: request.app.id,
         by: request.by.id,
@@ -150,7 +152,7 @@ async fn release(ctx: &Ctx, request: &Request, entry: &Entry, built: Built) -> R
         cache: built.cache,
         refs: request.refs.clone(),
         pack: request.pack.clone(),
-        config: request.options.config.clone(),
+        config,
         at: ctx.now(),
     };
     let released = if request.options.strict {

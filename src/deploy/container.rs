@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::given::Given;
 use super::queue::{Builder, Entry};
 use super::{Built, Failure, Request, submodules};
-use crate::build::{self, BuildError, ImagesBuild, Tree};
+use crate::build::{self, BuildError, ForNewApp, ImagesBuild, Tree};
 use crate::ctx::Ctx;
 use crate::db::registry::manifests::StoredManifest;
 use crate::image::{self, KeptImage};
@@ -88,7 +88,7 @@ fn built(ctx: &Ctx, request: &Request, file: &HerokuYml, images: &BTreeMap<Proce
     };
     // Each process type has a repository of its own, also where two run in one image.
     let manifests = processes.map(|(name, _, image)| new_manifest(ctx, name, image)).collect();
-    Built { artifact: Artifact::OciImage(image), manifests, cache: None }
+    Built { artifact: Artifact::OciImage(image), manifests, cache: None, for_new_app: ForNewApp::default() }
 }
 
 fn process_image(process: &Process, image: &KeptImage) -> ProcessImage {

@@ -2,6 +2,7 @@
 //! seen, what to do (conventions 3.3). Who has not got so far hears from the door (`transport/`) or, if what they sent
 //! is not understood, from `git/`.
 
+mod buildpack;
 mod image;
 mod lfs;
 mod source;
@@ -87,11 +88,9 @@ impl Failure {
     #[must_use]
     pub fn is_hoists_fault(&self) -> bool {
         match self {
-            Self::Build(BuildError::Export(error)) => !error.is_pushers_fault(),
-            Self::Build(BuildError::Remote(error) | BuildError::Submodules(error)) => error.is_hoists_fault(),
-            Self::Build(BuildError::Docker { error, .. }) | Self::Docker(error) => !matches!(error, DockerError::Step(_)),
+            Self::Build(error) => error.is_hoists_fault(),
+            Self::Docker(error) => !matches!(error, DockerError::Step(_)),
             Self::Keep(error) => !matches!(error, KeepError::TooLarge { .. }),
-            Self::Build(error) => matches!(error, BuildError::Engine(_) | BuildError::Io { .. }),
             Self::Slug(error) => matches!(error, PackError::Read(_) | PackError::Store(_)),
             Self::Release(error) => matches!(error, ReleaseError::Db(_)),
             Self::SignedConfig
@@ -266,7 +265,7 @@ fn build_words(error: &BuildError, limits: &Limits) -> Vec<String> {
             "\t\t\tSee https://devcenter.heroku.com/articles/buildpacks".into(),
         ],
         BuildError::Incompatible { buildpack, output } => {
-            let mut lines = vec![section(&format!("App not compatible with buildpack: {buildpack}"))];
+            let mut lines = vec![section(&format!("App not compatible with buildpack: {}", buildpack.shown()))];
             lines.extend(output.lines().map(detail));
             lines.extend([String::new(), String::new()]);
             lines.push(detail("More info: https://devcenter.heroku.com/articles/buildpacks#buildpack-auto-detection"));
@@ -274,16 +273,16 @@ fn build_words(error: &BuildError, limits: &Limits) -> Vec<String> {
         }
         BuildError::Compile { language, exit } => exit_words(language, *exit, limits),
         BuildError::Release { buildpack, why } => {
-            let mut lines = vec![warning(&format!("bin/release of {buildpack} gave no process types:"))];
+            let mut lines = vec![warning(&format!("bin/release of {} gave no process types:", buildpack.shown()))];
             lines.extend(why.lines().map(detail));
             lines.push(warning("It has to exit with 0 and print YAML: `default_process_types:` and, below, `web: COMMAND`."));
             lines.push(warning("Mend the buildpack, or set another one with `hoist buildpacks:set`, and push again."));
             lines
         }
-        BuildError::NoSuchBuildpack(buildpack) => vec![
-            warning(&format!("There is no buildpack {buildpack}.")),
-            warning(&format!("hoist comes with: {}.", builtin::names().join(", "))),
-        ],
+        BuildError::BadBuildpack { told_by, why } => buildpack::bad_words(told_by, why),
+        BuildError::NoSuchBuildpack(name) => buildpack::missing_words(name),
+        BuildError::Pack { buildpack: name, error } => buildpack::fetch_words(name, error, limits),
+        BuildError::NoScript { buildpack: name, script, is_there } => buildpack::script_words(name, script, *is_there),
         BuildError::NoHerokuYml
         | BuildError::HerokuYml(_)
         | BuildError::NoDockerfile { .. }

@@ -13,22 +13,26 @@
 //! `test_run` runs an app's tests; `manifest` is what both make of app.json. `review_apps` makes, updates and takes away those of
 //! pipelines.
 //!
+//! `buildpacks` finds out which buildpacks build an app, and fetches them.
+//!
 //! `lfs` finds the files of Git LFS that a pushed commit needs. `remote` asks other git servers, and `submodules` is what hoist
 //! shows them for an app's code. `slug_image` makes a release the image that a registry hands out, and `image_blobs` keeps it.
 //!
 //! `trigger` takes up what was told of repositories that apps are connected to.
 //!
-//! `addons` makes and removes databases for apps, which are causes of releases too. `notify` runs the commands that somebody
-//! wants to be run in each release.
+//! `addons` makes and removes databases for apps, which are causes of releases too; `first_deploy` those that a buildpack asks
+//! for. `notify` runs the commands that somebody wants to be run in each release.
 
 mod addons;
 mod app_log;
 mod archive;
+mod buildpacks;
 mod cancel;
 mod carry_out;
 mod container;
 mod dynos;
 mod failure;
+mod first_deploy;
 mod given;
 mod image_blobs;
 mod image_tags;
@@ -61,7 +65,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::build::{self, Build};
+use crate::build::{self, Build, Discovered, ForNewApp};
 use crate::ctx::Ctx;
 use crate::engine::{Environment, Spec};
 use crate::fetch;
@@ -71,7 +75,6 @@ use crate::slug::{self, Packed};
 use crate::stack::{self, Stack};
 use crate::transcript::size;
 use given::Given;
-use notes::Notes;
 use queue::{Builder, Entry};
 use site::Site;
 
@@ -80,6 +83,7 @@ pub use crate::transcript::{AppLog, Follower, OutputLine, OutputLines};
 pub use addons::{AddonFailure, NewAddon, create_addon, destroy_addon, destroy_app, rotate_addon, settle as settle_addons};
 pub use app_log::app_log;
 pub use archive::{ArchiveError, Log, open_dyno_log, open_log, open_release_log, open_test_log, purge_cache};
+pub use buildpacks::{Meaning, Packs, meaning_of};
 pub use cancel::{Cancelled, cancel};
 pub use dynos::{Dyno, DynoEnd, Dynos};
 pub use failure::{Failure, MissingLfs};
@@ -112,6 +116,7 @@ struct Built {
     /// What an image is made of.
     manifests: Vec<NewManifest>,
     cache: Option<Digest>,
+    for_new_app: ForNewApp,
 }
 
 /// Builds and packs with `builder`. May be dropped at any point: nothing but blobs that nobody refers to is left then.
@@ -127,14 +132,14 @@ async fn run(ctx: &Ctx, entry: &Entry, request: &Request, given: &Given, builder
     let site = Site::new(format!("build-{id}"), &ctx.tasks, environment, builder);
     let build = new_build(ctx, entry, request, site.environment());
     // On the heap: the future of a whole build is large.
-    let built = build.in_time(Box::pin(build_and_pack(ctx, &entry.notes, request, &stack, &build, given))).await;
+    let built = build.in_time(Box::pin(build_and_pack(ctx, entry, request, &stack, &build, given))).await;
     entry.notes.reported(build.take_reports());
     built
 }
 
 async fn build_and_pack(
     ctx: &Ctx,
-    notes: &Notes,
+    entry: &Entry,
     request: &Request,
     stack: &Stack,
     build: &Build<'_>,
@@ -148,18 +153,20 @@ async fn build_and_pack(
     );
     submodules::note_shown(ctx, &means.submodules).await?;
     let ((), (), restored) = put?;
+    let notes = &entry.notes;
     notes.cache_restored(restored);
     notes.begin(Phase::Detect);
-    let packs = build::select(build, &request.buildpacks).await?;
+    let packs = buildpacks::find_and_select(ctx, entry.id, request, build, &given.config).await?;
     notes.begin(Phase::Compile);
     let compiled = build::compile(build, packs).await?;
-    let types = build::discover_process_types(build, &compiled).await?;
+    let Discovered { process_types, for_new_app } = build::discover_process_types(build, &compiled).await?;
     notes.begin(Phase::Pack);
     let save_cache = async { Ok(build::save_cache(build, &ctx.store).await?) };
     let (packed, cache) = tokio::try_join!(pack(ctx, build), save_cache)?;
-    let slug = new_slug(ctx, request, stack, &packed, types, compiled.language);
+    let slug = new_slug(ctx, request, stack, &packed, process_types, compiled.language);
     notes.cache_saved(cache.map(|(_, size_bytes)| size_bytes));
-    Ok(Built { artifact: Artifact::Slug(slug), manifests: Vec::new(), cache: cache.map(|(digest, _)| digest) })
+    let cache = cache.map(|(digest, _)| digest);
+    Ok(Built { artifact: Artifact::Slug(slug), manifests: Vec::new(), cache, for_new_app })
 }
 
 async fn pack(ctx: &Ctx, build: &Build<'_>) -> Result<Packed, Failure> {

@@ -148,6 +148,7 @@ async fn sweep_app_logs(ctx: &Ctx) -> Result<(), ArchiveError> {
 }
 
 async fn sweep_quarantines(ctx: &Ctx) -> Result<(), ArchiveError> {
+    ctx.buildpacks_repo()?.sweep()?;
     let Some(mut repos) = read_dir(ctx.config.data_dir.join("repos")).await? else { return Ok(()) };
     while let Some(repo) = repos.next_entry().await? {
         if let Some(app) = repo.file_name().to_str().and_then(|name| name.parse::<AppId>().ok()) {

@@ -96,6 +96,7 @@ async fn attachments(
     let build = db::builds::by_slug(&mut *ctx.db.read().await?, image.slug.id).await?.map(|build| BuildOrigin {
         id: build.id,
         buildpacks: build.buildpacks,
+        used: build.used,
         started_at: build.created_at,
         ended_at: build.updated_at,
     });

@@ -74,16 +74,16 @@ pub enum FetchError {
     Keep(#[source] io::Error),
 }
 
-/// Fetches to the end of `file`. Dropping the future ends the work at the next piece.
-pub async fn fetch(url: &Url, bounds: Bounds, file: File) -> Result<(), FetchError> {
-    let (url, wanted) = (url.clone(), CancellationToken::new());
+/// Fetches the answer to a question to the end of `file`. Dropping the future ends the work at the next piece.
+pub async fn fetch(question: Question, bounds: Bounds, file: File) -> Result<(), FetchError> {
+    let wanted = CancellationToken::new();
     let _ends_with_this = wanted.clone().drop_guard();
-    let fetching = spawn_blocking(move || fetch_blocking(&url, &bounds, file, &wanted));
+    let fetching = spawn_blocking(move || fetch_blocking(&question, &bounds, file, &wanted));
     fetching.await.unwrap_or_else(|panicked| Err(FetchError::Keep(io::Error::other(panicked))))
 }
 
-fn fetch_blocking(url: &Url, bounds: &Bounds, mut file: File, unwanted: &CancellationToken) -> Result<(), FetchError> {
-    let mut reply = Asker::new(bounds).begin(&Question::get(url.clone()))?;
+fn fetch_blocking(question: &Question, bounds: &Bounds, mut file: File, unwanted: &CancellationToken) -> Result<(), FetchError> {
+    let mut reply = Asker::new(bounds).begin(question)?;
     if reply.status != 200 {
         return Err(FetchError::Status(reply.status));
     }

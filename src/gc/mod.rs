@@ -1,10 +1,10 @@
 //! Garbage collection: what nobody can ask for any more goes.
 //!
-//! Kept are the blobs of slugs, caches, logs, sources that have not expired, and images; of images, what a tag of a living
-//! app or a release names, what those are made of, what refers to them, and whatever is young. The rows go first, each some
-//! at a time in a transaction of their own, then the files that no row names, each inside a write transaction that has seen
-//! that: who is about to name one waits, and then looks whether it is there. Killed anywhere, it leaves rows with their files,
-//! and files without a row for the next time.
+//! Kept are the blobs of slugs, caches, logs, sources that have not expired, buildpacks that are still used, and images; of
+//! images, what a tag of a living app or a release names, what those are made of, what refers to them, and whatever is
+//! young. The rows go first, each some at a time in a transaction of their own, then the files that no row names, each
+//! inside a write transaction that has seen that: who is about to name one waits, and then looks whether it is there.
+//! Killed anywhere, it leaves rows with their files, and files without a row for the next time.
 
 mod turns;
 
@@ -13,13 +13,16 @@ use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
 
-use crate::db::{Db, DbError, garbage};
+use crate::db::{Db, DbError, buildpack_copies, garbage};
 use crate::model::Digest;
 use crate::store::{FOLDERS, Store};
 use turns::Turns;
 
 /// Rows, or files, that go in one transaction, so that none holds up other writers for long.
 const BATCH: u32 = 100;
+
+/// How long the copy of a buildpack stays that nobody uses.
+const COPY_TIME: Duration = Duration::from_hours(90 * 24);
 
 /// What was removed, or would be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,6 +62,7 @@ pub async fn survey(db: &Db, store: &Store, grace: Duration, now: OffsetDateTime
 async fn sweep(turns: &mut Turns<'_>, store: &Store, age: Age) -> Result<Collected, GcError> {
     let manifests = forget_manifests(turns, age).await?;
     forget_blobs(turns, age).await?;
+    forget_copies(turns, age).await?;
     let mut collected = Collected { manifests, ..Collected::default() };
     for folder in 0..=FOLDERS {
         let old = store.old_blobs(folder, SystemTime::from(age.before)).await?;
@@ -107,6 +111,12 @@ async fn forget_blobs(turns: &mut Turns<'_>, age: Age) -> Result<(), GcError> {
             return Ok(());
         }
     }
+}
+
+async fn forget_copies(turns: &mut Turns<'_>, age: Age) -> Result<(), GcError> {
+    let mut turn = turns.begin().await?;
+    buildpack_copies::forget_unused(&mut turn, age.now - COPY_TIME).await?;
+    Ok(turn.end().await?)
 }
 
 /// Removes those of some old blobs that no row names. Its transaction writes nothing: it keeps others from it.

@@ -55,7 +55,10 @@ mod client;
 pub use advertise::{Advertised, Greeting, advertise};
 pub use bundle::{BundleError, BundleHeader, ImportError, Imported, parse_bundle_header};
 pub use certificate::CertificateError;
-pub use client::{ClientError, Connection, Exchange, Fetched, MAX_GITMODULES, Submodule, Survey, Want, find_ref, parse_pointer};
+pub use client::{
+    ClientError, Connection, Exchange, Fetched, FoundRevision, MAX_GITMODULES, Submodule, Survey, Want, find_ref, find_revision,
+    parse_pointer,
+};
 pub use commands::RefUpdate;
 pub use compact::{Alone, CompactError, Compacted, Reached};
 pub use examine::Examined;

@@ -1,12 +1,13 @@
 //! Objects read from packs.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::ZlibDecoder;
-use gix_hash::{Kind as Hash, ObjectId, oid};
+use gix_hash::{Kind as Hash, ObjectId, Prefix, oid};
 use gix_object::Kind;
 use gix_pack::Bundle;
 use gix_pack::cache::Never;
@@ -127,6 +128,23 @@ impl Objects {
         Ok(true)
     }
 
+    /// The commits whose ids begin so.
+    pub(super) fn commits_of(&mut self, prefix: Prefix) -> io::Result<Vec<ObjectId>> {
+        let mut ids = BTreeSet::new();
+        for pack in self.opened()? {
+            let mut found = 0..0;
+            pack.index.lookup_prefix(prefix, Some(&mut found));
+            ids.extend(found.map(|at| pack.index.oid_at_index(at).to_owned()));
+        }
+        let mut commits = Vec::new();
+        for id in ids {
+            if self.kind(&id)? == Some(Kind::Commit) {
+                commits.push(id);
+            }
+        }
+        Ok(commits)
+    }
+
     /// Opens a blob with its size, if it is there. Memory does not depend on the size unless it is kept as a delta,
     /// which git does not do with really big ones.
     pub(super) fn blob(&mut self, id: &ObjectId) -> io::Result<Option<(u64, impl Read + use<'_>)>> {
@@ -146,10 +164,15 @@ impl Objects {
         }
     }
 
-    fn locate(&mut self, id: &oid) -> io::Result<Option<(&Bundle, u64, &mut Inflate)>> {
+    fn opened(&mut self) -> io::Result<&[Bundle]> {
         if self.packs.is_none() {
             self.packs = Some(open_packs(&self.dirs)?);
         }
+        Ok(self.packs.as_deref().unwrap_or_default())
+    }
+
+    fn locate(&mut self, id: &oid) -> io::Result<Option<(&Bundle, u64, &mut Inflate)>> {
+        self.opened()?;
         let mut packs = self.packs.iter().flatten();
         let found = packs.find_map(|pack| pack.index.lookup(id).map(|at| (pack, pack.index.pack_offset_at_index(at))));
         Ok(found.map(|(pack, offset)| (pack, offset, &mut self.inflate)))

@@ -18,12 +18,14 @@ mod git_credential;
 mod push_certificate;
 mod push_options;
 mod remote;
+mod revision;
 
 mod app_json;
 mod build_facts;
 mod buildpack;
 mod heroku_yml;
 mod procfile;
+mod stack_name;
 
 mod addon;
 mod artifact;
@@ -61,7 +63,7 @@ pub use artifact::{Artifact, ArtifactId, OciImage, ProcessImage};
 pub use audit::{Actor, Credential, Deed, Door, Outcome};
 pub use authorization::{Authorization, Origin, mask};
 pub use build_facts::{BuildFacts, Fact, FactName, MAX_REPORT_BYTES, PackReport, Phase, parse_report, seconds};
-pub use buildpack::{BuildpackRef, StackName};
+pub use buildpack::{ArchiveUrl, BuildpackPlace, BuildpackRef, BuildpackVersion, RegisteredName, UsedBuildpack};
 pub use byte_range::{ByteRange, parse_byte_range};
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
 pub use connection::{
@@ -97,11 +99,13 @@ pub use release::{BuildStatus, Release, ReleaseStatus, ReleaseVersion, RollbackR
 pub use remote::{Credentials, Remote, RemoteCommit, RemoteScheme, RemoteUrl, RepositoryPrefix, Writer};
 pub use review_app::{Fork, ReviewApp, ReviewAppStatus, ReviewSource, review_app_name};
 pub use review_app_config::{BaseName, Forks, ReviewAppConfig, StaleDays};
+pub use revision::Revision;
 pub use schedule::{Job, JobNumber, Priority, Schedule};
 pub use scope::{Need, Scope, Scopes};
 pub use secret::Secret;
 pub use source::{Checksum, SourceBlob, SourceVersion};
 pub use source_root::SourceRoot;
+pub use stack_name::StackName;
 pub use start::{APP_DIR, APP_USER_ID, DEFAULT_VARIABLES, LOAD_PROFILES};
 pub use tap::{TapReader, TestCase};
 pub use telling::{BuildOrigin, BuildTelling, Form, Progress, ReleaseTelling, Telling};

@@ -27,7 +27,7 @@ use crate::auth::Rates;
 use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::db::Db;
-use crate::deploy::{self, Builds, Dynos, TestRuns};
+use crate::deploy::{self, Builds, Dynos, Packs, TestRuns};
 use crate::docker::Docker;
 use crate::engine::Engine;
 use crate::forge;
@@ -147,6 +147,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
     let builds = Builds::new(&config.limits);
     let dynos = Dynos::new(config.limits.concurrent_builds, config.limits.concurrent_runs);
     Ok(Ctx {
+        packs: Packs::default(),
         nonces: Nonces::new(),
         // Whoever fetches shares the processors with builds, but need not wait for one another's disk.
         fetches: Fetches::new(2 * std::thread::available_parallelism().map_or(1, usize::from)),

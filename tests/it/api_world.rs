@@ -11,7 +11,7 @@ use hoist::auth::Rates;
 use hoist::config::{Config, PlaceArgs, ServeArgs};
 use hoist::ctx::Ctx;
 use hoist::db::Db;
-use hoist::deploy::{Builds, Dynos, TestRuns};
+use hoist::deploy::{Builds, Dynos, Packs, TestRuns};
 use hoist::docker::Docker;
 use hoist::engine::{Engine, Kind, Settings};
 use hoist::git::{Fetches, Nonces};
@@ -85,6 +85,7 @@ impl World {
             addons: Addons::open(addon_settings(&config)).unwrap(),
             providers: Providers::open(provider_settings(&config)).unwrap(),
             builds: Builds::new(&Limits { concurrent_builds: 1, queued_builds_per_app: 1, ..config.limits.clone() }),
+            packs: Packs::default(),
             dynos: Dynos::new(1, 2),
             test_runs: TestRuns::default(),
             db: Db::open(&config.data_dir).await.unwrap(),

@@ -289,37 +289,37 @@ async fn buildpacks_in_order() {
     let run = async |args: &[&str]| desk.run(&[args, &["-a", "example"]].concat()).await.all();
     assert_snapshot!(run(&["buildpacks"]).await, @"example has no Buildpacks.");
     assert_snapshot!(run(&["buildpacks:set", "heroku/nodejs"]).await, @r#"
-    Buildpack set. Next release on example will use hoist/nodejs.
+    Buildpack set. Next release on example will use heroku/nodejs.
     Run git push hoist main to create a new release using this buildpack.
     "#);
     assert_snapshot!(run(&["buildpacks:add", "./packs/mine"]).await, @r#"
     Buildpack added. Next release on example will use:
-      1. hoist/nodejs
+      1. heroku/nodejs
       2. ./packs/mine
     Run git push hoist main to create a new release using these buildpacks.
     "#);
     assert_snapshot!(run(&["buildpacks:add", "-i", "1", "python"]).await, @r#"
     Buildpack added. Next release on example will use:
       1. hoist/python
-      2. hoist/nodejs
+      2. heroku/nodejs
       3. ./packs/mine
     Run git push hoist main to create a new release using these buildpacks.
     "#);
-    assert_snapshot!(run(&["buildpacks:add", "nodejs"]).await, @r#"
+    assert_snapshot!(run(&["buildpacks:add", "heroku/nodejs"]).await, @r#"
     [exit 1]
-     ›   Error: The buildpack hoist/nodejs is already set on your app.
+     ›   Error: The buildpack heroku/nodejs is already set on your app.
     "#);
     assert_snapshot!(run(&["buildpacks"]).await, @r#"
     === example Buildpacks
 
     1. hoist/python
-    2. hoist/nodejs
+    2. heroku/nodejs
     3. ./packs/mine
     "#);
     assert_snapshot!(run(&["buildpacks:remove", "-i", "3"]).await, @r#"
     Buildpack removed. Next release on example will use:
       1. hoist/python
-      2. hoist/nodejs
+      2. heroku/nodejs
     Run git push hoist main to create a new release using these buildpacks.
     "#);
     assert_snapshot!(run(&["buildpacks:remove", "hoist/ruby"]).await, @r#"

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use futures_util::stream;
+use hoist::db::buildpack_copies::{self, BuildpackCopy, CopyKey};
 use hoist::db::registry::{Place, blobs, manifests};
 use hoist::db::{Db, accounts, apps, oci_images};
 use hoist::gc::{self, Collected};
@@ -395,4 +396,21 @@ async fn killed_in_the_middle_it_leaves_nothing_torn_and_goes_on_the_next_time()
     let mut db = yard.db.read().await.unwrap();
     assert_eq!(blobs::size(&mut db, &yard.place, &digest("garbage 1")).await.unwrap(), None);
     assert!(!run(&mut gc_command(yard.dir.path(), &["--dry-run"])).contains("600"));
+}
+
+#[tokio::test]
+async fn the_copy_of_a_buildpack_stays_while_it_is_used() {
+    let yard = Yard::new().await;
+    let (pack, _) = yard.store.put("a pack".as_bytes()).await.unwrap();
+    let key = CopyKey { app: None, place: "https://example.com/pack.git".into() };
+    let version = "1".repeat(40).parse().unwrap();
+    let at = yard.start;
+    let copy = BuildpackCopy { version, digest: pack, fetched_at: at, checked_at: at, asked_at: at, used_at: at };
+    let mut tx = yard.db.write().await.unwrap();
+    buildpack_copies::set(&mut tx, &key, &copy).await.unwrap();
+    tx.commit().await.unwrap();
+    gc::collect(&yard.db, &yard.store, HOUR, at + 89 * DAY).await.unwrap();
+    assert!(yard.files().await.contains(&pack));
+    gc::collect(&yard.db, &yard.store, HOUR, at + 91 * DAY).await.unwrap();
+    assert!(!yard.files().await.contains(&pack));
 }

@@ -61,6 +61,7 @@ mod stacks_api;
 mod tell;
 
 mod apps;
+mod buildpacks;
 mod cancel;
 mod container_release;
 mod crash;

@@ -3,14 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildFacts, Buildpack, IdRef, Timestamp, UserRef};
+use super::{BuildFacts, IdRef, Timestamp, UsedBuildpack, UserRef};
 use crate::model::{AppId, BuildId, ReleaseId, SlugId};
 
 /// `GET /apps/APP/builds/BUILD`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Build {
     pub app: IdRef<AppId>,
-    pub buildpacks: Option<Vec<Buildpack>>,
+    pub buildpacks: Option<Vec<UsedBuildpack>>,
     /// hoist's own, and only of a build that waits for its turn: how many come before it, as things are; 100 stands for more, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub builds_ahead: Option<usize>,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::BuildpackRef;
+use crate::model::{self, BuildpackRef};
 
 /// `GET /apps/APP/buildpack-installations`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -13,7 +13,7 @@ pub struct BuildpackInstallation {
     pub ordinal: usize,
 }
 
-/// A buildpack by its URL or, for hoist's own, by its name with `urn:buildpack:` before it.
+/// A buildpack by its URL or, if it has a name, by that with `urn:buildpack:` before it.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Buildpack {
     pub name: String,
@@ -22,7 +22,33 @@ pub struct Buildpack {
 
 impl From<&BuildpackRef> for Buildpack {
     fn from(buildpack: &BuildpackRef) -> Self {
-        Self { name: buildpack.to_string(), url: format!("urn:buildpack:{buildpack}") }
+        let name = buildpack.to_string();
+        let url = if matches!(buildpack, BuildpackRef::At(_)) { name.clone() } else { format!("urn:buildpack:{name}") };
+        Self { name, url }
+    }
+}
+
+/// A buildpack that something was built with.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct UsedBuildpack {
+    pub name: String,
+    pub url: String,
+    /// hoist's own addition: of a repository the commit, of an archive or hoist's own packs `sha256:` and the digits. Not there for
+    /// a folder of the app, and as long as it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+impl From<&BuildpackRef> for UsedBuildpack {
+    fn from(buildpack: &BuildpackRef) -> Self {
+        let Buildpack { name, url } = buildpack.into();
+        Self { name, url, version: None }
+    }
+}
+
+impl From<&model::UsedBuildpack> for UsedBuildpack {
+    fn from(used: &model::UsedBuildpack) -> Self {
+        Self { version: used.version.as_ref().map(ToString::to_string), ..(&used.buildpack).into() }
     }
 }
 

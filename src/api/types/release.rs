@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{IdRef, NamedRef, Timestamp, UserRef};
+use super::{IdRef, NamedRef, Timestamp, UsedBuildpack, UserRef};
 use crate::model::{OciImageId, ProcessTypes, ReleaseId, SlugId};
 
 /// `GET /apps/APP/releases/RELEASE`.
@@ -15,6 +15,10 @@ pub struct Release {
     /// hoist's own addition: why nobody may go back to it. Not there when nobody said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked_reason: Option<String>,
+    /// hoist's own addition: what its code was built with. Only where one release is asked for, and not there when buildpacks did
+    /// not build it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buildpacks: Option<Vec<UsedBuildpack>>,
     pub created_at: Timestamp,
     pub current: bool,
     pub description: String,

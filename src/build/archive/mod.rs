@@ -2,10 +2,11 @@
 //!
 //! `survey` reads all of it once and refuses what does not belong in a source tree; `entry_path` is which paths and links
 //! do. `export` reads it again and writes the tar that the environment gets. Twice, because where the app begins in the
-//! archive and what `.slugignore` says stand anywhere in it.
+//! archive and what `.slugignore` says stand anywhere in it. `pack` keeps a buildpack's.
 
 mod entry_path;
 mod export;
+mod pack;
 mod survey;
 
 use std::fs::File;
@@ -21,9 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::BuildError;
 use super::source::{LeaveOut, Means, PIPE_BYTES};
-use crate::fetch::{self, FetchError, Url};
+use crate::fetch::{self, FetchError, Question, Url};
 use crate::model::{Checksum, Digest, SourceBlob, SourceRoot};
 use crate::transcript::Transcript;
+pub use pack::keep_pack_archive;
 use survey::Survey;
 
 const READ_BYTES: usize = 256 * 1024;
@@ -77,7 +79,7 @@ pub(super) async fn export_archive(
     // Ends the threads' work when the build is dropped.
     let unwanted = CancellationToken::new();
     let _ends_with_this = unwanted.clone().drop_guard();
-    let (archive, mut survey) = survey(Archive { file, unwanted }, source, means).await?;
+    let (archive, mut survey) = survey(Archive { file, unwanted }, source.blob.checksum, means).await?;
     if leave_out == LeaveOut::Nothing {
         survey.ignore = Gitignore::empty();
     }
@@ -116,12 +118,12 @@ pub async fn read_manifest_files(source: &ArchiveSource, means: &Means<'_>) -> R
     let unwanted = CancellationToken::new();
     let _ends_with_this = unwanted.clone().drop_guard();
     let archive = Archive { file: open(source, means).await?, unwanted };
-    let (_, survey) = survey(archive, source, means).await?;
+    let (_, survey) = survey(archive, source.blob.checksum, means).await?;
     Ok(ManifestFiles { app_json: survey.app_json, heroku_yml: survey.heroku_yml })
 }
 
-async fn survey(archive: Archive, source: &ArchiveSource, means: &Means<'_>) -> Result<(Archive, Survey), BuildError> {
-    let (checksum, limits) = (source.blob.checksum, Limits { bytes: means.bounds.max_bytes, files: means.max_files });
+async fn survey(archive: Archive, checksum: Option<Checksum>, means: &Means<'_>) -> Result<(Archive, Survey), BuildError> {
+    let limits = Limits { bytes: means.bounds.max_bytes, files: means.max_files };
     let root = means.root.clone();
     let surveying = spawn_blocking(move || archive.survey(checksum, limits, root));
     surveying.await.map_err(|panicked| unreadable(io::Error::other(panicked)))?
@@ -130,16 +132,18 @@ async fn survey(archive: Archive, source: &ArchiveSource, means: &Means<'_>) -> 
 async fn open(source: &ArchiveSource, means: &Means<'_>) -> Result<File, BuildError> {
     match &source.origin {
         Origin::Stored(digest) => Ok(means.store.open_blob(digest).await.map_err(unreadable)?.into_std().await),
-        Origin::Url(url) => {
-            let file = means.store.scratch().map_err(unreadable)?;
-            let copy = file.try_clone().map_err(unreadable)?;
-            fetch::fetch(url, means.bounds.clone(), copy).await.map_err(|error| match error {
-                FetchError::Keep(source) => unreadable(source),
-                error => BuildError::Fetch(error),
-            })?;
-            Ok(file)
-        }
+        Origin::Url(url) => download(Question::get(url.clone()), means).await,
     }
+}
+
+async fn download(question: Question, means: &Means<'_>) -> Result<File, BuildError> {
+    let file = means.store.scratch().map_err(unreadable)?;
+    let copy = file.try_clone().map_err(unreadable)?;
+    fetch::fetch(question, means.bounds.clone(), copy).await.map_err(|error| match error {
+        FetchError::Keep(source) => unreadable(source),
+        error => BuildError::Fetch(error),
+    })?;
+    Ok(file)
 }
 
 /// A failure of hoist's own disk.
@@ -181,6 +185,11 @@ impl Archive {
     }
 
     fn check(&mut self, expected: Checksum) -> Result<(), BuildError> {
+        let is = Checksum(self.digest()?);
+        if is == expected { Ok(()) } else { Err(ArchiveError::Checksum { is, expected }.into()) }
+    }
+
+    fn digest(&mut self) -> Result<Digest, BuildError> {
         let mut hasher = Sha256::new();
         let mut piece = vec![0; READ_BYTES];
         let mut file = self.rewound()?;
@@ -190,8 +199,7 @@ impl Archive {
                 length => hasher.update(&piece[..length]),
             }
         }
-        let is = Checksum(Digest::from_bytes(hasher.finalize().into()));
-        if is == expected { Ok(()) } else { Err(ArchiveError::Checksum { is, expected }.into()) }
+        Ok(Digest::from_bytes(hasher.finalize().into()))
     }
 
     /// The archive's tar from its beginning, no longer than a tar of `limits` can be.

@@ -191,7 +191,9 @@ impl Surveyor {
         if self.top.is_none() {
             return Err(ArchiveError::Empty.into());
         }
-        let begins = if !self.several_tops && self.is_folder { Begins::InFolder } else { Begins::AtRoot };
+        // `bin` is the folder of a buildpack that has nothing else.
+        let is_wrapped = !self.several_tops && self.is_folder && self.top.as_deref() != Some(b"bin");
+        let begins = if is_wrapped { Begins::InFolder } else { Begins::AtRoot };
         if let Some((path, why)) = self.bad_link[begins as usize].take() {
             return Err(ArchiveError::BadEntry { path, why }.into());
         }

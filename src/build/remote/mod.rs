@@ -2,12 +2,13 @@
 //! submodules and the files that Git LFS keeps; and the submodules of a commit that was pushed.
 //!
 //! `way` is how a server is reached and asked; `tree` brings a commit and everything that its tree refers to; `submodule` says
-//! where submodules are and who may know what there; `lfs` brings large files. `keep` makes an archive of it. `error` is what can
-//! be wrong with all that.
+//! where submodules are and who may know what there; `lfs` brings large files. `keep` makes an archive of it, `pack` keeps a
+//! buildpack. `error` is what can be wrong with all that.
 
 mod error;
 mod keep;
 mod lfs;
+mod pack;
 mod submodule;
 mod tree;
 mod way;
@@ -24,7 +25,9 @@ use crate::model::{CommitId, RefName, Remote, RemoteCommit};
 use crate::transcript::Transcript;
 pub use error::{LfsError, RemoteError, SubmoduleError};
 pub use keep::keep_remote;
+pub use pack::{PackRepository, find_pack, keep_pack};
 pub use submodule::SubmoduleAccess;
+pub(super) use way::basic;
 
 /// A commit to be fetched and built.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ pub(super) const MAX_SUBMODULES: usize = 100;
 /// How deep they may stand in one another.
 pub(super) const MAX_DEPTH: usize = 5;
 
-/// How the submodules of an app's code are fetched, besides with what its own repository is fetched with.
+/// How the submodules of an app's code are fetched, besides with what its own repository is fetched with; and its buildpacks.
 #[derive(Debug, Default)]
 pub struct SubmoduleAccess {
     /// Where relative URLs in code that was pushed are counted from.
@@ -31,6 +31,17 @@ impl SubmoduleAccess {
     #[must_use]
     pub fn shown(&self) -> BTreeSet<GitCredentialId> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether there is a credential for a repository.
+    #[must_use]
+    pub fn opens(&self, url: &RemoteUrl) -> bool {
+        self.credentials.find(url).is_some()
+    }
+
+    /// How a repository is fetched that the app itself names: with its credentials, if it has any for it.
+    pub(in crate::build) fn remote(&self, url: &RemoteUrl) -> Result<Remote, RemoteError> {
+        self.show(url).map_or_else(|| beside(None, url.clone()), Ok)
     }
 
     fn show(&self, url: &RemoteUrl) -> Option<Remote> {

@@ -17,7 +17,11 @@ pub(super) struct Means<'a> {
 
 /// Fetches a commit with its submodules and files of Git LFS.
 pub(super) async fn fetch(repo: &Repo, commit: &RemoteCommit, means: &Means<'_>) -> Result<Fetched, RemoteError> {
-    let mut fetched = Fetched::create(repo)?;
+    complete(Fetched::create(repo)?, commit, means).await
+}
+
+/// Adds a commit, unless it is there, with its submodules and files of Git LFS.
+pub(super) async fn complete(mut fetched: Fetched, commit: &RemoteCommit, means: &Means<'_>) -> Result<Fetched, RemoteError> {
     let submodules = fetch_part(&mut fetched, commit, means).await?;
     let mut round = Round { fetched, means, parts: Vec::new(), count: 0 };
     round.add(&Place { above: Above::fetched(commit), path: "", depth: 0 }, &submodules)?;
@@ -97,7 +101,9 @@ impl Round<'_> {
 
 /// Fetches one repository's commit; returns the submodules in it.
 async fn fetch_part(fetched: &mut Fetched, commit: &RemoteCommit, means: &Means<'_>) -> Result<Vec<Submodule>, RemoteError> {
-    fetch_commit(fetched, commit, means.bounds).await?;
+    if !fetched.has(&commit.id) {
+        fetch_commit(fetched, commit, means.bounds).await?;
+    }
     let survey = fetched.survey(&commit.id).await?;
     let lfs = lfs::Wanted { objects: survey.lfs.into_keys().collect(), url: survey.lfs_url };
     lfs::fetch(fetched, commit, lfs, means.bounds, means.tell).await?;

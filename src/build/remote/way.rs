@@ -88,7 +88,7 @@ pub(super) fn url_below(url: &RemoteUrl, suffix: &str) -> Result<Url, RemoteErro
 }
 
 /// A token as GitHub wants it, whatever kind it is; GitLab, Gitea and Forgejo do not look at the name beside it.
-pub(super) fn basic(remote: &Remote) -> Option<Secret> {
+pub(in crate::build) fn basic(remote: &Remote) -> Option<Secret> {
     let (username, token) = match &remote.credentials {
         Credentials::Token(token) => ("x-access-token", token),
         Credentials::Login { username, token } => (username.as_str(), token),

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use tokio::time::Instant;
 
+use super::super::buildpacks::{self, Behalf};
 use super::super::queue::Builder;
 use super::super::site::Site;
 use super::super::{Failure, archive, environment_spec, manifest, source_means};
@@ -128,7 +129,9 @@ async fn compile(ctx: &Ctx, run: &TestRun, prepared: &Prepared, build: &Build<'_
         // Each run begins with an empty one: what another branch's tests left must not decide.
         build::restore_cache(build, &ctx.store, None),
     )?;
-    let packs = build::select(build, &prepared.wanted.buildpacks).await?;
+    let wanted = build::choose_buildpacks(build, &prepared.config, &prepared.wanted.buildpacks).await?;
+    let found = buildpacks::find_all(ctx, build, &wanted, &Behalf::nobodys(ctx)).await?;
+    let packs = build::select(build, found).await?;
     let compiled = build::test_compile(build, packs).await?;
     Ok(build::test_command(build, &compiled).await?)
 }

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use gix_hash::ObjectId;
+use gix_hash::{ObjectId, Prefix};
 use ignore::gitignore::Gitignore;
 use tempfile::TempDir;
 use tokio::io::{AsyncWrite, BufReader};
@@ -33,6 +33,9 @@ const LFS_DIR: &str = "lfs";
 /// How far behind a ref's value a commit is looked for, with a server that gives out nothing but what refs lead to.
 const FALLBACK_DEPTH: usize = 50;
 
+/// How far behind a commit another one is looked for of which only the first digits are known: further than most histories go.
+const HISTORY_DEPTH: usize = 10_000;
+
 /// What is to be fetched.
 #[derive(Debug, Clone)]
 pub enum Want<'a> {
@@ -40,12 +43,14 @@ pub enum Want<'a> {
     Commit(&'a CommitId),
     /// A commit among the newest of a ref: for servers that don't give it out by its id.
     On(&'a CommitId, &'a RefName),
+    /// A commit and those behind it.
+    History(&'a CommitId),
 }
 
 impl Want<'_> {
     fn commit(&self) -> &CommitId {
         match self {
-            Self::Commit(commit) | Self::On(commit, _) => commit,
+            Self::Commit(commit) | Self::On(commit, _) | Self::History(commit) => commit,
         }
     }
 }
@@ -98,7 +103,7 @@ impl Fetched {
                 Ok(())
             }
             (Ok(()) | Err(Trouble::Unread), Ok(Some(_))) => Err(match want {
-                Want::Commit(commit) => ClientError::OtherObjects((*commit).clone()),
+                Want::Commit(commit) | Want::History(commit) => ClientError::OtherObjects((*commit).clone()),
                 Want::On(commit, _) => ClientError::Unadvertised((*commit).clone()),
             }),
             (Ok(()) | Err(Trouble::Unread), Err(IndexError::Io(error))) => Err(ClientError::Io(error)),
@@ -111,6 +116,17 @@ impl Fetched {
     #[must_use]
     pub fn has(&self, commit: &CommitId) -> bool {
         self.commits.contains(commit)
+    }
+
+    /// Finds the one commit whose id begins with these digits among all that have come, whether it was asked for or not; from then
+    /// on it counts as fetched.
+    pub async fn find_abbreviated(&mut self, digits: &str) -> Result<Option<CommitId>, ReadError> {
+        let Ok(prefix) = Prefix::from_hex(digits) else { return Ok(None) };
+        let found = self.read(move |objects| Ok(objects.commits_of(prefix)?)).await?;
+        let [id] = found.as_slice() else { return Ok(None) };
+        let commit: CommitId = id.to_string().parse().expect("an object id in hex");
+        self.commits.insert(commit.clone());
+        Ok(Some(commit))
     }
 
     /// What else a fetched commit needs.
@@ -202,19 +218,21 @@ fn object_id(commit: &CommitId) -> ObjectId {
 struct Asked {
     id: ObjectId,
     on: Option<RefName>,
+    depth: usize,
 }
 
 impl Asked {
     fn new(want: &Want<'_>) -> Self {
-        let on = if let Want::On(_, name) = want { Some((*name).clone()) } else { None };
-        Self { id: object_id(want.commit()), on }
+        let (on, depth) = match want {
+            Want::Commit(_) => (None, 1),
+            Want::On(_, name) => (Some((*name).clone()), FALLBACK_DEPTH),
+            Want::History(_) => (None, HISTORY_DEPTH),
+        };
+        Self { id: object_id(want.commit()), on, depth }
     }
 
     fn fetch(&self, connection: Connection, mut out: impl io::Write) -> Result<(), Trouble> {
-        let tip = match &self.on {
-            Some(name) => Tip { at: At::Ref(name), depth: FALLBACK_DEPTH },
-            None => Tip { at: At::Commit(&self.id), depth: 1 },
-        };
+        let tip = Tip { at: self.on.as_ref().map_or(At::Commit(&self.id), At::Ref), depth: self.depth };
         let budget = Budget::new();
         match connection {
             Connection::Http(carrier) => session::fetch_pack(Http::new(carrier, budget.clone()), tip, &budget, &mut out),
@@ -222,25 +240,6 @@ impl Asked {
                 session::fetch_pack(connection::stream(input, output, &budget), tip, &budget, &mut out)
             }
         }
-    }
-}
-
-/// Asks a server which commit a ref leads to.
-pub async fn find_ref(connection: Connection, name: &RefName) -> Result<CommitId, ClientError> {
-    let asked = name.clone();
-    let asking = spawn_blocking(move || {
-        let budget = Budget::new();
-        match connection {
-            Connection::Http(carrier) => session::find_ref(Http::new(carrier, budget), &asked),
-            Connection::Stream { input, output } => session::find_ref(connection::stream(input, output, &budget), &asked),
-        }
-    });
-    match asking.await.unwrap_or_else(|panic| Err(Trouble::Failed(panic.to_string()))) {
-        Ok(id) => Ok(id.to_string().parse().expect("an object id in hex")),
-        Err(Trouble::NoRef | Trouble::Unadvertised | Trouble::Unread) => Err(ClientError::NoRef(name.clone())),
-        Err(Trouble::ObjectFormat(format)) => Err(ClientError::ObjectFormat(format)),
-        Err(Trouble::Refused(words)) => Err(ClientError::Refused(words)),
-        Err(Trouble::Failed(why)) => Err(ClientError::Protocol(why)),
     }
 }
 

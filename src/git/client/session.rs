@@ -49,10 +49,11 @@ pub(super) enum Trouble {
     Unread,
 }
 
-/// Where a ref is.
-pub(super) fn find_ref(mut transport: impl Transport, name: &RefName) -> Result<ObjectId, Trouble> {
+/// The refs whose names begin so, and what each leads to.
+pub(super) fn list_refs(mut transport: impl Transport, prefixes: &[String]) -> Result<Vec<(String, ObjectId)>, Trouble> {
     let hello = greet(&mut transport)?;
-    ref_of(&mut transport, &hello, name)
+    let listed = listed(&mut transport, &hello, prefixes)?;
+    Ok(listed.iter().filter_map(|at| Some((at.unpack().0.to_string(), object(at)?))).collect())
 }
 
 /// Asks for commits and writes the pack that comes.
@@ -105,16 +106,20 @@ fn may_ask(hello: &Handshake, id: &ObjectId) -> bool {
 }
 
 fn ref_of(transport: &mut impl Transport, hello: &Handshake, name: &RefName) -> Result<ObjectId, Trouble> {
-    let listed = if let Some(refs) = &hello.refs {
-        refs.clone()
-    } else {
-        let mut prefixes = RefPrefixes::new();
-        prefixes.extend([name.as_str().into()]);
-        let ask = LsRefsCommand::new(Some(prefixes), &hello.capabilities, ("agent", Some(agent())));
-        ask.invoke_blocking(transport, &mut Discard, false).map_err(failed)?
-    };
+    let listed = listed(transport, hello, &[name.to_string()])?;
     let found = listed.iter().find(|at| at.unpack().0 == name.as_str());
     found.and_then(object).ok_or(Trouble::NoRef)
+}
+
+/// The refs that the server has told of by itself, or those that begin so.
+fn listed(transport: &mut impl Transport, hello: &Handshake, prefixes: &[String]) -> Result<Vec<Ref>, Trouble> {
+    if let Some(refs) = &hello.refs {
+        return Ok(refs.clone());
+    }
+    let mut asked = RefPrefixes::new();
+    asked.extend(prefixes.iter().map(|prefix| prefix.as_str().into()));
+    let ask = LsRefsCommand::new(Some(asked), &hello.capabilities, ("agent", Some(agent())));
+    ask.invoke_blocking(transport, &mut Discard, false).map_err(failed)
 }
 
 /// The commit that a ref leads to.

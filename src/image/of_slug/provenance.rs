@@ -10,7 +10,7 @@ use super::artifact::{Artifact, Parts, attach, cosign_tag};
 use super::image::{SlugImage, rfc3339};
 use super::sign::SigningKey;
 use super::to_json;
-use crate::model::{BuildId, BuildpackRef, Descriptor};
+use crate::model::{BuildId, BuildpackRef, BuildpackVersion, Descriptor, UsedBuildpack};
 
 /// What is attached to an image, and what its envelope holds.
 pub const STATEMENT_TYPE: &str = "application/vnd.in-toto+json";
@@ -34,6 +34,8 @@ pub struct BuildOrigin {
     pub id: BuildId,
     /// The buildpacks that were asked for; empty when they were found by what is in the code.
     pub buildpacks: Vec<BuildpackRef>,
+    /// Those that it was made with.
+    pub used: Vec<UsedBuildpack>,
     pub started_at: OffsetDateTime,
     pub ended_at: OffsetDateTime,
 }
@@ -79,6 +81,7 @@ fn statement(image: &SlugImage<'_>, origin: &Origin, subject: &Descriptor) -> Va
         dependencies.push(json!({ "name": "source", "uri": uri, "digest": { "gitCommit": commit.to_string() } }));
     }
     let build = origin.build.as_ref();
+    dependencies.extend(build.iter().flat_map(|build| &build.used).filter_map(buildpack));
     json!({
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{ "name": format!("{app}/{process_type}"), "digest": { "sha256": subject.digest.hex() } }],
@@ -111,6 +114,19 @@ fn statement(image: &SlugImage<'_>, origin: &Origin, subject: &Descriptor) -> Va
     })
 }
 
+/// A buildpack, unless it is a folder of the app.
+fn buildpack(used: &UsedBuildpack) -> Option<Value> {
+    let digest = match used.version.as_ref()? {
+        BuildpackVersion::Commit(commit) => json!({ "gitCommit": commit.to_string() }),
+        BuildpackVersion::Digest(digest) => json!({ "sha256": digest.hex() }),
+    };
+    let uri = match &used.buildpack {
+        BuildpackRef::At(place) => place.shown(),
+        named => format!("urn:buildpack:{named}"),
+    };
+    Some(json!({ "name": "buildpack", "uri": uri, "digest": digest }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +139,14 @@ mod tests {
     fn the_statement_tells_commit_buildpacks_stack_and_build() {
         let at = OffsetDateTime::UNIX_EPOCH;
         let id = "00000000-0000-4000-8000-000000000000".parse().unwrap();
-        let build = BuildOrigin { id, buildpacks: vec!["heroku/python".parse().unwrap()], started_at: at, ended_at: at };
+        let used = UsedBuildpack { buildpack: "heroku/python".parse().unwrap(), version: Some("7".repeat(40).parse().unwrap()) };
+        let build = BuildOrigin {
+            id,
+            buildpacks: vec!["heroku/python".parse().unwrap()],
+            used: vec![used],
+            started_at: at,
+            ended_at: at,
+        };
         let origin = Origin { build: Some(build), builder: Some("https://hoist.example.com".into()) };
         let subject = descriptor_of(ManifestType::OciManifest.as_str(), b"image");
         let statement = with_image(|image| statement(image, &origin, &subject));
@@ -136,7 +159,7 @@ mod tests {
               "externalParameters": {
                 "app": "my-app",
                 "buildpacks": [
-                  "hoist/python"
+                  "heroku/python"
                 ],
                 "commit": "0123456789012345678901234567890123456789",
                 "processType": "web",
@@ -167,6 +190,13 @@ mod tests {
                   },
                   "name": "source",
                   "uri": "git+https://hoist.example.com/my-app.git"
+                },
+                {
+                  "digest": {
+                    "gitCommit": "7777777777777777777777777777777777777777"
+                  },
+                  "name": "buildpack",
+                  "uri": "urn:buildpack:heroku/python"
                 }
               ]
             },

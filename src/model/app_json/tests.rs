@@ -32,7 +32,7 @@ fn the_whole_file_is_understood() {
     assert_eq!(manifest.scripts.postdeploy.unwrap().as_str(), "./seed");
     assert_eq!(manifest.formation[&"web".parse().unwrap()], FormationSpec { quantity: 2, size: Some("Standard-1X".into()) });
     assert_eq!(manifest.formation[&"worker".parse().unwrap()], FormationSpec { quantity: 1, size: None });
-    assert_eq!(manifest.buildpacks.iter().map(ToString::to_string).collect::<Vec<_>>(), ["hoist/nodejs", "./pack"]);
+    assert_eq!(manifest.buildpacks.iter().map(ToString::to_string).collect::<Vec<_>>(), ["heroku/nodejs", "./pack"]);
     assert_eq!(manifest.addons[0].plan, "heroku-postgresql:mini");
     assert_eq!((manifest.addons[1].alias.as_deref(), manifest.addons[1].options["version"].as_str()), (Some("CACHE"), "7"));
 }

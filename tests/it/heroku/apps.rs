@@ -116,21 +116,28 @@ fn buildpacks_and_the_stack_of_the_next_build_are_set() {
     "#);
     assert_snapshot!(heroku.run("buildpacks:add -i 1 heroku/nodejs -a shop"), @r#"
     Buildpack added. Next release on shop will use:
-      1. hoist/nodejs
+      1. heroku/nodejs
       2. ./pack
     Run git push heroku main to create a new release using these buildpacks.
     "#);
     assert_snapshot!(heroku.run("buildpacks -a shop"), @r#"
     === shop Classic Buildpacks (from the Heroku Buildpack Registry)
 
-    1. hoist/nodejs
+    1. heroku/nodejs
     2. ./pack
     "#);
     assert_snapshot!(heroku.run("buildpacks:set https://example.com/pack.tgz -a shop"), @r#"
-    E>  ›   Error: `https://example.com/pack.tgz` is not a buildpack: use the name of a built-in one, such as hoist/nodejs, or ./path for one inside the app
-    E>  ›
-    E>  ›   Error ID: invalid_params
-    [exit 2]
+    Buildpack set. Next release on shop will use:
+      1. https://example.com/pack.tgz
+      2. ./pack
+    Run git push heroku main to create a new release using these buildpacks.
+    "#);
+    assert_snapshot!(heroku.run("buildpacks:add https://example.com/acme/pack.git#v2 -a shop"), @r#"
+    Buildpack added. Next release on shop will use:
+      1. https://example.com/pack.tgz
+      2. ./pack
+      3. https://example.com/acme/pack.git#v2
+    Run git push heroku main to create a new release using these buildpacks.
     "#);
     assert_snapshot!(heroku.run("buildpacks:remove heroku/ruby -a shop"), @r#"
     E>  ›   Error: Buildpack not found. Nothing was removed.
