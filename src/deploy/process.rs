@@ -15,7 +15,7 @@ use crate::ctx::Ctx;
 use crate::db::{self, DbError};
 use crate::engine::{Exit, Spec};
 use crate::image::{self, UnusableImage};
-use crate::model::{ConfigVars, Invalid, Limits, SlugId};
+use crate::model::{ConfigVars, ImageConfig, Invalid, Limits, SlugId};
 use crate::run::{self, Process};
 use crate::transcript::{Transcript, size, warning};
 use crate::{slug, stack};
@@ -221,7 +221,7 @@ async fn open_site_of_image(
     Ok(site)
 }
 
-fn program_of_image(config: &image::ImageConfig, runs: &Runs) -> run::Program {
+fn program_of_image(config: &ImageConfig, runs: &Runs) -> run::Program {
     let argv = match runs {
         Runs::Its(arguments) => [config.argv(), arguments.clone()].concat(),
         Runs::InShell(command) => ["sh", "-c", command].map(str::to_owned).to_vec(),

@@ -167,7 +167,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("git", &["model"]),
     ("outbox", &[]),
     ("store", &["model"]),
-    ("tarball", &[]),
+    ("tarball", &["model"]),
     ("transcript", &["model"]),
     ("model", &[]),
 ];
