@@ -8,15 +8,17 @@ mod client;
 mod docker;
 mod network;
 mod providers;
+mod registries;
 mod smtp;
 mod webhooks;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::model::{Limits, StackName};
+use crate::model::{Limits, RegistryName, StackName};
 
 pub use addons::Addons;
 pub use address::client_host;
@@ -24,6 +26,7 @@ pub use client::{Client, is_ci, terminal_kind};
 pub use docker::{Docker, DockerBuilder, DockerHost, DockerPull};
 pub use network::Network;
 pub use providers::{Forge, GitHub};
+pub use registries::{DockerLogins, Registry};
 pub use smtp::{Smtp, SmtpSecurity};
 pub use webhooks::{History, Webhooks};
 
@@ -100,6 +103,8 @@ pub struct File {
     pub tls: Option<Tls>,
     /// `[network]`: what builds and webhooks may reach.
     pub network: Network,
+    /// `[registries."NAME"]`: from where stacks are pulled, and as whom.
+    pub registries: BTreeMap<RegistryName, Registry>,
     /// `[docker]`: what builds images.
     pub docker: Docker,
     /// `[webhooks]`: how deliveries are made.
@@ -141,6 +146,7 @@ pub struct Config {
     pub create_on_push: bool,
     pub tls: Option<Tls>,
     pub network: Network,
+    pub registries: BTreeMap<RegistryName, Registry>,
     pub docker: Docker,
     pub webhooks: Webhooks,
     pub history: History,
@@ -183,6 +189,7 @@ impl Config {
             create_on_push: file.create_on_push.unwrap_or(true),
             tls: file.tls,
             network: file.network,
+            registries: file.registries,
             docker: Docker { host: args.docker_host.clone().or(file.docker.host), ..file.docker },
             webhooks: file.webhooks,
             history: file.history,
@@ -252,9 +259,12 @@ mod tests {
         let all = format!("{file:#?}");
         let keys = all.lines().filter_map(|line| line.trim().split_once(':')).map(|(key, _)| key);
         for key in keys.filter(|key| key.starts_with(|letter: char| letter.is_ascii_lowercase())) {
-            let is_told =
-                block.lines().any(|line| line.starts_with(&format!("{key} = ")) || line.starts_with(&format!("[{key}]")));
-            assert!(is_told || ["address", "bits"].contains(&key), "{key}");
+            let is_told = block.lines().any(|line| {
+                [format!("{key} = "), format!("[{key}]"), format!("[{key}.")].iter().any(|start| line.starts_with(start))
+            });
+            // Parts of what is written as one text.
+            let is_part = ["address", "bits", "registry", "folder", "is_plain"].contains(&key);
+            assert!(is_told || is_part, "{key}");
         }
         let limits = Limits { git_requests_per_hour: None, ..file.limits };
         assert_eq!(format!("{limits:?}"), format!("{:?}", Limits::default()), "with its default");

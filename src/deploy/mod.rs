@@ -118,11 +118,12 @@ async fn run(
     if request.app.stack.is_container() {
         return Box::pin(container::run(ctx, id, request, transcript, slot)).await;
     }
-    let stack = stack::find(&ctx.config.stacks_dir, &request.app.stack)?;
+    let held = stack::hold(&ctx.config.stacks_dir, &request.app.stack)?;
+    let stack = held.stack.clone();
     transcript.section(&format!("Building on the {} stack", stack.name));
     let environment = ctx.engine.start(environment_spec(ctx, &format!("build-{id}"), &stack)).await?;
-    let site = Site::new(format!("build-{id}"), &ctx.tasks, environment, slot);
-    let build = new_build(ctx, id, request, transcript, site.environment());
+    let site = Site::new(format!("build-{id}"), &ctx.tasks, environment, slot).with_stack(held.into_hold());
+    let build = new_build(ctx, id, request, transcript, (&stack, site.environment()));
     // On the heap: the future of a whole build is large.
     build.in_time(Box::pin(build_and_pack(ctx, request, &stack, &build, config))).await
 }
@@ -192,14 +193,15 @@ fn new_build<'a>(
     id: BuildId,
     request: &'a Request,
     transcript: &'a Transcript,
-    environment: &'a Environment,
+    (stack, environment): (&'a Stack, &'a Environment),
 ) -> Build<'a> {
     let limits = &ctx.config.limits;
     Build {
         environment,
         transcript,
         dir: build::dir_of(request.app.id),
-        stack: &request.app.stack,
+        stack: &stack.name,
+        stack_env: &stack.build_env,
         source_version: request.source.version(),
         request_id: id.to_string(),
         deadline: Instant::now() + limits.build_time,
