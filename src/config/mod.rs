@@ -10,6 +10,7 @@ mod network;
 mod providers;
 mod registries;
 mod smtp;
+mod stacks;
 mod webhooks;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ pub use network::Network;
 pub use providers::{Forge, GitHub};
 pub use registries::{DockerLogins, Registry};
 pub use smtp::{Smtp, SmtpSecurity};
+pub use stacks::StackSettings;
 pub use webhooks::{History, Webhooks};
 
 /// Which engine runs builds; see [`crate::engine::Kind`].
@@ -103,6 +105,8 @@ pub struct File {
     pub tls: Option<Tls>,
     /// `[network]`: what builds and webhooks may reach.
     pub network: Network,
+    /// `[stacks.NAME]`: what is said of single stacks.
+    pub stacks: BTreeMap<StackName, StackSettings>,
     /// `[registries."NAME"]`: from where stacks are pulled, and as whom.
     pub registries: BTreeMap<RegistryName, Registry>,
     /// `[docker]`: what builds images.
@@ -146,6 +150,7 @@ pub struct Config {
     pub create_on_push: bool,
     pub tls: Option<Tls>,
     pub network: Network,
+    pub stacks: BTreeMap<StackName, StackSettings>,
     pub registries: BTreeMap<RegistryName, Registry>,
     pub docker: Docker,
     pub webhooks: Webhooks,
@@ -189,6 +194,7 @@ impl Config {
             create_on_push: file.create_on_push.unwrap_or(true),
             tls: file.tls,
             network: file.network,
+            stacks: file.stacks,
             registries: file.registries,
             docker: Docker { host: args.docker_host.clone().or(file.docker.host), ..file.docker },
             webhooks: file.webhooks,

@@ -3,7 +3,7 @@
 //! `recipe.rs` reads what a stack is made of; `mmdebstrap.rs` makes it into two tars; `build.rs` turns a recipe into
 //! an installed stack. `pull` makes one of images in a registry, which `registry` asks. `home.rs` is the folder of one stack,
 //! `installed.rs` finds what is there, `pulled.rs` is what is known of one that was pulled, `inside.rs` reads in a root,
-//! `layer.rs` keeps the layers of images, `unused.rs` removes what nobody needs any more.
+//! `layer.rs` keeps the layers of images, `newer.rs` says which stack follows, `unused.rs` removes what nobody needs any more.
 //!
 //! ```text
 //! STACKS_DIR/NAME/lock                  held while a stack is being made
@@ -29,6 +29,7 @@ mod home;
 mod inside;
 mod installed;
 mod layer;
+mod newer;
 mod pulled;
 mod unused;
 
@@ -36,6 +37,7 @@ pub use build::{Order, Rebuild, build};
 pub use inside::open_inside;
 pub use installed::{Held, Hold, Stack, find, hold, list};
 pub use layer::{Layer, find_layers, note_image, open_layer};
+pub use newer::newer;
 pub use pull::{Pull, pull};
 pub use pulled::{ImageNames, Pulled};
 pub use recipe::recipes;

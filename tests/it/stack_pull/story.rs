@@ -12,6 +12,7 @@ use crate::harness::{Daemon, Packing, TestImage, User, WorkTree, basic, run};
 fn start() -> (Daemon, User) {
     let dir = TempDir::with_prefix("hoist-test-").unwrap();
     std::fs::create_dir(dir.path().join("stacks")).unwrap();
+    std::fs::write(dir.path().join("hoist.toml"), "[stacks.mine-24]\nnewer = \"other\"\n").unwrap();
     let daemon = Daemon::start_in(dir);
     let user = daemon.user("alice@example.com");
     daemon.client(&user, &["apps:create", "base"]);
@@ -65,6 +66,11 @@ fn an_app_lives_on_a_stack_that_was_pulled() {
     assert!(pushed.ok, "{}", pushed.transcript);
     assert!(pushed.transcript.contains("-----> Building on the mine-24 stack"), "{}", pushed.transcript);
     assert!(pushed.transcript.contains("mine-24 of first as 1000"), "{}", pushed.transcript);
+    let note = "remote: This app is using the mine-24 stack, however a newer stack is available.\n\
+                remote: To upgrade to other, see:\n\
+                remote: https://devcenter.heroku.com/articles/upgrading-to-the-latest-stack\n";
+    let lines: String = pushed.transcript.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    assert!(lines.contains(note), "{lines}");
 
     // What it runs in is the run image.
     let out = daemon.client(&alice, &["run", "--app", "shop", "cat seen; ls /compiler; echo in $BASE as $(id -un) at $HOME"]);
