@@ -28,6 +28,7 @@ mod silence;
 mod source;
 mod tar_header;
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -70,6 +71,8 @@ pub struct Build<'a> {
     /// `BUILD_DIR`.
     pub dir: String,
     pub stack: &'a StackName,
+    /// What the image sets that the stack was pulled from.
+    pub stack_env: &'a BTreeMap<String, String>,
     /// What the source's author calls it, for `SOURCE_VERSION`.
     pub source_version: Option<&'a str>,
     pub request_id: String,
@@ -232,6 +235,7 @@ mod tests {
             transcript: &Transcript::create(&dir.path().join("log"), 1 << 20, Redactor::new([])).unwrap(),
             dir: dir_of(AppId::new()),
             stack: &"debian-12".parse().unwrap(),
+            stack_env: &BTreeMap::new(),
             source_version: None,
             request_id: String::new(),
             deadline: Instant::now(),

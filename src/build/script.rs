@@ -103,19 +103,21 @@ impl Build<'_> {
         Command { argv, env: self.variables(), cwd: pack.dir.clone(), needs_network, timeout: self.time_left() }
     }
 
-    /// The environment a pack sees at Heroku (conventions 3.5), and where to find the CA bundle.
+    /// The environment a pack sees at Heroku (conventions 3.5), and where to find the CA bundle. What the stack's image sets
+    /// wins over the path alone.
     fn variables(&self) -> BTreeMap<String, String> {
+        let path = [("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")];
+        let of_stack = self.stack_env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let fixed = [
             ("BUILDPACK_LOG_FILE", "/dev/null"),
             ("DYNO", "build.1"),
             ("HOME", "/app"),
-            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
             ("REQUEST_ID", &self.request_id),
             ("SOURCE_VERSION", self.source_version.unwrap_or_default()),
             ("STACK", self.stack.as_str()),
         ];
         let ca = CA_VARIABLES.map(|name| (name, CA_BUNDLE));
-        fixed.into_iter().chain(ca).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        path.into_iter().chain(of_stack).chain(fixed).chain(ca).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     fn time_left(&self) -> Duration {

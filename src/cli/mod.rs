@@ -54,6 +54,8 @@ mod review_apps;
 mod run;
 mod setup;
 mod stack;
+mod stack_pull;
+mod stack_remove;
 mod webhooks;
 mod webhooks_deliveries;
 
@@ -234,7 +236,7 @@ mod tests {
         addons:destroy addons:rename addons:rotate apps:destroy apps:root apps:skip-unchanged authorizations:revoke builds:cancel builds:cache:purge \
         ci:config:unset config:unset keys:add keys:remove notifications:remove pipelines:create pipelines:add pipelines:update pipelines:remove \
         pipelines:rename pipelines:transfer pipelines:destroy ps:restart ps:stop releases:rollback releases:retry \
-        releases:block reviewapps:disable reviewapps:delete run stack:set container:login container:logout container:push container:pull container:run \
+        releases:block reviewapps:disable reviewapps:delete run stack:remove stack:set container:login container:logout container:push container:pull container:run \
         container:release container:rm git-credentials:remove repo:export repo:import github:disconnect github:update webhooks:update webhooks:remove";
     /// These print a text that is taken as it is: a log, a token, a script.
     const TEXTS: &str = "gc builds:output releases:output releases:compose releases:kube releases:export releases:sbom \

@@ -1,4 +1,5 @@
-//! `hoist stack:build`, `hoist stacks`: the stacks of the installation on this host.
+//! `hoist stack:build`, `hoist stacks`: the stacks of the installation on this host. `stack_pull` and `stack_remove` are about
+//! them, too.
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -6,17 +7,25 @@ use serde::Serialize;
 
 use super::error::CliError;
 use super::output;
+use super::stack_pull::PullArgs;
+use super::stack_remove::Remove;
 use crate::config::{Config, PlaceArgs};
 use crate::engine::Engine;
-use crate::model::StackName;
+use crate::model::{Digest, ImageName, StackName};
 use crate::server;
-use crate::stack::{self, Order, Rebuild, Stack};
+use crate::stack::{self, Order, Pulled, Rebuild, Stack};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Stacks {
     /// Make a stack from its recipe
     #[command(name = "stack:build")]
     Build(Build),
+    /// Make a stack of an image in a registry, or bring it up to date
+    #[command(name = "stack:pull")]
+    Pull(PullArgs),
+    /// Remove a stack that no app is on
+    #[command(name = "stack:remove")]
+    Remove(Remove),
     /// List the stacks that apps can be built on
     #[command(name = "stacks")]
     List(List),
@@ -52,6 +61,8 @@ impl Stacks {
     pub(super) fn run(self) -> Result<(), CliError> {
         match self {
             Self::Build(args) => args.run(),
+            Self::Pull(args) => args.run(),
+            Self::Remove(args) => args.run(),
             Self::List(args) => args.run(),
         }
     }
@@ -66,13 +77,18 @@ impl Build {
     }
 
     async fn build(&self, config: &Config) -> anyhow::Result<Stack> {
-        // A work folder of its own: opening an engine sweeps it, and the daemon may be running in the other.
-        let work_dir = config.data_dir.join("stack-work");
-        let engine = Engine::open(server::engine_settings(config, &work_dir)?)?;
+        let engine = open_engine(config)?;
         let rebuild = if self.force { Rebuild::Always } else { Rebuild::IfChanged };
         let order = Order { name: &self.name, stacks_dir: &config.stacks_dir, mirror: self.mirror.as_deref(), rebuild };
         Ok(stack::build(order, &engine, output::note).await?)
     }
+}
+
+/// The engine for making stacks. A work folder of its own: opening an engine sweeps it, and the daemon may be running in the
+/// other.
+pub(super) fn open_engine(config: &Config) -> anyhow::Result<Engine> {
+    let work_dir = config.data_dir.join("stack-work");
+    Ok(Engine::open(server::engine_settings(config, &work_dir)?)?)
 }
 
 impl List {
@@ -83,7 +99,10 @@ impl List {
             return output::print_json(&stacks.iter().map(Shown::of).collect::<Vec<_>>());
         }
         if stacks.is_empty() {
-            output::note(&format!("No stacks yet. Make one of: {} with `hoist stack:build NAME`.", stack::recipes().join(", ")));
+            output::note(&format!(
+                "No stacks yet. Make one of: {} with `hoist stack:build NAME`, or `hoist stack:pull NAME IMAGE`.",
+                stack::recipes().join(", ")
+            ));
         }
         output::print(&stacks.iter().map(describe).collect::<String>())
     }
@@ -91,17 +110,41 @@ impl List {
 
 /// What is told of a stack as JSON.
 #[derive(Debug, Serialize)]
-struct Shown<'a> {
+pub(super) struct Shown<'a> {
     name: &'a str,
+    digest: String,
+    /// Of one that was pulled only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    build_image: Option<ShownImage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_image: Option<ShownImage>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownImage {
+    name: String,
     digest: String,
 }
 
 impl<'a> Shown<'a> {
-    fn of(stack: &'a Stack) -> Self {
-        Self { name: stack.name.as_str(), digest: stack.digest.to_string() }
+    pub(super) fn of(stack: &'a Stack) -> Self {
+        let pulled = stack.pulled.as_ref();
+        let shown = |name: &ImageName, digest: &Digest| ShownImage { name: name.to_string(), digest: digest.to_string() };
+        Self {
+            name: stack.name.as_str(),
+            digest: stack.digest.to_string(),
+            size_bytes: pulled.map(|pulled| pulled.size_bytes),
+            build_image: pulled.map(|pulled| shown(&pulled.names.build, &pulled.build_digest)),
+            run_image: pulled.map(|pulled| shown(&pulled.names.run, &pulled.run_digest)),
+        }
     }
 }
 
-fn describe(stack: &Stack) -> String {
-    format!("{}  {}\n", stack.name, stack.digest)
+/// A line for each stack: its name, its digest, and of one that was pulled its size and its images.
+pub(super) fn describe(stack: &Stack) -> String {
+    let Some(Pulled { names, size_bytes, .. }) = &stack.pulled else { return format!("{}  {}\n", stack.name, stack.digest) };
+    let run = if names.build == names.run { String::new() } else { format!(", run in {}", names.run) };
+    format!("{}  {}  {}  {}{run}\n", stack.name, stack.digest, output::size(*size_bytes), names.build)
 }

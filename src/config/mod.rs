@@ -9,15 +9,18 @@ mod client;
 mod docker;
 mod network;
 mod providers;
+mod registries;
 mod smtp;
+mod stacks;
 mod webhooks;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::model::{Limits, StackName};
+use crate::model::{Limits, RegistryName, StackName};
 
 pub use addons::Addons;
 pub use address::client_host;
@@ -26,7 +29,9 @@ pub use client::{Client, is_ci, terminal_kind};
 pub use docker::{Docker, DockerBuilder, DockerHost, DockerPull};
 pub use network::Network;
 pub use providers::{Forge, GitHub};
+pub use registries::{DockerLogins, Registry};
 pub use smtp::{Smtp, SmtpSecurity};
+pub use stacks::StackSettings;
 pub use webhooks::{History, Webhooks};
 
 /// Which engine runs builds; see [`crate::engine::Kind`].
@@ -104,6 +109,10 @@ pub struct File {
     pub network: Network,
     /// `[buildpacks]`: where buildpacks come from.
     pub buildpacks: Buildpacks,
+    /// `[stacks.NAME]`: what is said of single stacks.
+    pub stacks: BTreeMap<StackName, StackSettings>,
+    /// `[registries."NAME"]`: from where stacks are pulled, and as whom.
+    pub registries: BTreeMap<RegistryName, Registry>,
     /// `[docker]`: what builds images.
     pub docker: Docker,
     /// `[webhooks]`: how deliveries are made.
@@ -146,6 +155,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     pub network: Network,
     pub buildpacks: Buildpacks,
+    pub stacks: BTreeMap<StackName, StackSettings>,
+    pub registries: BTreeMap<RegistryName, Registry>,
     pub docker: Docker,
     pub webhooks: Webhooks,
     pub history: History,
@@ -189,6 +200,8 @@ impl Config {
             tls: file.tls,
             network: file.network,
             buildpacks: file.buildpacks,
+            stacks: file.stacks,
+            registries: file.registries,
             docker: Docker { host: args.docker_host.clone().or(file.docker.host), ..file.docker },
             webhooks: file.webhooks,
             history: file.history,
@@ -258,9 +271,12 @@ mod tests {
         let all = format!("{file:#?}");
         let keys = all.lines().filter_map(|line| line.trim().split_once(':')).map(|(key, _)| key);
         for key in keys.filter(|key| key.starts_with(|letter: char| letter.is_ascii_lowercase())) {
-            let is_told =
-                block.lines().any(|line| line.starts_with(&format!("{key} = ")) || line.starts_with(&format!("[{key}]")));
-            assert!(is_told || ["address", "bits"].contains(&key), "{key}");
+            let is_told = block.lines().any(|line| {
+                [format!("{key} = "), format!("[{key}]"), format!("[{key}.")].iter().any(|start| line.starts_with(start))
+            });
+            // Parts of what is written as one text.
+            let is_part = ["address", "bits", "registry", "folder", "is_plain"].contains(&key);
+            assert!(is_told || is_part, "{key}");
         }
         let limits = Limits { git_requests_per_hour: None, ..file.limits };
         assert_eq!(format!("{limits:?}"), format!("{:?}", Limits::default()), "with its default");

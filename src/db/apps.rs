@@ -100,6 +100,18 @@ pub async fn set_stack(
     record(db, id, Change::Update, by, None, at).await
 }
 
+/// Names apps that are built on a stack or whose current release runs on it, at most `most`, in order.
+pub async fn names_on_stack(db: &mut Connection, stack: &StackName, most: u32) -> Result<Vec<AppName>, DbError> {
+    let sql = "SELECT apps.name FROM apps
+        LEFT JOIN releases AS current ON current.app_id = apps.id
+            AND current.version = (SELECT MAX (version) FROM succeeded_releases WHERE succeeded_releases.app_id = apps.id)
+        LEFT JOIN slugs ON slugs.id = current.slug_id
+        WHERE apps.destroyed_at IS NULL AND (apps.stack = ?1 OR slugs.stack = ?1)
+        ORDER BY apps.name LIMIT ?2";
+    let rows = sqlx::query(sql).bind(stack.as_str()).bind(most).fetch_all(db).await?;
+    rows.iter().map(|row| row::text(row, "name")).collect()
+}
+
 /// The folder of the source that the app is built from; `None` for all of it.
 pub async fn root(db: &mut Connection, id: AppId) -> Result<Option<SourceRoot>, DbError> {
     let row = sqlx::query("SELECT root FROM apps WHERE id = ?").bind(id.to_string()).fetch_one(db).await?;

@@ -19,8 +19,9 @@ use super::{Built, Failure, Request};
 use crate::ctx::Ctx;
 use crate::db::builds::Outcome;
 use crate::db::{self, DbError};
-use crate::model::{BuildStatus, Email, Phase, Release};
+use crate::model::{BuildStatus, Email, Phase, Release, StackName};
 use crate::release::{Deploy, release_deploy, release_deploy_strictly};
+use crate::stack;
 use crate::telemetry;
 
 /// Carries a build out to its one recorded outcome.
@@ -72,7 +73,20 @@ async fn build_and_release(ctx: &Ctx, request: &Request, entry: &Entry, turn: Tu
     entry.transcript.detail(&format!("{} deployed to hoist", place.as_deref().unwrap_or(request.app.name.as_str())));
     entry.transcript.section(&summary(&facts));
     entry.transcript.line("");
+    tell_of_newer_stack(ctx, entry, &request.app.stack);
     Ok(End::Released(release, phase.filter(|_| !request.options.strict)))
+}
+
+/// In Heroku's words (conventions 3.1).
+fn tell_of_newer_stack(ctx: &Ctx, entry: &Entry, name: &StackName) {
+    let told = ctx.config.stacks.get(name).and_then(|stack| stack.newer.as_ref());
+    // Where they can't be listed, nobody is told of any.
+    let installed: Vec<_> = stack::list(&ctx.config.stacks_dir).unwrap_or_default().into_iter().map(|stack| stack.name).collect();
+    let Some(newer) = stack::newer(name, told, &installed) else { return };
+    entry.transcript.line(&format!("This app is using the {name} stack, however a newer stack is available."));
+    entry.transcript.line(&format!("To upgrade to {newer}, see:"));
+    entry.transcript.line("https://devcenter.heroku.com/articles/upgrading-to-the-latest-stack");
+    entry.transcript.line("");
 }
 
 /// Waits for the release command, as a part of the build: the push is decided by it. The app's next build waits too.

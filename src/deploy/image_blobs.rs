@@ -1,6 +1,6 @@
 //! Keeps the images that hoist makes, and opens the blobs of any image.
 //!
-//! A slug and a stack's layer are blobs of images where they lie: the one in the store under its own digest, the other in
+//! A slug and a stack's layers are blobs of images where they lie: the one in the store under its own digest, the other in
 //! the stacks folder.
 
 use std::fs::File;
@@ -13,7 +13,7 @@ use crate::ctx::Ctx;
 use crate::db::Connection;
 use crate::db::registry::manifests::{self, Child, StoredManifest};
 use crate::db::registry::{Place, blobs, slug_images, tags};
-use crate::image::of_slug::{Artifact, StackLayer};
+use crate::image::of_slug::{Artifact, ImageStack};
 use crate::model::{Digest, ImageManifest, ReleaseId};
 use crate::stack;
 
@@ -32,7 +32,7 @@ pub async fn open_image_blob(ctx: &Ctx, digest: &Digest) -> io::Result<File> {
 pub(super) struct Kept<'a> {
     pub(super) place: &'a Place,
     pub(super) release: ReleaseId,
-    pub(super) layer: &'a StackLayer,
+    pub(super) stack: &'a ImageStack,
     /// The image first.
     pub(super) artifacts: &'a [Artifact],
 }
@@ -54,7 +54,7 @@ pub(super) async fn keep(ctx: &Ctx, kept: &Kept<'_>) -> Result<StoredManifest, S
         for (row, artifact) in &rows {
             record(ctx, &mut tx, kept, (row, artifact)).await?;
         }
-        slug_images::insert(&mut tx, kept.place, &image.digest, kept.release, &kept.layer.stack_digest, ctx.now()).await?;
+        slug_images::insert(&mut tx, kept.place, &image.digest, kept.release, &kept.stack.digest, ctx.now()).await?;
         tx.commit().await.map_err(crate::db::DbError::from)?;
     }
     Ok(image)
@@ -72,7 +72,8 @@ async fn record(
 ) -> Result<(), SlugImageError> {
     let mut children = Vec::new();
     for child in parse(artifact).children() {
-        if child.digest != kept.layer.digest && !ctx.store.contains(&child.digest).await? {
+        let is_stacks = kept.stack.layers.iter().any(|layer| layer.digest == child.digest);
+        if !is_stacks && !ctx.store.contains(&child.digest).await? {
             return Err(io::Error::new(io::ErrorKind::NotFound, format!("the blob {} is gone", child.digest)).into());
         }
         blobs::insert(tx, kept.place, &child.digest, child.size_bytes, row.pushed_at).await?;

@@ -126,11 +126,12 @@ async fn run(ctx: &Ctx, entry: &Entry, request: &Request, given: &Given, builder
         return Box::pin(container::run(ctx, entry, request, given, builder)).await;
     }
     let (id, transcript) = (entry.id, &entry.transcript);
-    let stack = stack::find(&ctx.config.stacks_dir, &request.app.stack)?;
+    let held = stack::hold(&ctx.config.stacks_dir, &request.app.stack)?;
+    let stack = held.stack.clone();
     transcript.section(&format!("Building on the {} stack", stack.name));
     let environment = ctx.engine.start(environment_spec(ctx, &format!("build-{id}"), &stack)).await?;
-    let site = Site::new(format!("build-{id}"), &ctx.tasks, environment, builder);
-    let build = new_build(ctx, entry, request, site.environment());
+    let site = Site::new(format!("build-{id}"), &ctx.tasks, environment, builder).with_stack(held.into_hold());
+    let build = new_build(ctx, entry, request, (&stack, site.environment()));
     // On the heap: the future of a whole build is large.
     let built = build.in_time(Box::pin(build_and_pack(ctx, entry, request, &stack, &build, given))).await;
     entry.notes.reported(build.take_reports());
@@ -211,13 +212,19 @@ fn environment_spec(ctx: &Ctx, name: &str, stack: &Stack) -> Spec {
     }
 }
 
-fn new_build<'a>(ctx: &Ctx, entry: &'a Entry, request: &'a Request, environment: &'a Environment) -> Build<'a> {
+fn new_build<'a>(
+    ctx: &Ctx,
+    entry: &'a Entry,
+    request: &'a Request,
+    (stack, environment): (&'a Stack, &'a Environment),
+) -> Build<'a> {
     let limits = &ctx.config.limits;
     Build {
         environment,
         transcript: &entry.transcript,
         dir: build::dir_of(request.app.id),
-        stack: &request.app.stack,
+        stack: &stack.name,
+        stack_env: &stack.build_env,
         source_version: request.source.version(),
         request_id: entry.id.to_string(),
         deadline: Instant::now() + limits.build_time,

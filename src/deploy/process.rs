@@ -15,7 +15,7 @@ use crate::ctx::Ctx;
 use crate::db::{self, DbError};
 use crate::engine::{Exit, Spec};
 use crate::image::{self, UnusableImage};
-use crate::model::{ConfigVars, Invalid, Limits, SlugId};
+use crate::model::{ConfigVars, ImageConfig, Invalid, Limits, SlugId};
 use crate::run::{self, Process};
 use crate::transcript::{Transcript, size, warning};
 use crate::{slug, stack};
@@ -182,8 +182,8 @@ async fn open_site_in_time(ctx: &Ctx, job: &Job<'_>, slot: OwnedSemaphorePermit)
 async fn open_site(ctx: &Ctx, job: &Job<'_>, slot: OwnedSemaphorePermit) -> Result<Opened, ProcessFailure> {
     match job.program {
         Program::Slug { slug, command } => {
-            let site = open_site_of_slug(ctx, job.name, *slug, slot).await?;
-            Ok((site, run::Program::Slug(command.clone())))
+            let (site, env) = open_site_of_slug(ctx, job.name, *slug, slot).await?;
+            Ok((site, run::Program::Slug { command: command.clone(), env }))
         }
         Program::Image { image, runs } => {
             let image = image::read(&ctx.store, &image.digest).await?;
@@ -193,17 +193,23 @@ async fn open_site(ctx: &Ctx, job: &Job<'_>, slot: OwnedSemaphorePermit) -> Resu
     }
 }
 
-/// Makes an environment that the slug is unpacked in.
-async fn open_site_of_slug(ctx: &Ctx, name: &str, slug: SlugId, slot: OwnedSemaphorePermit) -> Result<Site, Failure> {
+/// Makes an environment that the slug is unpacked in, and says what the stack sets there.
+async fn open_site_of_slug(
+    ctx: &Ctx,
+    name: &str,
+    slug: SlugId,
+    slot: OwnedSemaphorePermit,
+) -> Result<(Site, BTreeMap<String, String>), Failure> {
     let found = db::slugs::get(&mut *ctx.db.read().await?, slug).await?;
     let slug = found.ok_or_else(|| DbError::Corrupt { what: "slug", why: format!("{slug} is missing") })?;
-    let stack = stack::find(&ctx.config.stacks_dir, &slug.stack)?;
-    let environment = ctx.engine.start(spec(ctx, name, stack.run_root)).await?;
-    let site = Site::new(name.to_owned(), &ctx.tasks, environment, slot);
+    let held = stack::hold(&ctx.config.stacks_dir, &slug.stack)?;
+    let env = held.stack.run_env.clone();
+    let environment = ctx.engine.start(spec(ctx, name, held.stack.run_root.clone())).await?;
+    let site = Site::new(name.to_owned(), &ctx.tasks, environment, slot).with_stack(held.into_hold());
     let tar = slug::open_tar(&ctx.store, &slug.digest).await;
     let tar = tar.map_err(|source| Failure::Io { what: "the slug can't be read", source })?;
     site.environment().put_in(run::SLUG_ROOT, tar).await?;
-    Ok(site)
+    Ok((site, env))
 }
 
 /// Makes an environment whose root is the image's.
@@ -221,7 +227,7 @@ async fn open_site_of_image(
     Ok(site)
 }
 
-fn program_of_image(config: &image::ImageConfig, runs: &Runs) -> run::Program {
+fn program_of_image(config: &ImageConfig, runs: &Runs) -> run::Program {
     let argv = match runs {
         Runs::Its(arguments) => [config.argv(), arguments.clone()].concat(),
         Runs::InShell(command) => ["sh", "-c", command].map(str::to_owned).to_vec(),

@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 use super::queue::Builder;
 use crate::engine::Environment;
 use crate::image::Root;
+use crate::stack::Hold;
 
 /// How long an environment may take to go before its slot is given to the next build all the same: hours of waiting
 /// builds would be worse than one host that is fuller than it should be.
@@ -32,16 +33,24 @@ pub(super) struct Site {
     held: Option<(Environment, Slot)>,
     /// What the environment's files are, where they are an image's.
     root: Option<Root>,
+    /// Keeps them, where they are a stack's.
+    stack: Option<Hold>,
 }
 
 impl Site {
     pub(super) fn new(name: String, tasks: &TaskTracker, environment: Environment, slot: impl Into<Slot>) -> Self {
-        Self { name, tasks: tasks.clone(), held: Some((environment, slot.into())), root: None }
+        Self { name, tasks: tasks.clone(), held: Some((environment, slot.into())), root: None, stack: None }
     }
 
     /// Keeps an image's files until the environment is gone.
     pub(super) fn with_root(mut self, root: Root) -> Self {
         self.root = Some(root);
+        self
+    }
+
+    /// Keeps a stack's files until the environment is gone.
+    pub(super) fn with_stack(mut self, stack: Hold) -> Self {
+        self.stack = Some(stack);
         self
     }
 
@@ -66,7 +75,7 @@ impl From<OwnedSemaphorePermit> for Slot {
 impl Drop for Site {
     fn drop(&mut self) {
         let Some((environment, slot)) = self.held.take() else { return };
-        let (name, root) = (std::mem::take(&mut self.name), self.root.take());
+        let (name, kept) = (std::mem::take(&mut self.name), (self.root.take(), self.stack.take()));
         // The release does not wait for it: there may be many files to remove.
         self.tasks.spawn(async move {
             match tokio::time::timeout(STOP_TIME, environment.stop()).await {
@@ -74,7 +83,7 @@ impl Drop for Site {
                 Ok(Err(error)) => tracing::error!(environment = name, %error, "an environment left something behind"),
                 Err(_) => tracing::error!(environment = name, "an environment is not gone after {STOP_TIME:?}"),
             }
-            drop((slot, root));
+            drop((slot, kept));
         });
     }
 }

@@ -4,9 +4,7 @@
 //! the same release is another image over the same slug; the one before stays to be had by its digest.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::{self, BufReader};
-use std::path::PathBuf;
 
 use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
@@ -17,10 +15,10 @@ use crate::ctx::Ctx;
 use crate::db::registry::Place;
 use crate::db::registry::manifests::{self, StoredManifest};
 use crate::db::{self, DbError};
-use crate::image::of_slug::{self, Artifact, BuildOrigin, Origin, Package, SlugImage, StackLayer};
-use crate::model::{App, Descriptor, ManifestType, Release, Slug, StackName};
+use crate::image::of_slug::{self, Artifact, BuildOrigin, ImageStack, Origin, Package, SlugImage, StackLayer};
+use crate::model::{App, Descriptor, ManifestType, Platform, Release, Slug, StackName};
 use crate::slug;
-use crate::stack::{self, StackError};
+use crate::stack::{self, Held, StackError};
 
 /// Why a release can't be had as an image. None is its owner's fault.
 #[derive(Debug, thiserror::Error)]
@@ -56,31 +54,40 @@ pub(super) async fn slug_image(
     let stack = stack_of(ctx, slug).await?;
     let source = ctx.config.public_url.as_ref().map(|url| format!("{url}/{}.git", app.name));
     let source = source.as_deref();
-    let image = SlugImage { app: &app.name, release, slug, process_type, command, stack: &stack.layer, source };
+    let image = SlugImage { app: &app.name, release, slug, process_type, command, stack: &stack.image, source };
     let config = image.config();
     let manifest = image.manifest(media_type, &config);
     let subject = of_slug::descriptor_of(media_type.as_str(), &manifest);
     if let Some(known) = manifests::get(&mut *ctx.db.read().await?, place, &subject.digest).await? {
         return Ok(Some(known));
     }
+    stack::note_image(&stack.held.stack)?;
     let mut artifacts = vec![Artifact { manifest, blobs: vec![config], tag: None }];
     artifacts.extend(attachments(ctx, &image, &stack, &subject).await?);
-    Ok(Some(keep(ctx, &Kept { place, release: release.id, layer: &stack.layer, artifacts: &artifacts }).await?))
+    Ok(Some(keep(ctx, &Kept { place, release: release.id, stack: &stack.image, artifacts: &artifacts }).await?))
 }
 
-/// The stack in use that a slug's image stands on.
-struct ImageStack {
-    layer: StackLayer,
-    run_root: PathBuf,
+/// The stack in use that a slug's image stands on, which stays until the image is recorded.
+struct UsedStack {
+    image: ImageStack,
+    held: Held,
 }
 
-async fn stack_of(ctx: &Ctx, slug: &Slug) -> Result<ImageStack, SlugImageError> {
+async fn stack_of(ctx: &Ctx, slug: &Slug) -> Result<UsedStack, SlugImageError> {
     let (stacks_dir, name) = (ctx.config.stacks_dir.clone(), slug.stack.clone());
     let look = move || {
-        let stack = stack::find(&stacks_dir, &name)?;
-        let layer = stack::find_layer(&stack)?.ok_or(SlugImageError::NoLayer(name))?;
-        let stack::Layer { digest, diff_id, size_bytes, .. } = layer;
-        Ok(ImageStack { layer: StackLayer { stack_digest: stack.digest, digest, diff_id, size_bytes }, run_root: stack.run_root })
+        let held = stack::hold(&stacks_dir, &name)?;
+        let stack = &held.stack;
+        let layers = stack::find_layers(stack)?.ok_or(SlugImageError::NoLayer(name))?;
+        let of_image = |layer: stack::Layer| {
+            let stack::Layer { digest, diff_id, size_bytes, packing, .. } = layer;
+            StackLayer { digest, diff_id, size_bytes, packing }
+        };
+        let base = stack.pulled.as_ref().map(|pulled| (pulled.names.run.to_string(), pulled.run_digest));
+        let platform = stack.pulled.as_ref().map_or_else(Platform::of_this_host, |pulled| pulled.names.platform.clone());
+        let layers = layers.into_iter().map(of_image).collect();
+        let image = ImageStack { digest: stack.digest, layers, platform, env: stack.run_env.clone(), base };
+        Ok(UsedStack { image, held })
     };
     spawn_blocking(look).await.map_err(io::Error::other)?
 }
@@ -89,7 +96,7 @@ async fn stack_of(ctx: &Ctx, slug: &Slug) -> Result<ImageStack, SlugImageError> 
 async fn attachments(
     ctx: &Ctx,
     image: &SlugImage<'_>,
-    stack: &ImageStack,
+    stack: &UsedStack,
     subject: &Descriptor,
 ) -> Result<[Artifact; 3], SlugImageError> {
     let packages = packages(ctx, image.slug, stack).await?;
@@ -115,16 +122,14 @@ fn host(config: &Config) -> String {
     public.map_or_else(|| config.http_listen.to_string(), |(_, host)| host.to_owned())
 }
 
-async fn packages(ctx: &Ctx, slug: &Slug, stack: &ImageStack) -> Result<BTreeSet<Package>, SlugImageError> {
+async fn packages(ctx: &Ctx, slug: &Slug, stack: &UsedStack) -> Result<BTreeSet<Package>, SlugImageError> {
     let tar = SyncIoBridge::new(slug::open_tar(&ctx.store, &slug.digest).await?);
-    let status = stack.run_root.join("var/lib/dpkg/status");
+    let run_root = stack.held.stack.run_root.clone();
     let list = move || -> io::Result<BTreeSet<Package>> {
         let mut packages = of_slug::packages_in_slug(BufReader::new(tar))?;
-        match File::open(status) {
-            Ok(status) => packages.extend(of_slug::debian_packages(BufReader::new(status))?),
-            // A stack that is no Debian.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+        // A stack that is no Debian has none.
+        if let Some(status) = stack::open_inside(&run_root, "var/lib/dpkg/status")? {
+            packages.extend(of_slug::debian_packages(BufReader::new(status))?);
         }
         Ok(packages)
     };

@@ -124,6 +124,12 @@ impl EngineError {
     fn io(what: impl Into<String>, source: impl Into<io::Error>) -> Self {
         Self { what: what.into(), source: Some(source.into()) }
     }
+
+    /// What is wrong with the layers that were to be unpacked, if that is why they were not.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        self.source.as_ref().filter(|source| source.kind() == io::ErrorKind::InvalidData).map(ToString::to_string)
+    }
 }
 
 /// A started engine.
@@ -167,8 +173,8 @@ impl Engine {
     }
 
     /// Makes a root file system in `dest` of an image's layers, plain tars one behind the other and the lowest first, of at
-    /// most so many entries. As [`Engine::unpack_root`] otherwise. The error's source is `InvalidData` for what is wrong
-    /// with a layer.
+    /// most so many entries. What is there already is the lowest of all. As [`Engine::unpack_root`] otherwise.
+    /// [`EngineError::refusal`] tells what is wrong with a layer.
     pub async fn unpack_layers(
         &self,
         tars: impl AsyncRead + Send + Unpin,

@@ -6,9 +6,9 @@ use std::time::Instant;
 use tokio::task::spawn_blocking;
 use ureq::http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use ureq::http::{HeaderMap, HeaderName, Response};
-use ureq::{Agent, Body, BodyReader, RequestBuilder};
+use ureq::{Agent, Body, BodyReader, Proxy, RequestBuilder};
 
-use super::{Bounds, FetchError, MAX_REDIRECTS, Url, agent, why};
+use super::{Bounds, Checked, FetchError, MAX_REDIRECTS, Url, agent, why};
 use crate::model::Secret;
 
 /// What is done with the address. Only a GET follows redirects: what is sent is meant for this address alone.
@@ -73,7 +73,22 @@ impl Asker {
     /// All questions together may take the time of `bounds` from now on, each answer be as large as it says.
     #[must_use]
     pub fn new(bounds: &Bounds) -> Self {
-        Self { agent: agent(&bounds.allow_networks), max_bytes: bounds.max_bytes, until: Instant::now().checked_add(bounds.time) }
+        Self::with(bounds, agent(Checked { allowed: bounds.allow_networks.clone(), own: Vec::new() }, None))
+    }
+
+    /// As [`Asker::new`], for a server that whoever runs hoist has named: it may be at any address, and what it redirects to
+    /// only where others may be. Unless it is on this host, it is asked through the proxy that the environment names
+    /// (`HTTPS_PROXY`, `NO_PROXY`), which resolves names itself.
+    #[must_use]
+    pub fn of_own_server(bounds: &Bounds, server: &Url) -> Self {
+        let proxy = if server.is_loopback() { None } else { Proxy::try_from_env() };
+        let proxys = proxy.as_ref().map(|proxy| (proxy.host().to_owned(), proxy.port()));
+        let own = [Some((server.host().to_owned(), server.port())), proxys].into_iter().flatten().collect();
+        Self::with(bounds, agent(Checked { allowed: bounds.allow_networks.clone(), own }, proxy))
+    }
+
+    fn with(bounds: &Bounds, agent: Agent) -> Self {
+        Self { agent, max_bytes: bounds.max_bytes, until: Instant::now().checked_add(bounds.time) }
     }
 
     /// Asks, and returns the answer, whatever its status, once it has come whole.

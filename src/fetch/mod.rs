@@ -3,7 +3,8 @@
 //!
 //! Names are resolved here, the addresses checked (`address`), and the connection is made to what was checked: between
 //! the two, a name cannot come to mean something else. That holds for each redirect as well. No proxy is used, as it
-//! would resolve the names itself.
+//! would resolve the names itself. A server that whoever runs hoist has named may be anywhere, and behind a proxy
+//! ([`Asker::of_own_server`]).
 
 mod address;
 mod asker;
@@ -24,7 +25,7 @@ use ureq::config::Config;
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, Error};
+use ureq::{Agent, Error, Proxy};
 
 pub use asker::{Answer, Asker, Question, Reply, Verb};
 pub use post::{Post, post};
@@ -68,6 +69,9 @@ pub enum FetchError {
     UnknownHost(String),
     #[error("the server does not know the key")]
     Login,
+    /// The server did not show that it is the one, or speaks no TLS at all.
+    #[error("{0}")]
+    Tls(String),
     #[error("{0}")]
     Failed(String),
     #[error("what was fetched can't be kept")]
@@ -102,27 +106,37 @@ fn fetch_blocking(question: &Question, bounds: &Bounds, mut file: File, unwanted
     }
 }
 
-fn agent(allow_networks: &[(IpAddr, u8)]) -> Agent {
+/// Connects to the addresses that `resolver` gives, through `proxy` if there is one.
+fn agent(resolver: Checked, proxy: Option<Proxy>) -> Agent {
     let tls = TlsConfig::builder()
         .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
         .root_certs(RootCerts::PlatformVerifier)
         .build();
     let config = Agent::config_builder()
         .http_status_as_error(false)
-        .proxy(None)
+        .proxy(proxy)
         .timeout_connect(Some(CONNECT_TIME))
         .timeout_recv_response(Some(ANSWER_TIME))
         .timeout_per_read(Some(SILENCE))
         .user_agent(concat!("hoist/", env!("CARGO_PKG_VERSION")))
         .tls_config(tls)
         .build();
-    Agent::with_parts(config, DefaultConnector::default(), Checked { allowed: allow_networks.to_vec() })
+    Agent::with_parts(config, DefaultConnector::default(), resolver)
 }
 
 /// Resolves names to the addresses among theirs that hoist may connect to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Checked {
     allowed: Vec<(IpAddr, u8)>,
+    /// Hosts with their ports that may be anywhere.
+    own: Vec<(String, u16)>,
+}
+
+impl Checked {
+    fn is_own(&self, uri: &ureq::http::Uri) -> bool {
+        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+        self.own.iter().any(|(host, own_port)| uri.host() == Some(host.as_str()) && port == *own_port)
+    }
 }
 
 /// Every address of a host is refused.
@@ -133,6 +147,9 @@ struct AllPrivate(String);
 impl Resolver for Checked {
     fn resolve(&self, uri: &ureq::http::Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         let resolved = DefaultResolver::default().resolve(uri, config, timeout)?;
+        if self.is_own(uri) {
+            return Ok(resolved);
+        }
         let mut checked = self.empty();
         for address in resolved.iter().filter(|address| address::may_connect(address.ip(), &self.allowed)) {
             checked.push(*address);
@@ -160,8 +177,12 @@ fn why(error: &Error, url: &Url) -> FetchError {
             None if error.raw_os_error().is_none() && error.to_string().contains("failed to lookup address") => {
                 FetchError::NoHost(url.host().to_owned())
             }
+            None if error.get_ref().is_some_and(|inner| inner.is::<tokio_rustls::rustls::Error>()) => {
+                FetchError::Tls(error.to_string())
+            }
             None => FetchError::Failed(error.to_string()),
         },
+        Error::Rustls(_) => FetchError::Tls(error.to_string()),
         other => FetchError::Failed(other.to_string()),
     }
 }

@@ -53,6 +53,25 @@ impl Url {
     pub fn host(&self) -> &str {
         &self.host
     }
+
+    /// The port, spelt out or not.
+    #[must_use]
+    pub(super) fn port(&self) -> u16 {
+        ::url::Url::parse(&self.text).ok().and_then(|url| url.port_or_known_default()).unwrap_or_default()
+    }
+
+    /// Whether its host is this one, by name or by address.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let address = self.host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+        self.host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    }
+
+    /// Whether what is said there is encrypted.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.text.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
+    }
 }
 
 impl FromStr for Url {

@@ -2,9 +2,8 @@
 //! `of_slug` makes images of slugs.
 //!
 //! In reading order: `blobs` and `manifests` are what clients push and delete, `tags` is which manifest is meant, `stale`
-//! ends uploads that nobody goes on with. `config` is what an image says of itself, `read` reads one from the store, `archive`
-//! takes one over from a Docker Engine, `layers` makes one stream of its layers, `unpack` its root file system of that, and
-//! `roots` keeps those that were made.
+//! ends uploads that nobody goes on with. `read` reads one from the store, `archive` takes one over from a Docker Engine, `unpack`
+//! makes its root file system of its layers, and `roots` keeps those that were made.
 
 pub mod of_slug;
 
@@ -14,15 +13,12 @@ mod stale;
 mod tags;
 
 mod archive;
-mod config;
-mod layers;
 mod read;
 mod roots;
 mod unpack;
 
 pub use archive::{KeepError, KeptImage, keep_archive};
 pub use blobs::{adopt_upload, begin_upload, cancel_upload, delete_blob, mount_blob};
-pub use config::ImageConfig;
 pub use manifests::{NewManifest, PutError, delete_manifest, put_manifest};
 pub use read::{Image, UnusableImage, read};
 pub use roots::{Root, Roots};

@@ -4,9 +4,8 @@ use std::io;
 
 use tokio::io::AsyncReadExt as _;
 
-use super::config::ImageConfig;
 use crate::engine::EngineError;
-use crate::model::{Digest, ImageManifest, Invalid};
+use crate::model::{Digest, ImageConfig, ImageManifest, Invalid};
 use crate::store::Store;
 
 /// An image for one kind of machine.

@@ -1,9 +1,14 @@
-//! Images: the names of what a registry keeps, and what hoist reads in a manifest.
+//! Images: their names, in hoist's own registry and in others (`name`), and what hoist reads in a manifest and a config.
 //!
 //! Types of our own rather than the `oci-spec` crate's, which bring builders and regular expressions along, know no Docker
 //! manifests, and take what hoist has to refuse.
 
+mod config;
 mod manifest;
+mod mirror;
+mod name;
+mod packing;
+mod platform;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +17,12 @@ use std::str::FromStr;
 
 use super::{AppName, Digest, Invalid, ProcessType};
 
-pub use manifest::{Descriptor, ImageManifest, ManifestType, Platform};
+pub use config::ImageConfig;
+pub use manifest::{Descriptor, ImageManifest, ManifestType};
+pub use mirror::{Mirror, RegistryLogin};
+pub use name::{ImageName, RegistryName};
+pub use packing::Packing;
+pub use platform::Platform;
 
 /// Where images of an app's process type lie: `my-app/web`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

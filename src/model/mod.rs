@@ -84,7 +84,10 @@ pub use id::{
     CouplingId, DeliveryId, DynoId, EventId, GitCredentialId, LfsLockId, NotificationId, OciImageId, PipelineId, PromotionId,
     PromotionTargetId, ReleaseId, ReviewAppId, SlugId, SourceId, TestRunId, TriggerId, UploadId, WebhookId,
 };
-pub use image::{Descriptor, ImageManifest, ManifestType, Platform, Reference, Repository, Tag};
+pub use image::{
+    Descriptor, ImageConfig, ImageManifest, ImageName, ManifestType, Mirror, Packing, Platform, Reference, RegistryLogin,
+    RegistryName, Repository, Tag,
+};
 pub use knock::{Peer, RequestId, Scheme, without_ids};
 pub use lfs::{LfsObject, LfsOperation, LockPath};
 pub use limits::Limits;

@@ -38,8 +38,8 @@ pub struct Process<'a> {
 /// What is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Program {
-    /// A command of a slug, which bash reads.
-    Slug(String),
+    /// A command of a slug, which bash reads, with what the stack's image sets.
+    Slug { command: String, env: BTreeMap<String, String> },
     /// A program of an image, which needs no shell.
     Image { argv: Vec<String>, env: BTreeMap<String, String>, working_dir: String },
 }
@@ -74,7 +74,7 @@ pub async fn run_attached(
 
 fn command(environment: &Environment, process: &Process<'_>) -> Command {
     let (argv, cwd) = match process.program {
-        Program::Slug(command) => (["bash", "-c", &script(), "bash", command].map(str::to_owned).to_vec(), APP_DIR),
+        Program::Slug { command, .. } => (["bash", "-c", &script(), "bash", command].map(str::to_owned).to_vec(), APP_DIR),
         Program::Image { argv, working_dir, .. } => (argv.clone(), working_dir.as_str()),
     };
     let env = variables(process, &environment.path(APP_DIR));
@@ -85,20 +85,20 @@ fn command(environment: &Environment, process: &Process<'_>) -> Command {
 /// `PORT`, because nothing is routed here.
 fn variables(process: &Process<'_>, home: &str) -> BTreeMap<String, String> {
     let defaults: Vec<(&str, &str)> = match process.program {
-        Program::Slug(_) => {
+        Program::Slug { env, .. } => {
             let ca = CA_VARIABLES.map(|name| (name, CA_BUNDLE));
-            DEFAULT_VARIABLES.into_iter().chain(ca).collect()
+            DEFAULT_VARIABLES.into_iter().chain(texts(env)).chain(ca).collect()
         }
-        Program::Image { env, .. } => {
-            let env = env.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-            [("PATH", IMAGE_PATH)].into_iter().chain(env).collect()
-        }
+        Program::Image { env, .. } => [("PATH", IMAGE_PATH)].into_iter().chain(texts(env)).collect(),
     };
     let config = process.config.0.iter().map(|(key, value)| (key.as_str(), value.expose()));
-    let own = process.env.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     let fixed = [("DYNO", process.name), ("HOME", home)];
-    let all = defaults.into_iter().chain(config).chain(own).chain(fixed);
+    let all = defaults.into_iter().chain(config).chain(texts(process.env)).chain(fixed);
     all.filter(|(name, _)| *name != "PORT").map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn texts(env: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
+    env.iter().map(|(key, value)| (key.as_str(), value.as_str()))
 }
 
 #[cfg(test)]
@@ -127,7 +127,7 @@ mod tests {
         let config = ConfigVars(config.iter().map(|(key, value)| (key.parse().unwrap(), Secret::new(*value))).collect());
         let transcript = Transcript::create(&dir.path().join("log"), 1 << 20, Redactor::new([])).unwrap();
         let (name, time, env) = ("release.7", Duration::from_mins(1), BTreeMap::new());
-        let program = Program::Slug(command.to_owned());
+        let program = Program::Slug { command: command.to_owned(), env: BTreeMap::new() };
         let process = Process { name, program: &program, config: &config, env: &env, time };
         let exit = run(&environment, &process, &transcript).await.unwrap();
         transcript.end();

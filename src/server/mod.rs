@@ -5,7 +5,7 @@ mod repositories;
 mod settings;
 mod upkeep;
 
-pub use settings::{addon_settings, docker_settings, engine_settings, provider_settings, teller};
+pub use settings::{addon_settings, docker_settings, engine_settings, provider_settings, registry_settings, teller};
 
 use std::io::Write as _;
 use std::net::SocketAddr;

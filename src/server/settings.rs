@@ -1,5 +1,6 @@
 //! What the configuration says, in the words of those it is for.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +14,8 @@ use crate::ctx::Ctx;
 use crate::docker;
 use crate::engine;
 use crate::fetch;
-use crate::model::{Provider, Secret};
+use crate::model::{Provider, RegistryLogin, Secret};
+use crate::stack;
 use crate::tell;
 
 /// What the configuration says of the engine, which is to keep its files in `work_dir`.
@@ -49,6 +51,34 @@ pub fn docker_settings(config: &Config) -> docker::Settings {
             Some(config::DockerPull::Missing) => docker::Pull::Missing,
             Some(config::DockerPull::Always) | None => docker::Pull::Always,
         },
+    }
+}
+
+/// What the configuration says of registries, and where it says nothing of a login, what `docker login` has left.
+pub fn registry_settings(config: &Config) -> anyhow::Result<stack::Registries> {
+    let config::DockerLogins { logins, helpers, helper } = config::DockerLogins::load().map_err(anyhow::Error::msg)?;
+    let mut known: BTreeMap<_, stack::KnownRegistry> = BTreeMap::new();
+    for (name, login) in logins {
+        known.entry(name).or_default().login = Some(login);
+    }
+    for (name, registry) in &config.registries {
+        let known = known.entry(name.clone()).or_default();
+        (known.mirrors, known.plain_http) = (registry.mirrors.clone(), registry.plain_http);
+        if let Some(login) = login_of(registry).with_context(|| format!("[registries.\"{name}\"] in hoist.toml"))? {
+            known.login = Some(login);
+        }
+    }
+    Ok(stack::Registries { known, helpers, helper, allow_networks: allowed_networks(config) })
+}
+
+fn login_of(registry: &config::Registry) -> anyhow::Result<Option<RegistryLogin>> {
+    match (&registry.user, &registry.password, &registry.identity_token) {
+        (None, None, None) => Ok(None),
+        (Some(user), Some(password), None) => {
+            Ok(Some(RegistryLogin::Password { user: user.clone(), password: password.clone() }))
+        }
+        (None, None, Some(token)) => Ok(Some(RegistryLogin::IdentityToken(token.clone()))),
+        _ => anyhow::bail!("a login is a `user` with a `password`, or an `identity_token`"),
     }
 }
 

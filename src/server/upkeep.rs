@@ -13,6 +13,7 @@ use crate::ctx::Ctx;
 use crate::deploy;
 use crate::gc;
 use crate::image;
+use crate::stack;
 use crate::telemetry;
 
 const TIDY_INTERVAL: Duration = Duration::from_mins(1);
@@ -75,6 +76,11 @@ async fn collect_garbage(ctx: Ctx) {
             Some(Ok(0)) => {}
             Some(Ok(files)) => info!("{files} files of Git LFS were sent that no commit has come to need"),
             Some(Err(error)) => warn!(error = &error as &dyn std::error::Error, "files of Git LFS can't be looked through"),
+        }
+        match ctx.stopping.run_until_cancelled(stack::remove_unused(&ctx.config.stacks_dir, &ctx.engine)).await {
+            None => return,
+            Some(Ok(())) => {}
+            Some(Err(error)) => warn!(error = &error as &dyn std::error::Error, "what nobody needs of stacks can't be removed"),
         }
         let collection = gc::collect(&ctx.db, &ctx.store, ctx.config.limits.garbage_time, ctx.now());
         match ctx.stopping.run_until_cancelled(collection).await {

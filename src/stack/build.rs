@@ -1,22 +1,19 @@
 //! From a recipe to an installed stack.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::installed::{Current, Stack, find, installed, read_current, write_current};
+use super::home::{Home, ROOTS};
+use super::installed::{Current, Stack, find, is_whole, read_current, write_current};
 use super::layer::keep_layer;
 use super::recipe::{self, Recipe};
+use super::unused::remove_replaced;
 use super::{StackError, io_error, mmdebstrap};
 use crate::engine::Engine;
 use crate::model::{Digest, StackName};
-
-/// Longer than a build takes: waiting for another process's is cheaper than making the same stack again.
-const LOCK_TIMEOUT: Duration = Duration::from_mins(65);
-const LOCK_POLL: Duration = Duration::from_millis(250);
 
 /// Which stack to make, and where.
 #[derive(Debug, Clone, Copy)]
@@ -40,29 +37,27 @@ pub enum Rebuild {
 
 /// Makes a stack and puts it in use; hands lines of progress to `on_line`.
 ///
-/// Builds that are running keep the roots they started from: older digests stay on disk.
+/// Builds that are running keep the roots they started from.
 pub async fn build(order: Order<'_>, engine: &Engine, mut on_line: impl FnMut(&str) + Send) -> Result<Stack, StackError> {
     let recipe = recipe::read(order.name)?;
     let mirror = check_mirror(order.mirror.unwrap_or(&recipe.manifest.mirror))?;
-    let home = order.stacks_dir.join(order.name.as_str());
-    fs::create_dir_all(&home).map_err(io_error(format!("create {}", home.display())))?;
-
-    let _lock = lock(&home, LOCK_TIMEOUT).await?;
+    let home = Home::take(order.stacks_dir, order.name).await?;
     if order.rebuild == Rebuild::IfChanged
-        && let Some(stack) = up_to_date(&order, &home, &recipe)
+        && let Some(stack) = up_to_date(&order, &home.path, &recipe)
     {
         // A stack of an earlier hoist has none: it is made of the root that is there.
-        keep_layer(&stack, recipe.manifest.source_date_epoch, engine).await?;
+        keep_layer(&stack.run_root, recipe.manifest.source_date_epoch, engine).await?;
         return Ok(stack);
     }
-    let incoming = home.join("incoming");
-    sweep(&incoming, engine).await?;
+    home.sweep(engine).await?;
     let made = make(&recipe, mirror, &home, engine, &mut on_line).await;
-    sweep(&incoming, engine).await?;
+    home.sweep(engine).await?;
     let digest = made?;
     on_line("packing the layer of images...");
-    keep_layer(&installed(&home, order.name, digest), recipe.manifest.source_date_epoch, engine).await?;
-    write_current(&home, &Current { digest: digest.to_string(), recipe: recipe.digest.to_string() })?;
+    let run_root = home.path.join(digest.hex()).join("run");
+    keep_layer(&run_root, recipe.manifest.source_date_epoch, engine).await?;
+    write_current(&home.path, &Current { digest: digest.to_string(), recipe: recipe.digest.to_string(), images: None })?;
+    remove_replaced(&home, engine).await?;
     find(order.stacks_dir, order.name)
 }
 
@@ -70,11 +65,11 @@ pub async fn build(order: Order<'_>, engine: &Engine, mut on_line: impl FnMut(&s
 async fn make(
     recipe: &Recipe,
     mirror: &str,
-    home: &Path,
+    home: &Home,
     engine: &Engine,
     on_line: &mut (impl FnMut(&str) + Send),
 ) -> Result<Digest, StackError> {
-    let incoming = home.join("incoming");
+    let incoming = home.incoming();
     fs::create_dir(&incoming).map_err(io_error(format!("create {}", incoming.display())))?;
     mmdebstrap::make_tars(recipe, mirror, &incoming, on_line).await?;
     on_line("unpacking...");
@@ -98,48 +93,21 @@ fn up_to_date(order: &Order<'_>, home: &Path, recipe: &Recipe) -> Option<Stack> 
     (current.recipe == recipe.digest.to_string()).then(|| find(order.stacks_dir, order.name).ok())?
 }
 
-/// Takes the stack's lock, which ends with the file handle.
-async fn lock(home: &Path, timeout: Duration) -> Result<File, StackError> {
-    let path = home.join("lock");
-    let doing = || io_error(format!("lock {}", path.display()));
-    let file = File::options().create(true).append(true).open(&path).map_err(doing())?;
-    let take = async {
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(()),
-                Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_POLL).await,
-                Err(TryLockError::Error(error)) => return Err(error),
-            }
-        }
-    };
-    match tokio::time::timeout(timeout, take).await {
-        Ok(taken) => taken.map_err(doing())?,
-        Err(_) => return Err(StackError::Busy { lock: path, waited: timeout }),
-    }
-    Ok(file)
-}
-
 /// Unpacks the two tars to the folder named by their digest, unless the very same stack is there already.
-async fn install(home: &Path, incoming: &Path, engine: &Engine) -> Result<Digest, StackError> {
+async fn install(home: &Home, incoming: &Path, engine: &Engine) -> Result<Digest, StackError> {
     let tars = [incoming.join("run.tar"), incoming.join("build.tar")];
     let digest = digest_of(tars).await?;
-    let dest = home.join(digest.hex());
-    if dest.is_dir() {
+    if is_whole(&home.path, &digest) {
         return Ok(digest);
     }
     let roots = incoming.join("roots");
     fs::create_dir(&roots).map_err(io_error(format!("create {}", roots.display())))?;
-    for root in ["run", "build"] {
+    for root in ROOTS {
         let tar = incoming.join(format!("{root}.tar"));
         let file = tokio::fs::File::open(&tar).await.map_err(io_error(format!("open {}", tar.display())))?;
         engine.unpack_root(file, &roots.join(root)).await?;
     }
-    let place = move || -> io::Result<()> {
-        // 50,000 files: one sync of the whole file system is far cheaper than one each.
-        rustix::fs::syncfs(File::open(&roots)?)?;
-        fs::rename(&roots, &dest)
-    };
-    tokio::task::spawn_blocking(place).await.expect("renaming does not panic").map_err(io_error("put the stack in place"))?;
+    home.place(&digest).await?;
     Ok(digest)
 }
 
@@ -166,32 +134,9 @@ fn sha256(mut file: File) -> io::Result<[u8; 32]> {
     }
 }
 
-/// Removes what a build, also one that was killed, left in its work folder.
-async fn sweep(incoming: &Path, engine: &Engine) -> Result<(), StackError> {
-    for root in ["run", "build"].map(|root| incoming.join("roots").join(root)) {
-        if root.exists() {
-            engine.remove_root(&root).await?;
-        }
-    }
-    match fs::remove_dir_all(incoming) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(format!("remove {}", incoming.display()))(error)),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn the_second_builder_waits_and_then_says_who_is_in_the_way() {
-        let dir = tempfile::tempdir().unwrap();
-        let held = lock(dir.path(), Duration::ZERO).await.unwrap();
-        let refused = lock(dir.path(), Duration::ZERO).await;
-        assert!(matches!(refused, Err(StackError::Busy { .. })), "{refused:?}");
-        drop(held);
-        lock(dir.path(), Duration::ZERO).await.unwrap();
-    }
 
     #[tokio::test]
     async fn the_digest_depends_on_each_tar_and_its_role() {
@@ -214,9 +159,9 @@ mod tests {
         for root in ["build", "run"] {
             fs::create_dir_all(home.join(digest.hex()).join(root)).unwrap();
         }
-        write_current(&home, &Current { digest: digest.to_string(), recipe: recipe.digest.to_string() }).unwrap();
+        write_current(&home, &Current { digest: digest.to_string(), recipe: recipe.digest.to_string(), images: None }).unwrap();
         assert_eq!(up_to_date(&order, &home, &recipe).map(|stack| stack.digest), Some(digest));
-        write_current(&home, &Current { digest: digest.to_string(), recipe: "older".into() }).unwrap();
+        write_current(&home, &Current { digest: digest.to_string(), recipe: "older".into(), images: None }).unwrap();
         assert_eq!(up_to_date(&order, &home, &recipe), None);
     }
 

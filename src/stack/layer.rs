@@ -1,4 +1,4 @@
-//! A stack's run root as an image's layer, kept beside it: what images of slugs stand on.
+//! What images of slugs stand on, kept beside the stack: the run root as one layer, or the layers that were pulled.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
@@ -11,9 +11,10 @@ use tokio::io::AsyncRead;
 use tokio_util::io::SyncIoBridge;
 
 use super::installed::Stack;
+use super::pulled::{LAYERS, LayerRecord, read_record};
 use super::{StackError, io_error};
 use crate::engine::Engine;
-use crate::model::Digest;
+use crate::model::{Digest, Packing};
 
 /// Beside the unpacked roots.
 const TAR: &str = "run.tar.gz";
@@ -21,10 +22,12 @@ const TAR: &str = "run.tar.gz";
 const RECORD: &str = "run.json";
 /// Of both while they are written, by whoever holds the stack's lock.
 const UNFINISHED: &str = "run.part";
+/// There if an image stands on the layers that were pulled.
+pub(super) const IMAGED: &str = "imaged";
 
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// The run root of one stack as a gzip-compressed tar.
+/// A layer of a stack's run root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
     pub path: PathBuf,
@@ -33,6 +36,7 @@ pub struct Layer {
     /// Of the tar before compression: OCI's diff id.
     pub diff_id: Digest,
     pub size_bytes: u64,
+    pub packing: Packing,
 }
 
 /// `run.json`.
@@ -43,31 +47,54 @@ struct Record {
     size_bytes: u64,
 }
 
-/// The layer of a stack; `None` when the stack was made by a hoist that kept none.
-pub fn find_layer(stack: &Stack) -> Result<Option<Layer>, StackError> {
-    read(&stack.run_root.with_file_name(RECORD))
+/// The layers of a stack, the lowest first; `None` when the stack was made by a hoist that kept none.
+pub fn find_layers(stack: &Stack) -> Result<Option<Vec<Layer>>, StackError> {
+    let folder = stack.folder();
+    let Some(record) = read_record(folder)?.filter(|_| stack.pulled.is_some()) else {
+        return Ok(read(&folder.join(RECORD))?.map(|layer| vec![layer]));
+    };
+    let found = record.layers.iter().map(|layer| of_record(folder, layer));
+    Ok(found.collect())
+}
+
+fn of_record(folder: &Path, layer: &LayerRecord) -> Option<Layer> {
+    let LayerRecord { digest, diff_id, size_bytes, packing } = *layer;
+    let path = folder.join(LAYERS).join(digest.hex());
+    let is_whole = fs::metadata(&path).is_ok_and(|file| file.len() == size_bytes);
+    is_whole.then_some(Layer { path, digest, diff_id, size_bytes, packing })
+}
+
+/// Notes that an image stands on a stack's layers: they stay when another takes the stack's place. The caller holds the stack.
+pub fn note_image(stack: &Stack) -> Result<(), StackError> {
+    let path = stack.folder().join(IMAGED);
+    if stack.pulled.is_none() || path.exists() {
+        return Ok(());
+    }
+    File::create(&path).and_then(|file| file.sync_all()).map_err(io_error(format!("write {}", path.display())))
 }
 
 /// Opens the layer of this digest, of whichever stack here, in use or replaced; `None` when there is none.
 pub fn open_layer(stacks_dir: &Path, digest: &Digest) -> Result<Option<File>, StackError> {
     for name in folders(stacks_dir)? {
         for stack in folders(&name)? {
-            let found = read(&stack.join(RECORD))?.filter(|layer| layer.digest == *digest);
-            if let Some(layer) = found {
-                return File::open(&layer.path).map(Some).map_err(io_error(format!("open {}", layer.path.display())));
+            let pulled = stack.join(LAYERS).join(digest.hex());
+            let packed = read(&stack.join(RECORD))?.filter(|layer| layer.digest == *digest).map(|layer| layer.path);
+            let found = if pulled.is_file() { Some(pulled) } else { packed };
+            if let Some(path) = found {
+                return File::open(&path).map(Some).map_err(io_error(format!("open {}", path.display())));
             }
         }
     }
     Ok(None)
 }
 
-/// Makes the layer of a stack, unless it is there. The caller holds the stack's lock.
-pub(super) async fn keep_layer(stack: &Stack, latest_secs: u64, engine: &Engine) -> Result<(), StackError> {
-    if find_layer(stack)?.is_some() {
+/// Makes the layer of a run root, unless it is there. The caller holds the stack's lock.
+pub(super) async fn keep_layer(run_root: &Path, latest_secs: u64, engine: &Engine) -> Result<(), StackError> {
+    let folder = run_root.parent().expect("a root lies in its stack's folder").to_owned();
+    if read(&folder.join(RECORD))?.is_some() {
         return Ok(());
     }
-    let folder = stack.run_root.parent().expect("a root lies in its stack's folder").to_owned();
-    let tar = SyncIoBridge::new(engine.pack_root(&stack.run_root, latest_secs)?);
+    let tar = SyncIoBridge::new(engine.pack_root(run_root, latest_secs)?);
     let doing = io_error(format!("write {}", folder.join(TAR).display()));
     tokio::task::spawn_blocking(move || write(&folder, tar)).await.expect("compressing does not panic").map_err(doing)
 }
@@ -147,13 +174,19 @@ fn read(record: &Path) -> Result<Option<Layer>, StackError> {
     };
     let Record { digest, diff_id, size_bytes } = serde_json::from_slice(&bytes).map_err(|why| damaged(why.to_string()))?;
     let parse = |digest: &str| digest.parse().map_err(|why| damaged(format!("{why}")));
-    let layer = Layer { path: record.with_file_name(TAR), digest: parse(&digest)?, diff_id: parse(&diff_id)?, size_bytes };
+    let layer = Layer {
+        path: record.with_file_name(TAR),
+        digest: parse(&digest)?,
+        diff_id: parse(&diff_id)?,
+        size_bytes,
+        packing: Packing::Gzip,
+    };
     let is_whole = fs::metadata(&layer.path).is_ok_and(|file| file.len() == size_bytes);
     Ok(is_whole.then_some(layer))
 }
 
 /// The folders in a folder; none where there is no such folder.
-fn folders(dir: &Path) -> Result<Vec<PathBuf>, StackError> {
+pub(super) fn folders(dir: &Path) -> Result<Vec<PathBuf>, StackError> {
     let list = || -> io::Result<Vec<PathBuf>> {
         let entries = fs::read_dir(dir)?.collect::<Result<Vec<_>, _>>()?;
         Ok(entries.into_iter().map(|entry| entry.path()).filter(|path| path.is_dir()).collect())
@@ -176,9 +209,20 @@ mod tests {
         let (build_root, run_root) = (home.join("build"), home.join("run"));
         fs::create_dir_all(&run_root).unwrap();
         fs::write(run_root.join("file"), "content").unwrap();
-        let stack = Stack { name: "debian-12".parse().unwrap(), digest: Digest::from_bytes([0; 32]), build_root, run_root };
-        keep_layer(&stack, 1000, &engine(dir)).await.unwrap();
-        stack
+        keep_layer(&run_root, 1000, &engine(dir)).await.unwrap();
+        Stack {
+            name: "debian-12".parse().unwrap(),
+            digest: Digest::from_bytes([0; 32]),
+            build_root,
+            run_root,
+            build_env: std::collections::BTreeMap::new(),
+            run_env: std::collections::BTreeMap::new(),
+            pulled: None,
+        }
+    }
+
+    fn find_layer(stack: &Stack) -> Option<Layer> {
+        find_layers(stack).unwrap().map(|layers| layers.into_iter().next().unwrap())
     }
 
     fn engine(dir: &Path) -> Engine {
@@ -193,12 +237,12 @@ mod tests {
     #[tokio::test]
     async fn the_layer_is_the_root_and_its_digests_are_true() {
         let [one, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
-        let layer = find_layer(&kept(one.path()).await).unwrap().unwrap();
+        let layer = find_layer(&kept(one.path()).await).unwrap();
         let bytes = fs::read(&layer.path).unwrap();
         let mut tar = Vec::new();
         GzDecoder::new(&bytes[..]).read_to_end(&mut tar).unwrap();
         assert_eq!((layer.digest, layer.diff_id, layer.size_bytes), (digest_of(&bytes), digest_of(&tar), bytes.len() as u64));
-        let again = find_layer(&kept(other.path()).await).unwrap().unwrap();
+        let again = find_layer(&kept(other.path()).await).unwrap();
         assert_eq!((again.digest, again.diff_id), (layer.digest, layer.diff_id), "the same root, the same bytes");
     }
 
@@ -206,7 +250,7 @@ mod tests {
     async fn a_layer_is_found_by_its_digest_alone() {
         let dir = tempfile::tempdir().unwrap();
         assert!(open_layer(&dir.path().join("nowhere"), &Digest::from_bytes([1; 32])).unwrap().is_none());
-        let layer = find_layer(&kept(dir.path()).await).unwrap().unwrap();
+        let layer = find_layer(&kept(dir.path()).await).unwrap();
         let mut bytes = Vec::new();
         open_layer(dir.path(), &layer.digest).unwrap().unwrap().read_to_end(&mut bytes).unwrap();
         assert_eq!(digest_of(&bytes), layer.digest);
@@ -217,11 +261,11 @@ mod tests {
     async fn what_a_crash_left_half_is_made_again() {
         let dir = tempfile::tempdir().unwrap();
         let stack = kept(dir.path()).await;
-        let layer = find_layer(&stack).unwrap().unwrap();
+        let layer = find_layer(&stack).unwrap();
         fs::write(&layer.path, "half").unwrap();
-        assert_eq!(find_layer(&stack).unwrap(), None);
+        assert_eq!(find_layer(&stack), None);
         fs::write(layer.path.with_file_name(UNFINISHED), "left over").unwrap();
-        keep_layer(&stack, 1000, &engine(dir.path())).await.unwrap();
-        assert_eq!(find_layer(&stack).unwrap(), Some(layer));
+        keep_layer(&stack.run_root, 1000, &engine(dir.path())).await.unwrap();
+        assert_eq!(find_layer(&stack), Some(layer));
     }
 }

@@ -1,7 +1,11 @@
 //! Takes strangers' tars apart, entry by entry. Whoever reads one decides what its paths and links may be.
 //!
+//! `layers` makes one stream of an image's layers.
+//!
 //! The `tar` crate reads the header's fields. Its iterator is not used: it takes a long name of any length into memory
 //! and an archive cut off between two entries for a whole one.
+
+pub mod layers;
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read as _};

@@ -30,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "model",
             "registry",
             "repos",
+            "stack",
             "store",
             "tell",
             "telemetry",
@@ -157,7 +158,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("repos", &["db", "git", "model"]),
     ("run", &["engine", "model", "transcript"]),
     ("slug", &["model", "store", "tarball"]),
-    ("stack", &["engine", "model"]),
+    ("stack", &["engine", "fetch", "model", "tarball"]),
     ("tell", &["db", "fetch", "model", "outbox"]),
     // Ground: strangers to one another.
     ("db", &["model"]),
@@ -167,7 +168,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("git", &["model"]),
     ("outbox", &[]),
     ("store", &["model"]),
-    ("tarball", &[]),
+    ("tarball", &["model"]),
     ("transcript", &["model"]),
     ("model", &[]),
 ];

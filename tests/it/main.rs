@@ -57,6 +57,7 @@ mod pipelines_cli;
 mod registry;
 mod slug_images;
 mod slug_images_engines;
+mod stack_pull;
 mod stacks_api;
 mod tell;
 

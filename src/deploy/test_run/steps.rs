@@ -16,10 +16,10 @@ use crate::ctx::Ctx;
 use crate::db;
 use crate::engine::{Environment, Exit};
 use crate::model::{
-    ConfigKey, ConfigVars, EnvironmentName, Manifest, Secret, SourceRoot, StackName, Stage, TestLog, TestRun, TestRunStatus,
+    ConfigKey, ConfigVars, EnvironmentName, Manifest, Secret, SourceRoot, Stage, TestLog, TestRun, TestRunStatus,
 };
 use crate::run::{self, Process};
-use crate::stack;
+use crate::stack::{self, Hold, Stack};
 use crate::transcript::{Redactor, Transcript};
 
 /// The app's folder. At Heroku, too, tests are compiled where they run.
@@ -31,7 +31,7 @@ const DYNO: &str = "test.1";
 struct Prepared {
     source: ArchiveSource,
     wanted: Manifest,
-    stack: StackName,
+    stack: Stack,
     config: ConfigVars,
     root: Option<SourceRoot>,
 }
@@ -45,25 +45,24 @@ pub(super) async fn run_tests(
     builder: Builder,
 ) -> Result<(), TestFailure> {
     live.set_status(TestRunStatus::Creating);
-    let prepared = prepare(ctx, run, source).await?;
+    let (prepared, hold) = prepare(ctx, run, source).await?;
     let logs = new_logs(ctx, run, &prepared.config).map_err(TestFailure::Build)?;
     live.set_logs(logs.clone());
-    let stack = stack::find(&ctx.config.stacks_dir, &prepared.stack).map_err(Failure::from)?;
     let name = format!("test-{}", run.id);
-    let environment = ctx.engine.start(environment_spec(ctx, &name, &stack)).await?;
-    let site = Site::new(name, &ctx.tasks, environment, builder);
+    let environment = ctx.engine.start(environment_spec(ctx, &name, &prepared.stack)).await?;
+    let site = Site::new(name, &ctx.tasks, environment, builder).with_stack(hold);
     live.set_status(TestRunStatus::Building);
     let command = set_up(ctx, run, &prepared, site.environment(), &logs.setup).await?;
     logs.setup.end();
     live.set_status(TestRunStatus::Running);
-    match run_script(ctx, run, &prepared.config, site.environment(), &command, &logs.output).await? {
+    match run_script(ctx, run, &prepared, site.environment(), &command, &logs.output).await? {
         Exit::Code(0) => Ok(()),
         exit => Err(TestFailure::Tests(exit)),
     }
 }
 
-/// Gets the source and reads what it asks for.
-async fn prepare(ctx: &Ctx, run: &TestRun, source: ArchiveSource) -> Result<Prepared, TestFailure> {
+/// Gets the source and reads what it asks for, also the stack, which stays meanwhile.
+async fn prepare(ctx: &Ctx, run: &TestRun, source: ArchiveSource) -> Result<(Prepared, Hold), TestFailure> {
     let given = given_config(ctx, run).await.map_err(Failure::from)?;
     let root = SourceRoot::of_config(&given).map_err(BuildError::Root)?;
     let means = Means { root: root.clone(), ..source_means(ctx) };
@@ -73,7 +72,9 @@ async fn prepare(ctx: &Ctx, run: &TestRun, source: ArchiveSource) -> Result<Prep
     let wanted = app_json.manifest(EnvironmentName::Test);
     let config = wanted.config(&given.0, Secret::random).map_err(TestFailure::Manifest)?;
     let stack = manifest::stack(ctx, &app_json)?.unwrap_or_else(|| ctx.config.default_stack.clone());
-    Ok(Prepared { source, wanted, stack, config: ConfigVars(config), root })
+    let held = stack::hold(&ctx.config.stacks_dir, &stack).map_err(Failure::from)?;
+    let prepared = Prepared { source, wanted, stack: held.stack.clone(), config: ConfigVars(config), root };
+    Ok((prepared, held.into_hold()))
 }
 
 async fn given_config(ctx: &Ctx, run: &TestRun) -> Result<ConfigVars, db::DbError> {
@@ -100,7 +101,7 @@ async fn set_up(
     environment: &Environment,
     transcript: &Transcript,
 ) -> Result<String, TestFailure> {
-    transcript.section(&format!("Testing on the {} stack", prepared.stack));
+    transcript.section(&format!("Testing on the {} stack", prepared.stack.name));
     if !prepared.wanted.addons.is_empty() {
         transcript.warning("The add-ons in app.json are not provisioned for tests: set what the tests need with ci:config:set");
     }
@@ -110,7 +111,7 @@ async fn set_up(
     let scripts = &prepared.wanted.scripts;
     if let Some(script) = &scripts.test_setup {
         transcript.section("Running test-setup command");
-        match run_script(ctx, run, &prepared.config, environment, script.as_str(), transcript).await? {
+        match run_script(ctx, run, prepared, environment, script.as_str(), transcript).await? {
             Exit::Code(0) => {}
             exit => return Err(TestFailure::Setup(exit)),
         }
@@ -148,7 +149,8 @@ fn new_build<'a>(
         environment,
         transcript,
         dir: APP_DIR.to_owned(),
-        stack: &prepared.stack,
+        stack: &prepared.stack.name,
+        stack_env: &prepared.stack.build_env,
         source_version: Some(run.commit.as_str()),
         request_id: run.id.to_string(),
         deadline: Instant::now() + limits.build_time,
@@ -162,14 +164,15 @@ fn new_build<'a>(
 async fn run_script(
     ctx: &Ctx,
     run: &TestRun,
-    config: &ConfigVars,
+    prepared: &Prepared,
     environment: &Environment,
     command: &str,
     transcript: &Transcript,
 ) -> Result<Exit, TestFailure> {
     let env: BTreeMap<_, _> = ci_variables(run).into_iter().map(|(key, value)| (key.to_string(), value)).collect();
-    let program = run::Program::Slug(command.to_owned());
-    let process = Process { name: DYNO, program: &program, config, env: &env, time: ctx.config.limits.test_time };
+    let program = run::Program::Slug { command: command.to_owned(), env: prepared.stack.build_env.clone() };
+    let process =
+        Process { name: DYNO, program: &program, config: &prepared.config, env: &env, time: ctx.config.limits.test_time };
     Ok(run::run(environment, &process, transcript).await?)
 }
 

@@ -140,7 +140,7 @@ impl Sandbox {
         self.unpack_by(tars, dest, move |dest| Job::UnpackLayers { dest, max_entries }).await
     }
 
-    /// Has a helper unpack `tar` into a new folder.
+    /// Has a helper unpack `tar` into a folder, made if missing.
     async fn unpack_by(
         self: &Arc<Self>,
         tar: impl AsyncRead + Send + Unpin,
@@ -151,7 +151,10 @@ impl Sandbox {
         let pipe = receiver.into_blocking_fd().map_err(|error| EngineError::io("cannot prepare a pipe", error))?;
         let (sandbox, dest) = (Arc::clone(self), dest.to_owned());
         let unpacking = tokio::task::spawn_blocking(move || {
-            let made = std::fs::create_dir(&dest).and_then(|()| dest.canonicalize());
+            let made = match std::fs::create_dir(&dest) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => dest.canonicalize(),
+                made => made.and_then(|()| dest.canonicalize()),
+            };
             let dest = made.map_err(|error| EngineError::io(format!("cannot make {}", dest.display()), error))?;
             sandbox.mapping.give_away(&dest)?;
             let helper = Helper::start(&sandbox, "unpack", &job(dest), &[pipe.as_fd()])?;

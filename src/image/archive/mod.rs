@@ -14,8 +14,7 @@ use tokio::io::AsyncRead;
 use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
 
-use super::ImageConfig;
-use crate::model::{Descriptor, Digest, ImageManifest, Invalid, ManifestType};
+use crate::model::{Descriptor, Digest, ImageConfig, ImageManifest, Invalid, ManifestType};
 use crate::store::Store;
 use crate::tarball::{Kind, read_entry};
 use layer::{Counted, Layer, is_layer, keep_layer, skip_padding};

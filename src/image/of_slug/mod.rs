@@ -13,7 +13,7 @@ mod sign;
 mod artifact;
 
 pub use artifact::Artifact;
-pub use image::{SlugImage, StackLayer};
+pub use image::{ImageStack, SlugImage, StackLayer};
 pub use provenance::{BuildOrigin, Origin, STATEMENT_TYPE as PROVENANCE_TYPE, provenance};
 pub use sbom::{Package, SBOM_TYPE, debian_packages, packages_in_slug, sbom};
 pub use sign::{KeyError, SIGNATURE_KEY, SigningKey, signature, verify};

@@ -73,7 +73,7 @@ fn pre_authentication(body: &[u8]) -> Vec<u8> {
 fn statement(image: &SlugImage<'_>, origin: &Origin, subject: &Descriptor) -> Value {
     let SlugImage { app, release, slug, process_type, stack, .. } = image;
     let mut dependencies = vec![
-        json!({ "name": "stack", "uri": format!("urn:hoist:stack:{}", slug.stack), "digest": { "sha256": stack.stack_digest.hex() } }),
+        json!({ "name": "stack", "uri": format!("urn:hoist:stack:{}", slug.stack), "digest": { "sha256": stack.digest.hex() } }),
         json!({ "name": "slug", "uri": format!("urn:hoist:slug:{}", slug.id), "digest": { "sha256": slug.digest.hex() } }),
     ];
     if let Some(commit) = &slug.commit {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::Platform;
 use crate::model::{Digest, Invalid};
 
 /// The kinds of manifests that hoist keeps.
@@ -81,15 +82,6 @@ pub struct Descriptor {
     /// As it is written: hoist only tells one platform from another by its parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
-}
-
-/// For which machines an index's manifest is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Platform {
-    pub architecture: String,
-    pub os: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variant: Option<String>,
 }
 
 /// What hoist reads in a manifest or an index.

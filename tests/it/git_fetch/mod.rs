@@ -121,6 +121,7 @@ impl Fetching {
             transcript,
             dir: "/app".to_owned(),
             stack: &"debian-12".parse().unwrap(),
+            stack_env: &BTreeMap::new(),
             source_version: None,
             request_id: String::new(),
             deadline: Instant::now() + Duration::from_mins(1),

@@ -192,7 +192,8 @@ fn spawn(dir: &Path, listen: &str) -> (Child, String, String) {
         .env_clear()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOIST_DATA_DIR", dir)
-        .env("HOIST_STACKS_DIR", stacks_dir())
+        // A test with stacks of its own keeps them with its data.
+        .env("HOIST_STACKS_DIR", Some(dir.join("stacks")).filter(|own| own.is_dir()).unwrap_or_else(stacks_dir))
         .env("RUST_LOG", "hoist=info")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -88,6 +88,57 @@ impl TestImage {
         self
     }
 
+    /// An image with the host's bash in it, and a few programs more, with the libraries that they need.
+    pub(crate) fn with_bash(config: Value) -> Self {
+        let mut tar = tar::Builder::new(Vec::new());
+        let programs = ["bash", "sh", "env", "cat", "id", "ls", "mkdir", "cp", "rm", "find"];
+        let mut libraries = std::collections::BTreeSet::new();
+        for program in programs {
+            let path = ["/bin", "/usr/bin"].map(|dir| format!("{dir}/{program}"));
+            let path = path.iter().find(|path| std::path::Path::new(path).exists()).expect("every host has it");
+            let place = if program == "env" { "usr/bin/env".to_owned() } else { format!("bin/{program}") };
+            add_file(&mut tar, &place, &std::fs::read(path).unwrap(), 0o755);
+            let needed = super::run(std::process::Command::new("ldd").arg(path));
+            libraries.extend(needed.split_whitespace().filter(|word| word.starts_with('/')).map(str::to_owned));
+        }
+        for library in libraries {
+            add_file(&mut tar, library.trim_start_matches('/'), &std::fs::read(&library).unwrap(), 0o755);
+        }
+        Self { layers: Vec::new(), config }.layer(Packing::Gzip, tar.into_inner().unwrap())
+    }
+
+    /// The manifest, and all blobs that it names.
+    pub(crate) fn parts(&self) -> (Vec<u8>, Vec<Vec<u8>>) {
+        let diff_ids: Vec<String> = self.layers.iter().map(|(_, diff_id)| diff_id.to_string()).collect();
+        let rootfs = json!({"type": "layers", "diff_ids": diff_ids});
+        let config = json!({"architecture": architecture(), "os": "linux", "config": self.config, "rootfs": rootfs}).to_string();
+        let descriptor = |kind: &str, bytes: &[u8]| {
+            let media_type = format!("application/vnd.oci.image.{kind}");
+            json!({"mediaType": media_type, "digest": digest_of(bytes).to_string(), "size": bytes.len()})
+        };
+        let layers: Vec<Value> = self.layers.iter().map(|(packed, _)| descriptor("layer.v1.tar", packed)).collect();
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": descriptor("config.v1+json", config.as_bytes()),
+            "layers": layers,
+        });
+        let blobs = self.layers.iter().map(|(packed, _)| packed.clone()).chain([config.into_bytes()]);
+        (manifest.to_string().into_bytes(), blobs.collect())
+    }
+
+    /// Pushes the image to a repository, under a tag.
+    pub(crate) fn push_as(&self, daemon: &Daemon, user: &User, repository: &str, tag: &str) {
+        let (manifest, blobs) = self.parts();
+        for blob in blobs {
+            push_blob(daemon, user, repository, &blob);
+        }
+        let url = format!("http://{}/v2/{repository}/manifests/{tag}", daemon.http);
+        let media_type = "application/vnd.oci.image.manifest.v1+json";
+        let put = ureq::put(url).header("Authorization", basic(user)).header("Content-Type", media_type);
+        assert_eq!(put.send(&manifest[..]).unwrap().status(), 201);
+    }
+
     /// Pushes the image to a repository, as `latest`.
     pub(crate) fn push(&self, daemon: &Daemon, user: &User, repository: &str) -> PushedImage {
         let diff_ids: Vec<String> = self.layers.iter().map(|(_, diff_id)| diff_id.to_string()).collect();
@@ -138,6 +189,10 @@ fn header(size: u64, mode: u32) -> tar::Header {
     header
 }
 
-fn digest_of(bytes: &[u8]) -> Digest {
+fn architecture() -> String {
+    hoist::model::Platform::of_this_host().architecture
+}
+
+pub(crate) fn digest_of(bytes: &[u8]) -> Digest {
     Digest::from_bytes(Sha256::digest(bytes).into())
 }

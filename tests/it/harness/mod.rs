@@ -31,7 +31,7 @@ pub(crate) use forge::{Forge, Manner};
 pub(crate) use forge_api::{Asked, Ci, ForgeApi};
 pub(crate) use gated::{Gated, until, until_log};
 pub(crate) use heroku::Heroku;
-pub(crate) use image::{Packing, PushedImage, TestImage, basic};
+pub(crate) use image::{Packing, PushedImage, TestImage, basic, digest_of};
 pub(crate) use mail_server::MailServer;
 pub(crate) use namespaces::run_again_in;
 pub(crate) use normalise::normalise;

@@ -45,7 +45,14 @@ pub(in crate::image::of_slug) fn with_image<T>(take: impl FnOnce(&SlugImage<'_>)
         language: Some("Python".into()),
         created_at: at,
     };
-    let stack = StackLayer { stack_digest: digest(4), digest: digest(5), diff_id: digest(6), size_bytes: 5678 };
+    let layer = StackLayer { digest: digest(5), diff_id: digest(6), size_bytes: 5678, packing: Packing::Gzip };
+    let stack = ImageStack {
+        digest: digest(4),
+        layers: vec![layer],
+        platform: Platform::of_this_host(),
+        env: BTreeMap::new(),
+        base: None,
+    };
     take(&SlugImage {
         app: &"my-app".parse().unwrap(),
         release: &release,
@@ -64,7 +71,7 @@ fn pretty(json: &[u8]) -> String {
 #[test]
 fn the_config_says_how_the_release_runs() {
     let config = with_image(|image| String::from_utf8(image.config()).unwrap());
-    let config = config.replace(architecture(), "ARCH");
+    let config = config.replace(&Platform::of_this_host().architecture, "ARCH");
     insta::assert_snapshot!(pretty(config.as_bytes()), @r#"
     {
       "architecture": "ARCH",

@@ -7,14 +7,16 @@ use std::io::{self, BufRead as _, BufReader, Read};
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::io::StreamReader;
 
-use super::read::UnusableImage;
-use crate::model::Digest;
+use crate::model::{Digest, Invalid, Packing};
 
 const CHUNK_BYTES: usize = 256 * 1024;
 /// How many chunks may wait for their reader.
-pub(super) const CHUNKS_WAITING: usize = 4;
+const CHUNKS_WAITING: usize = 4;
 
 /// What ends a tar. Some tools leave it out, and then a layer would go on in the next one.
 const TAR_END: [u8; 1024] = [0; 1024];
@@ -23,18 +25,43 @@ const TAR_END: [u8; 1024] = [0; 1024];
 const ZSTD_WINDOW_LOG: u32 = 27;
 
 /// A layer's blob, and what it is to be when it is unpacked.
-pub(super) struct Layer {
-    pub(super) blob: File,
-    pub(super) diff_id: Digest,
+#[derive(Debug)]
+pub struct Layer {
+    pub blob: File,
+    pub diff_id: Digest,
 }
 
-/// Writes every layer to `chunks`, at most `most_bytes` in all. Ends early, and well, when nobody reads any more. Blocks.
-pub(super) fn stream(layers: Vec<Layer>, most_bytes: u64, chunks: &mpsc::Sender<io::Result<Bytes>>) -> Result<(), UnusableImage> {
+/// Why layers can't be read to their end.
+#[derive(Debug, thiserror::Error)]
+pub enum LayerError {
+    /// Whoever made the image is to mend it.
+    #[error("{0}")]
+    Wrong(Invalid),
+    #[error("a layer can't be read")]
+    Io(#[source] io::Error),
+}
+
+/// Reads the layers, at most `most_bytes` in all, on a thread for blocking work; what that returns is how many bytes it was.
+/// Where it fails, so does the stream, with words of no meaning. Ends early, and well, when nobody reads the stream any more.
+pub fn read(layers: Vec<Layer>, most_bytes: u64) -> (impl AsyncRead + Send + Unpin, JoinHandle<Result<u64, LayerError>>) {
+    let (chunks, mut received) = mpsc::channel::<io::Result<Bytes>>(CHUNKS_WAITING);
+    let reading = tokio::task::spawn_blocking(move || {
+        let read = stream(layers, most_bytes, &chunks);
+        if read.is_err() {
+            // A tar that just ended might be taken for a whole one. If nobody reads any more, nobody takes it for anything.
+            let _ = chunks.blocking_send(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        read
+    });
+    (StreamReader::new(futures_util::stream::poll_fn(move |context| received.poll_recv(context))), reading)
+}
+
+fn stream(layers: Vec<Layer>, most_bytes: u64, chunks: &mpsc::Sender<io::Result<Bytes>>) -> Result<u64, LayerError> {
     let mut left = most_bytes;
     for (index, Layer { blob, diff_id }) in layers.into_iter().enumerate() {
-        let unfit = |why: String| UnusableImage::unfit(format!("layer {}: {why}", index + 1));
+        let unfit = |why: String| LayerError::Wrong(Invalid(format!("layer {}: {why}", index + 1)));
         let broken = |error: io::Error| unfit(format!("it can't be decompressed: {error}"));
-        let mut layer = decoder(blob).map_err(|source| UnusableImage::Io { what: "a layer can't be read", source })?;
+        let mut layer = decoder(blob).map_err(LayerError::Io)?;
         let mut hash = Sha256::new();
         loop {
             let mut chunk = Vec::with_capacity(CHUNK_BYTES);
@@ -42,11 +69,11 @@ pub(super) fn stream(layers: Vec<Layer>, most_bytes: u64, chunks: &mpsc::Sender<
             if length == 0 {
                 break;
             }
-            let too_large = || UnusableImage::unfit(format!("unpacked, it is larger than {} MiB", most_bytes >> 20));
+            let too_large = || LayerError::Wrong(Invalid(format!("unpacked, it is larger than {} MiB", most_bytes >> 20)));
             left = left.checked_sub(length).ok_or_else(too_large)?;
             hash.update(&chunk);
             if chunks.blocking_send(Ok(chunk.into())).is_err() {
-                return Ok(());
+                return Ok(most_bytes - left);
             }
         }
         let found = Digest::from_bytes(hash.finalize().into());
@@ -54,23 +81,22 @@ pub(super) fn stream(layers: Vec<Layer>, most_bytes: u64, chunks: &mpsc::Sender<
             return Err(unfit(format!("the image's config says that it is {diff_id}, and it is {found}")));
         }
         if chunks.blocking_send(Ok(Bytes::from_static(&TAR_END))).is_err() {
-            return Ok(());
+            return Ok(most_bytes - left);
         }
     }
-    Ok(())
+    Ok(most_bytes - left)
 }
 
 /// Whatever the manifest calls it, the first bytes say how a layer is compressed, and the digest what is to come of it.
 fn decoder(blob: File) -> io::Result<Box<dyn Read>> {
     let mut blob = BufReader::with_capacity(CHUNK_BYTES, blob);
-    Ok(match blob.fill_buf()? {
-        [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(blob)),
-        // A frame, or one that decoders pass over (RFC 8878, section 3.1).
-        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+    Ok(match Packing::of(blob.fill_buf()?) {
+        Packing::Gzip => Box::new(MultiGzDecoder::new(blob)),
+        Packing::Zstd => {
             let mut decoder = zstd::Decoder::with_buffer(blob)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG)?;
             Box::new(decoder)
         }
-        _ => Box::new(blob),
+        Packing::Plain => Box::new(blob),
     })
 }
