@@ -50,7 +50,7 @@ impl FoundPack {
     /// What the build remembers of it. Signatures in URLs are nobody else's business.
     pub(super) fn used(&self) -> UsedBuildpack {
         let buildpack = match &self.buildpack {
-            BuildpackRef::At(place @ BuildpackPlace::Archive(_)) => place.shown().parse(),
+            BuildpackRef::At(place) if matches!(**place, BuildpackPlace::Archive(_)) => place.shown().parse(),
             other => Ok(other.clone()),
         };
         UsedBuildpack { buildpack: buildpack.unwrap_or_else(|_| self.buildpack.clone()), version: self.version.clone() }

@@ -22,7 +22,7 @@ pub(super) enum Stacks {
     Build(Build),
     /// Make a stack of an image in a registry, or bring it up to date
     #[command(name = "stack:pull")]
-    Pull(PullArgs),
+    Pull(Box<PullArgs>),
     /// Remove a stack that no app is on
     #[command(name = "stack:remove")]
     Remove(Remove),

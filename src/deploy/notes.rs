@@ -96,14 +96,9 @@ pub(super) fn summary(facts: &BuildFacts) -> String {
     let phases: Vec<_> = shown.map(|(phase, millis)| format!("{} {}", phase.as_str(), seconds(*millis))).collect();
     let cache = [(facts.cache_restored_bytes, "restored"), (facts.cache_saved_bytes, "saved")];
     let cache: Vec<_> = cache.into_iter().filter_map(|(bytes, done)| Some(format!("{} {done}", size(bytes?)))).collect();
-    let mut text = format!("Built in {}", seconds(facts.total_millis()));
-    if !phases.is_empty() {
-        text += &format!(": {}", phases.join(", "));
-    }
-    if !cache.is_empty() {
-        text += &format!("; cache {}", cache.join(", "));
-    }
-    text
+    let phases = if phases.is_empty() { String::new() } else { format!(": {}", phases.join(", ")) };
+    let cache = if cache.is_empty() { String::new() } else { format!("; cache {}", cache.join(", ")) };
+    format!("Built in {}{phases}{cache}", seconds(facts.total_millis()))
 }
 
 #[cfg(test)]

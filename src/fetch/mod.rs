@@ -177,12 +177,14 @@ fn why(error: &Error, url: &Url) -> FetchError {
             None if error.raw_os_error().is_none() && error.to_string().contains("failed to lookup address") => {
                 FetchError::NoHost(url.host().to_owned())
             }
-            None if error.get_ref().is_some_and(|inner| inner.is::<tokio_rustls::rustls::Error>()) => {
-                FetchError::Tls(error.to_string())
-            }
+            None if is_of_tls(error) => FetchError::Tls(error.to_string()),
             None => FetchError::Failed(error.to_string()),
         },
         Error::Rustls(_) => FetchError::Tls(error.to_string()),
         other => FetchError::Failed(other.to_string()),
     }
+}
+
+fn is_of_tls(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<tokio_rustls::rustls::Error>)
 }

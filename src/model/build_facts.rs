@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(parsed("a: \"\\e[2J\"\n"), "the fact `a` is not one line without control characters");
         assert!(parsed("a b: 1\n").starts_with("`a b` is no name of a fact"));
         assert!(parsed(&format!("a: {}", "x".repeat(MAX_TEXT_BYTES + 1))).ends_with("is longer than 1000 bytes"));
-        let many: String = (0..=MAX_FACTS).map(|number| format!("f{number}: 1\n")).collect();
+        let many = (0..=MAX_FACTS).map(|number| format!("f{number}: 1")).collect::<Vec<_>>().join("\n");
         assert_eq!(parsed(&many), "it has 101 facts, the limit is 100");
         assert_eq!(parsed(&"#".repeat(MAX_REPORT_BYTES + 1)), "it is longer than 16384 bytes");
     }

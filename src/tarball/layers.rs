@@ -43,6 +43,7 @@ pub enum LayerError {
 
 /// Reads the layers, at most `most_bytes` in all, on a thread for blocking work; what that returns is how many bytes it was.
 /// Where it fails, so does the stream, with words of no meaning. Ends early, and well, when nobody reads the stream any more.
+#[must_use]
 pub fn read(layers: Vec<Layer>, most_bytes: u64) -> (impl AsyncRead + Send + Unpin, JoinHandle<Result<u64, LayerError>>) {
     let (chunks, mut received) = mpsc::channel::<io::Result<Bytes>>(CHUNKS_WAITING);
     let reading = tokio::task::spawn_blocking(move || {

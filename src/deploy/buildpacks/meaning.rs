@@ -24,7 +24,7 @@ pub fn meaning_of(config: &Config, buildpack: &BuildpackRef) -> Option<Meaning> 
     match buildpack {
         BuildpackRef::Builtin(name) => builtin(name),
         BuildpackRef::InApp(path) => Some(Meaning::InApp(path.clone())),
-        BuildpackRef::At(place) => Some(Meaning::At(place.clone())),
+        BuildpackRef::At(place) => Some(Meaning::At((**place).clone())),
         BuildpackRef::Registered(name) => {
             let configured = config.buildpacks.registry.get(name).cloned().map(Meaning::At);
             let own = || (name.namespace() == "heroku").then(|| builtin(name.name())).flatten();

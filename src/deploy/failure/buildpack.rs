@@ -12,12 +12,11 @@ pub(super) fn bad_words(told_by: &str, why: &Invalid) -> Vec<String> {
 
 pub(super) fn missing_words(buildpack: &BuildpackRef) -> Vec<String> {
     let mut lines = vec![warning(&format!("There is no buildpack {buildpack}."))];
-    match buildpack {
-        BuildpackRef::InApp(_) => lines.push(warning("It has to be a folder of what is pushed: commit it, and push again.")),
-        _ => {
-            lines.push(warning(&format!("hoist comes with: {}.", builtin::names().join(", "))));
-            lines.push(warning("Others are set by their URL: hoist buildpacks:set https://HOST/PACK.git#REVISION"));
-        }
+    if matches!(buildpack, BuildpackRef::InApp(_)) {
+        lines.push(warning("It has to be a folder of what is pushed: commit it, and push again."));
+    } else {
+        lines.push(warning(&format!("hoist comes with: {}.", builtin::names().join(", "))));
+        lines.push(warning("Others are set by their URL: hoist buildpacks:set https://HOST/PACK.git#REVISION"));
     }
     lines
 }
@@ -56,10 +55,9 @@ fn advice(buildpack: &BuildpackRef, error: &BuildError, limits: &Limits) -> Stri
         BuildError::Fetch(FetchError::Status(401 | 403 | 404))
         | BuildError::Remote(RemoteError::Denied(_) | RemoteError::NoRepository | RemoteError::Unreached(FetchError::Login)) => {
             let advice = "Check the URL. If it is private, give hoist a token that may read it: hoist git-credentials:add";
-            match buildpack {
-                BuildpackRef::At(BuildpackPlace::Git { url, .. }) => format!("{advice} {url} --token-file FILE"),
-                _ => format!("{advice} URL --token-file FILE"),
-            }
+            let place = if let BuildpackRef::At(place) = buildpack { Some(&**place) } else { None };
+            let url = if let Some(BuildpackPlace::Git { url, .. }) = place { &url.to_string() } else { "URL" };
+            format!("{advice} {url} --token-file FILE")
         }
         BuildError::Remote(RemoteError::NeedsKey(url)) => {
             format!("Use an https:// URL, or give hoist a key: hoist git-credentials:add {url} --new-deploy-key")

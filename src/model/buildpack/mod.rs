@@ -21,7 +21,7 @@ pub enum BuildpackRef {
     /// A pack that the configuration, or hoist for Heroku's own, says the place of; written `NAMESPACE/NAME`.
     Registered(RegisteredName),
     /// A pack of another server: a git repository's URL with or without `#REVISION`, or that of a `.tgz`.
-    At(BuildpackPlace),
+    At(Box<BuildpackPlace>),
     /// A folder of the app itself, for developing a pack beside its app; written `./path`.
     InApp(String),
 }
@@ -52,7 +52,7 @@ impl FromStr for BuildpackRef {
             };
         }
         if BuildpackPlace::is_meant_by(text) {
-            return text.parse().map(Self::At);
+            return text.parse().map(|place| Self::At(Box::new(place)));
         }
         let name = text.strip_prefix("hoist/").unwrap_or(text);
         if is_name(name) { Ok(Self::Builtin(name.to_owned())) } else { text.parse().map(Self::Registered) }

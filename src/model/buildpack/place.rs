@@ -84,7 +84,7 @@ impl ArchiveUrl {
     fn is_meant_by(text: &str) -> bool {
         let path = text.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
         let is_http = path.starts_with("https://") || path.starts_with("http://");
-        is_http && (path.ends_with(".tgz") || path.ends_with(".tar.gz"))
+        is_http && [".tgz", ".tar.gz"].iter().any(|end| path.ends_with(end))
     }
 
     /// The URL as it was given. May hold a signature: not for logs.

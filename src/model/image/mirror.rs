@@ -29,8 +29,9 @@ impl FromStr for Mirror {
             _ => return Err(refuse()),
         };
         let (registry, folder) = rest.trim_end_matches('/').split_once('/').unwrap_or((rest.trim_end_matches('/'), ""));
-        let is_part =
-            |part: &str| part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) && part.trim_matches('.') != "";
+        let is_part = |part: &str| {
+            part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) && !part.trim_matches('.').is_empty()
+        };
         if !(folder.is_empty() || folder.split('/').all(is_part)) {
             return Err(refuse());
         }

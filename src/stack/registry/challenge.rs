@@ -1,10 +1,9 @@
 //! What a registry wants of who is not known to it (RFC 9110, section 11.6.1; Docker's "Token Authentication
-//! Specification" and "OAuth2 Token Authentication").
-
-use std::collections::BTreeMap;
+//! Specification" and "`OAuth2` Token Authentication").
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use http_auth::ChallengeRef;
 use serde::Deserialize;
 
 use crate::fetch::{Question, Url, Verb};
@@ -32,56 +31,24 @@ struct Token {
 }
 
 impl Challenge {
-    /// Parses what hoist can do of a header; `None` where that is nothing.
-    pub(super) fn parse(header: &str) -> Option<Self> {
-        let (scheme, rest) = header.trim().split_once(' ').unwrap_or((header.trim(), ""));
-        if scheme.eq_ignore_ascii_case("basic") {
+    /// Parses what hoist can do of a header; nothing where it is malformed.
+    pub(super) fn parse_all(header: &str) -> Vec<Self> {
+        http_auth::parse_challenges(header).unwrap_or_default().iter().filter_map(Self::of).collect()
+    }
+
+    fn of(challenge: &ChallengeRef<'_>) -> Option<Self> {
+        if challenge.scheme.eq_ignore_ascii_case("basic") {
             return Some(Self::Basic);
         }
-        if !scheme.eq_ignore_ascii_case("bearer") {
+        if !challenge.scheme.eq_ignore_ascii_case("bearer") {
             return None;
         }
-        let mut parameters = parameters(rest);
-        let realm = parameters.remove("realm")?;
-        Some(Self::Bearer { realm, service: parameters.remove("service"), scope: parameters.remove("scope") })
-    }
-}
-
-/// `name="value"` pairs, with commas between them and perhaps in them.
-fn parameters(text: &str) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    let mut rest = text;
-    while let Some((name, behind)) = rest.split_once('=') {
-        let name = name.trim_matches([',', ' ', '\t']).to_ascii_lowercase();
-        let value = match behind.strip_prefix('"') {
-            Some(quoted) => {
-                let (value, behind) = unquote(quoted);
-                rest = behind;
-                value
-            }
-            None => {
-                let (value, behind) = behind.split_once(',').unwrap_or((behind, ""));
-                rest = behind;
-                value.trim().to_owned()
-            }
+        let parameter = |wanted: &str| {
+            let (_, value) = challenge.params.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted))?;
+            Some(value.to_unescaped())
         };
-        found.entry(name).or_insert(value);
+        Some(Self::Bearer { realm: parameter("realm")?, service: parameter("service"), scope: parameter("scope") })
     }
-    found
-}
-
-/// The value up to the closing quote, and what follows that.
-fn unquote(text: &str) -> (String, &str) {
-    let mut value = String::new();
-    let mut letters = text.char_indices();
-    while let Some((at, letter)) = letters.next() {
-        match letter {
-            '"' => return (value, &text[at + 1..]),
-            '\\' => value.extend(letters.next().map(|(_, letter)| letter)),
-            letter => value.push(letter),
-        }
-    }
-    (value, "")
 }
 
 /// The header that tells a password.
@@ -124,28 +91,21 @@ pub(super) fn bearer(answer: &[u8]) -> Option<Secret> {
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> Option<Challenge> {
-        Challenge::parse(text)
-    }
-
     #[test]
     fn headers_are_read_in_all_their_forms() {
+        let of = Challenge::parse_all;
         let bearer = |service: Option<&str>, scope: Option<&str>| {
             let [service, scope] = [service, scope].map(|text| text.map(str::to_owned));
-            Some(Challenge::Bearer { realm: "https://a.test/t".into(), service, scope })
+            Challenge::Bearer { realm: "https://a.test/t".into(), service, scope }
         };
         let full = r#"Bearer realm="https://a.test/t",service="a,b",scope="repository:x:pull,push",error="invalid_token""#;
-        assert_eq!(of(full), bearer(Some("a,b"), Some("repository:x:pull,push")));
-        assert_eq!(of(r#"bearer service=s , Realm="https:\//a.test/t""#), bearer(Some("s"), None));
-        assert_eq!(of("Basic realm=\"x\""), Some(Challenge::Basic));
-        assert_eq!(of("basic"), Some(Challenge::Basic));
-        for strange in ["", "Negotiate", "Bearer", "Bearer service=x", "Bearer realm"] {
-            assert_eq!(of(strange), None, "{strange}");
+        assert_eq!(of(full), [bearer(Some("a,b"), Some("repository:x:pull,push"))]);
+        assert_eq!(of(r#"bearer service=s , Realm="https:\//a.test/t""#), [bearer(Some("s"), None)]);
+        assert_eq!(of(r#"Basic realm="x", Bearer realm="https://a.test/t""#), [Challenge::Basic, bearer(None, None)]);
+        assert_eq!(of("basic"), [Challenge::Basic]);
+        for strange in ["", "Negotiate", "Bearer", "Bearer service=x", "Bearer realm", "Bearer realm=\"unclosed"] {
+            assert_eq!(of(strange), [], "{strange}");
         }
-        assert_eq!(
-            of("Bearer realm=\"unclosed"),
-            Some(Challenge::Bearer { realm: "unclosed".into(), service: None, scope: None })
-        );
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Client {
     /// Does what an answer asks of who is not known.
     fn log_in(&mut self, reply: &Reply) -> Result<(), RegistryError> {
         let headers = reply.headers.get_all("www-authenticate").iter().filter_map(|header| header.to_str().ok());
-        let challenges: Vec<_> = headers.filter_map(Challenge::parse).collect();
+        let challenges: Vec<_> = headers.flat_map(Challenge::parse_all).collect();
         let login = self.place.login.clone();
         let bearer = challenges.iter().find(|challenge| matches!(challenge, Challenge::Bearer { .. }));
         match (bearer.or(challenges.first()), &login) {

@@ -84,7 +84,7 @@ struct Said(Pushed);
 impl Said {
     /// The lines that have come from hoist.
     fn text(&self) -> String {
-        self.0.transcript.lines().filter_map(|line| line.strip_prefix("remote: ")).map(|line| format!("{line}\n")).collect()
+        self.0.transcript.lines().filter_map(|line| line.strip_prefix("remote: ")).flat_map(|line| [line, "\n"]).collect()
     }
 
     #[track_caller]

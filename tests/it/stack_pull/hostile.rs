@@ -61,13 +61,13 @@ fn a_layer_that_is_shorter_than_it_says_is_not_waited_for() {
 
 #[test]
 fn a_registry_that_never_has_enough_of_logins_is_given_up() {
-    let peer = Peer::start(|asked| match asked.path().starts_with("/token") {
-        true => Says::ok(br#"{"token": "a"}"#),
-        false => {
-            let realm = format!("Bearer realm=\"http://{}/token\"", asked.header("host"));
-            let said = br#"{"errors": [{"code": "UNAUTHORIZED", "message": "come again"}]}"#;
-            Says { body: said.to_vec(), ..Says::status(401) }.with("www-authenticate", &realm)
+    let peer = Peer::start(|asked| {
+        if asked.path().starts_with("/token") {
+            return Says::ok(br#"{"token": "a"}"#);
         }
+        let realm = format!("Bearer realm=\"http://{}/token\"", asked.header("host"));
+        let said = br#"{"errors": [{"code": "UNAUTHORIZED", "message": "come again"}]}"#;
+        Says { body: said.to_vec(), ..Says::status(401) }.with("www-authenticate", &realm)
     });
     let why = Place::new("").fail(&peer.image(), &[]);
     assert!(why.contains("does not let hoist in (“come again”): there is no such image, or it takes a login"), "{why}");

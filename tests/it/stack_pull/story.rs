@@ -69,7 +69,7 @@ fn an_app_lives_on_a_stack_that_was_pulled() {
     let note = "remote: This app is using the mine-24 stack, however a newer stack is available.\n\
                 remote: To upgrade to other, see:\n\
                 remote: https://devcenter.heroku.com/articles/upgrading-to-the-latest-stack\n";
-    let lines: String = pushed.transcript.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let lines = pushed.transcript.lines().map(|line| [line.trim_end(), "\n"].concat()).collect::<String>();
     assert!(lines.contains(note), "{lines}");
 
     // What it runs in is the run image.
