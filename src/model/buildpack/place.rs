@@ -115,7 +115,7 @@ impl FromStr for ArchiveUrl {
         if !url.username().is_empty() || url.password().is_some() {
             return refuse("it has a user name or password in it, which everybody would see");
         }
-        if !url.has_host() || !Self::is_meant_by(text) { refuse("it is malformed") } else { Ok(Self(text.to_owned())) }
+        if !url.has_host() || !Self::is_meant_by(url.as_str()) { refuse("it is malformed") } else { Ok(Self(text.to_owned())) }
     }
 }
 
