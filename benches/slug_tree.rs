@@ -20,10 +20,13 @@ const WORDS: [&str; 24] = [
 
 /// Makes the tree in `dir`, which it returns.
 pub(crate) fn generate(dir: &Path) -> io::Result<PathBuf> {
-    for package in 0..PACKAGES {
-        Package::new(package).write(dir)?;
-    }
+    generate_packages(dir, PACKAGES)?;
     Ok(dir.to_owned())
+}
+
+/// Makes so many of its packages, of 30 files each.
+pub(crate) fn generate_packages(dir: &Path, packages: u64) -> io::Result<()> {
+    (0..packages).try_for_each(|package| Package::new(package).write(dir))
 }
 
 /// A package has its own vocabulary and says most things more than once: that is where the compression comes from.
