@@ -19,6 +19,7 @@ use crate::image::Roots;
 use crate::image::of_slug::SigningKey;
 use crate::model::AppId;
 use crate::outbox::Signals;
+use crate::slug::LastSlugs;
 use crate::store::Store;
 use crate::tell::Providers;
 
@@ -35,6 +36,8 @@ pub struct Ctx {
     pub docker: Docker,
     /// The images that are unpacked.
     pub roots: Roots,
+    /// What new slugs may take over of earlier ones.
+    pub last_slugs: LastSlugs,
     /// What certificates of pushes have to quote.
     pub nonces: Nonces,
     /// The work of those who fetch.

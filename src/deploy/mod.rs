@@ -60,7 +60,7 @@ use crate::build::{self, Build};
 use crate::ctx::Ctx;
 use crate::engine::{Environment, Spec};
 use crate::fetch;
-use crate::model::{Artifact, BuildId, ConfigVars, Digest, ProcessTypes, Slug, SlugId};
+use crate::model::{AppId, Artifact, BuildId, ConfigVars, Digest, ProcessTypes, Slug, SlugId};
 use crate::release::NewManifest;
 use crate::slug::{self, Packed};
 use crate::stack::{self, Stack};
@@ -146,17 +146,17 @@ async fn build_and_pack(
     let compiled = build::compile(build, packs).await?;
     let types = build::discover_process_types(build, &compiled).await?;
     let save_cache = async { Ok(build::save_cache(build, &ctx.store).await?) };
-    let (packed, cache) = tokio::try_join!(pack(ctx, build), save_cache)?;
+    let (packed, cache) = tokio::try_join!(pack(ctx, request.app.id, build), save_cache)?;
     let slug = new_slug(ctx, request, stack, &packed, types, compiled.language);
     Ok(Built { artifact: Artifact::Slug(slug), manifests: Vec::new(), cache })
 }
 
-async fn pack(ctx: &Ctx, build: &Build<'_>) -> Result<Packed, Failure> {
+async fn pack(ctx: &Ctx, app: AppId, build: &Build<'_>) -> Result<Packed, Failure> {
     let limits = &ctx.config.limits;
     build.transcript.line("");
     build.transcript.section("Compressing...");
     let tar = build.environment.take_out(&build.dir).await?;
-    let packed = slug::pack(tar, &ctx.store, limits).await?;
+    let packed = slug::pack(tar, &ctx.store, &ctx.last_slugs.of(app), limits).await?;
     build.transcript.detail(&format!("Done: {}", size(packed.size_bytes)));
     build.transcript.section("Launching...");
     if packed.size_bytes > limits.slug_warning_bytes {

@@ -36,6 +36,7 @@ use crate::image::Roots;
 use crate::image::of_slug::SigningKey;
 use crate::launch;
 use crate::registry;
+use crate::slug::LastSlugs;
 use crate::store::Store;
 use crate::telemetry;
 use crate::tell::{self, Providers};
@@ -141,6 +142,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
     let signing_key = SigningKey::open(&config.data_dir)?;
     let engine = Engine::open(engine_settings(&config, &config.data_dir.join("work"))?)?;
     let docker = Docker::new(docker_settings(&config));
+    let last_slugs = LastSlugs::open(config.data_dir.join("last-slugs"))?;
     let roots = Roots::open(config.data_dir.join("images"), engine.clone(), store.clone(), &config.limits).await?;
     let addons = Addons::open(addon_settings(&config))?;
     let providers = Providers::open(provider_settings(&config))?;
@@ -158,6 +160,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
         engine,
         docker,
         roots,
+        last_slugs,
         addons,
         providers,
         helper,

@@ -19,6 +19,7 @@ use hoist::image::Roots;
 use hoist::image::of_slug::SigningKey;
 use hoist::model::{Account, Limits, Secret};
 use hoist::server::{addon_settings, docker_settings, provider_settings};
+use hoist::slug::LastSlugs;
 use hoist::store::Store;
 use hoist::tell::Providers;
 use serde_json::Value;
@@ -79,6 +80,7 @@ impl World {
         let ctx = Ctx {
             docker: Docker::new(docker_settings(&config)),
             roots: Roots::open(images, engine.clone(), store.clone(), &config.limits).await.unwrap(),
+            last_slugs: LastSlugs::open(config.data_dir.join("last-slugs")).unwrap(),
             nonces: Nonces::new(),
             fetches: Fetches::new(1),
             rates: Rates::new(&config.limits),

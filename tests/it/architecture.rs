@@ -30,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "model",
             "registry",
             "repos",
+            "slug",
             "store",
             "tell",
             "telemetry",
@@ -38,7 +39,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "ctx",
-        &["addons", "auth", "config", "db", "deploy", "docker", "engine", "git", "image", "model", "outbox", "store", "tell"],
+        &[
+            "addons", "auth", "config", "db", "deploy", "docker", "engine", "git", "image", "model", "outbox", "slug",
+            "store", "tell",
+        ],
     ),
     ("telemetry", &[]),
     ("config", &["model"]),
