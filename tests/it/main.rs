@@ -14,6 +14,7 @@ mod git_serve;
 mod repo_upkeep;
 
 mod engine;
+mod engine_layers;
 mod engine_network;
 mod engine_reserve;
 mod engine_roots;
