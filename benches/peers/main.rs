@@ -5,7 +5,7 @@
 //! peer there is skipped. `cargo bench --bench peers -- NAME…` runs some measurements only.
 //!
 //! In reading order: `tiny_push` and `history` are pushes against plain git, `fetch` is clones and fetches, `sandbox_start` is a container engine's
-//! part, `source_export` is a commit's way into an environment, `registry` is
+//! part, `source_export` is a commit's way into an environment, `rebuild` is a build of what has not changed, `registry` is
 //! images against docker-registry, `memory` watches the daemon, `ledger` asks a long one; `peers`, `measure` and `table` are
 //! what they share. Daemons and work trees are those of the integration tests.
 
@@ -15,6 +15,7 @@ mod fetch;
 mod history;
 mod ledger;
 mod memory;
+mod rebuild;
 mod registry;
 mod sandbox_start;
 mod source_export;
@@ -36,10 +37,11 @@ use peers::Peers;
 
 type Measurement = (&'static str, fn(&Peers));
 
-const MEASUREMENTS: [Measurement; 8] = [
+const MEASUREMENTS: [Measurement; 9] = [
     ("tiny-push", tiny_push::measure),
     ("sandbox-start", sandbox_start::measure),
     ("source-export", source_export::measure),
+    ("rebuild", rebuild::measure),
     ("history", history::measure),
     ("fetch", fetch::measure),
     ("memory", memory::measure),

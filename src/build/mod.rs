@@ -1,7 +1,7 @@
 //! From a source tree to a built app in an environment: Heroku's classic buildpack contract (conventions 3.5 to 3.7).
 //!
 //! In the order of a build: `source`, `archive` and `remote` (the tree, less what `.slugignore` names), `env_dir` (config vars as files),
-//! `cache` (what the last good build left), `select` and `detect` (which buildpacks), `compile`, and
+//! `cache` and `cache_folders` (what the last good build left), `select` and `detect` (which buildpacks), `compile`, and
 //! `process_types`. `script` runs one script of a buildpack; `builtin` holds the buildpacks that come with hoist.
 //!
 //! `remote::keep_remote` makes an archive of another server's commit.
@@ -11,6 +11,7 @@
 mod archive;
 pub mod builtin;
 mod cache;
+mod cache_folders;
 mod compile;
 mod detect;
 mod dockerfile;
@@ -36,7 +37,8 @@ use crate::model::{AppId, BuildpackRef, DockerfilePath, Invalid, ProcessType, St
 use crate::transcript::Transcript;
 
 pub use archive::{ArchiveError, ArchiveSource, ManifestFiles, Origin, keep_archive, read_manifest_files};
-pub use cache::{restore_cache, save_cache};
+pub use cache::{restore_cache, save_cache, start_over_cache};
+pub use cache_folders::{CacheFolder, CacheFolders};
 pub use compile::{Compiled, compile, test_command, test_compile};
 pub use detect::Detected;
 pub use dockerfile::{ImagesBuild, Tree, read_heroku_yml};

@@ -14,7 +14,7 @@ use crate::build::{self, BuildError, ImagesBuild, Tree};
 use crate::ctx::Ctx;
 use crate::db::registry::manifests::StoredManifest;
 use crate::image::{self, KeptImage};
-use crate::model::{Artifact, BuildId, HerokuYml, OciImage, OciImageId, Process, ProcessImage, ProcessType};
+use crate::model::{Artifact, BuildId, CacheChange, HerokuYml, OciImage, OciImageId, Process, ProcessImage, ProcessType};
 use crate::release::NewManifest;
 use crate::transcript::{Transcript, size};
 use names::Names;
@@ -90,7 +90,7 @@ fn built(ctx: &Ctx, request: &Request, file: &HerokuYml, images: &BTreeMap<Proce
     };
     // Each process type has a repository of its own, also where two run in one image.
     let manifests = processes.map(|(name, _, image)| new_manifest(ctx, name, image)).collect();
-    Built { artifact: Artifact::OciImage(image), manifests, cache: None }
+    Built { artifact: Artifact::OciImage(image), manifests, cache: CacheChange::To(None) }
 }
 
 fn process_image(process: &Process, image: &KeptImage) -> ProcessImage {

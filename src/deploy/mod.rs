@@ -56,11 +56,11 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::build::{self, Build};
+use crate::build::{self, Build, CacheFolder};
 use crate::ctx::Ctx;
 use crate::engine::{Environment, Spec};
 use crate::fetch;
-use crate::model::{AppId, Artifact, BuildId, ConfigVars, Digest, ProcessTypes, Slug, SlugId};
+use crate::model::{AppId, Artifact, BuildId, CacheChange, ConfigVars, ProcessTypes, Slug, SlugId};
 use crate::release::NewManifest;
 use crate::slug::{self, Packed};
 use crate::stack::{self, Stack};
@@ -103,7 +103,7 @@ struct Built {
     artifact: Artifact,
     /// What an image is made of.
     manifests: Vec<NewManifest>,
-    cache: Option<Digest>,
+    cache: CacheChange,
 }
 
 /// Builds and packs in `slot`. May be dropped at any point: nothing but blobs that nobody refers to is left then.
@@ -120,11 +120,16 @@ async fn run(
     }
     let stack = stack::find(&ctx.config.stacks_dir, &request.app.stack)?;
     transcript.section(&format!("Building on the {} stack", stack.name));
-    let environment = ctx.engine.start(environment_spec(ctx, &format!("build-{id}"), &stack)).await?;
-    let site = Site::new(format!("build-{id}"), &ctx.tasks, environment, slot);
+    let folder = match &request.cache {
+        Some(cache) => ctx.cache_folders.get(cache).await,
+        None => None,
+    };
+    let spec = environment_spec(ctx, &format!("build-{id}"), &stack);
+    let (environment, folder) = build::start_over_cache(&ctx.engine, spec, folder).await?;
+    let site = Site::new(format!("build-{id}"), &ctx.tasks, environment, slot).with_cache(folder);
     let build = new_build(ctx, id, request, transcript, site.environment());
     // On the heap: the future of a whole build is large.
-    build.in_time(Box::pin(build_and_pack(ctx, request, &stack, &build, config))).await
+    build.in_time(Box::pin(build_and_pack(ctx, request, &stack, &build, config, site.cache()))).await
 }
 
 async fn build_and_pack(
@@ -133,22 +138,36 @@ async fn build_and_pack(
     stack: &Stack,
     build: &Build<'_>,
     config: &ConfigVars,
+    cache_folder: Option<&CacheFolder>,
 ) -> Result<Built, Failure> {
     let means = submodules::means_of(ctx, &request.app, &request.source).await?;
     let put = tokio::try_join!(
         build::put_source(build, &request.source, &means),
         build::put_env_dir(build, config),
-        build::restore_cache(build, &ctx.store, request.cache.as_ref()),
+        restore_cache(ctx, request, build, cache_folder),
     );
     submodules::note_shown(ctx, &means.submodules).await?;
     put?;
     let packs = build::select(build, &request.buildpacks).await?;
     let compiled = build::compile(build, packs).await?;
     let types = build::discover_process_types(build, &compiled).await?;
-    let save_cache = async { Ok(build::save_cache(build, &ctx.store).await?) };
+    let save_cache = async { Ok(build::save_cache(build, &ctx.store, ctx.config.limits.build_disk_bytes).await?) };
     let (packed, cache) = tokio::try_join!(pack(ctx, request.app.id, build), save_cache)?;
     let slug = new_slug(ctx, request, stack, &packed, types, compiled.language);
     Ok(Built { artifact: Artifact::Slug(slug), manifests: Vec::new(), cache })
+}
+
+/// Where the cache is not there from the beginning.
+async fn restore_cache(
+    ctx: &Ctx,
+    request: &Request,
+    build: &Build<'_>,
+    folder: Option<&CacheFolder>,
+) -> Result<(), build::BuildError> {
+    match folder {
+        Some(_) => Ok(()),
+        None => build::restore_cache(build, &ctx.store, request.cache.as_ref()).await,
+    }
 }
 
 async fn pack(ctx: &Ctx, app: AppId, build: &Build<'_>) -> Result<Packed, Failure> {

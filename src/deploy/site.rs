@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
 
+use crate::build::CacheFolder;
 use crate::engine::Environment;
 use crate::image::Root;
 
@@ -23,17 +24,29 @@ pub(super) struct Site {
     held: Option<(Environment, OwnedSemaphorePermit)>,
     /// What the environment's files are, where they are an image's.
     root: Option<Root>,
+    /// What the environment was started over, if it was.
+    cache: Option<CacheFolder>,
 }
 
 impl Site {
     pub(super) fn new(name: String, tasks: &TaskTracker, environment: Environment, slot: OwnedSemaphorePermit) -> Self {
-        Self { name, tasks: tasks.clone(), held: Some((environment, slot)), root: None }
+        Self { name, tasks: tasks.clone(), held: Some((environment, slot)), root: None, cache: None }
     }
 
     /// Keeps an image's files until the environment is gone.
     pub(super) fn with_root(mut self, root: Root) -> Self {
         self.root = Some(root);
         self
+    }
+
+    /// Keeps an unpacked build cache until the environment is gone.
+    pub(super) fn with_cache(mut self, cache: Option<CacheFolder>) -> Self {
+        self.cache = cache;
+        self
+    }
+
+    pub(super) fn cache(&self) -> Option<&CacheFolder> {
+        self.cache.as_ref()
     }
 
     pub(super) fn environment(&self) -> &Environment {
@@ -45,7 +58,7 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         let Some((environment, slot)) = self.held.take() else { return };
-        let (name, root) = (std::mem::take(&mut self.name), self.root.take());
+        let (name, root, cache) = (std::mem::take(&mut self.name), self.root.take(), self.cache.take());
         // The release does not wait for it: there may be many files to remove.
         self.tasks.spawn(async move {
             match tokio::time::timeout(STOP_TIME, environment.stop()).await {
@@ -54,6 +67,9 @@ impl Drop for Site {
                 Err(_) => tracing::error!(environment = name, "an environment is not gone after {STOP_TIME:?}"),
             }
             drop((slot, root));
+            if let Some(cache) = cache {
+                cache.release().await;
+            }
         });
     }
 }

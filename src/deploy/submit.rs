@@ -16,7 +16,7 @@ use crate::build::Source;
 use crate::ctx::Ctx;
 use crate::db::builds::Outcome;
 use crate::db::{self, DbError};
-use crate::model::{BuildId, BuildStatus, ConfigVars, Email, Release};
+use crate::model::{BuildId, BuildStatus, CacheChange, ConfigVars, Email, Release};
 use crate::release::{Deploy, ReleaseError, current_config, release_deploy, release_deploy_strictly};
 use crate::telemetry;
 use crate::transcript::{Follower, Redactor, Transcript};
@@ -260,7 +260,7 @@ async fn release(ctx: &Ctx, request: &Request, entry: &Entry, built: Built) -> R
         // Just before the transaction: a pack that no row names does no harm, a row without its pack would.
         quarantine.publish().await.map_err(|source| Failure::Io { what: "the pushed objects can't be kept", source })?;
     }
-    let (old_cache, new_cache) = (request.cache, built.cache);
+    let (old_cache, cache) = (request.cache, built.cache);
     let deploy = Deploy {
         app: request.app.id,
         by: request.by.id,
@@ -278,10 +278,13 @@ async fn release(ctx: &Ctx, request: &Request, entry: &Entry, built: Built) -> R
     } else {
         release_deploy(&ctx.db, deploy).await
     };
-    if released.is_ok() {
+    if released.is_ok()
+        && let CacheChange::To(new_cache) = cache
+    {
         // Neither may be the app's any more: its stack can have been changed while this was built.
         archive::drop_cache(ctx, old_cache.filter(|old| Some(*old) != new_cache)).await;
         archive::drop_cache(ctx, new_cache).await;
+        archive::keep_folders(ctx, new_cache);
     }
     Ok(released?)
 }

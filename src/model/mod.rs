@@ -7,6 +7,7 @@ mod app;
 mod audit;
 mod authorization;
 mod byte_range;
+mod cache_change;
 mod id;
 mod knock;
 mod permission;
@@ -59,6 +60,7 @@ pub use audit::{Actor, Credential, Deed, Door, Outcome};
 pub use authorization::{Authorization, Origin, mask};
 pub use buildpack::{BuildpackRef, StackName};
 pub use byte_range::{ByteRange, parse_byte_range};
+pub use cache_change::CacheChange;
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
 pub use connection::{
     BranchName, Cause, CiState, Connected, Connection, ConnectionSecrets, Delivered, FullName, NamedRepository, Provider,

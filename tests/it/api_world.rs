@@ -8,6 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use hoist::addons::Addons;
 use hoist::auth::Rates;
+use hoist::build::CacheFolders;
 use hoist::config::{Config, PlaceArgs, ServeArgs};
 use hoist::ctx::Ctx;
 use hoist::db::Db;
@@ -80,6 +81,9 @@ impl World {
         let ctx = Ctx {
             docker: Docker::new(docker_settings(&config)),
             roots: Roots::open(images, engine.clone(), store.clone(), &config.limits).await.unwrap(),
+            cache_folders: CacheFolders::open(config.data_dir.join("caches"), engine.clone(), store.clone(), &config.limits)
+                .await
+                .unwrap(),
             last_slugs: LastSlugs::open(config.data_dir.join("last-slugs")).unwrap(),
             nonces: Nonces::new(),
             fetches: Fetches::new(1),

@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "api",
             "audit",
             "auth",
+            "build",
             "config",
             "connections",
             "ctx",
@@ -40,7 +41,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "ctx",
         &[
-            "addons", "auth", "config", "db", "deploy", "docker", "engine", "git", "image", "model", "outbox", "slug",
+            "addons", "auth", "build", "config", "db", "deploy", "docker", "engine", "git", "image", "model", "outbox", "slug",
             "store", "tell",
         ],
     ),

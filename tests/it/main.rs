@@ -28,6 +28,7 @@ mod app_setups;
 mod app_setups_addons;
 mod audit;
 mod authorizations;
+mod build_cache;
 mod builds_api;
 mod ci;
 mod ci_cli;
