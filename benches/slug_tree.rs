@@ -20,10 +20,28 @@ const WORDS: [&str; 24] = [
 
 /// Makes the tree in `dir`, which it returns.
 pub(crate) fn generate(dir: &Path) -> io::Result<PathBuf> {
-    for package in 0..PACKAGES {
-        Package::new(package).write(dir)?;
-    }
+    generate_packages(dir, PACKAGES)?;
     Ok(dir.to_owned())
+}
+
+/// Makes so many of its packages, of 30 files each.
+pub(crate) fn generate_packages(dir: &Path, packages: u64) -> io::Result<()> {
+    (0..packages).try_for_each(|package| Package::new(package).write(dir))
+}
+
+/// Changes every file of one package in a hundred: others in each of the first hundred rounds.
+pub(crate) fn change_one_percent(dir: &Path, round: usize) -> io::Result<()> {
+    let mut packages: Vec<_> =
+        fs::read_dir(dir.join("node_modules"))?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    packages.sort_unstable();
+    for package in packages.iter().skip(round).step_by(100) {
+        for file in fs::read_dir(package.join("lib"))? {
+            let path = file?.path();
+            let text = fs::read_to_string(&path)?;
+            fs::write(path, format!("// changed in round {round}\n{text}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// A package has its own vocabulary and says most things more than once: that is where the compression comes from.

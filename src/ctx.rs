@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::addons::Addons;
 use crate::auth::Rates;
+use crate::build::CacheFolders;
 use crate::config::Config;
 use crate::db::Db;
 use crate::deploy::{Builds, Dynos, Packs, TestRuns};
@@ -19,6 +20,7 @@ use crate::image::Roots;
 use crate::image::of_slug::SigningKey;
 use crate::model::AppId;
 use crate::outbox::Signals;
+use crate::slug::LastSlugs;
 use crate::store::Store;
 use crate::tell::Providers;
 
@@ -35,6 +37,10 @@ pub struct Ctx {
     pub docker: Docker,
     /// The images that are unpacked.
     pub roots: Roots,
+    /// The build caches that are unpacked.
+    pub cache_folders: CacheFolders,
+    /// What new slugs may take over of earlier ones.
+    pub last_slugs: LastSlugs,
     /// What certificates of pushes have to quote.
     pub nonces: Nonces,
     /// The work of those who fetch.

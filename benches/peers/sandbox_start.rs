@@ -33,7 +33,7 @@ pub(crate) fn measure(peers: &Peers) {
     table::compare("sandbox start to first output", medians.hoist, medians.peer, 0.06);
 }
 
-fn open_engine(work_dir: &Path) -> Engine {
+pub(crate) fn open_engine(work_dir: &Path) -> Engine {
     let settings = Settings {
         kind: Kind::Sandbox,
         helper: HOIST.into(),

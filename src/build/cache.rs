@@ -1,13 +1,38 @@
 //! `CACHE_DIR`: kept from one good build of an app to the next, as a tar in the blob store.
+//!
+//! Unpacked beside it (`cache_folders`), it is there when the next build starts: that costs nothing, nor does keeping it
+//! then, as long as the build changes nothing in it.
 
 use tokio::io::AsyncReadExt as _;
 
+use super::cache_folders::CacheFolder;
 use super::{Build, BuildError, CACHE_DIR};
-use crate::model::Digest;
+use crate::engine::{Engine, EngineError, Environment, Spec};
+use crate::model::{CacheChange, Digest};
 use crate::store::Store;
+use crate::transcript::size;
 
-/// The tar of an empty folder is not longer: its own entry and the end mark.
-const EMPTY_TAR: u64 = 10 * 1024;
+/// A tar is made of these.
+const BLOCK_BYTES: usize = 512;
+
+/// Starts an environment for a build, over the unpacked cache of the last good one if there is that; gives it back if it
+/// could be.
+pub async fn start_over_cache(
+    engine: &Engine,
+    spec: Spec,
+    folder: Option<CacheFolder>,
+) -> Result<(Environment, Option<CacheFolder>), EngineError> {
+    if let Some(folder) = folder {
+        match engine.start_over(spec.clone(), &folder.path()).await {
+            Ok(environment) => return Ok((environment, Some(folder))),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "a build can't start over its unpacked cache, and unpacks it once more");
+            }
+        }
+    }
+    Ok((engine.start(spec).await?, None))
+}
 
 /// Unpacks the cache of the last good build, or makes an empty one. A cache that is gone from the store is no reason
 /// to fail: the build is only slower. Returns its size in bytes, if there is one.
@@ -26,14 +51,49 @@ pub async fn restore_cache(build: &Build<'_>, store: &Store, cache: Option<&Dige
     Ok(None)
 }
 
-/// Stores what a good build left in its cache, and tells its size in bytes; `None` when that is nothing.
-pub async fn save_cache(build: &Build<'_>, store: &Store) -> Result<Option<(Digest, u64)>, BuildError> {
+/// Stores what a good build left in its cache, unless it has changed nothing there; returns how many bytes were stored, too. The
+/// cache is emptied when it is larger than the limit: what is there when a build starts is not counted as its disk, and builds that
+/// only add to it would let it grow for ever.
+pub async fn save_cache(build: &Build<'_>, store: &Store, limit_bytes: u64) -> Result<(CacheChange, Option<u64>), BuildError> {
+    if !build.environment.has_written(CACHE_DIR).await? {
+        return Ok((CacheChange::Unchanged, None));
+    }
     let failed = |source| BuildError::Io { what: "the build cache can't be stored", source };
     let mut tar = build.environment.take_out(CACHE_DIR).await?;
     let mut start = Vec::new();
-    (&mut tar).take(EMPTY_TAR + 1).read_to_end(&mut start).await.map_err(failed)?;
-    if start.len() as u64 <= EMPTY_TAR {
-        return Ok(None);
+    (&mut tar).take(2 * BLOCK_BYTES as u64).read_to_end(&mut start).await.map_err(failed)?;
+    if is_of_nothing(&start) {
+        return Ok((CacheChange::To(None), None));
     }
-    Ok(Some(store.put(start.as_slice().chain(tar)).await.map_err(failed)?))
+    let (digest, size_bytes) = store.put(start.as_slice().chain(tar).take(limit_bytes + 1)).await.map_err(failed)?;
+    if size_bytes > limit_bytes {
+        store.remove(&digest).await.map_err(failed)?;
+        let limit = size(limit_bytes);
+        build.transcript.warning(&format!("The build cache is larger than {limit}: the next build starts with an empty one."));
+        return Ok((CacheChange::To(None), None));
+    }
+    Ok((CacheChange::To(Some(digest)), Some(size_bytes)))
+}
+
+/// Tells from its first two blocks whether a tar holds nothing but the folder itself: its end mark follows at once.
+fn is_of_nothing(start: &[u8]) -> bool {
+    start.get(BLOCK_BYTES..).unwrap_or_default().iter().all(|byte| *byte == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_is_empty_only_without_any_entry() {
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Directory);
+        header.set_size(0);
+        tar.append_data(&mut header, "./", std::io::empty()).unwrap();
+        let empty = tar.get_ref().clone();
+        assert!(is_of_nothing(&[&empty[..], &[0; 512]].concat()) && is_of_nothing(&empty) && is_of_nothing(&[]));
+        tar.append_data(&mut header, "./a/", std::io::empty()).unwrap();
+        assert!(!is_of_nothing(&tar.get_ref()[..1024]));
+    }
 }

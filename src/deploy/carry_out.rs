@@ -19,7 +19,7 @@ use super::{Built, Failure, Request};
 use crate::ctx::Ctx;
 use crate::db::builds::Outcome;
 use crate::db::{self, DbError};
-use crate::model::{BuildStatus, Email, Phase, Release, StackName};
+use crate::model::{BuildStatus, CacheChange, Email, Phase, Release, StackName};
 use crate::release::{Deploy, release_deploy, release_deploy_strictly};
 use crate::stack;
 use crate::telemetry;
@@ -155,7 +155,7 @@ async fn release(ctx: &Ctx, request: &Request, entry: &Entry, built: Built) -> R
         quarantine.publish().await.map_err(|source| Failure::Io { what: "the pushed objects can't be kept", source })?;
     }
     entry.notes.begin(Phase::Release);
-    let (old_cache, new_cache) = (request.cache, built.cache);
+    let (old_cache, cache) = (request.cache, built.cache);
     let config = first_deploy::provide(ctx, request, &entry.transcript, &built.for_new_app).await?;
     let deploy = Deploy {
         app: request.app.id,
@@ -174,10 +174,13 @@ async fn release(ctx: &Ctx, request: &Request, entry: &Entry, built: Built) -> R
     } else {
         release_deploy(&ctx.db, deploy).await
     };
-    if released.is_ok() {
+    if released.is_ok()
+        && let CacheChange::To(new_cache) = cache
+    {
         // Neither may be the app's any more: its stack can have been changed while this was built.
         archive::drop_cache(ctx, old_cache.filter(|old| Some(*old) != new_cache)).await;
         archive::drop_cache(ctx, new_cache).await;
+        archive::keep_folders(ctx, new_cache);
     }
     Ok(released?)
 }

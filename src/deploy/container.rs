@@ -15,7 +15,7 @@ use crate::build::{self, BuildError, ForNewApp, ImagesBuild, Tree};
 use crate::ctx::Ctx;
 use crate::db::registry::manifests::StoredManifest;
 use crate::image::{self, KeptImage};
-use crate::model::{Artifact, HerokuYml, OciImage, OciImageId, Phase, Process, ProcessImage, ProcessType};
+use crate::model::{Artifact, CacheChange, HerokuYml, OciImage, OciImageId, Phase, Process, ProcessImage, ProcessType};
 use crate::release::NewManifest;
 use crate::transcript::{Transcript, size};
 use names::Names;
@@ -88,7 +88,8 @@ fn built(ctx: &Ctx, request: &Request, file: &HerokuYml, images: &BTreeMap<Proce
     };
     // Each process type has a repository of its own, also where two run in one image.
     let manifests = processes.map(|(name, _, image)| new_manifest(ctx, name, image)).collect();
-    Built { artifact: Artifact::OciImage(image), manifests, cache: None, for_new_app: ForNewApp::default() }
+    let cache = CacheChange::To(None);
+    Built { artifact: Artifact::OciImage(image), manifests, cache, for_new_app: ForNewApp::default() }
 }
 
 fn process_image(process: &Process, image: &KeptImage) -> ProcessImage {

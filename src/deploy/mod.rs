@@ -65,11 +65,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::build::{self, Build, Discovered, ForNewApp};
+use crate::build::{self, Build, CacheFolder, Discovered, ForNewApp};
 use crate::ctx::Ctx;
 use crate::engine::{Environment, Spec};
 use crate::fetch;
-use crate::model::{Artifact, Digest, Phase, ProcessTypes, Slug, SlugId};
+use crate::model::{AppId, Artifact, CacheChange, Phase, ProcessTypes, Slug, SlugId};
 use crate::release::NewManifest;
 use crate::slug::{self, Packed};
 use crate::stack::{self, Stack};
@@ -115,7 +115,7 @@ struct Built {
     artifact: Artifact,
     /// What an image is made of.
     manifests: Vec<NewManifest>,
-    cache: Option<Digest>,
+    cache: CacheChange,
     for_new_app: ForNewApp,
 }
 
@@ -129,11 +129,16 @@ async fn run(ctx: &Ctx, entry: &Entry, request: &Request, given: &Given, builder
     let held = stack::hold(&ctx.config.stacks_dir, &request.app.stack)?;
     let stack = held.stack.clone();
     transcript.section(&format!("Building on the {} stack", stack.name));
-    let environment = ctx.engine.start(environment_spec(ctx, &format!("build-{id}"), &stack)).await?;
-    let site = Site::new(format!("build-{id}"), &ctx.tasks, environment, builder).with_stack(held.into_hold());
+    let folder = match &request.cache {
+        Some(cache) => ctx.cache_folders.get(cache).await,
+        None => None,
+    };
+    let spec = environment_spec(ctx, &format!("build-{id}"), &stack);
+    let (environment, folder) = build::start_over_cache(&ctx.engine, spec, folder).await?;
+    let site = Site::new(format!("build-{id}"), &ctx.tasks, environment, builder).with_stack(held.into_hold()).with_cache(folder);
     let build = new_build(ctx, entry, request, (&stack, site.environment()));
     // On the heap: the future of a whole build is large.
-    let built = build.in_time(Box::pin(build_and_pack(ctx, entry, request, &stack, &build, given))).await;
+    let built = build.in_time(Box::pin(build_and_pack(ctx, entry, request, &stack, &build, given, site.cache()))).await;
     entry.notes.reported(build.take_reports());
     built
 }
@@ -145,12 +150,13 @@ async fn build_and_pack(
     stack: &Stack,
     build: &Build<'_>,
     given: &Given,
+    cache_folder: Option<&CacheFolder>,
 ) -> Result<Built, Failure> {
     let means = submodules::means_of(ctx, &request.app, &request.source, given.root.as_ref()).await?;
     let put = tokio::try_join!(
         build::put_source(build, &request.source, &means),
         build::put_env_dir(build, &given.config),
-        build::restore_cache(build, &ctx.store, request.cache.as_ref()),
+        restore_cache(ctx, request, build, cache_folder),
     );
     submodules::note_shown(ctx, &means.submodules).await?;
     let ((), (), restored) = put?;
@@ -162,20 +168,32 @@ async fn build_and_pack(
     let compiled = build::compile(build, packs).await?;
     let Discovered { process_types, for_new_app } = build::discover_process_types(build, &compiled).await?;
     notes.begin(Phase::Pack);
-    let save_cache = async { Ok(build::save_cache(build, &ctx.store).await?) };
-    let (packed, cache) = tokio::try_join!(pack(ctx, build), save_cache)?;
+    let save_cache = async { Ok(build::save_cache(build, &ctx.store, ctx.config.limits.build_disk_bytes).await?) };
+    let (packed, (cache, saved_bytes)) = tokio::try_join!(pack(ctx, request.app.id, build), save_cache)?;
     let slug = new_slug(ctx, request, stack, &packed, process_types, compiled.language);
-    notes.cache_saved(cache.map(|(_, size_bytes)| size_bytes));
-    let cache = cache.map(|(digest, _)| digest);
+    notes.cache_saved(saved_bytes);
     Ok(Built { artifact: Artifact::Slug(slug), manifests: Vec::new(), cache, for_new_app })
 }
 
-async fn pack(ctx: &Ctx, build: &Build<'_>) -> Result<Packed, Failure> {
+/// Unpacks the cache where it is not there from the beginning; returns its size in bytes, if there is one.
+async fn restore_cache(
+    ctx: &Ctx,
+    request: &Request,
+    build: &Build<'_>,
+    folder: Option<&CacheFolder>,
+) -> Result<Option<u64>, build::BuildError> {
+    match folder {
+        Some(folder) => Ok(folder.tar_bytes().await),
+        None => build::restore_cache(build, &ctx.store, request.cache.as_ref()).await,
+    }
+}
+
+async fn pack(ctx: &Ctx, app: AppId, build: &Build<'_>) -> Result<Packed, Failure> {
     let limits = &ctx.config.limits;
     build.transcript.line("");
     build.transcript.section("Compressing...");
     let tar = build.environment.take_out(&build.dir).await?;
-    let packed = slug::pack(tar, &ctx.store, limits).await?;
+    let packed = slug::pack(tar, &ctx.store, &ctx.last_slugs.of(app), limits).await?;
     build.transcript.detail(&format!("Done: {}", size(packed.size_bytes)));
     build.transcript.section("Launching...");
     if packed.size_bytes > limits.slug_warning_bytes {

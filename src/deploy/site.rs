@@ -6,6 +6,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
 
 use super::queue::Builder;
+use crate::build::CacheFolder;
 use crate::engine::Environment;
 use crate::image::Root;
 use crate::stack::Hold;
@@ -35,11 +36,13 @@ pub(super) struct Site {
     root: Option<Root>,
     /// Keeps them, where they are a stack's.
     stack: Option<Hold>,
+    /// What the environment was started over, if it was.
+    cache: Option<CacheFolder>,
 }
 
 impl Site {
     pub(super) fn new(name: String, tasks: &TaskTracker, environment: Environment, slot: impl Into<Slot>) -> Self {
-        Self { name, tasks: tasks.clone(), held: Some((environment, slot.into())), root: None, stack: None }
+        Self { name, tasks: tasks.clone(), held: Some((environment, slot.into())), root: None, stack: None, cache: None }
     }
 
     /// Keeps an image's files until the environment is gone.
@@ -52,6 +55,16 @@ impl Site {
     pub(super) fn with_stack(mut self, stack: Hold) -> Self {
         self.stack = Some(stack);
         self
+    }
+
+    /// Keeps an unpacked build cache until the environment is gone.
+    pub(super) fn with_cache(mut self, cache: Option<CacheFolder>) -> Self {
+        self.cache = cache;
+        self
+    }
+
+    pub(super) fn cache(&self) -> Option<&CacheFolder> {
+        self.cache.as_ref()
     }
 
     pub(super) fn environment(&self) -> &Environment {
@@ -76,6 +89,7 @@ impl Drop for Site {
     fn drop(&mut self) {
         let Some((environment, slot)) = self.held.take() else { return };
         let (name, kept) = (std::mem::take(&mut self.name), (self.root.take(), self.stack.take()));
+        let cache = self.cache.take();
         // The release does not wait for it: there may be many files to remove.
         self.tasks.spawn(async move {
             match tokio::time::timeout(STOP_TIME, environment.stop()).await {
@@ -84,6 +98,9 @@ impl Drop for Site {
                 Err(_) => tracing::error!(environment = name, "an environment is not gone after {STOP_TIME:?}"),
             }
             drop((slot, kept));
+            if let Some(cache) = cache {
+                cache.release().await;
+            }
         });
     }
 }

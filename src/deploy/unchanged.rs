@@ -10,7 +10,7 @@ use crate::build::{BuildError, ForNewApp, GitSource, Source, builtin};
 use crate::ctx::Ctx;
 use crate::db::builds::Build;
 use crate::db::{self, DbError};
-use crate::model::{Artifact, BuildId, Digest, Release, Slug, SlugId, UsedBuildpack};
+use crate::model::{Artifact, BuildId, CacheChange, Digest, Release, Slug, SlugId, UsedBuildpack};
 use crate::stack;
 use crate::transcript::Transcript;
 
@@ -47,7 +47,7 @@ pub(super) async fn slug_again(
     Ok(Some(Built {
         artifact: Artifact::Slug(slug),
         manifests: Vec::new(),
-        cache: request.cache,
+        cache: CacheChange::Unchanged,
         for_new_app: ForNewApp::default(),
     }))
 }

@@ -36,6 +36,9 @@ pub const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 pub const CA_VARIABLES: [&str; 6] =
     ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "REQUESTS_CA_BUNDLE"];
 
+/// Said where environments have no layers.
+const NO_LAYERS: &str = "this engine starts no environment over a folder";
+
 /// What an installation says about its engine.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -172,6 +175,15 @@ impl Engine {
         }
     }
 
+    /// Unpacks what [`Environment::take_out`] gave into `dest`, so that environments can be
+    /// [started over](Engine::start_over) it and find it in the folder `at`. As [`Engine::unpack_root`] otherwise.
+    pub async fn unpack_layer(&self, tar: impl AsyncRead + Send + Unpin, dest: &Path, at: &str) -> Result<(), EngineError> {
+        match &self.0 {
+            EngineKind::Sandbox(sandbox) => sandbox.unpack_layer(tar, dest, at).await,
+            EngineKind::Local(_) => Err(EngineError::new(NO_LAYERS)),
+        }
+    }
+
     /// Makes a root file system in `dest` of an image's layers, plain tars one behind the other and the lowest first, of at
     /// most so many entries. What is there already is the lowest of all. As [`Engine::unpack_root`] otherwise.
     /// [`EngineError::refusal`] tells what is wrong with a layer.
@@ -208,9 +220,30 @@ impl Engine {
     /// Starts an environment.
     pub async fn start(&self, spec: Spec) -> Result<Environment, EngineError> {
         Ok(Environment(match &self.0 {
-            EngineKind::Sandbox(sandbox) => EnvironmentKind::Sandbox(Box::new(sandbox.start(spec).await?)),
+            EngineKind::Sandbox(sandbox) => EnvironmentKind::Sandbox(Box::new(sandbox.start(spec, None).await?)),
             EngineKind::Local(local) => EnvironmentKind::Local(local.start(&spec)?),
         }))
+    }
+
+    /// Tells whether environments can be [started over](Engine::start_over) a folder; where not, files have to be
+    /// [put in](Environment::put_in).
+    #[must_use]
+    pub fn has_layers(&self) -> bool {
+        matches!(self.0, EngineKind::Sandbox(_))
+    }
+
+    /// Starts an environment that has what [`Engine::unpack_layer`] made from the beginning, however much that is. The
+    /// folder is never written to; it must stay until the environment has ended.
+    ///
+    /// What is in it can be changed inside like everything else, but for one thing: a folder of it can't be renamed
+    /// (`EXDEV`), which `mv` and its like meet by copying.
+    pub async fn start_over(&self, spec: Spec, layer: &Path) -> Result<Environment, EngineError> {
+        match &self.0 {
+            EngineKind::Sandbox(sandbox) => {
+                Ok(Environment(EnvironmentKind::Sandbox(Box::new(sandbox.start(spec, Some(layer)).await?))))
+            }
+            EngineKind::Local(_) => Err(EngineError::new(NO_LAYERS)),
+        }
     }
 }
 
@@ -270,6 +303,14 @@ impl Environment {
         match &self.0 {
             EnvironmentKind::Sandbox(sandbox) => sandbox.take_out(dir).await,
             EnvironmentKind::Local(local) => local.take_out(dir),
+        }
+    }
+
+    /// Tells whether anything in `dir` may have been written, changed or removed since the environment started.
+    pub async fn has_written(&self, dir: &str) -> Result<bool, EngineError> {
+        match &self.0 {
+            EnvironmentKind::Sandbox(sandbox) => sandbox.has_written(dir).await,
+            EnvironmentKind::Local(_) => Ok(true),
         }
     }
 

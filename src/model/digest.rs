@@ -19,6 +19,12 @@ impl Digest {
         Self(bytes)
     }
 
+    /// The 32 bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The 64 hex digits alone.
     #[must_use]
     pub fn hex(&self) -> String {

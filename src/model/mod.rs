@@ -7,6 +7,7 @@ mod app;
 mod audit;
 mod authorization;
 mod byte_range;
+mod cache_change;
 mod id;
 mod knock;
 mod permission;
@@ -65,6 +66,7 @@ pub use authorization::{Authorization, Origin, mask};
 pub use build_facts::{BuildFacts, Fact, FactName, MAX_REPORT_BYTES, PackReport, Phase, parse_report, seconds};
 pub use buildpack::{ArchiveUrl, BuildpackPlace, BuildpackRef, BuildpackVersion, RegisteredName, UsedBuildpack};
 pub use byte_range::{ByteRange, parse_byte_range};
+pub use cache_change::CacheChange;
 pub use config_vars::{ConfigChange, ConfigKey, ConfigVars};
 pub use connection::{
     BranchName, Cause, CiState, Connected, Connection, ConnectionSecrets, Delivered, FullName, NamedRepository, Provider,

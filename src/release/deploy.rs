@@ -13,8 +13,8 @@ use crate::db::registry::manifests::{Child, StoredManifest};
 use crate::db::releases::NewRelease;
 use crate::db::{self, Connection, Db, DbError};
 use crate::model::{
-    AccountId, AppId, Artifact, BuildId, BuildStatus, CommitId, ConfigChange, ConfigKey, Digest, Invalid, ProcessType, RefName,
-    Release, ReleaseStatus, Secret, StackName, Tag,
+    AccountId, AppId, Artifact, BuildId, BuildStatus, CacheChange, CommitId, ConfigChange, ConfigKey, Digest, Invalid,
+    ProcessType, RefName, Release, ReleaseStatus, Secret, StackName, Tag,
 };
 
 /// A ref's move, if it is still where the pusher saw it.
@@ -52,8 +52,7 @@ pub struct Deploy {
     pub artifact: Artifact,
     /// What an image is made of, for the app's repositories.
     pub manifests: Vec<NewManifest>,
-    /// The new build cache, if the build has one.
-    pub cache: Option<Digest>,
+    pub cache: CacheChange,
     pub refs: Vec<RefMove>,
     pub pack: Option<Pack>,
     pub config: BTreeMap<ConfigKey, Option<Secret>>,
@@ -115,8 +114,10 @@ async fn record_deploy(db: &Db, deploy: Deploy, refs_move: RefsMove) -> Result<R
     }
     db::artifacts::insert(&mut tx, &deploy.artifact).await?;
     // A stack that was set meanwhile has dropped the cache, and this one is the old stack's.
-    if db::apps::get(&mut tx, deploy.app).await?.stack == deploy.artifact.stack() {
-        db::apps::set_cache(&mut tx, deploy.app, deploy.cache.as_ref()).await?;
+    if let CacheChange::To(cache) = &deploy.cache
+        && db::apps::get(&mut tx, deploy.app).await?.stack == deploy.artifact.stack()
+    {
+        db::apps::set_cache(&mut tx, deploy.app, cache.as_ref()).await?;
     }
     let outcome = Outcome { status: BuildStatus::Succeeded, reason: None, slug: deploy.artifact.slug() };
     db::builds::end(&mut tx, deploy.build, &outcome, deploy.at).await?;

@@ -24,6 +24,7 @@ use tracing::{info, warn};
 use crate::addons::Addons;
 use crate::api;
 use crate::auth::Rates;
+use crate::build::CacheFolders;
 use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::db::Db;
@@ -36,6 +37,7 @@ use crate::image::Roots;
 use crate::image::of_slug::SigningKey;
 use crate::launch;
 use crate::registry;
+use crate::slug::LastSlugs;
 use crate::store::Store;
 use crate::telemetry;
 use crate::tell::{self, Providers};
@@ -141,6 +143,8 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
     let signing_key = SigningKey::open(&config.data_dir)?;
     let engine = Engine::open(engine_settings(&config, &config.data_dir.join("work"))?)?;
     let docker = Docker::new(docker_settings(&config));
+    let cache_folders = CacheFolders::open(config.data_dir.join("caches"), engine.clone(), store.clone(), &config.limits).await?;
+    let last_slugs = LastSlugs::open(config.data_dir.join("last-slugs"))?;
     let roots = Roots::open(config.data_dir.join("images"), engine.clone(), store.clone(), &config.limits).await?;
     let addons = Addons::open(addon_settings(&config))?;
     let providers = Providers::open(provider_settings(&config))?;
@@ -159,6 +163,8 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
         engine,
         docker,
         roots,
+        cache_folders,
+        last_slugs,
         addons,
         providers,
         helper,

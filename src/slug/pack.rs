@@ -9,7 +9,9 @@ use tokio::task::spawn_blocking;
 
 use super::feed;
 use super::gzip::Gzip;
+use super::last::LastSlug;
 use super::rewrite::{BadEntry, RewriteError, rewrite};
+use super::runs::{Earlier, Run};
 use crate::model::{Digest, Limits};
 use crate::store::{Store, Writer};
 
@@ -68,32 +70,47 @@ impl From<io::Error> for PackError {
 
 /// Packs the tar of a build's folder, as [`take_out`](crate::engine::Environment::take_out) streams it, and stores it.
 ///
-/// The tar is packed while it is read, on all cores, with bounded memory. Dropping the future ends the work at the next
-/// piece of the tar and leaves nothing in the store.
-pub async fn pack(tar: impl AsyncRead + Send + Unpin + 'static, store: &Store, limits: &Limits) -> Result<Packed, PackError> {
+/// The tar is packed while it is read, on all cores, with bounded memory. What has not changed since the app's last slug is
+/// taken from there as it was compressed then: the slug is the same, only sooner. Dropping the future ends the work at the
+/// next piece of the tar and leaves nothing in the store.
+pub async fn pack(
+    tar: impl AsyncRead + Send + Unpin + 'static,
+    store: &Store,
+    last: &LastSlug,
+    limits: &Limits,
+) -> Result<Packed, PackError> {
     let cores = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-    pack_on(cores.min(const { NonZero::new(MAX_THREADS).unwrap() }), tar, store, limits).await
+    pack_on(cores.min(const { NonZero::new(MAX_THREADS).unwrap() }), tar, store, last, limits).await
 }
 
 async fn pack_on(
     threads: NonZero<usize>,
     tar: impl AsyncRead + Send + Unpin + 'static,
     store: &Store,
+    last: &LastSlug,
     limits: &Limits,
 ) -> Result<Packed, PackError> {
     let (feeder, input) = feed::channel();
-    let (store, slug_bytes, content_bytes) = (store.clone(), limits.slug_bytes, limits.build_disk_bytes);
+    let (store, last, slug_bytes, content_bytes) = (store.clone(), last.clone(), limits.slug_bytes, limits.build_disk_bytes);
     let packing = spawn_blocking(move || {
         let output = Limited { writer: store.writer()?, size_bytes: 0, limit_bytes: slug_bytes };
-        pack_blocking(threads, input, output, content_bytes)
+        let (packed, runs) = pack_blocking(threads, input, last.open(&store).as_ref(), output, content_bytes)?;
+        last.note(&packed.digest, &runs);
+        Ok(packed)
     });
     feeder.feed(tar).await;
     packing.await.unwrap_or_else(|panicked| Err(PackError::Store(io::Error::other(panicked))))
 }
 
-fn pack_blocking(threads: NonZero<usize>, input: impl BufRead, output: Limited, limit_bytes: u64) -> Result<Packed, PackError> {
-    let (rewritten, content, output) = std::thread::scope(|scope| {
-        let gzip = Gzip::new(scope, threads, output)?;
+fn pack_blocking(
+    threads: NonZero<usize>,
+    input: impl BufRead,
+    earlier: Option<&Earlier>,
+    output: Limited,
+    limit_bytes: u64,
+) -> Result<(Packed, Vec<Run>), PackError> {
+    let (rewritten, content, (output, runs)) = std::thread::scope(|scope| {
+        let gzip = Gzip::new(scope, threads, earlier, output)?;
         let mut content = Content { gzip, hasher: Sha256::new(), size_bytes: 0, limit_bytes };
         let rewritten = rewrite(input, &mut content)?;
         let Content { gzip, hasher, size_bytes, .. } = content;
@@ -101,7 +118,7 @@ fn pack_blocking(threads: NonZero<usize>, input: impl BufRead, output: Limited, 
     })?;
     let (digest, size_bytes) = output.writer.finish().map_err(PackError::Store)?;
     let content_digest = Digest::from_bytes(content.0.finalize().into());
-    Ok(Packed { digest, content_digest, size_bytes, content_bytes: content.1, files: rewritten.files })
+    Ok((Packed { digest, content_digest, size_bytes, content_bytes: content.1, files: rewritten.files }, runs))
 }
 
 /// The archive before compression, on its way to being compressed.

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use base64::Engine as _;
 use hoist::db::builds::Outcome;
-use hoist::model::{AppId, Artifact, BuildId, BuildStatus, Digest, Slug, SlugId};
+use hoist::model::{AppId, Artifact, BuildId, BuildStatus, CacheChange, Digest, Slug, SlugId};
 use hoist::release::{Deploy, release_deploy};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ pub(crate) async fn build(world: &World, user: &User, status: BuildStatus) -> Bu
             build: id,
             artifact: Artifact::Slug(slug),
             manifests: Vec::new(),
-            cache: None,
+            cache: CacheChange::To(None),
             refs: Vec::new(),
             pack: None,
             config: [].into(),

@@ -8,6 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use hoist::addons::Addons;
 use hoist::auth::Rates;
+use hoist::build::CacheFolders;
 use hoist::config::{Config, PlaceArgs, ServeArgs};
 use hoist::ctx::Ctx;
 use hoist::db::Db;
@@ -19,6 +20,7 @@ use hoist::image::Roots;
 use hoist::image::of_slug::SigningKey;
 use hoist::model::{Account, Limits, Secret};
 use hoist::server::{addon_settings, docker_settings, provider_settings};
+use hoist::slug::LastSlugs;
 use hoist::store::Store;
 use hoist::tell::Providers;
 use serde_json::Value;
@@ -79,6 +81,10 @@ impl World {
         let ctx = Ctx {
             docker: Docker::new(docker_settings(&config)),
             roots: Roots::open(images, engine.clone(), store.clone(), &config.limits).await.unwrap(),
+            cache_folders: CacheFolders::open(config.data_dir.join("caches"), engine.clone(), store.clone(), &config.limits)
+                .await
+                .unwrap(),
+            last_slugs: LastSlugs::open(config.data_dir.join("last-slugs")).unwrap(),
             nonces: Nonces::new(),
             fetches: Fetches::new(1),
             rates: Rates::new(&config.limits),

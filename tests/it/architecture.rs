@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "api",
             "audit",
             "auth",
+            "build",
             "config",
             "connections",
             "ctx",
@@ -30,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "model",
             "registry",
             "repos",
+            "slug",
             "stack",
             "store",
             "tell",
@@ -39,7 +41,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "ctx",
-        &["addons", "auth", "config", "db", "deploy", "docker", "engine", "git", "image", "model", "outbox", "store", "tell"],
+        &[
+            "addons", "auth", "build", "config", "db", "deploy", "docker", "engine", "git", "image", "model", "outbox", "slug",
+            "store", "tell",
+        ],
     ),
     ("telemetry", &[]),
     ("config", &["model"]),

@@ -14,6 +14,7 @@ mod git_serve;
 mod repo_upkeep;
 
 mod engine;
+mod engine_layers;
 mod engine_network;
 mod engine_reserve;
 mod engine_roots;
@@ -27,6 +28,7 @@ mod app_setups;
 mod app_setups_addons;
 mod audit;
 mod authorizations;
+mod build_cache;
 mod builds_api;
 mod ci;
 mod ci_cli;

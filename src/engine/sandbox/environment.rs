@@ -44,10 +44,10 @@ pub(in crate::engine) struct Environment {
 }
 
 impl Environment {
-    pub(super) async fn start(sandbox: Arc<Sandbox>, spec: Spec) -> Result<Self, EngineError> {
+    pub(super) async fn start(sandbox: Arc<Sandbox>, spec: Spec, layer: Option<PathBuf>) -> Result<Self, EngineError> {
         let maker = Arc::clone(&sandbox);
         let ((footprint, network), spec) =
-            tokio::task::spawn_blocking(move || Footprint::make(&maker, &spec).map(|made| (made, spec)))
+            tokio::task::spawn_blocking(move || Footprint::make(&maker, &spec, layer).map(|made| (made, spec)))
                 .await
                 .map_err(|error| EngineError::io("starting was abandoned", error))??;
         let control = control(footprint.helper()).map_err(|error| EngineError::io("cannot talk to the sandbox", error))?;
@@ -141,6 +141,13 @@ impl Environment {
         }
         let no_network = || EngineError::new("the command needs a network and the environment has none");
         self.network.as_ref().ok_or_else(no_network)?.ready().await
+    }
+
+    pub(in crate::engine) async fn has_written(&self, dir: &str) -> Result<bool, EngineError> {
+        match self.ask(&Request::LookForChanges { dir: dir.into() }).await? {
+            Reply::Changes { are_any } => Ok(are_any),
+            reply => Err(out_of_turn(&reply)),
+        }
     }
 
     pub(in crate::engine) async fn stop(self) -> Result<(), EngineError> {

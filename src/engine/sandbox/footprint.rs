@@ -31,14 +31,18 @@ struct Parts {
 impl Footprint {
     /// Makes everything that an environment needs on the host, blockingly, and returns its network beside. When this
     /// returns, the environment takes invitations.
-    pub(super) fn make(sandbox: &Arc<Sandbox>, spec: &Spec) -> Result<(Self, Option<Network>), EngineError> {
+    pub(super) fn make(
+        sandbox: &Arc<Sandbox>,
+        spec: &Spec,
+        layer: Option<PathBuf>,
+    ) -> Result<(Self, Option<Network>), EngineError> {
         let prepared = sandbox.reserve.take_or_make(sandbox, spec.network)?;
         let folder = Folder::make(sandbox, &spec.name)?;
         let cgroup = make_cgroup(sandbox, spec, &folder.path)?;
         let join_files = cgroup.as_ref().map(Cgroup::join_files).transpose();
         let join_files = join_files.map_err(|error| EngineError::io("cannot open the cgroup", error))?.unwrap_or_default();
         let join_files: Vec<_> = join_files.iter().map(|file| file.as_fd()).collect();
-        prepared.set_up(&setup(sandbox, spec, &folder.path), &join_files)?;
+        prepared.set_up(&Setup { layer, ..setup(sandbox, spec, &folder.path) }, &join_files)?;
         let Prepared { helper, network, .. } = prepared;
         Ok((Self(Some(Parts { helper, folder, cgroup })), network))
     }
@@ -99,6 +103,7 @@ fn setup(sandbox: &Sandbox, spec: &Spec, folder: &Path) -> Setup {
     Setup {
         name: file_name(&spec.name),
         root: spec.root.clone(),
+        layer: None,
         dir: folder.to_owned(),
         ca_bundle: sandbox.ca_bundle.clone(),
         has_network: spec.network,

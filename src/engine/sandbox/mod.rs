@@ -131,6 +131,16 @@ impl Sandbox {
         self.unpack_by(tar, dest, |dest| Job::Unpack { dest }).await
     }
 
+    pub(super) async fn unpack_layer(
+        self: &Arc<Self>,
+        tar: impl AsyncRead + Send + Unpin,
+        dest: &Path,
+        at: &str,
+    ) -> Result<(), EngineError> {
+        let at = PathBuf::from(at);
+        self.unpack_by(tar, dest, |dest| Job::UnpackLayer { dest, at }).await
+    }
+
     pub(super) async fn unpack_layers(
         self: &Arc<Self>,
         tars: impl AsyncRead + Send + Unpin,
@@ -189,8 +199,8 @@ impl Sandbox {
             .map_err(|error| EngineError::io("removing was abandoned", error))?
     }
 
-    pub(super) async fn start(self: &Arc<Self>, spec: Spec) -> Result<Environment, EngineError> {
-        Environment::start(Arc::clone(self), spec).await
+    pub(super) async fn start(self: &Arc<Self>, spec: Spec, layer: Option<&Path>) -> Result<Environment, EngineError> {
+        Environment::start(Arc::clone(self), spec, layer.map(Path::to_owned)).await
     }
 
     /// Removes a folder whose contents belong to the sandbox's users. The helper of an environment that is just

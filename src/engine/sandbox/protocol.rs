@@ -38,6 +38,8 @@ pub(super) enum Job {
     Environment { filter: Option<Filter> },
     /// Unpack the attached tar into a folder, which becomes the root meanwhile.
     Unpack { dest: PathBuf },
+    /// Unpack the attached tar into a folder below such a folder, whose path down to it is made for `app`.
+    UnpackLayer { dest: PathBuf, at: PathBuf },
     /// Unpack the attached layers of an image, one behind the other, likewise.
     UnpackLayers { dest: PathBuf, max_entries: u64 },
     /// Write everything in a folder as a tar into the attached pipe, with no time later than this.
@@ -51,6 +53,8 @@ pub(super) enum Job {
 pub(super) struct Setup {
     pub(super) name: String,
     pub(super) root: PathBuf,
+    /// What is seen where the root has nothing.
+    pub(super) layer: Option<PathBuf>,
     /// The environment's own folder, empty and owned by the sandbox's root.
     pub(super) dir: PathBuf,
     pub(super) ca_bundle: Option<PathBuf>,
@@ -112,6 +116,9 @@ pub(super) enum Request {
     },
     MeasureDisk,
     MeasureMemory,
+    LookForChanges {
+        dir: PathBuf,
+    },
 }
 
 /// What comes of a [`Request`].
@@ -133,6 +140,9 @@ pub(super) enum Reply {
     Memory {
         bytes: u64,
         threads: u32,
+    },
+    Changes {
+        are_any: bool,
     },
     Failed(String),
 }

@@ -1,10 +1,11 @@
-//! File trees, for every engine: `write` makes a tar of one as `walk` finds it, `unpack` makes one of a tar, `layers` of an
-//! image's layers, `measure` counts the
-//! disk space of one, `remove` takes one away. All of it is blocking and meets trees made by strangers: nested
-//! deeper than a path is long, changing while they are read, full of links that point elsewhere.
+//! File trees, for every engine: `write` makes a tar of one as `walk` finds it, `unpack` makes one of a tar, with `new_file`
+//! for most of it, `layers` of an image's layers, `measure` counts the disk space of one, `remove` takes one away. All of it
+//! is blocking and meets trees made by strangers: nested deeper than a path is long, changing while they are read, full of
+//! links that point elsewhere.
 
 mod layers;
 mod measure;
+mod new_file;
 mod remove;
 mod unpack;
 mod walk;

@@ -1,10 +1,13 @@
 //! Makes a tree of a tar. Both forms lean on `unpack_in` of the `tar` crate, which refuses to write through a
-//! symbolic link that leads out of the destination.
+//! symbolic link that leads out of the destination. It looks at the whole path for each entry; a stranger's new files in
+//! folders that are no links, which most entries are, go a shorter way (`new_file`).
 
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use tar::{Archive, Entry, EntryType};
+
+use super::new_file::NewFiles;
 
 /// Bytes read from the archive at a time.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -15,8 +18,10 @@ const MAX_CLOSED_FOLDERS: usize = 10_000;
 /// Unpacks a stranger's tar below `dest`, owned by whoever runs this. Refuses names that climb out and anything
 /// that is not a file, folder or link. Set-uid and its like are dropped.
 pub(in crate::engine) fn unpack(tar: impl Read, dest: &Path) -> io::Result<()> {
+    let mut new_files = NewFiles::below(dest)?;
     unpack_entries(Archive::new(BufReader::with_capacity(BUFFER_BYTES, tar)), dest, |entry| match entry.header().entry_type() {
         kind if is_special(kind) => Err(io::Error::other(format!("{} is not a file, folder or link", shown_name(entry)))),
+        EntryType::Regular => Ok(!new_files.make(entry)?),
         _ => Ok(true),
     })
 }
@@ -33,12 +38,12 @@ pub(in crate::engine) fn unpack_root(tar: impl Read, dest: &Path) -> io::Result<
 fn unpack_entries<R: Read>(
     mut archive: Archive<R>,
     dest: &Path,
-    wanted: impl Fn(&Entry<'_, R>) -> io::Result<bool>,
+    mut wanted: impl FnMut(&mut Entry<'_, R>) -> io::Result<bool>,
 ) -> io::Result<()> {
     let mut closed_folders = Vec::new();
     for entry in archive.entries()? {
         let mut entry = entry?;
-        if !wanted(&entry)? {
+        if !wanted(&mut entry)? {
             continue;
         }
         if !is_closed_folder(&entry)? {

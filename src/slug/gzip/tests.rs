@@ -1,12 +1,13 @@
 use std::io::Read as _;
 
+use super::super::chunk::MAX_BYTES;
 use super::*;
 
 fn compressed(content: &[u8], threads: usize, piece_bytes: usize) -> Vec<u8> {
     std::thread::scope(|scope| {
-        let mut gzip = Gzip::new(scope, NonZero::new(threads).unwrap(), Vec::new()).unwrap();
+        let mut gzip = Gzip::new(scope, NonZero::new(threads).unwrap(), None, Vec::new()).unwrap();
         content.chunks(piece_bytes).for_each(|piece| gzip.write_all(piece).unwrap());
-        gzip.finish().unwrap()
+        gzip.finish().unwrap().0
     })
 }
 
@@ -22,7 +23,7 @@ fn content(size_bytes: usize) -> Vec<u8> {
 
 #[test]
 fn it_is_one_member_and_comes_back() {
-    for size_bytes in [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 5 * BLOCK_BYTES + 12_345] {
+    for size_bytes in [0, 1, MAX_BYTES - 1, MAX_BYTES, MAX_BYTES + 1, 20 * MAX_BYTES + 12_345] {
         let content = content(size_bytes);
         let gzip = compressed(&content, 2, 100_000);
         // This reader stops after the first member, and checks the sums.
@@ -37,7 +38,7 @@ fn it_is_one_member_and_comes_back() {
 #[test]
 fn content_without_any_pattern_grows_little() {
     let noise: Vec<u8> =
-        content(9 * BLOCK_BYTES).into_iter().enumerate().filter(|(at, _)| at % 3000 < 1000).map(|(_, byte)| byte).collect();
+        content(36 * MAX_BYTES).into_iter().enumerate().filter(|(at, _)| at % 3000 < 1000).map(|(_, byte)| byte).collect();
     let gzip = compressed(&noise, 3, noise.len());
     assert!(gzip.len() < noise.len() + noise.len() / 100);
     let mut back = Vec::new();
@@ -47,11 +48,32 @@ fn content_without_any_pattern_grows_little() {
 
 #[test]
 fn neither_threads_nor_pieces_show() {
-    let content = content(7 * BLOCK_BYTES + 1);
+    let content = content(28 * MAX_BYTES + 1);
     let one = compressed(&content, 1, content.len());
-    for (threads, piece_bytes) in [(1, 999), (2, 100_000), (3, BLOCK_BYTES), (8, 1 << 22)] {
+    for (threads, piece_bytes) in [(1, 999), (2, 100_000), (3, MAX_BYTES), (8, 1 << 22)] {
         assert!(compressed(&content, threads, piece_bytes) == one, "{threads} threads");
     }
+}
+
+#[test]
+fn runs_of_an_earlier_slug_are_taken_over() {
+    let content = content(20 * MAX_BYTES);
+    let pack = |earlier: Option<&Earlier>| {
+        std::thread::scope(|scope| {
+            let mut gzip = Gzip::new(scope, NonZero::new(2).unwrap(), earlier, Vec::new()).unwrap();
+            gzip.write_all(&content).unwrap();
+            gzip.finish().unwrap()
+        })
+    };
+    let (gzip, runs) = pack(None);
+    // Nothing but what is taken over can look like this.
+    let marked: Vec<_> = runs.iter().map(|run| Run::of(run.key(), b"taken over ")).collect();
+    let mut slug = tempfile::tempfile().unwrap();
+    slug.write_all(&b"taken over ".repeat(runs.len())).unwrap();
+    let (again, _) = pack(Some(&Earlier::new(slug, &marked, 0)));
+    assert!(runs.len() > 20);
+    assert_eq!(again[HEADER.len()..again.len() - 10], *b"taken over ".repeat(runs.len()));
+    assert_eq!(again[again.len() - 10..], gzip[gzip.len() - 10..], "the checksum is that of the content");
 }
 
 #[test]
@@ -66,9 +88,9 @@ fn a_failing_output_ends_it() {
             Ok(())
         }
     }
-    let content = content(20 * BLOCK_BYTES);
+    let content = content(80 * MAX_BYTES);
     let written = std::thread::scope(|scope| {
-        let mut gzip = Gzip::new(scope, NonZero::new(2).unwrap(), Full(BLOCK_BYTES)).unwrap();
+        let mut gzip = Gzip::new(scope, NonZero::new(2).unwrap(), None, Full(MAX_BYTES)).unwrap();
         content.chunks(1000).position(|piece| gzip.write_all(piece).is_err())
     });
     assert!(written.is_some_and(|pieces| pieces < content.len() / 1000 / 2), "it stops early: {written:?}");

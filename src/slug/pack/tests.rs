@@ -7,7 +7,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, ReadBuf};
 
 use super::*;
-use crate::slug::open_tar;
+use crate::model::AppId;
+use crate::slug::{LastSlugs, open_tar};
 use crate::store::tests::{files_below, store};
 
 /// A tree out of a seed: folders, files of many sizes, links, odd names.
@@ -55,7 +56,12 @@ fn tar_of(tree: &Path, options: &str) -> Vec<u8> {
 }
 
 async fn pack_bytes(tar: Vec<u8>, store: &Store) -> Result<Packed, PackError> {
-    pack(io::Cursor::new(tar), store, &Limits::default()).await
+    pack(io::Cursor::new(tar), store, &no_last_slug(), &Limits::default()).await
+}
+
+/// Of an app that has none, in a folder that is gone.
+fn no_last_slug() -> LastSlug {
+    LastSlugs::open(TempDir::new().unwrap().path()).unwrap().of(AppId::new())
 }
 
 #[tokio::test]
@@ -94,7 +100,8 @@ async fn equal_trees_make_equal_slugs() {
         let tar = tar_of(work.path(), options);
         for threads in 1..=4 {
             let threads = NonZero::new(threads).unwrap();
-            let again = pack_on(threads, io::Cursor::new(tar.clone()), &store, &Limits::default()).await.unwrap();
+            let again =
+                pack_on(threads, io::Cursor::new(tar.clone()), &store, &no_last_slug(), &Limits::default()).await.unwrap();
             assert_eq!(again, first, "{options}, {threads} threads");
         }
     }
@@ -161,7 +168,7 @@ async fn too_large_a_slug_stops_while_it_is_written() {
     let limits = Limits { slug_bytes: 3_000_000, ..Limits::default() };
     let endless = Endless::new();
     let taken = endless.taken.clone();
-    match pack_on(NonZero::new(2).unwrap(), endless, &store, &limits).await {
+    match pack_on(NonZero::new(2).unwrap(), endless, &store, &no_last_slug(), &limits).await {
         Err(PackError::TooLarge { size_bytes: 3_000_001..5_000_000, limit_bytes: 3_000_000 }) => {}
         other => panic!("{other:?}"),
     }
@@ -181,7 +188,7 @@ async fn too_much_content_stops_however_well_it_compresses() {
     header.set_cksum();
     tar[512..1024].copy_from_slice(header.as_bytes());
     let limits = Limits { build_disk_bytes: 10_000_000, ..Limits::default() };
-    let error = pack(io::Cursor::new(tar), &store, &limits).await.unwrap_err();
+    let error = pack(io::Cursor::new(tar), &store, &no_last_slug(), &limits).await.unwrap_err();
     assert!(matches!(error, PackError::ContentTooLarge { limit_bytes: 10_000_000 }), "{error:?}");
     assert_eq!(files_below(dir.path()), 0);
 }
@@ -196,7 +203,7 @@ async fn faults_are_told_apart_and_leave_nothing() {
         Ok(bytes::Bytes::from(vec![0; 1024])),
         Err(io::Error::from(io::ErrorKind::ConnectionReset)),
     ]));
-    let verdict = pack(broken, &store, &Limits::default()).await.unwrap_err();
+    let verdict = pack(broken, &store, &no_last_slug(), &Limits::default()).await.unwrap_err();
     assert!(matches!(&verdict, PackError::Read(error) if error.kind() == io::ErrorKind::ConnectionReset), "{verdict:?}");
 
     let work = TempDir::new().unwrap();
@@ -215,7 +222,8 @@ async fn a_pack_dropped_midway_leaves_nothing() {
     let (dir, store) = store();
     let (reader, mut writer) = tokio::io::duplex(1024);
     let limits = Limits::default();
-    let mut packing = Box::pin(pack(reader, &store, &limits));
+    let last = no_last_slug();
+    let mut packing = Box::pin(pack(reader, &store, &last, &limits));
     tokio::select! {
         _ = &mut packing => panic!("the tar has not ended"),
         written = tokio::io::AsyncWriteExt::write_all(&mut writer, &[b'x'; 2000]) => written.unwrap(),
@@ -227,3 +235,5 @@ async fn a_pack_dropped_midway_leaves_nothing() {
         tokio::task::yield_now().await;
     }
 }
+
+mod reuse;

@@ -20,8 +20,8 @@ use flate2::write::GzEncoder;
 use hoist::db::registry::Place;
 use hoist::db::registry::manifests::StoredManifest;
 use hoist::model::{
-    AppId, Artifact, ArtifactId, BuildId, CommitId, Digest, ManifestType, OciImage, OciImageId, ProcessImage, ReleaseStatus,
-    Slug, SlugId,
+    AppId, Artifact, ArtifactId, BuildId, CacheChange, CommitId, Digest, ManifestType, OciImage, OciImageId, ProcessImage,
+    ReleaseStatus, Slug, SlugId,
 };
 use hoist::release::{Cause, Deploy, RefMove, release_artifact, release_deploy};
 use serde_json::{Value, json};
@@ -86,7 +86,7 @@ pub(crate) async fn deploy(world: &World, user: &User, app: AppId, code: Code<'_
         build,
         artifact: Artifact::Slug(slug),
         manifests: Vec::new(),
-        cache: code.cache,
+        cache: CacheChange::To(code.cache),
         refs,
         pack: None,
         config: [].into(),

@@ -8,8 +8,8 @@ use hoist::db;
 use hoist::deploy::{self, Request};
 use hoist::fetch::Url;
 use hoist::model::{
-    AppId, Artifact, BuildId, BuildOrigin, BuildStatus, CommitId, Connected, Connection, ConnectionId, ConnectionSecrets, Digest,
-    Priority, Provider, PushOptions, Release, Secret, Slug, SlugId, SourceBlob,
+    AppId, Artifact, BuildId, BuildOrigin, BuildStatus, CacheChange, CommitId, Connected, Connection, ConnectionId,
+    ConnectionSecrets, Digest, Priority, Provider, PushOptions, Release, Secret, Slug, SlugId, SourceBlob,
 };
 use hoist::release::{Deploy, release_deploy, settle_phase};
 use hoist::server::teller;
@@ -108,7 +108,7 @@ impl Shop {
         };
         let (by, artifact) = (self.user.account.id, Artifact::Slug(slug));
         let (manifests, refs, config) = (Vec::new(), Vec::new(), [].into());
-        let deploy = Deploy { app, by, build, artifact, manifests, cache: None, refs, pack: None, config, at };
+        let deploy = Deploy { app, by, build, artifact, manifests, cache: CacheChange::To(None), refs, pack: None, config, at };
         release_deploy(&self.world.ctx.db, deploy).await.unwrap()
     }
 

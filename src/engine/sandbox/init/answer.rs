@@ -27,10 +27,11 @@ pub(super) fn answer(files: Vec<OwnedFd>, inside: &Inside) {
             Ok(files) => supervise::run(&argv, &env, &cwd, files, &conversation, inside),
             Err(error) => Err(error),
         },
-        Ok(Request::PutIn { dir }) => put_in(&dir, files.next()),
+        Ok(Request::PutIn { dir }) => put_in(&dir, files.next()).map(|()| Reply::Done),
         Ok(Request::TakeOut { dir }) => take_out(&dir, files.next()),
         Ok(Request::MeasureDisk) => measure_disk(inside),
         Ok(Request::MeasureMemory) => measure_memory(),
+        Ok(Request::LookForChanges { dir }) => look_for_changes(&dir, inside),
         Err(error) => Err(error),
     };
     let reply = reply.unwrap_or_else(|error| Reply::Failed(describe(&error)));
@@ -45,12 +46,12 @@ fn read_request(conversation: &UnixStream) -> io::Result<Request> {
     Ok(serde_json::from_slice(&line)?)
 }
 
-fn put_in(dir: &Path, tar: Option<OwnedFd>) -> io::Result<Reply> {
+/// Unpacks a tar into a folder of the root, as `app`.
+pub(super) fn put_in(dir: &Path, tar: Option<OwnedFd>) -> io::Result<()> {
     let tar = File::from(tar.ok_or(io::ErrorKind::InvalidInput)?);
     create_for_app(dir)?;
     become_app()?;
-    tree::unpack(tar, dir)?;
-    Ok(Reply::Done)
+    tree::unpack(tar, dir)
 }
 
 /// Makes the folders of the path that are missing, owned by `app`.
@@ -80,8 +81,27 @@ fn become_app() -> io::Result<()> {
 }
 
 fn measure_disk(inside: &Inside) -> io::Result<Reply> {
-    let upper = format!("/proc/self/fd/{}", inside.upper.as_raw_fd());
-    Ok(Reply::Disk { bytes: tree::disk_bytes(Path::new(&upper))? })
+    Ok(Reply::Disk { bytes: tree::disk_bytes(&upper_path(inside))? })
+}
+
+fn upper_path(inside: &Inside) -> PathBuf {
+    format!("/proc/self/fd/{}", inside.upper.as_raw_fd()).into()
+}
+
+/// Whatever is done in a folder leaves it, and all above it, in the writable layer, also that something is gone.
+fn look_for_changes(dir: &Path, inside: &Inside) -> io::Result<Reply> {
+    let mut path = upper_path(inside);
+    for name in dir.strip_prefix("/").unwrap_or(dir) {
+        path.push(name);
+        match std::fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => break,
+            // Or it went with a folder above it, in whose place there is another one.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Reply::Changes { are_any: !dir.is_dir() }),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Reply::Changes { are_any: true })
 }
 
 /// Memory and threads of all processes of `app`. Shared memory counts by share.

@@ -69,6 +69,12 @@ fn do_job(control: &OwnedFd) -> Result<(), EngineError> {
             in_root(&dest, |root| tree::unpack_root(File::from(tar), root))
                 .map_err(|error| EngineError::io("cannot unpack the root file system", error))?;
         }
+        Job::UnpackLayer { dest, at } => {
+            let dest = open_folder(&dest)?;
+            become_root()?;
+            in_root(&dest, |_| answer::put_in(&at, files.pop()))
+                .map_err(|error| EngineError::io("cannot unpack the layer", error))?;
+        }
         Job::UnpackLayers { dest, max_entries } => {
             let dest = open_folder(&dest)?;
             let tars = files.pop().ok_or_else(|| EngineError::new("no layers came with the job"))?;

@@ -48,6 +48,7 @@ const INERT: MountAttrFlags = HARMLESS.union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
 /// What the file system is made of, held open since it lies in folders that the sandbox's root may not enter.
 struct Sources {
     root: OwnedFd,
+    layer: Option<OwnedFd>,
     /// The environment's own folder.
     dir: OwnedFd,
     ca_bundle: Option<OwnedFd>,
@@ -58,6 +59,7 @@ impl Sources {
         let open_file = |path| openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         Ok(Self {
             root: super::open_folder(&setup.root)?,
+            layer: setup.layer.as_deref().map(super::open_folder).transpose()?,
             dir: super::open_folder(&setup.dir)?,
             ca_bundle: setup.ca_bundle.as_ref().map(open_file).transpose().map_err(io_error("cannot open the CA bundle"))?,
         })
@@ -84,11 +86,13 @@ pub(super) fn enter(setup: &Setup) -> Result<OwnedFd, EngineError> {
     Ok(upper)
 }
 
-/// The stack's root with a writable layer on top. `volatile` spares the disk: the layer ends with the environment.
+/// The stack's root with a writable layer on top, and perhaps another folder below. `volatile` spares the disk: the writable
+/// layer ends with the environment.
 fn overlay(sources: &Sources, upper: &OwnedFd) -> io::Result<OwnedFd> {
     let work = openat(&sources.dir, "work", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let path = |folder: &OwnedFd| format!("/proc/self/fd/{}", folder.as_raw_fd());
-    let (lower, upper, work) = (path(&sources.root), path(upper), path(&work));
+    let lower = std::iter::once(&sources.root).chain(&sources.layer).map(path).collect::<Vec<_>>().join(":");
+    let (upper, work) = (path(upper), path(&work));
     let options = [("lowerdir", &*lower), ("upperdir", &upper), ("workdir", &work), ("userxattr", ""), ("volatile", "")];
     new_mount("overlay", &options, HARMLESS)
 }
