@@ -78,7 +78,7 @@ fn a_cache_goes_from_build_to_build_without_being_packed_again() {
     std::fs::remove_file(shop.blob_of(&folder)).unwrap();
     std::fs::write(shop.blob_of(&folder), "no tar").unwrap();
     assert_eq!(shop.push("cat kept"), "kept");
-    assert_eq!(shop.folders(), [folder.clone()]);
+    assert_eq!(shop.folders(), std::slice::from_ref(&folder));
     assert_eq!(std::fs::read_to_string(shop.blob_of(&folder)).unwrap(), "no tar", "the cache has not changed");
 
     assert_eq!(shop.push("echo 2 > kept; echo > more"), "kept");
