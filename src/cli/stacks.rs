@@ -68,7 +68,7 @@ impl Build {
     async fn build(&self, config: &Config) -> anyhow::Result<Stack> {
         // A work folder of its own: opening an engine sweeps it, and the daemon may be running in the other.
         let work_dir = config.data_dir.join("stack-work");
-        let engine = Engine::open(server::engine_settings(config, &work_dir)?)?;
+        let engine = Engine::open(server::engine_settings(config, &work_dir)?).await?;
         let rebuild = if self.force { Rebuild::Always } else { Rebuild::IfChanged };
         let order = Order { name: &self.name, stacks_dir: &config.stacks_dir, mirror: self.mirror.as_deref(), rebuild };
         Ok(stack::build(order, &engine, output::note).await?)

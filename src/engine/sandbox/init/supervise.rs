@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rustix::io::{Errno, retry_on_intr};
@@ -66,6 +67,8 @@ pub(super) fn run(
 ) -> io::Result<Reply> {
     set_child_subreaper(Some(getpid()))?;
     let mut diagnostics = std::fs::File::from(files.stderr.try_clone()?);
+    // Before the command, which may leave no room for another thread.
+    let to_kill = kill_on_hang_up(conversation.try_clone()?)?;
     let command = match start(argv, env, cwd, files, inside) {
         Ok(pid) => pid,
         Err(error) => {
@@ -76,7 +79,8 @@ pub(super) fn run(
         }
     };
     drop(diagnostics);
-    kill_on_hang_up(command, conversation.try_clone()?)?;
+    // Gone only with this process.
+    let _ = to_kill.send(pidfd_open(command, PidfdFlags::empty())?);
     let status = wait_for(command)?;
     // Before its tree goes: a command that ends because nothing more can be started leaves what it has started.
     let threads = if inside.join_files.is_empty() { threads_of_app()? } else { 0 };
@@ -98,20 +102,23 @@ fn start(argv: &[String], env: &BTreeMap<String, String>, cwd: &str, files: Comm
     }
     let join_files = inside.join_files.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?;
     sys::join_cgroups(&mut command, join_files);
+    sys::goes_first(&mut command);
     Ok(Pid::from_child(&command.spawn()?))
 }
 
-/// Kills the command when the daemon closes its end of the conversation. A thread waits for that; it goes with
-/// this process.
-fn kill_on_hang_up(command: Pid, mut conversation: UnixStream) -> io::Result<()> {
-    let process = pidfd_open(command, PidfdFlags::empty())?;
+/// Kills the command that it is told of when the daemon closes its end of the conversation. A thread waits for that; it
+/// goes with this process.
+fn kill_on_hang_up(mut conversation: UnixStream) -> io::Result<mpsc::Sender<OwnedFd>> {
+    let (to_kill, started) = mpsc::channel::<OwnedFd>();
     std::thread::Builder::new().spawn(move || {
         // The daemon sends nothing more: this ends with the conversation, in whatever way.
         let _ = conversation.read(&mut [0]);
-        // It may have ended meanwhile.
-        let _ = pidfd_send_signal(&process, Signal::KILL);
+        if let Ok(process) = started.recv() {
+            // It may have ended meanwhile.
+            let _ = pidfd_send_signal(&process, Signal::KILL);
+        }
     })?;
-    Ok(())
+    Ok(to_kill)
 }
 
 /// Waits for the command, and reaps orphans of its tree meanwhile.

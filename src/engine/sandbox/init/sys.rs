@@ -6,18 +6,19 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
+use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 use rustix::thread::UnshareFlags;
 
 /// Which side of a fork this is.
-pub(super) enum Fork {
+pub(in crate::engine) enum Fork {
     Child,
     Parent(Pid),
 }
 
 /// Forks this process, which must have a single thread.
 #[expect(unsafe_code, reason = "no library offers a safe fork")]
-pub(super) fn fork() -> io::Result<Fork> {
+pub(in crate::engine) fn fork() -> io::Result<Fork> {
     // SAFETY: the helper has one thread, so the child finds no lock held and no state half changed.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
@@ -56,12 +57,32 @@ pub(super) fn bring_up_loopback() -> io::Result<()> {
     succeeded(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) }.into())
 }
 
+/// Has the kernel clear away this process's children, also those it will adopt, as soon as they end.
+#[expect(unsafe_code, reason = "libc's signal functions are unsafe in general, as handlers may do anything")]
+pub(in crate::engine) fn ignore_children() -> io::Result<()> {
+    // SAFETY: no handler is installed.
+    if unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) } == libc::SIG_ERR { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Makes the process that `command` will start join cgroups, by writing `0` to their `join_files`.
 #[expect(unsafe_code, reason = "std marks all code between fork and exec unsafe")]
 pub(super) fn join_cgroups(command: &mut Command, join_files: Vec<OwnedFd>) {
     let join = move || join_files.iter().try_for_each(|file| rustix::io::write(file, b"0").map(drop).map_err(io::Error::from));
     // SAFETY: writing to open files allocates nothing and takes no lock.
     unsafe { command.pre_exec(join) };
+}
+
+/// Makes the process that `command` will start, and what that starts, the first to go when memory runs out: before hoist's
+/// own processes, which a container's limit counts as well. Where that can't be, the largest goes.
+#[expect(unsafe_code, reason = "std marks all code between fork and exec unsafe")]
+pub(super) fn goes_first(command: &mut Command) {
+    let raise = || {
+        let file = rustix::fs::open(c"/proc/self/oom_score_adj", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+        let _ = file.and_then(|file| rustix::io::write(&file, b"1000"));
+        Ok(())
+    };
+    // SAFETY: three system calls, which allocate nothing and take no lock.
+    unsafe { command.pre_exec(raise) };
 }
 
 /// Makes the process that `command` will start the leader of a session whose terminal is its standard input, so that what
