@@ -16,7 +16,7 @@ fn images_of(docker: &Docker, root: &Path) -> Vec<String> {
     listed.lines().map(str::to_owned).collect()
 }
 
-/// A root of a test's own: what the stack's shell needs, and a link that leads elsewhere on the host.
+/// A root of a test's own: a shell that needs no library, and who runs it.
 async fn small_root(engine: &Engine, dest: &Path) {
     let mut tar = tar::Builder::new(Vec::new());
     let mut add = |name: &str, mode: u32, content: &[u8]| {

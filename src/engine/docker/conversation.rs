@@ -163,16 +163,16 @@ fn late(limit: Duration) -> EngineError {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
     use tokio::io::{duplex, empty, sink};
     use tokio_util::io::ReaderStream;
 
     use super::*;
     use crate::engine::sandbox::protocol::Reply;
 
-    /// A conversation with what `said` says, and what it hears.
-    fn with(said: Vec<u8>) -> (Streams, tokio::io::DuplexStream) {
-        let (ours, theirs) = duplex(1 << 20);
-        (Streams { input: Box::pin(ours), output: Box::pin(ReaderStream::new(io::Cursor::new(said))) }, theirs)
+    /// The streams of a process that says this and hears everything.
+    fn with(said: Vec<u8>) -> Streams {
+        Streams { input: Box::pin(sink()), output: Box::pin(ReaderStream::new(io::Cursor::new(said))) }
     }
 
     fn reply() -> Vec<u8> {
@@ -187,8 +187,7 @@ mod tests {
 
     #[tokio::test]
     async fn outputs_are_told_apart_until_the_answer() {
-        let (streams, _theirs) = with(reply());
-        let mut conversation = Conversation::begin(streams, &"what").await.unwrap();
+        let mut conversation = Conversation::begin(with(reply()), &"what").await.unwrap();
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let (answer, fed) = conversation.carry(empty(), None, &mut stdout, &mut stderr).await.unwrap();
         assert_eq!((&stdout[..], &stderr[..]), (&b"output"[..], &b"err"[..]));
@@ -199,21 +198,43 @@ mod tests {
     async fn an_end_without_an_answer_is_an_error() {
         let mut said = reply();
         said.pop();
-        let mut conversation = Conversation::begin(with(said).0, &"what").await.unwrap();
+        let mut conversation = Conversation::begin(with(said), &"what").await.unwrap();
         let error = conversation.carry(empty(), None, sink(), sink()).await.unwrap_err();
         assert_eq!(error.to_string(), "the container ended without a reply");
     }
 
     #[tokio::test]
-    async fn input_goes_with_its_end_and_hanging_up_is_the_end_of_the_way() {
-        let (streams, mut theirs) = with(Vec::new());
+    async fn input_is_sent_no_faster_than_it_is_taken() {
+        let (ours, mut theirs) = duplex(1 << 20);
+        let (mut said, heard) = duplex(1 << 10);
+        let streams = Streams { input: Box::pin(ours), output: Box::pin(ReaderStream::new(heard)) };
         let mut conversation = Conversation::begin(streams, &"what").await.unwrap();
-        // It ends at once, because nobody answers; the input has gone by then.
-        conversation.carry(&b"tar"[..], None, sink(), sink()).await.unwrap_err();
-        drop(conversation);
-        let mut heard = Vec::new();
-        theirs.read_to_end(&mut heard).await.unwrap();
-        let mut heard = &heard[..];
-        assert_eq!(frames::read(&mut heard).unwrap(), Some((Kind::Call, b"\"what\"".to_vec())));
+        let other_side = async {
+            let call = frame_from(&mut theirs).await;
+            for _ in 0..WINDOW {
+                assert_eq!(frame_from(&mut theirs).await, (Kind::Input, PIECE_BYTES));
+            }
+            // All that is on its way has been read.
+            assert!(theirs.read_u8().now_or_never().is_none());
+            said.write_all(&frames::header(Kind::Taken, 0).unwrap()).await.unwrap();
+            assert_eq!(frame_from(&mut theirs).await, (Kind::Input, PIECE_BYTES));
+            call
+        };
+        let call = tokio::select! {
+            carried = conversation.carry(tokio::io::repeat(7), None, sink(), sink()) => panic!("{:?}", carried.map(drop)),
+            call = other_side => call,
+        };
+        assert_eq!(call, (Kind::Call, "\"what\"".len()));
+    }
+
+    /// A frame's kind and length.
+    async fn frame_from(from: &mut (impl AsyncRead + Unpin)) -> (Kind, usize) {
+        let mut buffer = BytesMut::new();
+        loop {
+            buffer.extend_from_slice(&[from.read_u8().await.unwrap()]);
+            if let Some((kind, bytes)) = frames::take(&mut buffer).unwrap() {
+                return (kind, bytes.len());
+            }
+        }
     }
 }
