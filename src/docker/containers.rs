@@ -9,7 +9,7 @@ use std::pin::Pin;
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
-use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig};
+use bollard::models::{ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig};
 use bollard::query_parameters::{
     AttachContainerOptions, InspectContainerOptions, ListContainersOptions, RemoveContainerOptions, StartContainerOptions,
     WaitContainerOptions,
@@ -43,9 +43,10 @@ pub struct Container {
 }
 
 /// Parts of `/proc` that tell about the host; the Engine's own list, which goes when another one is given.
-const HIDDEN: [&str; 9] = [
+const HIDDEN: [&str; 10] = [
     "/proc/acpi",
     "/proc/asound",
+    "/proc/interrupts",
     "/proc/kcore",
     "/proc/keys",
     "/proc/latency_stats",
@@ -125,12 +126,6 @@ impl Docker {
         Ok(found.size_rw.and_then(|bytes| bytes.try_into().ok()).unwrap_or(0))
     }
 
-    /// Whether the kernel has ended processes of a container for want of memory.
-    pub async fn was_out_of_memory(&self, id: &ContainerId) -> Result<bool, DockerError> {
-        let found = self.connect(ANSWER_TIME).await?.inspect_container(&id.0, None::<InspectContainerOptions>).await?;
-        Ok(found.state.and_then(|state| state.oom_killed).unwrap_or(false))
-    }
-
     /// Kills all in a container and removes it. One that is gone already is fine.
     pub async fn remove_container(&self, id: &ContainerId) -> Result<(), DockerError> {
         let client = self.connect(ANSWER_TIME).await?;
@@ -178,6 +173,8 @@ fn create_body(container: &Container) -> ContainerCreateBody {
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
         privileged: Some(false),
         ipc_mode: Some("private".to_owned()),
+        // Its own cgroups are all that it sees.
+        cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
         shm_size: Some(SHARED_MEMORY_BYTES),
         masked_paths: Some(hidden.collect()),
         // Nobody reads it but whoever is attached.

@@ -2,8 +2,8 @@
 //! the engines of `engine/` runs commands in.
 //!
 //! In the order of a build: `build` (a context goes in, output and an image come out), `progress` (what BuildKit says, in
-//! lines), `images` (an image's bytes, and its removal). For that engine: `roots` (a stack's root as an image; networks),
-//! `containers`.
+//! lines), `images` (an image's bytes, and its removal). For that engine: `limits` (whether it holds any), `roots` (a stack's
+//! root as an image; networks), `containers`.
 //!
 //! What isolates a stranger's `RUN` is the Engine: a container with its default seccomp profile and capabilities, never
 //! privileged, with the network that the configuration names. Base images come from registries, not from what happens to
@@ -14,6 +14,7 @@ mod images;
 mod progress;
 
 mod containers;
+mod limits;
 mod roots;
 
 use std::path::{Path, PathBuf};
@@ -86,6 +87,9 @@ pub enum DockerError {
     Step(FailedStep),
     #[error("the Docker Engine did not {what} within {} s", time.as_secs())]
     TooLate { what: &'static str, time: Duration },
+    /// It can't run builds.
+    #[error("the Docker Engine {0}")]
+    Unfit(&'static str),
 }
 
 impl DockerError {

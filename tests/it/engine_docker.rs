@@ -68,6 +68,31 @@ async fn a_root_becomes_an_image_once_and_goes_with_it() {
 }
 
 #[tokio::test]
+async fn what_a_crash_of_the_engine_leaves_goes_at_the_next_start() {
+    let Some(docker) = Docker::get() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (work_dir, root) = (dir.path().join("work"), dir.path().join("root"));
+    let kind = Kind::Docker(docker.engine());
+    let engine = Engine::open(settings(kind.clone(), &work_dir)).await.unwrap();
+    small_root(&engine, &root).await;
+    let spec = Spec { root: root.clone(), network: true, ..spec() };
+    engine.start(spec).await.unwrap().stop().await.unwrap();
+    let image = images_of(docker, &root).remove(0);
+    let own = format!("hoist.work-dir={}", work_dir.display());
+    let make = |label: &str| run(&mut docker.command(&["create", "--label", label, &image, "sh"]));
+    make(&own);
+    let another = make("hoist.work-dir=/another");
+    let networks = || run(&mut docker.command(&["network", "ls", "--quiet", "--filter", &format!("label={own}")]));
+    assert_ne!((left_of(&kind, &work_dir), networks()), (String::new(), String::new()));
+
+    Engine::open(settings(kind.clone(), &work_dir)).await.unwrap();
+    assert_eq!((left_of(&kind, &work_dir), networks()), (String::new(), String::new()));
+    // Another daemon's is still there.
+    run(&mut docker.command(&["rm", another.trim()]));
+    engine.remove_root(&root).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_engine_that_is_not_there_is_said_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let docker = hoist::docker::Docker::new(hoist::docker::Settings {

@@ -12,6 +12,9 @@ use super::engine::{Fixture, MIB, left_of, settings, sh, spec, tar_of};
 async fn too_much_memory_is_told_apart() {
     for fixture in Fixture::isolated_with(Spec { memory_bytes: 32 * MIB, ..spec() }).await {
         assert_eq!(fixture.sh("head -c 100M /dev/zero | tail").await.0, Exit::OutOfMemory);
+        // Also if it would rather have something else ended.
+        let selfish = "echo 0 > /proc/self/oom_score_adj; head -c 100M /dev/zero | tail";
+        assert_eq!(fixture.sh(selfish).await.0, Exit::OutOfMemory);
         assert_eq!(fixture.sh("true").await.0, Exit::Code(0));
         // A failure afterwards is the command's own again.
         assert_eq!(fixture.sh("exit 3").await.0, Exit::Code(3));
@@ -38,12 +41,16 @@ async fn names_of_processes(fixture: &Fixture) -> Vec<String> {
 
 #[tokio::test]
 async fn a_fork_bomb_ends() {
-    for fixture in Fixture::isolated().await {
-        let mut bomb = sh("bomb() { bomb | bomb & }; bomb; sleep 1000");
-        bomb.timeout = std::time::Duration::from_millis(500);
-        let (exit, _) = fixture.run(bomb).await;
-        assert!(matches!(exit, Exit::TimedOut | Exit::OutOfPids), "{exit:?}");
-        assert_eq!(names_of_processes(&fixture).await, OWN_PROCESSES);
+    // The second multiplies as fast as it is killed one by one.
+    let forks = "import os\nwhile True:\n  try: os.fork()\n  except OSError: pass";
+    for bomb in ["bomb() { bomb | bomb & }; bomb; sleep 1000", &format!("exec python3 -c '{forks}'")] {
+        for fixture in Fixture::isolated().await {
+            let mut bomb = sh(bomb);
+            bomb.timeout = std::time::Duration::from_millis(500);
+            let (exit, _) = fixture.run(bomb).await;
+            assert!(matches!(exit, Exit::TimedOut | Exit::OutOfPids), "{:?}: {exit:?}", fixture.kind);
+            assert_eq!(names_of_processes(&fixture).await, OWN_PROCESSES);
+        }
     }
 }
 

@@ -101,7 +101,36 @@ async fn reach(kind: Kind, name_server: Ipv4Addr, more_closed: &[&str]) {
     assert_eq!(fixture.run(attempts).await, (Exit::Code(0), closed.chain(open).collect()));
     let (_, names) = fixture.sh("getent ahostsv4 app.test | head -n 1").await;
     assert_eq!(names.split_whitespace().next(), Some("203.0.113.9"));
+    assert_eq!(from_another_environment(&fixture).await, "");
     fixture.environment.stop().await.unwrap();
+}
+
+/// Says its own address, and whoever connects that it was reached.
+const SERVER: &str = r#"exec python3 -c 'import socket
+server = socket.create_server(("", 8080))
+way_out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+way_out.connect(("192.0.2.9", 9))
+print(way_out.getsockname()[0], flush=True)
+server.accept()[0].sendall(b"reached\n")
+'"#;
+
+/// What the environment hears of a server in another one.
+async fn from_another_environment(fixture: &Fixture) -> String {
+    let other = fixture.engine.start(Spec { network: true, ..spec() }).await.unwrap();
+    let (said, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let mut server = sh(SERVER);
+    server.needs_network = true;
+    let serving = other.run(server, |_, piece| said.send(piece.to_vec()).unwrap());
+    let attempt = async {
+        let address = String::from_utf8(heard.recv().await.unwrap()).unwrap();
+        fixture.sh(&format!("timeout 5 bash -c 'cat < /dev/tcp/{}/{PORT} 2> /dev/null'", address.trim())).await.1
+    };
+    let reached = tokio::select! {
+        ended = serving => panic!("the server ended: {ended:?}"),
+        reached = attempt => reached,
+    };
+    other.stop().await.unwrap();
+    reached
 }
 
 #[tokio::test]

@@ -8,12 +8,14 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Semaphore;
 
 use super::frames::{self, Answer, Kind, PIECE_BYTES, WINDOW};
 use crate::docker::Streams;
 use crate::engine::EngineError;
+use crate::engine::sandbox::cgroup::Events;
 use crate::engine::sandbox::environment::REPLY_TIMEOUT;
 use crate::engine::sandbox::limits::out_of_turn;
 
@@ -47,7 +49,7 @@ impl Frames {
     async fn answer(&mut self) -> Result<Answer, EngineError> {
         loop {
             if let (Kind::Reply, bytes) = self.next().await? {
-                return parse_answer(&bytes);
+                return parse(&bytes);
             }
         }
     }
@@ -67,11 +69,12 @@ impl Conversation {
         Ok(conversation)
     }
 
-    /// Waits until the other side is ready for the request, which it says by an empty piece of output.
-    pub(super) async fn ready(&mut self) -> Result<(), EngineError> {
+    /// Waits until the other side is ready for the request. Returns how often the container has run into a limit so far.
+    pub(super) async fn ready(&mut self) -> Result<Events, EngineError> {
         match in_time(REPLY_TIMEOUT, self.from.next()).await? {
-            (Kind::Reply, bytes) => Err(out_of_turn(&parse_answer(&bytes)?.reply)),
-            _ => Ok(()),
+            (Kind::Ready, bytes) => parse(&bytes),
+            (Kind::Reply, bytes) => Err(out_of_turn(&parse::<Answer>(&bytes)?.reply)),
+            (kind, _) => Err(EngineError::new(format!("the container said {kind:?} out of turn"))),
         }
     }
 
@@ -103,7 +106,7 @@ impl Conversation {
             let unread = |error| EngineError::io("nobody reads what comes out of the container", error);
             loop {
                 match from.next().await? {
-                    (Kind::Reply, bytes) => return parse_answer(&bytes),
+                    (Kind::Reply, bytes) => return parse::<Answer>(&bytes),
                     (Kind::Taken, _) => window.add_permits(1),
                     (Kind::Stderr, piece) => stderr.write_all(&piece).await.map_err(unread)?,
                     (_, piece) => stdout.write_all(&piece).await.map_err(unread)?,
@@ -149,7 +152,7 @@ async fn send(to: &mut (impl AsyncWrite + Unpin), kind: Kind, bytes: &[u8]) -> i
     to.flush().await
 }
 
-fn parse_answer(bytes: &[u8]) -> Result<Answer, EngineError> {
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, EngineError> {
     serde_json::from_slice(bytes).map_err(|error| EngineError::io("cannot read the container's answer", error))
 }
 
@@ -177,7 +180,7 @@ mod tests {
 
     fn reply() -> Vec<u8> {
         let mut said = Vec::new();
-        let answer = Answer { reply: Reply::Done, out_of_memory: 1, out_of_pids: 0 };
+        let answer = Answer { reply: Reply::Done, events: Events { out_of_memory: 1, out_of_pids: 0 } };
         for (kind, bytes) in [(Kind::Stdout, &b"out"[..]), (Kind::Stderr, b"err"), (Kind::Stdout, b"put")] {
             frames::write(&mut said, kind, bytes).unwrap();
         }
@@ -191,7 +194,8 @@ mod tests {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let (answer, fed) = conversation.carry(empty(), None, &mut stdout, &mut stderr).await.unwrap();
         assert_eq!((&stdout[..], &stderr[..]), (&b"output"[..], &b"err"[..]));
-        assert!(matches!(answer, Answer { reply: Reply::Done, out_of_memory: 1, out_of_pids: 0 }) && fed.is_ok());
+        assert!(matches!(answer.reply, Reply::Done) && fed.is_ok());
+        assert_eq!(answer.events, Events { out_of_memory: 1, out_of_pids: 0 });
     }
 
     #[tokio::test]

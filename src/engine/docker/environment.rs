@@ -12,6 +12,7 @@ use super::frames::{Answer, Call, Filter, Input, PIECE_BYTES, Setup};
 use super::{Containers, failed};
 use crate::docker::{Container, ContainerId, Docker, Label};
 use crate::engine::output::{Pipes, attach_until, stream_until};
+use crate::engine::sandbox::cgroup::Events;
 use crate::engine::sandbox::environment::{FILE_TOO_LARGE, UNPACK_TIMEOUT};
 use crate::engine::sandbox::limits::{out_of_turn, watch_disk};
 use crate::engine::sandbox::protocol::{Reply, Request};
@@ -119,7 +120,7 @@ impl Environment {
     }
 
     pub(in crate::engine) async fn put_in(&self, dir: &str, tar: impl AsyncRead + Send + Unpin) -> Result<(), EngineError> {
-        let mut conversation = self.begin(Request::PutIn { dir: dir.into() }, Input::Tar).await?;
+        let (mut conversation, _) = self.begin(Request::PutIn { dir: dir.into() }, Input::Tar).await?;
         let (answer, copied) = conversation.carry(tar, Some(UNPACK_TIMEOUT), sink(), sink()).await?;
         // The container's failure comes first: it is why copying failed too.
         match answer.reply {
@@ -129,7 +130,7 @@ impl Environment {
     }
 
     pub(in crate::engine) async fn take_out(&self, dir: &str) -> Result<TarStream, EngineError> {
-        let mut conversation = self.begin(Request::TakeOut { dir: dir.into() }, Input::TarOut).await?;
+        let (mut conversation, _) = self.begin(Request::TakeOut { dir: dir.into() }, Input::TarOut).await?;
         let (sender, receiver) = wide_pipe()?;
         // Ends when nobody reads the pipe any more.
         let taking = tokio::spawn(async move { conversation.carry(empty(), None, sender, sink()).await });
@@ -174,14 +175,15 @@ impl Environment {
         Ok(())
     }
 
-    async fn begin(&self, request: Request, input: Input) -> Result<Conversation, EngineError> {
+    /// Begins a request. Returns with it how often the container has run into a limit so far.
+    async fn begin(&self, request: Request, input: Input) -> Result<(Conversation, Events), EngineError> {
         let command = self.containers.program.hoist("container-answer");
         let started = self.containers.docker.exec(self.container.id(), command).await;
         let streams = started.map_err(failed("cannot start a process in a container"))?;
         let call = Call { request, input, max_file_bytes: self.spec.disk_bytes };
         let mut conversation = Conversation::begin(streams, &call).await?;
-        conversation.ready().await?;
-        Ok(conversation)
+        let events = conversation.ready().await?;
+        Ok((conversation, events))
     }
 
     /// Waits for a command's end, or ends it when it runs into a limit.
@@ -197,17 +199,17 @@ impl Environment {
         if needs_network && !self.spec.network {
             return Err(EngineError::new("the command needs a network and the environment has none"));
         }
-        let mut conversation = self.begin(Request::Run { argv, env, cwd, terminal }, kind).await?;
+        let (mut conversation, before) = self.begin(Request::Run { argv, env, cwd, terminal }, kind).await?;
         let ended = tokio::select! {
             answer = conversation.carry(input, None, stdout, stderr) => Ok(answer),
             exit = watch_disk(self.spec.disk_bytes, || self.disk_bytes()) => Err(exit?),
             () = tokio::time::sleep(timeout) => Err(Exit::TimedOut),
         };
         match ended {
-            Ok(Ok((answer, _))) => self.judge(&answer).await,
-            // The kernel may have chosen hoist's own process, which is in the container too.
-            Ok(Err(lost)) => match self.containers.docker.was_out_of_memory(self.container.id()).await {
-                Ok(true) => Ok(Exit::OutOfMemory),
+            Ok(Ok((answer, _))) => self.judge(&answer, before).await,
+            // The kernel may have chosen hoist's own process, which is in the container too: the next one can tell.
+            Ok(Err(lost)) => match self.begin(Request::MeasureMemory, Input::None).await {
+                Ok((_, after)) if after.out_of_memory > before.out_of_memory => Ok(Exit::OutOfMemory),
                 _ => Err(lost),
             },
             Err(exit) => conversation.hang_up().await.map(|()| exit),
@@ -215,7 +217,7 @@ impl Environment {
     }
 
     /// Tells a command that failed by itself from one that failed for want of something.
-    async fn judge(&self, answer: &Answer) -> Result<Exit, EngineError> {
+    async fn judge(&self, answer: &Answer, before: Events) -> Result<Exit, EngineError> {
         let exit = match answer.reply {
             Reply::Exited { code: 0, .. } => return Ok(Exit::Code(0)),
             Reply::Exited { code, .. } => Exit::Code(code),
@@ -223,10 +225,10 @@ impl Environment {
             Reply::Signaled { signal, .. } => Exit::Signal(signal),
             ref reply => return Err(out_of_turn(reply)),
         };
-        if answer.out_of_memory > 0 {
+        if answer.events.out_of_memory > before.out_of_memory {
             return Ok(Exit::OutOfMemory);
         }
-        if answer.out_of_pids > 0 {
+        if answer.events.out_of_pids > before.out_of_pids {
             return Ok(Exit::OutOfPids);
         }
         let is_full = self.disk_bytes().await? >= self.spec.disk_bytes;

@@ -1,15 +1,16 @@
 //! What goes over a process's standard streams: frames of a kind, a length and so many bytes.
 //!
-//! Into the container go one [`Kind::Call`], then the request's input, if it has any, and its end. Out of it come pieces of
-//! output and, at last, one [`Kind::Reply`]. Who closes the way in calls the request off. That has to be seen also while a
-//! command does not read its input, and so no more than [`WINDOW`] pieces of that are on their way: each is answered by a
-//! [`Kind::Taken`].
+//! Into the container go one [`Kind::Call`], then the request's input, if it has any, and its end. Out of it come one
+//! [`Kind::Ready`] with how often the container has run into a limit so far, pieces of output and, at last, one
+//! [`Kind::Reply`]. Who closes the way in calls the request off. That has to be seen also while a command does not read its
+//! input, and so no more than [`WINDOW`] pieces of that are on their way: each is answered by a [`Kind::Taken`].
 
 use std::io::{self, Read, Write};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
+use crate::engine::sandbox::cgroup::Events;
 use crate::engine::sandbox::protocol::{MAX_LINE_BYTES, Reply, Request};
 
 /// What of an input or output is put into one frame.
@@ -30,6 +31,7 @@ pub(super) enum Kind {
     Stderr = 5,
     Reply = 6,
     Taken = 7,
+    Ready = 8,
 }
 
 /// What the first process of a container is to set up.
@@ -72,16 +74,15 @@ pub(super) enum Input {
     TarOut,
 }
 
-/// What came of a request, and how often the container ran into a limit meanwhile.
+/// What came of a request, and how often the container had run into a limit by then.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Answer {
     pub(super) reply: Reply,
-    pub(super) out_of_memory: u64,
-    pub(super) out_of_pids: u64,
+    pub(super) events: Events,
 }
 
 fn kind(byte: u8) -> io::Result<Kind> {
-    [Kind::Call, Kind::Input, Kind::InputEnd, Kind::Stdout, Kind::Stderr, Kind::Reply, Kind::Taken]
+    [Kind::Call, Kind::Input, Kind::InputEnd, Kind::Stdout, Kind::Stderr, Kind::Reply, Kind::Taken, Kind::Ready]
         .into_iter()
         .find(|kind| *kind as u8 == byte)
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{byte} is no kind of frame")))

@@ -70,7 +70,11 @@ impl Containers {
         let cannot = |error| EngineError::io(format!("cannot prepare the work folder {}", settings.work_dir.display()), error);
         std::fs::create_dir_all(&settings.work_dir).map_err(cannot)?;
         let work_dir = settings.work_dir.canonicalize().map_err(cannot)?.display().to_string();
-        docker.check().await.map_err(failed("there is no Docker Engine to run builds in"))?;
+        for limit in docker.check_limits().await.map_err(failed("there is no Docker Engine to run builds in"))? {
+            tracing::warn!(
+                "the Docker Engine can't limit {limit}, so environments share all there is; `docker info` may say why"
+            );
+        }
         let helper = settings.helper.clone();
         let key = hex::encode(&Sha256::digest(work_dir.as_bytes())[..6]);
         let containers = Self {

@@ -33,10 +33,8 @@ pub(super) fn answer() -> io::Result<()> {
         }
         sys::Fork::Parent(_) => {
             drop((theirs, their_ends));
-            let answered = relay(ours, our_ends, &call.request)?;
-            let after = Cgroups::events_of_container()?;
-            let out_of_memory = after.out_of_memory.saturating_sub(before.out_of_memory);
-            reply(answered, (out_of_memory, after.out_of_pids.saturating_sub(before.out_of_pids)))
+            let answered = relay(ours, our_ends, &call.request, before)?;
+            reply(answered, Cgroups::events_of_container()?)
         }
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::{read_call, reply};
 use crate::engine::docker::frames::{Filter, Setup};
+use crate::engine::sandbox::cgroup::Events;
 use crate::engine::sandbox::init::{confine::confine, describe, sys};
 use crate::engine::sandbox::programs;
 use crate::engine::sandbox::protocol::Reply;
@@ -15,7 +16,7 @@ use crate::engine::{CA_BUNDLE, EngineError};
 pub(super) fn init() -> io::Result<()> {
     let Some(setup) = read_call::<Setup>()? else { return Ok(()) };
     match set_up(&setup) {
-        Ok(()) => reply(Reply::Done, (0, 0))?,
+        Ok(()) => reply(Reply::Done, Events::default())?,
         Err(error) => return Err(io::Error::other(describe(&error))),
     }
     sys::ignore_children()?;

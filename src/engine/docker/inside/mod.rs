@@ -1,11 +1,11 @@
-//! What runs in a container: `init` is its first process, `answer` answers one request beside it, with
-//! `relay`. Both talk in frames over
-//! their standard input and output, and have a single thread when they start.
+//! What runs in a container: `init` is its first process, `answer` answers one request beside it, with `relay`. Both talk in
+//! frames over their standard input and output, and have a single thread when they start.
 
 use std::io;
 use std::process::ExitCode;
 
 use super::frames::{self, Answer, Kind};
+use crate::engine::sandbox::cgroup::Events;
 use crate::engine::sandbox::protocol::Reply;
 
 mod answer;
@@ -23,7 +23,7 @@ pub fn inside_main(command: &str) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // If the daemon is gone, nobody is left to be told.
-            let _ = reply(Reply::Failed(error.to_string()), (0, 0));
+            let _ = reply(Reply::Failed(error.to_string()), Events::default());
             ExitCode::FAILURE
         }
     }
@@ -38,8 +38,8 @@ fn read_call<T: serde::de::DeserializeOwned>() -> io::Result<Option<T>> {
     }
 }
 
-/// Tells what came of it, with how often memory and processes ran out.
-fn reply(reply: Reply, (out_of_memory, out_of_pids): (u64, u64)) -> io::Result<()> {
-    let answer = serde_json::to_vec(&Answer { reply, out_of_memory, out_of_pids })?;
+/// Tells what came of it.
+fn reply(reply: Reply, events: Events) -> io::Result<()> {
+    let answer = serde_json::to_vec(&Answer { reply, events })?;
     frames::write(io::stdout().lock(), Kind::Reply, &answer)
 }

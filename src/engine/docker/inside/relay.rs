@@ -9,6 +9,7 @@ use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::time::Duration;
 
 use crate::engine::docker::frames::{self, Kind, PIECE_BYTES, WINDOW};
+use crate::engine::sandbox::cgroup::Events;
 use crate::engine::sandbox::protocol::{Reply, Request, Terminal, receive};
 
 /// How long the rest of the output may take once the request is answered. Only a process of another command that was
@@ -26,15 +27,14 @@ pub(super) struct Ends {
 
 /// Sends the request into the conversation and hands everything on until it is answered. All threads are there before
 /// that, because a command may leave no room for another.
-pub(super) fn relay(mut conversation: UnixStream, ends: Ends, request: &Request) -> io::Result<Reply> {
+pub(super) fn relay(mut conversation: UnixStream, ends: Ends, request: &Request, before: Events) -> io::Result<Reply> {
     let (pieces, taken) = mpsc::sync_channel(WINDOW + 1);
     let (open, opened) = mpsc::channel();
     let hang_up = conversation.try_clone()?;
     start(move || read_input(&pieces, &hang_up))?;
     start(move || write_input(&taken, &opened))?;
     let outputs = Outputs::start(ends.outputs, ends.is_terminal)?;
-    // Ready for the request.
-    frames::write(io::stdout().lock(), Kind::Stdout, &[])?;
+    frames::write(io::stdout().lock(), Kind::Ready, &serde_json::to_vec(&before)?)?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     conversation.write_all(&line)?;

@@ -12,6 +12,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 mod find;
 
 /// How long to wait for the kernel to notice that a cgroup's processes are gone.
@@ -38,7 +40,7 @@ pub(super) struct Limits {
 }
 
 /// How often an environment's commands ran into a limit so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::engine) struct Events {
     pub(in crate::engine) out_of_memory: u64,
     pub(in crate::engine) out_of_pids: u64,

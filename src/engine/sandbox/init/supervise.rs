@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpid, kill_process, kill_process_group, pidfd_open, pidfd_send_signal,
-    set_child_subreaper, wait,
+    Pid, PidfdFlags, Signal, Uid, WaitOptions, WaitStatus, getpid, kill_process, kill_process_group, pidfd_open,
+    pidfd_send_signal, set_child_subreaper, wait,
 };
+use rustix::thread::set_thread_res_uid;
 
 use super::answer::{APP, threads_of_app};
 use super::serve::Inside;
@@ -27,6 +28,12 @@ use crate::model::WindowSize;
 
 /// How long a tree may take to die one by one. After that it multiplies as fast as it is killed.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How readily the kernel ends this process when memory runs out.
+const OOM_SCORE: &str = "/proc/self/oom_score_adj";
+
+/// Somebody who has no processes.
+const NOBODY: u32 = 65_534;
 
 /// A command's standard files.
 pub(super) struct CommandFiles {
@@ -102,8 +109,18 @@ fn start(argv: &[String], env: &BTreeMap<String, String>, cwd: &str, files: Comm
     }
     let join_files = inside.join_files.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?;
     sys::join_cgroups(&mut command, join_files);
-    sys::goes_first(&mut command);
-    Ok(Pid::from_child(&command.spawn()?))
+    going_first(|| Ok(Pid::from_child(&command.spawn()?)))
+}
+
+/// Has whatever `start` starts be the first to go when memory runs out: before hoist's own processes, which a container's
+/// limit counts as well. Where that can't be, the largest goes.
+fn going_first<T>(start: impl FnOnce() -> T) -> T {
+    let own = std::fs::read_to_string(OOM_SCORE).unwrap_or_default();
+    // It is inherited. The command can't raise its own: it may not write there between becoming `app` and beginning.
+    let _ = std::fs::write(OOM_SCORE, "1000");
+    let started = start();
+    let _ = std::fs::write(OOM_SCORE, own);
+    started
 }
 
 /// Kills the command that it is told of when the daemon closes its end of the conversation. A thread waits for that; it
@@ -142,9 +159,7 @@ fn end_tree() -> io::Result<()> {
             let _ = kill_process(*pid, Signal::KILL);
         }
         if Instant::now() > deadline {
-            // Everything in the environment except for this process and process 1, at one stroke: nothing can be
-            // started during that. Other commands of the environment go too; they share it with a fork bomb.
-            let _ = kill_process_group(Pid::INIT, Signal::KILL);
+            end_all_of_app()?;
         }
         // Some child was among those killed, so the first wait ends soon; it spares going round idly.
         let mut options = if descendants.is_empty() { WaitOptions::NOHANG } else { WaitOptions::empty() };
@@ -157,6 +172,17 @@ fn end_tree() -> io::Result<()> {
             }
         }
     }
+}
+
+/// Kills all that `app` runs in the environment at one stroke: nothing can be started during that. Other commands go too;
+/// they share the environment with a fork bomb.
+fn end_all_of_app() -> io::Result<()> {
+    let (root, nobody, app) = (Uid::ROOT, Uid::from_raw(NOBODY), Uid::from_raw(APP));
+    // So it can signal `app`'s processes and not root's, which are hoist's; and `app` can't signal it meanwhile.
+    set_thread_res_uid(nobody, app, root)?;
+    // There may be none left.
+    let _ = kill_process_group(Pid::INIT, Signal::KILL);
+    Ok(set_thread_res_uid(root, root, root)?)
 }
 
 /// All processes whose ancestor this process is.

@@ -6,7 +6,6 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 use rustix::thread::UnshareFlags;
 
@@ -70,19 +69,6 @@ pub(super) fn join_cgroups(command: &mut Command, join_files: Vec<OwnedFd>) {
     let join = move || join_files.iter().try_for_each(|file| rustix::io::write(file, b"0").map(drop).map_err(io::Error::from));
     // SAFETY: writing to open files allocates nothing and takes no lock.
     unsafe { command.pre_exec(join) };
-}
-
-/// Makes the process that `command` will start, and what that starts, the first to go when memory runs out: before hoist's
-/// own processes, which a container's limit counts as well. Where that can't be, the largest goes.
-#[expect(unsafe_code, reason = "std marks all code between fork and exec unsafe")]
-pub(super) fn goes_first(command: &mut Command) {
-    let raise = || {
-        let file = rustix::fs::open(c"/proc/self/oom_score_adj", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
-        let _ = file.and_then(|file| rustix::io::write(&file, b"1000"));
-        Ok(())
-    };
-    // SAFETY: three system calls, which allocate nothing and take no lock.
-    unsafe { command.pre_exec(raise) };
 }
 
 /// Makes the process that `command` will start the leader of a session whose terminal is its standard input, so that what
