@@ -159,5 +159,5 @@ async fn environment(work_dir: &Path) -> Result<Environment> {
         disk_bytes: limits.build_disk_bytes,
         network: false,
     };
-    Ok(Engine::open(settings)?.start(spec).await?)
+    Ok(Engine::open(settings).await?.start(spec).await?)
 }

@@ -24,8 +24,8 @@ pub(crate) fn measure(peers: &Peers) {
         return;
     };
     let work_dir = tempfile::tempdir().expect("a temporary folder can be made");
-    let engine = open_engine(work_dir.path());
     let runtime = Runtime::new().expect("a runtime can be started");
+    let engine = runtime.block_on(open_engine(work_dir.path()));
     let stack =
         hoist::stack::find(&stacks_dir(), &"debian-12".parse().expect("it is a stack's name")).expect("the stack is built");
     let hoist = |_| runtime.block_on(first_output(&engine, &stack.build_root));
@@ -33,7 +33,7 @@ pub(crate) fn measure(peers: &Peers) {
     table::compare("sandbox start to first output", medians.hoist, medians.peer, 0.06);
 }
 
-pub(crate) fn open_engine(work_dir: &Path) -> Engine {
+pub(crate) async fn open_engine(work_dir: &Path) -> Engine {
     let settings = Settings {
         kind: Kind::Sandbox,
         helper: HOIST.into(),
@@ -41,7 +41,7 @@ pub(crate) fn open_engine(work_dir: &Path) -> Engine {
         ca_bundle: Network::default().ca_bundle(),
         allow_networks: Vec::new(),
     };
-    Engine::open(settings).expect("this host can run sandboxes")
+    Engine::open(settings).await.expect("this host can run sandboxes")
 }
 
 /// Starts an environment as for a build.

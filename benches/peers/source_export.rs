@@ -32,8 +32,8 @@ pub(crate) fn measure(_: &Peers) {
     // Side by side: both write to the same file system.
     let work = tempfile::tempdir().expect("a temporary folder can be made");
     let repo = repo_of(&tree, &work.path().join("repo"));
-    let engine = open_engine(&work.path().join("engine"));
     let runtime = Runtime::new().expect("a runtime can be started");
+    let engine = runtime.block_on(open_engine(&work.path().join("engine")));
     let hoist = |_| runtime.block_on(export(&engine, &repo, &commit));
     let medians = in_turns(ROUNDS, hoist, |_| archive(tree.path(), &work.path().join("peer")));
     table::compare("source export of 20,000 files", medians.hoist, medians.peer, 0.6);

@@ -233,7 +233,7 @@ mod tests {
         let name = "build".to_owned();
         let spec = Spec { root: "/no".into(), name, memory_bytes: 0, pids: 0, cpus: 0, disk_bytes: 0, network: false };
         let build = Build {
-            environment: &Engine::open(settings).unwrap().start(spec).await.unwrap(),
+            environment: &Engine::open(settings).await.unwrap().start(spec).await.unwrap(),
             transcript: &Transcript::create(&dir.path().join("log"), 1 << 20, Redactor::new([])).unwrap(),
             dir: dir_of(AppId::new()),
             stack: &"debian-12".parse().unwrap(),

@@ -39,7 +39,7 @@ impl PullArgs {
     }
 
     async fn pull(&self, config: &Config) -> anyhow::Result<Stack> {
-        let engine = open_engine(config)?;
+        let engine = open_engine(config).await?;
         let order = Pull {
             name: &self.name,
             stacks_dir: &config.stacks_dir,

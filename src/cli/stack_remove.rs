@@ -32,7 +32,7 @@ impl Remove {
     }
 
     async fn remove(&self, config: &Config) -> anyhow::Result<()> {
-        let engine = open_engine(config)?;
+        let engine = open_engine(config).await?;
         let db = Db::open(&config.data_dir).await?;
         let removed =
             stack::remove(&config.stacks_dir, &self.name, &engine, async || self.see_that_nobody_needs_it(config, &db).await)

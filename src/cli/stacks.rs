@@ -77,7 +77,7 @@ impl Build {
     }
 
     async fn build(&self, config: &Config) -> anyhow::Result<Stack> {
-        let engine = open_engine(config)?;
+        let engine = open_engine(config).await?;
         let rebuild = if self.force { Rebuild::Always } else { Rebuild::IfChanged };
         let order = Order { name: &self.name, stacks_dir: &config.stacks_dir, mirror: self.mirror.as_deref(), rebuild };
         Ok(stack::build(order, &engine, output::note).await?)
@@ -86,9 +86,9 @@ impl Build {
 
 /// The engine for making stacks. A work folder of its own: opening an engine sweeps it, and the daemon may be running in the
 /// other.
-pub(super) fn open_engine(config: &Config) -> anyhow::Result<Engine> {
+pub(super) async fn open_engine(config: &Config) -> anyhow::Result<Engine> {
     let work_dir = config.data_dir.join("stack-work");
-    Ok(Engine::open(server::engine_settings(config, &work_dir)?)?)
+    Ok(Engine::open(server::engine_settings(config, &work_dir)?).await?)
 }
 
 impl List {

@@ -1,4 +1,5 @@
-//! `[docker]`: the Docker Engine that builds the images of apps on the stack `container`.
+//! `[docker]`: the Docker Engine that builds the images of apps on the stack `container`, and runs all builds with
+//! `engine = "docker"`.
 
 use std::path::PathBuf;
 use std::str::FromStr;

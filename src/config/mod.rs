@@ -40,6 +40,8 @@ pub use webhooks::{History, Webhooks};
 pub enum Engine {
     /// Linux namespaces.
     Sandbox,
+    /// Containers of a Docker Engine.
+    Docker,
     /// No isolation at all: anyone who may push may run anything as hoist. For trying hoist itself only.
     Local,
 }
@@ -95,7 +97,7 @@ pub struct File {
     /// Where a deployed app answers, with `{app}` for its name, as `https://{app}.example.com/`. Default: none,
     /// because what runs a release is not hoist's.
     pub app_url: Option<String>,
-    /// What runs builds: `sandbox` or `local`. Default `sandbox`.
+    /// What runs builds: `sandbox`, `docker` or `local`. Default `sandbox`.
     pub engine: Option<Engine>,
     /// Folder of the unpacked stacks. Default `DATA_DIR/stacks`.
     pub stacks_dir: Option<PathBuf>,

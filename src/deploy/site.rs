@@ -143,7 +143,7 @@ mod tests {
     #[tokio::test]
     async fn the_slot_is_free_when_the_environment_is_gone() {
         let work_dir = tempfile::tempdir().unwrap();
-        let environment = Engine::open(settings(work_dir.path())).unwrap().start(spec()).await.unwrap();
+        let environment = Engine::open(settings(work_dir.path())).await.unwrap().start(spec()).await.unwrap();
         environment.put_in("/app", many_files().as_slice()).await.unwrap();
         let slots = Arc::new(Semaphore::new(1));
         let slot = Arc::clone(&slots).try_acquire_owned().unwrap();

@@ -12,13 +12,10 @@ use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
 use super::progress::Progress;
-use super::{Builder, Docker, DockerError, ImageName, Pull, with_query};
+use super::{Builder, CPU_PERIOD, Docker, DockerError, ImageName, Pull, with_query};
 
 /// Longer than any build: whoever waits for one drops it.
 const BUILD_TIME: Duration = Duration::from_hours(24);
-
-/// Microseconds in which a CPU's time is counted out; the kernel's default.
-const CPU_PERIOD: i32 = 100_000;
 
 /// What is to be built.
 #[derive(Debug, Clone)]

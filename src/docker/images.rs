@@ -23,7 +23,7 @@ const PREFIX: &str = "hoist-build";
 /// The name of an image that is being built: of this installation, this build, and the image's place in it. A name rather
 /// than a label, which would be part of the image: the same source would be another image each time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImageName(String);
+pub struct ImageName(pub(super) String);
 
 impl fmt::Display for ImageName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,9 @@
-//! A Docker Engine, over its API: it builds the images of strangers' Dockerfiles and hands them out.
+//! A Docker Engine, over its API: it builds the images of strangers' Dockerfiles and hands them out, and it is what one of
+//! the engines of `engine/` runs commands in.
 //!
 //! In the order of a build: `build` (a context goes in, output and an image come out), `progress` (what BuildKit says, in
-//! lines), `images` (an image's bytes, and its removal).
+//! lines), `images` (an image's bytes, and its removal). For that engine: `limits` (whether it holds any), `roots` (a stack's
+//! root as an image; networks), `containers`.
 //!
 //! What isolates a stranger's `RUN` is the Engine: a container with its default seccomp profile and capabilities, never
 //! privileged, with the network that the configuration names. Base images come from registries, not from what happens to
@@ -11,6 +13,10 @@ mod build;
 mod images;
 mod progress;
 
+mod containers;
+mod limits;
+mod roots;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +25,15 @@ use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion};
 
 pub use build::{FailedStep, ImageBuild};
+pub use containers::{Container, ContainerId, Streams};
 pub use images::ImageName;
+pub use roots::{Label, Listed};
 
 /// For questions that the Engine answers at once.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// Microseconds in which a CPU's time is counted out; the kernel's default.
+const CPU_PERIOD: i32 = 100_000;
 
 /// The first API whose Engine (23.0) takes BuildKit unless it is told otherwise.
 const BUILDKIT_API: ClientVersion = ClientVersion { major_version: 1, minor_version: 42 };
@@ -74,6 +85,19 @@ pub enum DockerError {
     /// The Dockerfile's, in most cases.
     #[error(transparent)]
     Step(FailedStep),
+    #[error("the Docker Engine did not {what} within {} s", time.as_secs())]
+    TooLate { what: &'static str, time: Duration },
+    /// It can't run builds.
+    #[error("the Docker Engine {0}")]
+    Unfit(&'static str),
+}
+
+impl DockerError {
+    /// Whether what was asked about, or needed for it, does not exist.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Engine(Error::DockerResponseServerError { status_code: 404, .. }))
+    }
 }
 
 impl Docker {
@@ -81,6 +105,12 @@ impl Docker {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self(Arc::new(settings))
+    }
+
+    /// What tells this installation from others in the same Engine.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.0.owner
     }
 
     /// Where the Engine is.

@@ -6,7 +6,8 @@
 //!
 //! In reading order: this file is the surface; `output` hands a command's output on; `transfer` moves tars through
 //! pipes; `tree` packs, unpacks, measures and removes file trees for every engine; `sandbox` is the default engine,
-//! Linux namespaces; `local` isolates nothing and serves hoist's own fast tests.
+//! Linux namespaces; `docker` has a Docker Engine's containers be environments; `local` isolates nothing and serves hoist's
+//! own fast tests.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,15 +18,18 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::docker::Docker;
 use crate::model::WindowSize;
 
 mod output;
 mod transfer;
 mod tree;
 
+mod docker;
 mod local;
 mod sandbox;
 
+pub use docker::inside_main;
 pub use sandbox::helper_main;
 
 /// Where the host's CA bundle ([`Settings::ca_bundle`]) is found inside a sandbox. Whoever runs a command names it
@@ -54,10 +58,12 @@ pub struct Settings {
 }
 
 /// Which engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Kind {
     /// Linux namespaces, the default.
     Sandbox,
+    /// Containers of a Docker Engine.
+    Docker(Docker),
     /// No isolation at all; for hoist's own fast tests.
     Local,
 }
@@ -142,6 +148,7 @@ pub struct Engine(EngineKind);
 #[derive(Debug, Clone)]
 enum EngineKind {
     Sandbox(Arc<sandbox::Sandbox>),
+    Docker(Arc<docker::Containers>),
     Local(Arc<local::Local>),
 }
 
@@ -152,15 +159,17 @@ pub struct Environment(EnvironmentKind);
 #[derive(Debug)]
 enum EnvironmentKind {
     Sandbox(Box<sandbox::Environment>),
+    Docker(Box<docker::Environment>),
     Local(local::Environment),
 }
 
 impl Engine {
     /// Checks that this host can run the engine, and removes what an earlier daemon left in the work folder. The
     /// error says what to install or allow.
-    pub fn open(settings: Settings) -> Result<Self, EngineError> {
-        Ok(Self(match settings.kind {
+    pub async fn open(settings: Settings) -> Result<Self, EngineError> {
+        Ok(Self(match settings.kind.clone() {
             Kind::Sandbox => EngineKind::Sandbox(Arc::new(sandbox::Sandbox::open(settings)?)),
+            Kind::Docker(docker) => EngineKind::Docker(Arc::new(docker::Containers::open(docker, settings).await?)),
             Kind::Local => EngineKind::Local(Arc::new(local::Local::open(settings)?)),
         }))
     }
@@ -170,7 +179,8 @@ impl Engine {
     /// with [`Engine::remove_root`].
     pub async fn unpack_root(&self, tar: impl AsyncRead + Send + Unpin, dest: &Path) -> Result<(), EngineError> {
         match &self.0 {
-            EngineKind::Sandbox(sandbox) => sandbox.unpack_root(tar, dest).await,
+            EngineKind::Sandbox(sandbox) => sandbox.roots().unpack_root(tar, dest).await,
+            EngineKind::Docker(containers) => containers.roots().unpack_root(tar, dest).await,
             EngineKind::Local(local) => local.unpack_root(tar, dest).await,
         }
     }
@@ -179,8 +189,8 @@ impl Engine {
     /// [started over](Engine::start_over) it and find it in the folder `at`. As [`Engine::unpack_root`] otherwise.
     pub async fn unpack_layer(&self, tar: impl AsyncRead + Send + Unpin, dest: &Path, at: &str) -> Result<(), EngineError> {
         match &self.0 {
-            EngineKind::Sandbox(sandbox) => sandbox.unpack_layer(tar, dest, at).await,
-            EngineKind::Local(_) => Err(EngineError::new(NO_LAYERS)),
+            EngineKind::Sandbox(sandbox) => sandbox.roots().unpack_layer(tar, dest, at).await,
+            EngineKind::Docker(_) | EngineKind::Local(_) => Err(EngineError::new(NO_LAYERS)),
         }
     }
 
@@ -194,7 +204,8 @@ impl Engine {
         max_entries: u64,
     ) -> Result<(), EngineError> {
         match &self.0 {
-            EngineKind::Sandbox(sandbox) => sandbox.unpack_layers(tars, dest, max_entries).await,
+            EngineKind::Sandbox(sandbox) => sandbox.roots().unpack_layers(tars, dest, max_entries).await,
+            EngineKind::Docker(containers) => containers.roots().unpack_layers(tars, dest, max_entries).await,
             EngineKind::Local(local) => local.unpack_layers(tars, dest, max_entries).await,
         }
     }
@@ -204,7 +215,8 @@ impl Engine {
     /// is an error of the reader, never a clean end.
     pub fn pack_root(&self, root: &Path, latest_secs: u64) -> Result<impl AsyncRead + Send + Unpin + use<>, EngineError> {
         match &self.0 {
-            EngineKind::Sandbox(sandbox) => sandbox.pack_root(root, latest_secs),
+            EngineKind::Sandbox(sandbox) => sandbox.roots().pack_root(root, latest_secs),
+            EngineKind::Docker(containers) => containers.roots().pack_root(root, latest_secs),
             EngineKind::Local(local) => local.pack_root(root, latest_secs),
         }
     }
@@ -212,7 +224,8 @@ impl Engine {
     /// Removes what [`Engine::unpack_root`] made. Nothing there is no error.
     pub async fn remove_root(&self, dest: &Path) -> Result<(), EngineError> {
         match &self.0 {
-            EngineKind::Sandbox(sandbox) => sandbox.remove_root(dest).await,
+            EngineKind::Sandbox(sandbox) => sandbox.roots().remove_root(dest).await,
+            EngineKind::Docker(containers) => containers.remove_root(dest).await,
             EngineKind::Local(local) => local.remove_root(dest).await,
         }
     }
@@ -221,6 +234,7 @@ impl Engine {
     pub async fn start(&self, spec: Spec) -> Result<Environment, EngineError> {
         Ok(Environment(match &self.0 {
             EngineKind::Sandbox(sandbox) => EnvironmentKind::Sandbox(Box::new(sandbox.start(spec, None).await?)),
+            EngineKind::Docker(containers) => EnvironmentKind::Docker(Box::new(containers.start(spec).await?)),
             EngineKind::Local(local) => EnvironmentKind::Local(local.start(&spec)?),
         }))
     }
@@ -242,7 +256,7 @@ impl Engine {
             EngineKind::Sandbox(sandbox) => {
                 Ok(Environment(EnvironmentKind::Sandbox(Box::new(sandbox.start(spec, Some(layer)).await?))))
             }
-            EngineKind::Local(_) => Err(EngineError::new(NO_LAYERS)),
+            EngineKind::Docker(_) | EngineKind::Local(_) => Err(EngineError::new(NO_LAYERS)),
         }
     }
 }
@@ -254,7 +268,7 @@ impl Environment {
     #[must_use]
     pub fn path(&self, inside: &str) -> String {
         match &self.0 {
-            EnvironmentKind::Sandbox(_) => inside.to_owned(),
+            EnvironmentKind::Sandbox(_) | EnvironmentKind::Docker(_) => inside.to_owned(),
             EnvironmentKind::Local(local) => local.path(inside).display().to_string(),
         }
     }
@@ -264,6 +278,7 @@ impl Environment {
     pub async fn put_in(&self, dir: &str, tar: impl AsyncRead + Send + Unpin) -> Result<(), EngineError> {
         match &self.0 {
             EnvironmentKind::Sandbox(sandbox) => sandbox.put_in(dir, tar).await,
+            EnvironmentKind::Docker(container) => container.put_in(dir, tar).await,
             EnvironmentKind::Local(local) => local.put_in(dir, tar).await,
         }
     }
@@ -274,13 +289,14 @@ impl Environment {
     pub async fn run(&self, command: Command, output: impl FnMut(Stream, &[u8]) + Send) -> Result<Exit, EngineError> {
         match &self.0 {
             EnvironmentKind::Sandbox(sandbox) => sandbox.run(command, output).await,
+            EnvironmentKind::Docker(container) => container.run(command, output).await,
             EnvironmentKind::Local(local) => local.run(command, output).await,
         }
     }
 
     /// Runs a command with `input` as its standard input and both its outputs going to `output`, which may be slow: the
-    /// command waits for it. `None` when the output could not be written any more, which ends the command. In a sandbox
-    /// both may be a terminal of the size given; `Local` has none to give.
+    /// command waits for it. `None` when the output could not be written any more, which ends the command. Both may be
+    /// a terminal of the size given, but in `Local`, which has none to give.
     pub async fn run_attached(
         &self,
         command: Command,
@@ -293,6 +309,7 @@ impl Environment {
                 Some(size) => sandbox.run_in_terminal(command, size, input, output).await,
                 None => sandbox.run_attached(command, input, output).await,
             },
+            EnvironmentKind::Docker(container) => container.run_attached(command, terminal, input, output).await,
             EnvironmentKind::Local(local) => local.run_attached(command, input, output).await,
         }
     }
@@ -302,6 +319,7 @@ impl Environment {
     pub async fn take_out(&self, dir: &str) -> Result<impl AsyncRead + Send + Unpin + use<>, EngineError> {
         match &self.0 {
             EnvironmentKind::Sandbox(sandbox) => sandbox.take_out(dir).await,
+            EnvironmentKind::Docker(container) => container.take_out(dir).await,
             EnvironmentKind::Local(local) => local.take_out(dir),
         }
     }
@@ -310,7 +328,7 @@ impl Environment {
     pub async fn has_written(&self, dir: &str) -> Result<bool, EngineError> {
         match &self.0 {
             EnvironmentKind::Sandbox(sandbox) => sandbox.has_written(dir).await,
-            EnvironmentKind::Local(_) => Ok(true),
+            EnvironmentKind::Docker(_) | EnvironmentKind::Local(_) => Ok(true),
         }
     }
 
@@ -318,6 +336,7 @@ impl Environment {
     pub async fn stop(self) -> Result<(), EngineError> {
         match self.0 {
             EnvironmentKind::Sandbox(sandbox) => sandbox.stop().await,
+            EnvironmentKind::Docker(container) => container.stop().await,
             EnvironmentKind::Local(local) => local.stop().await,
         }
     }

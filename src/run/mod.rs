@@ -115,7 +115,7 @@ mod tests {
         let settings = Settings { kind: Kind::Local, helper: "/no".into(), work_dir, ca_bundle: None, allow_networks };
         let name = "run".to_owned();
         let spec = Spec { root: "/no".into(), name, memory_bytes: 0, pids: 0, cpus: 0, disk_bytes: 0, network: false };
-        let environment = Engine::open(settings).unwrap().start(spec).await.unwrap();
+        let environment = Engine::open(settings).await.unwrap().start(spec).await.unwrap();
         let mut tar = tar::Builder::new(Vec::new());
         for (path, content) in [("README", "")].iter().chain(files) {
             let mut header = tar::Header::new_gnu();

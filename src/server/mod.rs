@@ -141,7 +141,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
     let db = Db::open(&config.data_dir).await?;
     let store = Store::open(config.data_dir.join("blobs"))?;
     let signing_key = SigningKey::open(&config.data_dir)?;
-    let engine = Engine::open(engine_settings(&config, &config.data_dir.join("work"))?)?;
+    let engine = Engine::open(engine_settings(&config, &config.data_dir.join("work"))?).await?;
     let docker = Docker::new(docker_settings(&config));
     let cache_folders = CacheFolders::open(config.data_dir.join("caches"), engine.clone(), store.clone(), &config.limits).await?;
     let last_slugs = LastSlugs::open(config.data_dir.join("last-slugs"))?;

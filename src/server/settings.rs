@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::addons;
 use crate::config::{self, Config};
 use crate::ctx::Ctx;
-use crate::docker;
+use crate::docker::{self, Docker};
 use crate::engine;
 use crate::fetch;
 use crate::model::{Provider, RegistryLogin, Secret};
@@ -23,6 +23,7 @@ pub fn engine_settings(config: &Config, work_dir: &Path) -> anyhow::Result<engin
     Ok(engine::Settings {
         kind: match config.engine {
             config::Engine::Sandbox => engine::Kind::Sandbox,
+            config::Engine::Docker => engine::Kind::Docker(Docker::new(docker_settings(config))),
             config::Engine::Local => engine::Kind::Local,
         },
         helper: std::env::current_exe().context("can't find hoist's own executable")?,

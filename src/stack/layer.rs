@@ -209,7 +209,7 @@ mod tests {
         let (build_root, run_root) = (home.join("build"), home.join("run"));
         fs::create_dir_all(&run_root).unwrap();
         fs::write(run_root.join("file"), "content").unwrap();
-        keep_layer(&run_root, 1000, &engine(dir)).await.unwrap();
+        keep_layer(&run_root, 1000, &engine(dir).await).await.unwrap();
         Stack {
             name: "debian-12".parse().unwrap(),
             digest: Digest::from_bytes([0; 32]),
@@ -225,9 +225,11 @@ mod tests {
         find_layers(stack).unwrap().map(|layers| layers.into_iter().next().unwrap())
     }
 
-    fn engine(dir: &Path) -> Engine {
+    async fn engine(dir: &Path) -> Engine {
         let (work_dir, allow_networks) = (dir.join("work"), Vec::new());
-        Engine::open(Settings { kind: Kind::Local, helper: "/no".into(), work_dir, ca_bundle: None, allow_networks }).unwrap()
+        Engine::open(Settings { kind: Kind::Local, helper: "/no".into(), work_dir, ca_bundle: None, allow_networks })
+            .await
+            .unwrap()
     }
 
     fn digest_of(bytes: &[u8]) -> Digest {
@@ -265,7 +267,7 @@ mod tests {
         fs::write(&layer.path, "half").unwrap();
         assert_eq!(find_layer(&stack), None);
         fs::write(layer.path.with_file_name(UNFINISHED), "left over").unwrap();
-        keep_layer(&stack.run_root, 1000, &engine(dir.path())).await.unwrap();
+        keep_layer(&stack.run_root, 1000, &engine(dir.path()).await).await.unwrap();
         assert_eq!(find_layer(&stack), Some(layer));
     }
 }

@@ -76,7 +76,7 @@ impl World {
             ca_bundle: None,
             allow_networks: Vec::new(),
         };
-        let (store, engine) = (Store::open(config.data_dir.join("blobs")).unwrap(), Engine::open(settings).unwrap());
+        let (store, engine) = (Store::open(config.data_dir.join("blobs")).unwrap(), Engine::open(settings).await.unwrap());
         let images = config.data_dir.join("images");
         let ctx = Ctx {
             docker: Docker::new(docker_settings(&config)),

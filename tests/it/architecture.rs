@@ -168,7 +168,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Ground: strangers to one another.
     ("db", &["model"]),
     ("docker", &["model"]),
-    ("engine", &["model"]),
+    // The one edge sideways: containers of a Docker Engine are environments.
+    ("engine", &["docker", "model"]),
     ("fetch", &["model"]),
     ("git", &["model"]),
     ("outbox", &[]),

@@ -8,7 +8,7 @@ use hoist::engine::{Command, Engine, Environment, Exit, Kind, Settings, Spec, St
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
 
-use crate::harness::stacks_dir;
+use crate::harness::{Docker, run, stacks_dir};
 
 pub(crate) const MIB: u64 = 1024 * 1024;
 
@@ -23,17 +23,32 @@ pub(crate) struct Fixture {
 impl Fixture {
     pub(crate) async fn start(kind: Kind, spec: Spec) -> Self {
         let work_dir = tempfile::tempdir().unwrap();
-        let engine = Engine::open(settings(kind, work_dir.path())).unwrap();
+        let engine = Engine::open(settings(kind.clone(), work_dir.path())).await.unwrap();
         let environment = engine.start(spec).await.unwrap();
         Self { kind, engine, environment, work_dir }
     }
 
-    pub(crate) async fn sandbox() -> Self {
-        Self::start(Kind::Sandbox, spec()).await
+    async fn each() -> Vec<Self> {
+        let mut each = Self::isolated().await;
+        each.push(Self::start(Kind::Local, spec()).await);
+        each
     }
 
-    async fn each() -> [Self; 2] {
-        [Self::start(Kind::Sandbox, spec()).await, Self::start(Kind::Local, spec()).await]
+    /// One of each engine that keeps strangers' commands apart.
+    pub(crate) async fn isolated() -> Vec<Self> {
+        Self::isolated_with(spec()).await
+    }
+
+    pub(crate) async fn isolated_with(spec: Spec) -> Vec<Self> {
+        let mut isolated = Vec::new();
+        for kind in isolating() {
+            isolated.push(Self::start(kind, spec.clone()).await);
+        }
+        isolated
+    }
+
+    pub(crate) fn is_docker(&self) -> bool {
+        matches!(self.kind, Kind::Docker(_))
     }
 
     /// Runs a script by `sh` and returns how it ended and what it wrote.
@@ -46,6 +61,12 @@ impl Fixture {
         let exit = self.environment.run(command, |_, piece| output.extend_from_slice(piece)).await.unwrap();
         (exit, String::from_utf8_lossy(&output).into_owned())
     }
+}
+
+/// The engines that keep strangers' commands apart, as far as they can be had here.
+pub(crate) fn isolating() -> Vec<Kind> {
+    let docker = Docker::get().map(|docker| Kind::Docker(docker.engine()));
+    std::iter::once(Kind::Sandbox).chain(docker).collect()
 }
 
 pub(crate) fn settings(kind: Kind, work_dir: &Path) -> Settings {
@@ -74,6 +95,17 @@ pub(crate) fn spec() -> Spec {
 fn stack_root() -> PathBuf {
     let name = "debian-12".parse().unwrap();
     hoist::stack::find(&stacks_dir(), &name).unwrap().build_root
+}
+
+/// What environments have left: files in the work folder, containers in the Docker Engine.
+pub(crate) fn left_of(kind: &Kind, work_dir: &Path) -> String {
+    let files = std::fs::read_dir(work_dir).unwrap().map(|entry| entry.unwrap().path().display().to_string());
+    let mut left: String = files.collect();
+    if matches!(kind, Kind::Docker(_)) {
+        let label = format!("label=hoist.work-dir={}", work_dir.display());
+        left += &run(&mut Docker::get().unwrap().command(&["ps", "--all", "--quiet", "--filter", &label]));
+    }
+    left
 }
 
 pub(crate) fn sh(script: &str) -> Command {
@@ -280,8 +312,8 @@ async fn a_dropped_command_dies() {
 async fn nothing_is_left_after_the_end() {
     for fixture in Fixture::each().await {
         fixture.sh("cd /tmp; mkdir -p deep/er; touch deep/er/file; sleep 1000 &").await;
-        let Fixture { environment, work_dir, .. } = fixture;
+        let Fixture { environment, work_dir, kind, .. } = fixture;
         environment.stop().await.unwrap();
-        assert_eq!(std::fs::read_dir(work_dir.path()).unwrap().count(), 0);
+        assert_eq!(left_of(&kind, work_dir.path()), "");
     }
 }

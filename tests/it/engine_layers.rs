@@ -27,7 +27,7 @@ async fn output_of(environment: &Environment, script: &str) -> (Exit, String) {
 
 #[tokio::test]
 async fn what_is_below_is_there_and_stays_as_it_is() {
-    let fixture = Fixture::sandbox().await;
+    let fixture = Fixture::start(Kind::Sandbox, spec()).await;
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("files");
     unpack(&fixture, &folder).await;
@@ -55,7 +55,7 @@ async fn what_is_below_is_there_and_stays_as_it_is() {
 
 #[tokio::test]
 async fn any_change_is_seen() {
-    let fixture = Fixture::sandbox().await;
+    let fixture = Fixture::start(Kind::Sandbox, spec()).await;
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("files");
     unpack(&fixture, &folder).await;
@@ -82,7 +82,7 @@ async fn any_change_is_seen() {
 
 #[tokio::test]
 async fn it_can_be_linked_and_moved_to_other_folders() {
-    let fixture = Fixture::sandbox().await;
+    let fixture = Fixture::start(Kind::Sandbox, spec()).await;
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("files");
     unpack(&fixture, &folder).await;
@@ -96,7 +96,7 @@ async fn it_can_be_linked_and_moved_to_other_folders() {
 
 #[tokio::test]
 async fn what_is_written_over_it_counts_as_disk() {
-    let fixture = Fixture::sandbox().await;
+    let fixture = Fixture::start(Kind::Sandbox, spec()).await;
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("files");
     unpack(&fixture, &folder).await;

@@ -1,4 +1,4 @@
-//! What a sandbox's network reaches.
+//! What an environment's network reaches.
 //!
 //! The test runs itself again in a network namespace that has nothing but loopback, where every address of the
 //! world leads to a listener of the test. So real addresses are tried, and no packet can leave the machine.
@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
 use hoist::engine::{Engine, Exit, Kind, Settings, Spec};
 
 use super::engine::{Fixture, settings, sh, spec};
-use super::harness::run_again_in;
+use super::harness::{Docker, run_again_in};
 
 const PORT: u16 = 8080;
 
@@ -42,7 +42,7 @@ const OPEN: [&str; 4] = ["192.0.2.9", "198.51.100.8", "203.0.113.9", "10.9.1.1"]
 #[tokio::test]
 async fn only_public_addresses_are_reached() {
     if inside() {
-        return reach().await;
+        return reach(Kind::Sandbox, Ipv4Addr::UNSPECIFIED, &[]).await;
     }
     // To the port of names every user may be bound here.
     let script = format!(
@@ -52,30 +52,85 @@ async fn only_public_addresses_are_reached() {
     run_again_in("--net", &script, "engine_network::only_public_addresses_are_reached", INSIDE);
 }
 
+/// The host's name server, in the Docker Engine's test.
+const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 53);
+
+/// The addresses that this host has in the first networks that a Docker Engine makes, and of a name server what is no
+/// question for a name.
+const CLOSED_TO_CONTAINERS: [&str; 3] = ["172.17.0.1", "172.18.0.1", "10.0.0.53"];
+
+#[tokio::test]
+async fn only_public_addresses_are_reached_from_a_container() {
+    if inside() {
+        // An Engine in this namespace.
+        let kind = Kind::Docker(Docker::get().unwrap().engine());
+        return reach(kind, NAME_SERVER, &CLOSED_TO_CONTAINERS).await;
+    }
+    if !Docker::can_be_had() {
+        return;
+    }
+    // The Engine's own networks come first.
+    let script = format!(
+        "ip link set lo up && ip route add local default dev lo table main && ip address add {OWN_ADDRESS}/32 dev lo && \
+         ip address add {NAME_SERVER}/32 dev lo && mount -t tmpfs none /mnt && \
+         echo nameserver {NAME_SERVER} > /mnt/resolv.conf && mount --bind /mnt/resolv.conf /etc/resolv.conf"
+    );
+    run_again_in("-nm", &script, "engine_network::only_public_addresses_are_reached_from_a_container", INSIDE);
+}
+
 /// The test proper, in its namespace.
-async fn reach() {
+async fn reach(kind: Kind, name_server: Ipv4Addr, more_closed: &[&str]) {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).unwrap();
     std::thread::spawn(move || listener.incoming().for_each(|stream| drop(stream.unwrap().write_all(b"reached\n"))));
-    let resolver = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 53)).unwrap();
+    let resolver = UdpSocket::bind((name_server, 53)).unwrap();
     std::thread::spawn(move || answer_names(&resolver));
 
     let work_dir = tempfile::tempdir().unwrap();
     let allow_networks = vec![(IpAddr::from([10, 9, 0, 0]), 16)];
-    let engine = Engine::open(Settings { allow_networks, ..settings(Kind::Sandbox, work_dir.path()) }).unwrap();
+    let engine = Engine::open(Settings { allow_networks, ..settings(kind.clone(), work_dir.path()) }).await.unwrap();
     let environment = engine.start(Spec { network: true, ..spec() }).await.unwrap();
-    let fixture = Fixture { kind: Kind::Sandbox, engine, environment, work_dir };
+    let fixture = Fixture { kind, engine, environment, work_dir };
 
-    let addresses = [&CLOSED[..], &OPEN].concat().join(" ");
+    let addresses = [&CLOSED[..], more_closed, &OPEN].concat().join(" ");
     let script =
         format!("for to in {addresses}; do echo $to $(timeout 5 bash -c 'cat < /dev/tcp/'$to/{PORT} 2> /dev/null); done");
     let mut attempts = sh(&script);
     attempts.needs_network = true;
-    let closed = CLOSED.iter().map(|address| format!("{address}\n"));
+    let closed = CLOSED.iter().chain(more_closed).map(|address| format!("{address}\n"));
     let open = OPEN.iter().map(|address| format!("{address} reached\n"));
     assert_eq!(fixture.run(attempts).await, (Exit::Code(0), closed.chain(open).collect()));
     let (_, names) = fixture.sh("getent ahostsv4 app.test | head -n 1").await;
     assert_eq!(names.split_whitespace().next(), Some("203.0.113.9"));
+    assert_eq!(from_another_environment(&fixture).await, "");
     fixture.environment.stop().await.unwrap();
+}
+
+/// Says its own address, and whoever connects that it was reached.
+const SERVER: &str = r#"exec python3 -c 'import socket
+server = socket.create_server(("", 8080))
+way_out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+way_out.connect(("192.0.2.9", 9))
+print(way_out.getsockname()[0], flush=True)
+server.accept()[0].sendall(b"reached\n")
+'"#;
+
+/// What the environment hears of a server in another one.
+async fn from_another_environment(fixture: &Fixture) -> String {
+    let other = fixture.engine.start(Spec { network: true, ..spec() }).await.unwrap();
+    let (said, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let mut server = sh(SERVER);
+    server.needs_network = true;
+    let serving = other.run(server, |_, piece| said.send(piece.to_vec()).unwrap());
+    let attempt = async {
+        let address = String::from_utf8(heard.recv().await.unwrap()).unwrap();
+        fixture.sh(&format!("timeout 5 bash -c 'cat < /dev/tcp/{}/{PORT} 2> /dev/null'", address.trim())).await.1
+    };
+    let reached = tokio::select! {
+        ended = serving => panic!("the server ended: {ended:?}"),
+        reached = attempt => reached,
+    };
+    other.stop().await.unwrap();
+    reached
 }
 
 #[tokio::test]
@@ -86,7 +141,7 @@ async fn what_is_mounted_on_the_host_stays_mounted() {
         return run_again_in("--mount", script, "engine_network::what_is_mounted_on_the_host_stays_mounted", INSIDE);
     }
     let work_dir = tempfile::tempdir().unwrap();
-    let engine = Engine::open(settings(Kind::Sandbox, work_dir.path())).unwrap();
+    let engine = Engine::open(settings(Kind::Sandbox, work_dir.path())).await.unwrap();
     let environment = engine.start(Spec { network: true, ..spec() }).await.unwrap();
     let fixture = Fixture { kind: Kind::Sandbox, engine, environment, work_dir };
     let mut job = sh("echo connected");
@@ -114,10 +169,11 @@ fn answer_names(resolver: &UdpSocket) {
 
 #[tokio::test]
 async fn without_a_network_a_command_that_needs_one_is_an_error() {
-    let fixture = Fixture::sandbox().await;
-    let mut command = sh("true");
-    command.needs_network = true;
-    assert!(fixture.environment.run(command, |_, _| ()).await.is_err());
+    for fixture in Fixture::isolated().await {
+        let mut command = sh("true");
+        command.needs_network = true;
+        assert!(fixture.environment.run(command, |_, _| ()).await.is_err(), "{:?}", fixture.kind);
+    }
 }
 
 fn inside() -> bool {

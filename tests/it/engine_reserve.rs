@@ -69,7 +69,7 @@ fn alone(test: &str, body: impl AsyncFnOnce(&Engine)) {
     if std::env::var_os(ALONE).is_some() {
         let work_dir = tempfile::tempdir().unwrap();
         return tokio::runtime::Runtime::new().unwrap().block_on(async {
-            body(&Engine::open(settings(Kind::Sandbox, work_dir.path())).unwrap()).await;
+            body(&Engine::open(settings(Kind::Sandbox, work_dir.path())).await.unwrap()).await;
         });
     }
     let mut process = Command::new(std::env::current_exe().unwrap());

@@ -27,7 +27,7 @@ fn root() -> Vec<u8> {
 #[tokio::test]
 async fn a_root_comes_out_with_its_owners_and_the_same_from_any_host() {
     let dir = tempfile::tempdir().unwrap();
-    let engine = Engine::open(settings(Kind::Sandbox, &dir.path().join("work"))).unwrap();
+    let engine = Engine::open(settings(Kind::Sandbox, &dir.path().join("work"))).await.unwrap();
     let mut packed = Vec::new();
     for name in ["one", "other"] {
         let dest = dir.path().join(name);
@@ -56,7 +56,7 @@ async fn a_root_comes_out_with_its_owners_and_the_same_from_any_host() {
 #[tokio::test]
 async fn a_root_that_is_not_there_is_no_empty_one() {
     let dir = tempfile::tempdir().unwrap();
-    let engine = Engine::open(settings(Kind::Sandbox, &dir.path().join("work"))).unwrap();
+    let engine = Engine::open(settings(Kind::Sandbox, &dir.path().join("work"))).await.unwrap();
     let mut tar = engine.pack_root(&dir.path().join("nowhere"), 1000).unwrap();
     assert!(tar.read_to_end(&mut Vec::new()).await.is_err());
 }

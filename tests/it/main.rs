@@ -14,6 +14,8 @@ mod git_serve;
 mod repo_upkeep;
 
 mod engine;
+mod engine_docker;
+mod engine_isolation;
 mod engine_layers;
 mod engine_network;
 mod engine_reserve;

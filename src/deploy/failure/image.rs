@@ -69,6 +69,8 @@ pub(super) fn engine_words(error: &DockerError) -> String {
             "no Docker Engine answers at {}, and apps on the stack container are built by one. Whoever runs hoist starts one there, or names another with `host` under [docker] in hoist.toml (HOIST_DOCKER_HOST)",
             socket.display()
         ),
-        DockerError::Engine(_) | DockerError::Step(_) => "the Docker Engine failed".into(),
+        DockerError::Engine(_) | DockerError::Step(_) | DockerError::TooLate { .. } | DockerError::Unfit(_) => {
+            "the Docker Engine failed".into()
+        }
     }
 }

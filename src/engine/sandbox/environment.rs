@@ -25,13 +25,13 @@ use crate::engine::{Command, EngineError, Exit, Spec, Stream};
 use crate::model::WindowSize;
 
 /// How long the sandbox may take for what needs no work: a measurement, or to end a tree that was given up.
-const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
+pub(in crate::engine) const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long unpacking may go on after the last byte was handed over.
-const UNPACK_TIMEOUT: Duration = Duration::from_mins(2);
+pub(in crate::engine) const UNPACK_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Signal that ends a process whose file grows past the limit.
-const FILE_TOO_LARGE: i32 = libc::SIGXFSZ;
+pub(in crate::engine) const FILE_TOO_LARGE: i32 = libc::SIGXFSZ;
 
 #[derive(Debug)]
 pub(in crate::engine) struct Environment {
@@ -195,7 +195,7 @@ impl Environment {
         let mut most_threads = 0;
         let ended = tokio::select! {
             reply = reply(&mut replies) => Ok(reply?),
-            exit = watch_disk(self, self.spec.disk_bytes) => Err(exit?),
+            exit = watch_disk(self.spec.disk_bytes, || disk_bytes(self)) => Err(exit?),
             exit = watch_memory(self, self.spec.memory_bytes, &mut most_threads), if before.is_none() => Err(exit?),
             () = tokio::time::sleep(timeout) => Err(Exit::TimedOut),
         };

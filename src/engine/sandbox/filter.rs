@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::engine::EngineError;
+
 /// The name server that `slirp4netns` offers; it asks the host's own.
 pub(super) const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 3);
 
@@ -34,17 +36,19 @@ const REFUSED: [&str; 11] = [
     "240.0.0.0/4",
 ];
 
-/// The filter rules as `nft` reads them: what `allowed` says passes, then `own` addresses of the host and
-/// [`REFUSED`] networks are refused at once, then the rest of IPv4 passes. One rule per network, since networks
-/// may overlap.
-pub(super) fn rules(allowed: &[(IpAddr, u8)], own: &[Ipv4Addr]) -> String {
+/// The filter rules as `nft` reads them: questions to `name_servers` and what `allowed` says pass, then `own` addresses of
+/// the host and [`REFUSED`] networks are refused at once, then the rest of IPv4 passes. One rule per network, since
+/// networks may overlap.
+pub(in crate::engine) fn rules(name_servers: &[IpAddr], allowed: &[(IpAddr, u8)], own: &[Ipv4Addr]) -> String {
     let mut rules = PREAMBLE.to_owned();
     let mut add = |rule: std::fmt::Arguments<'_>| writeln!(rules, "  {rule}").expect("strings take everything");
-    add(format_args!("ip daddr {NAME_SERVER} udp dport 53 accept"));
-    add(format_args!("ip daddr {NAME_SERVER} tcp dport 53 accept"));
+    let family = |address: &IpAddr| if address.is_ipv4() { "ip" } else { "ip6" };
+    for server in name_servers {
+        add(format_args!("{} daddr {server} udp dport 53 accept", family(server)));
+        add(format_args!("{} daddr {server} tcp dport 53 accept", family(server)));
+    }
     for (address, prefix) in allowed {
-        let family = if address.is_ipv4() { "ip" } else { "ip6" };
-        add(format_args!("{family} daddr {address}/{prefix} accept"));
+        add(format_args!("{} daddr {address}/{prefix} accept", family(address)));
     }
     for address in own {
         add(format_args!("ip daddr {address} goto refuse"));
@@ -57,9 +61,14 @@ pub(super) fn rules(allowed: &[(IpAddr, u8)], own: &[Ipv4Addr]) -> String {
     rules + " }\n}\n"
 }
 
-/// The IPv4 addresses of this host's interfaces, from the text of `/proc/net/fib_trie`: each leaf is an address
-/// line, followed by the routes that end there.
-pub(super) fn own_addresses(fib_trie: &str) -> Vec<Ipv4Addr> {
+/// The IPv4 addresses of this host's interfaces.
+pub(in crate::engine) fn own_addresses() -> Result<Vec<Ipv4Addr>, EngineError> {
+    let trie = std::fs::read_to_string("/proc/net/fib_trie");
+    trie.map(|trie| parse_addresses(&trie)).map_err(|error| EngineError::io("cannot find this host's own addresses", error))
+}
+
+/// The addresses in the text of `/proc/net/fib_trie`: each leaf is an address line, followed by the routes that end there.
+fn parse_addresses(fib_trie: &str) -> Vec<Ipv4Addr> {
     let mut addresses = Vec::new();
     let mut leaf = None;
     for line in fib_trie.lines().map(str::trim) {
@@ -81,7 +90,7 @@ mod tests {
 
     #[test]
     fn rules_allow_first_and_refuse_the_hosts_own_addresses() {
-        let rules = rules(&[("10.1.0.0".parse().unwrap(), 16)], &[Ipv4Addr::new(192, 0, 2, 2)]);
+        let rules = rules(&[NAME_SERVER.into()], &[("10.1.0.0".parse().unwrap(), 16)], &[Ipv4Addr::new(192, 0, 2, 2)]);
         let at = |text: &str| rules.find(text).unwrap_or_else(|| panic!("{text} is not in\n{rules}"));
         let order = [
             "policy drop",
@@ -104,6 +113,6 @@ mod tests {
         let trie = "Main:\n  +-- 127.0.0.0/31 1 0 0\n     |-- 127.0.0.0\n        /8 host LOCAL\n     |-- 127.0.0.1\n        \
                     /32 host LOCAL\n     |-- 192.0.2.0\n        /24 link UNICAST\n     |-- 192.0.2.2\n        /32 host LOCAL\n     \
                     |-- 192.0.2.255\n        /32 link BROADCAST\nLocal:\n     |-- 192.0.2.2\n        /32 host LOCAL\n";
-        assert_eq!(own_addresses(trie), [Ipv4Addr::LOCALHOST, Ipv4Addr::new(192, 0, 2, 2)]);
+        assert_eq!(parse_addresses(trie), [Ipv4Addr::LOCALHOST, Ipv4Addr::new(192, 0, 2, 2)]);
     }
 }

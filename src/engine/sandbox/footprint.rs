@@ -124,13 +124,13 @@ impl Folder {
         let made = tempfile::Builder::new().prefix(&format!("{}-", file_name(name))).tempdir_in(&sandbox.work_dir);
         let path = made.map_err(|error| EngineError::io("cannot make the environment's folder", error))?.keep();
         let folder = Self { path, sandbox: Arc::clone(sandbox) };
-        sandbox.mapping.give_away(&folder.path)?;
+        sandbox.roots.mapping.give_away(&folder.path)?;
         Ok(folder)
     }
 
     /// Removes the folder with whatever the helper has left in it.
     fn remove(self) -> Result<(), EngineError> {
-        self.sandbox.remove_folder(&self.path)
+        self.sandbox.roots.remove_folder(&self.path)
     }
 }
 

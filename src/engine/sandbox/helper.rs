@@ -11,7 +11,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde::Serialize;
 
 use super::protocol::{Job, Mapped, Report, receive, send};
-use super::{Sandbox, programs};
+use super::{Roots, programs};
 use crate::engine::EngineError;
 
 /// How long a helper may take for any step of setting up.
@@ -26,12 +26,12 @@ pub(super) struct Helper {
 
 impl Helper {
     /// Starts a helper for `job` with `files` attached, and maps its user ids. `name` is shown in process lists.
-    pub(super) fn start(sandbox: &Sandbox, name: &str, job: &Job, files: &[BorrowedFd<'_>]) -> Result<Self, EngineError> {
-        let cannot = |error: io::Error| EngineError::io(format!("cannot start the helper {}", sandbox.helper.display()), error);
+    pub(super) fn start(roots: &Roots, name: &str, job: &Job, files: &[BorrowedFd<'_>]) -> Result<Self, EngineError> {
+        let cannot = |error: io::Error| EngineError::io(format!("cannot start the helper {}", roots.helper.display()), error);
         let (control, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .map_err(|error| cannot(error.into()))?;
         #[expect(clippy::disallowed_methods, reason = "the engine is where processes are started")]
-        let child = Command::new(&sandbox.helper)
+        let child = Command::new(&roots.helper)
             .args(["sandbox-init", name])
             .env_clear()
             .process_group(0)
@@ -42,7 +42,7 @@ impl Helper {
         let helper = Self { child, control };
         send(&helper.control, job, files).map_err(cannot)?;
         helper.expect(&Report::Unshared, STEP_TIMEOUT)?;
-        sandbox.mapping.apply(helper.id())?;
+        roots.mapping.apply(helper.id())?;
         send(&helper.control, &Mapped, &[]).map_err(cannot)?;
         Ok(helper)
     }

@@ -20,13 +20,16 @@ const DISK_RESTRAINT: u32 = 20;
 /// Pause between two looks at memory.
 pub(super) const MEMORY_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Waits until the disk is used up.
-pub(super) async fn watch_disk(environment: &Environment, limit_bytes: u64) -> Result<Exit, EngineError> {
+/// Waits until the disk is used up, as `measure` tells.
+pub(in crate::engine) async fn watch_disk<M>(limit_bytes: u64, measure: impl Fn() -> M) -> Result<Exit, EngineError>
+where
+    M: Future<Output = Result<u64, EngineError>>,
+{
     let (mut pause, longest) = DISK_INTERVALS;
     loop {
         tokio::time::sleep(pause).await;
         let begin = Instant::now();
-        if disk_bytes(environment).await? > limit_bytes {
+        if measure().await? > limit_bytes {
             return Ok(Exit::OutOfDisk);
         }
         pause = (begin.elapsed() * DISK_RESTRAINT).clamp(pause.mul_f32(1.2).min(longest), longest);
@@ -61,7 +64,7 @@ pub(super) async fn watch_memory(
     }
 }
 
-pub(super) fn out_of_turn(reply: &Reply) -> EngineError {
+pub(in crate::engine) fn out_of_turn(reply: &Reply) -> EngineError {
     EngineError::new(match reply {
         Reply::Failed(what) => what.clone(),
         reply => format!("the sandbox replied {reply:?} out of turn"),

@@ -25,7 +25,7 @@ impl Prepared {
     /// Blocks; to be called where a runtime is at hand, which carries the network.
     fn make(sandbox: &Sandbox, rules: Option<String>) -> Result<Self, EngineError> {
         let filter = rules.clone().map(|rules| Filter { nft: sandbox.nft.clone(), rules });
-        let mut helper = Helper::start(sandbox, "environment", &Job::Environment { filter }, &[])?;
+        let mut helper = Helper::start(&sandbox.roots, "environment", &Job::Environment { filter }, &[])?;
         let filtered = helper.take_output().filter(|_| rules.is_some());
         let network = filtered.map(|filtered| Network::start(&sandbox.carrier, helper.id(), filtered));
         Ok(Self { network, helper, rules })

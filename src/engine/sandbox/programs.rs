@@ -17,7 +17,7 @@ use crate::engine::EngineError;
 const FOLDERS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// Finds a program; if it is missing, the error names the Debian package to install.
-pub(super) fn find(program: &str, package: &str) -> Result<PathBuf, EngineError> {
+pub(in crate::engine) fn find(program: &str, package: &str) -> Result<PathBuf, EngineError> {
     FOLDERS
         .iter()
         .map(|folder| Path::new(folder).join(program))
@@ -36,7 +36,7 @@ const MAX_WORDS_BYTES: u64 = 8 * 1024;
 
 /// Runs a program to its end with `input`; if it fails, the error holds what it said. One that takes longer than
 /// [`TIMEOUT`] is killed.
-pub(super) fn run(program: &Path, arguments: &[String], input: &str) -> Result<(), EngineError> {
+pub(in crate::engine) fn run(program: &Path, arguments: &[String], input: &str) -> Result<(), EngineError> {
     run_within(TIMEOUT, program, arguments, input)
 }
 

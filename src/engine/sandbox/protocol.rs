@@ -26,11 +26,11 @@ const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 const MAX_FILES: usize = 4;
 
 /// Longest line of a conversation; the kernel accepts about 2 MiB of arguments and environment.
-pub(super) const MAX_LINE_BYTES: u64 = 8 * 1024 * 1024;
+pub(in crate::engine) const MAX_LINE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// What a helper is started for.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Job {
+pub(in crate::engine) enum Job {
     /// Nothing but entering a user namespace.
     Probe,
     /// Make the namespaces of an environment and load the filter into its network; what environment, says a
@@ -50,30 +50,30 @@ pub(super) enum Job {
 
 /// How an environment is to be set up. The cgroups' join files are attached.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Setup {
-    pub(super) name: String,
-    pub(super) root: PathBuf,
+pub(in crate::engine) struct Setup {
+    pub(in crate::engine) name: String,
+    pub(in crate::engine) root: PathBuf,
     /// What is seen where the root has nothing.
-    pub(super) layer: Option<PathBuf>,
+    pub(in crate::engine) layer: Option<PathBuf>,
     /// The environment's own folder, empty and owned by the sandbox's root.
-    pub(super) dir: PathBuf,
-    pub(super) ca_bundle: Option<PathBuf>,
-    pub(super) has_network: bool,
-    pub(super) max_file_bytes: u64,
+    pub(in crate::engine) dir: PathBuf,
+    pub(in crate::engine) ca_bundle: Option<PathBuf>,
+    pub(in crate::engine) has_network: bool,
+    pub(in crate::engine) max_file_bytes: u64,
     /// Limit per user, where no cgroup limits the processes.
-    pub(super) max_processes: Option<u32>,
+    pub(in crate::engine) max_processes: Option<u32>,
 }
 
 /// Rules to load into the environment's network before it is connected to anything.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Filter {
-    pub(super) nft: PathBuf,
-    pub(super) rules: String,
+pub(in crate::engine) struct Filter {
+    pub(in crate::engine) nft: PathBuf,
+    pub(in crate::engine) rules: String,
 }
 
 /// What a helper reports while it does its job.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Report {
+pub(in crate::engine) enum Report {
     /// In a user namespace of its own, waiting for its ids to be mapped ([`Mapped`]).
     Unshared,
     /// The job is done, or the environment takes invitations.
@@ -85,19 +85,19 @@ pub(super) enum Report {
 
 /// The daemon's answer to [`Report::Unshared`].
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Mapped;
+pub(in crate::engine) struct Mapped;
 
 /// An invitation: the conversation is attached, and after it the files that the request is about.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Invitation;
+pub(in crate::engine) struct Invitation;
 
 /// A terminal was made: the daemon's end of it is attached.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Terminal;
+pub(in crate::engine) struct Terminal;
 
 /// What an environment can be asked for.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Request {
+pub(in crate::engine) enum Request {
     /// Attached: standard output, standard error and, if there is one, standard input. Of a command in a terminal none
     /// is: the first answer is a [`Terminal`].
     Run {
@@ -123,7 +123,7 @@ pub(super) enum Request {
 
 /// What comes of a [`Request`].
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Reply {
+pub(in crate::engine) enum Reply {
     Done,
     /// The command has ended. `threads` is how many `app` had at that moment, where no cgroup counts them.
     Exited {
@@ -148,7 +148,7 @@ pub(super) enum Reply {
 }
 
 /// Sends one message with `files` attached.
-pub(super) fn send(socket: impl AsFd, message: &impl Serialize, files: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub(in crate::engine) fn send(socket: impl AsFd, message: &impl Serialize, files: &[BorrowedFd<'_>]) -> io::Result<()> {
     let bytes = serde_json::to_vec(message)?;
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FILES))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
@@ -160,7 +160,7 @@ pub(super) fn send(socket: impl AsFd, message: &impl Serialize, files: &[Borrowe
 }
 
 /// Receives one message with its files; nothing when the other end is closed.
-pub(super) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+pub(in crate::engine) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
     let mut bytes = vec![0; MAX_MESSAGE_BYTES];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FILES))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);

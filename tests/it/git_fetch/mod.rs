@@ -115,7 +115,7 @@ impl Fetching {
             Settings { kind: Kind::Local, helper: HOIST.into(), work_dir, ca_bundle: None, allow_networks: Vec::new() };
         let name = "build".to_owned();
         let spec = Spec { root: "/".into(), name, memory_bytes: 0, pids: 0, cpus: 0, disk_bytes: 0, network: false };
-        let environment = Engine::open(settings).unwrap().start(spec).await.unwrap();
+        let environment = Engine::open(settings).await.unwrap().start(spec).await.unwrap();
         let build = Build {
             environment: &environment,
             transcript,

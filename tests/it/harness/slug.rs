@@ -28,7 +28,7 @@ pub(crate) fn page_of(daemon: &Daemon, user: &User, app: &str, path: &str) -> St
             ca_bundle: None,
             allow_networks: Vec::new(),
         };
-        let engine = Engine::open(settings).unwrap();
+        let engine = Engine::open(settings).await.unwrap();
         let spec = Spec {
             root: stack.run_root,
             name: "run".into(),

@@ -9,13 +9,17 @@ use super::Cgroups;
 impl Cgroups {
     /// Finds where this process may make cgroups with the controllers for memory and processes.
     pub(in crate::engine::sandbox) fn find() -> Option<Self> {
-        let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-        let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-        let found = Self::find_in(&mounts, &own, rustix::process::geteuid().is_root())?;
-        found.is_usable().then_some(found)
+        Self::visible().filter(Self::is_usable)
     }
 
-    /// As [`Cgroups::find`], from the texts of `mountinfo` and `/proc/self/cgroup`.
+    /// Where this process is in the trees that it sees.
+    pub(super) fn visible() -> Option<Self> {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+        let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+        Self::find_in(&mounts, &own, rustix::process::geteuid().is_root())
+    }
+
+    /// As [`Cgroups::visible`], from the texts of `mountinfo` and `/proc/self/cgroup`.
     fn find_in(mounts: &str, own: &str, is_root: bool) -> Option<Self> {
         let v1 = |controller| Some(below_own(v1_mount(mounts, controller)?, own_path(own, controller)?));
         if let (Some(memory), Some(pids)) = (v1("memory"), v1("pids")) {

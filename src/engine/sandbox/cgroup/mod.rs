@@ -12,6 +12,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 mod find;
 
 /// How long to wait for the kernel to notice that a cgroup's processes are gone.
@@ -28,7 +30,7 @@ const V2_CPU_WEIGHT: &str = "25";
 
 /// Where cgroups can be made on this host, by version; see [`Cgroups::find`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Cgroups {
+pub(in crate::engine) enum Cgroups {
     V1 { memory: PathBuf, pids: PathBuf, cpu: Option<PathBuf> },
     V2 { parent: PathBuf },
 }
@@ -43,10 +45,10 @@ pub(super) struct Limits {
 }
 
 /// How often an environment's commands ran into a limit so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Events {
-    pub(super) out_of_memory: u64,
-    pub(super) out_of_pids: u64,
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::engine) struct Events {
+    pub(in crate::engine) out_of_memory: u64,
+    pub(in crate::engine) out_of_pids: u64,
 }
 
 impl Cgroups {
@@ -75,6 +77,22 @@ impl Cgroups {
                 tracing::warn!("cannot remove the cgroup {}: {error}", entry.path().display());
             }
         }
+    }
+
+    /// How often the processes of the container in which this is called ran into a limit so far.
+    pub(in crate::engine) fn events_of_container() -> io::Result<Events> {
+        let cgroups = Self::visible().ok_or_else(|| io::Error::other("no cgroups are mounted"))?;
+        let folders: Vec<_> = cgroups.parents().into_iter().map(Path::to_owned).collect();
+        cgroups.events(&folders)
+    }
+
+    /// The counters in an environment's folders, one for each parent.
+    fn events(&self, folders: &[PathBuf]) -> io::Result<Events> {
+        let (memory, pids) = match self {
+            Self::V1 { .. } => (folders[0].join("memory.oom_control"), folders[1].join("pids.events")),
+            Self::V2 { .. } => (folders[0].join("memory.events"), folders[0].join("pids.events")),
+        };
+        Ok(Events { out_of_memory: counter(&memory, "oom_kill")?, out_of_pids: counter(&pids, "max")? })
     }
 
     fn parents(&self) -> Vec<&Path> {
@@ -133,11 +151,7 @@ impl Cgroup {
     }
 
     pub(super) fn events(&self) -> io::Result<Events> {
-        let (memory, pids) = match self.layout {
-            Cgroups::V1 { .. } => (self.folders[0].join("memory.oom_control"), self.folders[1].join("pids.events")),
-            Cgroups::V2 { .. } => (self.folders[0].join("memory.events"), self.folders[0].join("pids.events")),
-        };
-        Ok(Events { out_of_memory: counter(&memory, "oom_kill")?, out_of_pids: counter(&pids, "max")? })
+        self.layout.events(&self.folders)
     }
 
     /// Removes the cgroup, which has no processes any more.

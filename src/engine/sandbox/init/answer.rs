@@ -19,7 +19,7 @@ use crate::engine::tree;
 pub(super) const APP: u32 = 1000;
 
 /// Reads the request from the first of `files`, and replies there.
-pub(super) fn answer(files: Vec<OwnedFd>, inside: &Inside) {
+pub(in crate::engine) fn answer(files: Vec<OwnedFd>, inside: &Inside) {
     let mut files = files.into_iter();
     let Some(mut conversation) = files.next().map(UnixStream::from) else { return };
     let reply = match read_request(&conversation) {

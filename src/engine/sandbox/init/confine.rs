@@ -1,15 +1,16 @@
-//! What process 1 takes from itself before it takes requests, and thereby from all that it will ever start.
+//! What a process takes from itself before it takes requests, and thereby from all that it will ever start.
 
 use std::io;
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit, setsid, umask};
-use rustix::thread::{CapabilitySet, CapabilitySets, remove_capability_from_bounding_set, set_capabilities, set_no_new_privs};
+use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit, umask};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, remove_capability_from_bounding_set, set_capabilities, set_no_new_privs,
+};
 
 use super::seccomp;
 use crate::engine::EngineError;
-use crate::engine::sandbox::protocol::Setup;
 
 /// What serving requests takes: becoming `app`, signalling its processes, making folders for it, measuring its files
 /// and its memory. Commands have none of this: they lose it with the step to `app`.
@@ -27,21 +28,21 @@ const OPEN_FILES: (u64, u64) = (1024, 65_536);
 /// take it from there.
 const NICE: i32 = 5;
 
-pub(super) fn confine(setup: &Setup) -> Result<(), EngineError> {
-    setsid().map_err(|error| EngineError::io("cannot start a session", error))?;
+/// `max_processes` limits each user, where no cgroup limits the processes.
+pub(in crate::engine) fn confine(max_file_bytes: u64, max_processes: Option<u32>) -> Result<(), EngineError> {
     umask(Mode::from_raw_mode(0o022));
     setpriority_process(None, NICE).map_err(|error| EngineError::io("cannot make way for the daemon", error))?;
-    set_limits(setup).map_err(|error| EngineError::io("cannot set resource limits", error))?;
+    set_limits(max_file_bytes, max_processes).map_err(|error| EngineError::io("cannot set resource limits", error))?;
     drop_capabilities().map_err(|error| EngineError::io("cannot drop capabilities", error))?;
     set_no_new_privs(true).map_err(|error| EngineError::io("cannot forbid new privileges", error))?;
     seccomp::apply()
 }
 
-fn set_limits(setup: &Setup) -> io::Result<()> {
+fn set_limits(max_file_bytes: u64, max_processes: Option<u32>) -> io::Result<()> {
     limit(Resource::Core, 0, 0)?;
-    limit(Resource::Fsize, setup.max_file_bytes, setup.max_file_bytes)?;
+    limit(Resource::Fsize, max_file_bytes, max_file_bytes)?;
     limit(Resource::Nofile, OPEN_FILES.0, OPEN_FILES.1)?;
-    if let Some(processes) = setup.max_processes {
+    if let Some(processes) = max_processes {
         limit(Resource::Nproc, processes.into(), processes.into())?;
     }
     Ok(())
@@ -62,6 +63,8 @@ fn drop_capabilities() -> io::Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    set_capabilities(None, CapabilitySets { effective: KEPT, permitted: KEPT, inheritable: CapabilitySet::empty() })?;
+    // In a container not all of them are there.
+    let kept = KEPT & capabilities(None)?.permitted;
+    set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() })?;
     Ok(())
 }

@@ -5,7 +5,7 @@
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
 
-use rustix::process::{Pid, Signal, WaitOptions, set_parent_process_death_signal, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, set_parent_process_death_signal, setsid, waitpid};
 use rustix::thread::UnshareFlags;
 
 use super::serve::Inside;
@@ -68,7 +68,8 @@ fn enter(setup: &Setup, join_files: Vec<OwnedFd>) -> Result<Inside, EngineError>
     rustix::system::sethostname(setup.name.as_bytes()).map_err(|error| EngineError::io("cannot name the sandbox", error))?;
     sys::bring_up_loopback().map_err(|error| EngineError::io("cannot bring up the loopback interface", error))?;
     let upper = mounts::enter(setup)?;
-    confine::confine(setup)?;
+    setsid().map_err(|error| EngineError::io("cannot start a session", error))?;
+    confine::confine(setup.max_file_bytes, setup.max_processes)?;
     Ok(Inside { upper, join_files })
 }
 

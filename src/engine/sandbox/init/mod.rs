@@ -23,15 +23,15 @@ use crate::engine::{EngineError, tree};
 mod keeper;
 mod mounts;
 
-mod confine;
+pub(in crate::engine) mod confine;
 mod seccomp;
 
-mod answer;
-mod serve;
+pub(in crate::engine) mod answer;
+pub(in crate::engine) mod serve;
 mod supervise;
 mod terminal;
 
-mod sys;
+pub(in crate::engine) mod sys;
 
 /// Memory for unpacking layers: a million names of their entries, and then some.
 const LAYERS_MEMORY_BYTES: u64 = 1024 * 1024 * 1024;
@@ -167,7 +167,7 @@ fn lock_folder(path: &Path) -> Result<OwnedFd, EngineError> {
 }
 
 /// An error and its causes in one line, for the way to the daemon.
-fn describe(error: &dyn std::error::Error) -> String {
+pub(in crate::engine) fn describe(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -10,11 +10,11 @@ use super::sys::{self, Fork};
 use crate::engine::sandbox::protocol::{Invitation, receive};
 
 /// What answering requests needs of the environment.
-pub(super) struct Inside {
+pub(in crate::engine) struct Inside {
     /// Folder of the writable layer.
-    pub(super) upper: OwnedFd,
+    pub(in crate::engine) upper: OwnedFd,
     /// Files through which commands join their cgroups.
-    pub(super) join_files: Vec<OwnedFd>,
+    pub(in crate::engine) join_files: Vec<OwnedFd>,
 }
 
 /// Serves until the daemon closes the control socket.

@@ -9,13 +9,15 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpid, kill_process, kill_process_group, pidfd_open, pidfd_send_signal,
-    set_child_subreaper, wait,
+    Pid, PidfdFlags, Signal, Uid, WaitOptions, WaitStatus, getpid, kill_process, kill_process_group, pidfd_open,
+    pidfd_send_signal, set_child_subreaper, wait,
 };
+use rustix::thread::set_thread_res_uid;
 
 use super::answer::{APP, threads_of_app};
 use super::serve::Inside;
@@ -26,6 +28,12 @@ use crate::model::WindowSize;
 
 /// How long a tree may take to die one by one. After that it multiplies as fast as it is killed.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How readily the kernel ends this process when memory runs out.
+const OOM_SCORE: &str = "/proc/self/oom_score_adj";
+
+/// Somebody who has no processes.
+const NOBODY: u32 = 65_534;
 
 /// A command's standard files.
 pub(super) struct CommandFiles {
@@ -66,6 +74,8 @@ pub(super) fn run(
 ) -> io::Result<Reply> {
     set_child_subreaper(Some(getpid()))?;
     let mut diagnostics = std::fs::File::from(files.stderr.try_clone()?);
+    // Before the command, which may leave no room for another thread.
+    let to_kill = kill_on_hang_up(conversation.try_clone()?)?;
     let command = match start(argv, env, cwd, files, inside) {
         Ok(pid) => pid,
         Err(error) => {
@@ -76,7 +86,8 @@ pub(super) fn run(
         }
     };
     drop(diagnostics);
-    kill_on_hang_up(command, conversation.try_clone()?)?;
+    // Gone only with this process.
+    let _ = to_kill.send(pidfd_open(command, PidfdFlags::empty())?);
     let status = wait_for(command)?;
     // Before its tree goes: a command that ends because nothing more can be started leaves what it has started.
     let threads = if inside.join_files.is_empty() { threads_of_app()? } else { 0 };
@@ -98,20 +109,33 @@ fn start(argv: &[String], env: &BTreeMap<String, String>, cwd: &str, files: Comm
     }
     let join_files = inside.join_files.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?;
     sys::join_cgroups(&mut command, join_files);
-    Ok(Pid::from_child(&command.spawn()?))
+    going_first(|| Ok(Pid::from_child(&command.spawn()?)))
 }
 
-/// Kills the command when the daemon closes its end of the conversation. A thread waits for that; it goes with
-/// this process.
-fn kill_on_hang_up(command: Pid, mut conversation: UnixStream) -> io::Result<()> {
-    let process = pidfd_open(command, PidfdFlags::empty())?;
+/// Has whatever `start` starts be the first to go when memory runs out: before hoist's own processes, which a container's
+/// limit counts as well. Where that can't be, the largest goes.
+fn going_first<T>(start: impl FnOnce() -> T) -> T {
+    let own = std::fs::read_to_string(OOM_SCORE).unwrap_or_default();
+    // It is inherited. The command can't raise its own: it may not write there between becoming `app` and beginning.
+    let _ = std::fs::write(OOM_SCORE, "1000");
+    let started = start();
+    let _ = std::fs::write(OOM_SCORE, own);
+    started
+}
+
+/// Kills the command that it is told of when the daemon closes its end of the conversation. A thread waits for that; it
+/// goes with this process.
+fn kill_on_hang_up(mut conversation: UnixStream) -> io::Result<mpsc::Sender<OwnedFd>> {
+    let (to_kill, started) = mpsc::channel::<OwnedFd>();
     std::thread::Builder::new().spawn(move || {
         // The daemon sends nothing more: this ends with the conversation, in whatever way.
         let _ = conversation.read(&mut [0]);
-        // It may have ended meanwhile.
-        let _ = pidfd_send_signal(&process, Signal::KILL);
+        if let Ok(process) = started.recv() {
+            // It may have ended meanwhile.
+            let _ = pidfd_send_signal(&process, Signal::KILL);
+        }
     })?;
-    Ok(())
+    Ok(to_kill)
 }
 
 /// Waits for the command, and reaps orphans of its tree meanwhile.
@@ -135,9 +159,7 @@ fn end_tree() -> io::Result<()> {
             let _ = kill_process(*pid, Signal::KILL);
         }
         if Instant::now() > deadline {
-            // Everything in the environment except for this process and process 1, at one stroke: nothing can be
-            // started during that. Other commands of the environment go too; they share it with a fork bomb.
-            let _ = kill_process_group(Pid::INIT, Signal::KILL);
+            end_all_of_app()?;
         }
         // Some child was among those killed, so the first wait ends soon; it spares going round idly.
         let mut options = if descendants.is_empty() { WaitOptions::NOHANG } else { WaitOptions::empty() };
@@ -150,6 +172,17 @@ fn end_tree() -> io::Result<()> {
             }
         }
     }
+}
+
+/// Kills all that `app` runs in the environment at one stroke: nothing can be started during that. Other commands go too;
+/// they share the environment with a fork bomb.
+fn end_all_of_app() -> io::Result<()> {
+    let (root, nobody, app) = (Uid::ROOT, Uid::from_raw(NOBODY), Uid::from_raw(APP));
+    // So it can signal `app`'s processes and not root's, which are hoist's; and `app` can't signal it meanwhile.
+    set_thread_res_uid(nobody, app, root)?;
+    // There may be none left.
+    let _ = kill_process_group(Pid::INIT, Signal::KILL);
+    Ok(set_thread_res_uid(root, root, root)?)
 }
 
 /// All processes whose ancestor this process is.

@@ -10,14 +10,14 @@ use rustix::process::Pid;
 use rustix::thread::UnshareFlags;
 
 /// Which side of a fork this is.
-pub(super) enum Fork {
+pub(in crate::engine) enum Fork {
     Child,
     Parent(Pid),
 }
 
 /// Forks this process, which must have a single thread.
 #[expect(unsafe_code, reason = "no library offers a safe fork")]
-pub(super) fn fork() -> io::Result<Fork> {
+pub(in crate::engine) fn fork() -> io::Result<Fork> {
     // SAFETY: the helper has one thread, so the child finds no lock held and no state half changed.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
@@ -54,6 +54,13 @@ pub(super) fn bring_up_loopback() -> io::Result<()> {
     request.ifr_ifru.ifru_flags = i16::try_from(libc::IFF_UP).expect("the flag is 1");
     // SAFETY: the request is valid, and the kernel only reads it.
     succeeded(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) }.into())
+}
+
+/// Has the kernel clear away this process's children, also those it will adopt, as soon as they end.
+#[expect(unsafe_code, reason = "libc's signal functions are unsafe in general, as handlers may do anything")]
+pub(in crate::engine) fn ignore_children() -> io::Result<()> {
+    // SAFETY: no handler is installed.
+    if unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) } == libc::SIG_ERR { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Makes the process that `command` will start join cgroups, by writing `0` to their `join_files`.

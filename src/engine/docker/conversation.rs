@@ -1,0 +1,244 @@
+//! One request and its answer, as the daemon has them: frames to and from a process in the container.
+
+use std::future::pending;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt as _};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::Semaphore;
+
+use super::frames::{self, Answer, Kind, PIECE_BYTES, WINDOW};
+use crate::docker::Streams;
+use crate::engine::EngineError;
+use crate::engine::sandbox::cgroup::Events;
+use crate::engine::sandbox::environment::REPLY_TIMEOUT;
+use crate::engine::sandbox::limits::out_of_turn;
+
+/// The frames' two ways. Who drops it calls the request off.
+pub(super) struct Conversation {
+    to: Pin<Box<dyn AsyncWrite + Send>>,
+    from: Frames,
+}
+
+/// The frames that come; waiting for one may be given up and begun again.
+struct Frames {
+    pieces: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
+    buffer: BytesMut,
+}
+
+impl Frames {
+    async fn next(&mut self) -> Result<(Kind, Bytes), EngineError> {
+        let cannot = |error| EngineError::io("the container's side of a request failed", error);
+        loop {
+            if let Some(frame) = frames::take(&mut self.buffer).map_err(cannot)? {
+                return Ok(frame);
+            }
+            match self.pieces.next().await {
+                Some(piece) => self.buffer.extend_from_slice(&piece.map_err(cannot)?),
+                None => return Err(EngineError::new("the container ended without a reply")),
+            }
+        }
+    }
+
+    /// Waits for the answer; what comes before it is nobody's.
+    async fn answer(&mut self) -> Result<Answer, EngineError> {
+        loop {
+            if let (Kind::Reply, bytes) = self.next().await? {
+                return parse(&bytes);
+            }
+        }
+    }
+}
+
+impl Conversation {
+    /// Begins with what is to be done.
+    pub(super) async fn begin(streams: Streams, what: &impl Serialize) -> Result<Self, EngineError> {
+        let bytes = serde_json::to_vec(what).map_err(|error| EngineError::io("cannot word a request", error))?;
+        if frames::header(Kind::Call, bytes.len()).is_err() {
+            return Err(EngineError::new("arguments and environment of the command are too large"));
+        }
+        let from = Frames { pieces: streams.output, buffer: BytesMut::new() };
+        let mut conversation = Self { to: streams.input, from };
+        let sent = tokio::time::timeout(REPLY_TIMEOUT, send(&mut conversation.to, Kind::Call, &bytes)).await;
+        sent.map_err(io::Error::from).flatten().map_err(|error| EngineError::io("the container takes no requests", error))?;
+        Ok(conversation)
+    }
+
+    /// Waits until the other side is ready for the request. Returns how often the container has run into a limit so far.
+    pub(super) async fn ready(&mut self) -> Result<Events, EngineError> {
+        match in_time(REPLY_TIMEOUT, self.from.next()).await? {
+            (Kind::Ready, bytes) => parse(&bytes),
+            (Kind::Reply, bytes) => Err(out_of_turn(&parse::<Answer>(&bytes)?.reply)),
+            (kind, _) => Err(EngineError::new(format!("the container said {kind:?} out of turn"))),
+        }
+    }
+
+    /// Waits for the answer to a request that has neither input nor output.
+    pub(super) async fn answer(&mut self) -> Result<Answer, EngineError> {
+        in_time(REPLY_TIMEOUT, self.from.answer()).await
+    }
+
+    /// Carries input and outputs until the answer comes, which may take as long as `rest` from the input's end on. Returns
+    /// how reading the input went, too. What is given up half-way can only be hung up.
+    pub(super) async fn carry(
+        &mut self,
+        input: impl AsyncRead + Unpin,
+        rest: Option<Duration>,
+        mut stdout: impl AsyncWrite + Unpin,
+        mut stderr: impl AsyncWrite + Unpin,
+    ) -> Result<(Answer, io::Result<()>), EngineError> {
+        let Self { to, from } = self;
+        let window = Semaphore::new(WINDOW);
+        let mut fed = Ok(());
+        let feeding = async {
+            fed = feed(input, to, &window).await;
+            match rest {
+                Some(rest) => tokio::time::sleep(rest).await,
+                None => pending().await,
+            }
+        };
+        let taking = async {
+            let unread = |error| EngineError::io("nobody reads what comes out of the container", error);
+            loop {
+                match from.next().await? {
+                    (Kind::Reply, bytes) => return parse::<Answer>(&bytes),
+                    (Kind::Taken, _) => window.add_permits(1),
+                    (Kind::Stderr, piece) => stderr.write_all(&piece).await.map_err(unread)?,
+                    (_, piece) => stdout.write_all(&piece).await.map_err(unread)?,
+                }
+            }
+        };
+        let answer = tokio::select! {
+            answer = taking => answer?,
+            () = feeding => return Err(late(rest.unwrap_or_default())),
+        };
+        Ok((answer, fed))
+    }
+
+    /// Calls the request off, and waits until what it had started is dead.
+    pub(super) async fn hang_up(mut self) -> Result<(), EngineError> {
+        let closed = tokio::time::timeout(REPLY_TIMEOUT, self.to.shutdown()).await;
+        closed.map_err(io::Error::from).flatten().map_err(|error| EngineError::io("cannot call a request off", error))?;
+        self.answer().await.map(drop)
+    }
+}
+
+/// Sends the input to its end. A container that takes no more has answered, or has ended, which is heard on the way back.
+async fn feed(mut input: impl AsyncRead + Unpin, to: &mut (impl AsyncWrite + Unpin), window: &Semaphore) -> io::Result<()> {
+    let mut piece = vec![0; PIECE_BYTES];
+    let read = loop {
+        window.acquire().await.expect("never closed").forget();
+        match input.read(&mut piece).await {
+            Ok(0) => break Ok(()),
+            Ok(length) if send(to, Kind::Input, &piece[..length]).await.is_ok() => {}
+            Ok(_) => pending().await,
+            Err(error) => break Err(error),
+        }
+    };
+    if send(to, Kind::InputEnd, &[]).await.is_err() {
+        pending::<()>().await;
+    }
+    read
+}
+
+async fn send(to: &mut (impl AsyncWrite + Unpin), kind: Kind, bytes: &[u8]) -> io::Result<()> {
+    to.write_all(&frames::header(kind, bytes.len())?).await?;
+    to.write_all(bytes).await?;
+    to.flush().await
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, EngineError> {
+    serde_json::from_slice(bytes).map_err(|error| EngineError::io("cannot read the container's answer", error))
+}
+
+async fn in_time<T>(limit: Duration, reply: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
+    tokio::time::timeout(limit, reply).await.map_err(|_| late(limit))?
+}
+
+fn late(limit: Duration) -> EngineError {
+    EngineError::new(format!("the container did not reply within {} s", limit.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use tokio::io::{duplex, empty, sink};
+    use tokio_util::io::ReaderStream;
+
+    use super::*;
+    use crate::engine::sandbox::protocol::Reply;
+
+    /// The streams of a process that says this and hears everything.
+    fn with(said: Vec<u8>) -> Streams {
+        Streams { input: Box::pin(sink()), output: Box::pin(ReaderStream::new(io::Cursor::new(said))) }
+    }
+
+    fn reply() -> Vec<u8> {
+        let mut said = Vec::new();
+        let answer = Answer { reply: Reply::Done, events: Events { out_of_memory: 1, out_of_pids: 0 } };
+        for (kind, bytes) in [(Kind::Stdout, &b"out"[..]), (Kind::Stderr, b"err"), (Kind::Stdout, b"put")] {
+            frames::write(&mut said, kind, bytes).unwrap();
+        }
+        frames::write(&mut said, Kind::Reply, &serde_json::to_vec(&answer).unwrap()).unwrap();
+        said
+    }
+
+    #[tokio::test]
+    async fn outputs_are_told_apart_until_the_answer() {
+        let mut conversation = Conversation::begin(with(reply()), &"what").await.unwrap();
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let (answer, fed) = conversation.carry(empty(), None, &mut stdout, &mut stderr).await.unwrap();
+        assert_eq!((&stdout[..], &stderr[..]), (&b"output"[..], &b"err"[..]));
+        assert!(matches!(answer.reply, Reply::Done) && fed.is_ok());
+        assert_eq!(answer.events, Events { out_of_memory: 1, out_of_pids: 0 });
+    }
+
+    #[tokio::test]
+    async fn an_end_without_an_answer_is_an_error() {
+        let mut said = reply();
+        said.pop();
+        let mut conversation = Conversation::begin(with(said), &"what").await.unwrap();
+        let error = conversation.carry(empty(), None, sink(), sink()).await.unwrap_err();
+        assert_eq!(error.to_string(), "the container ended without a reply");
+    }
+
+    #[tokio::test]
+    async fn input_is_sent_no_faster_than_it_is_taken() {
+        let (ours, mut theirs) = duplex(1 << 20);
+        let (mut said, heard) = duplex(1 << 10);
+        let streams = Streams { input: Box::pin(ours), output: Box::pin(ReaderStream::new(heard)) };
+        let mut conversation = Conversation::begin(streams, &"what").await.unwrap();
+        let other_side = async {
+            let call = frame_from(&mut theirs).await;
+            for _ in 0..WINDOW {
+                assert_eq!(frame_from(&mut theirs).await, (Kind::Input, PIECE_BYTES));
+            }
+            // All that is on its way has been read.
+            assert!(theirs.read_u8().now_or_never().is_none());
+            said.write_all(&frames::header(Kind::Taken, 0).unwrap()).await.unwrap();
+            assert_eq!(frame_from(&mut theirs).await, (Kind::Input, PIECE_BYTES));
+            call
+        };
+        let call = tokio::select! {
+            carried = conversation.carry(tokio::io::repeat(7), None, sink(), sink()) => panic!("{:?}", carried.map(drop)),
+            call = other_side => call,
+        };
+        assert_eq!(call, (Kind::Call, "\"what\"".len()));
+    }
+
+    /// A frame's kind and length.
+    async fn frame_from(from: &mut (impl AsyncRead + Unpin)) -> (Kind, usize) {
+        let mut buffer = BytesMut::new();
+        loop {
+            buffer.extend_from_slice(&[from.read_u8().await.unwrap()]);
+            if let Some((kind, bytes)) = frames::take(&mut buffer).unwrap() {
+                return (kind, bytes.len());
+            }
+        }
+    }
+}

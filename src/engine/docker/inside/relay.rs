@@ -1,0 +1,140 @@
+//! Hands a request's input and output on, between pipes and frames.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::time::Duration;
+
+use crate::engine::docker::frames::{self, Kind, PIECE_BYTES, WINDOW};
+use crate::engine::sandbox::cgroup::Events;
+use crate::engine::sandbox::protocol::{Reply, Request, Terminal, receive};
+
+/// How long the rest of the output may take once the request is answered. Only a process of another command that was
+/// handed the pipe can use this time up.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// This process's ends of a request's pipes.
+#[derive(Default)]
+pub(super) struct Ends {
+    pub(super) input: Option<OwnedFd>,
+    pub(super) outputs: Vec<(Kind, OwnedFd)>,
+    /// Whether both come later, as one terminal.
+    pub(super) is_terminal: bool,
+}
+
+/// Sends the request into the conversation and hands everything on until it is answered. All threads are there before
+/// that, because a command may leave no room for another.
+pub(super) fn relay(mut conversation: UnixStream, ends: Ends, request: &Request, before: Events) -> io::Result<Reply> {
+    let (pieces, taken) = mpsc::sync_channel(WINDOW + 1);
+    let (open, opened) = mpsc::channel();
+    let hang_up = conversation.try_clone()?;
+    start(move || read_input(&pieces, &hang_up))?;
+    start(move || write_input(&taken, &opened))?;
+    let outputs = Outputs::start(ends.outputs, ends.is_terminal)?;
+    frames::write(io::stdout().lock(), Kind::Ready, &serde_json::to_vec(&before)?)?;
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    conversation.write_all(&line)?;
+    let terminal = if ends.is_terminal { take_terminal(&conversation)? } else { None };
+    let input = terminal.as_ref().map(OwnedFd::try_clone).transpose()?.or(ends.input);
+    // The threads live as long as this process.
+    let _ = open.send(input);
+    outputs.add(terminal);
+    let mut bytes = Vec::new();
+    conversation.read_to_end(&mut bytes)?;
+    outputs.drain();
+    serde_json::from_slice(&bytes).map_err(|_| io::Error::other("the request ended without a reply"))
+}
+
+/// Starts a thread, which goes with this process.
+fn start(body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().spawn(body).map(drop)
+}
+
+/// Reads the daemon's input, and calls the request off when the daemon hangs up. What it reads is never too much for the
+/// queue, since no more is sent than was taken.
+fn read_input(pieces: &SyncSender<Vec<u8>>, conversation: &UnixStream) {
+    while let Ok(Some((kind, bytes))) = frames::read(io::stdin()) {
+        // The end is an empty piece.
+        if matches!(kind, Kind::Input | Kind::InputEnd) && pieces.send(bytes).is_err() {
+            break;
+        }
+    }
+    // If it is gone already, there is nothing to call off.
+    let _ = conversation.shutdown(Shutdown::Write);
+}
+
+/// Writes input where it is wanted. What is not wanted any more is taken all the same.
+fn write_input(pieces: &Receiver<Vec<u8>>, opened: &Receiver<Option<OwnedFd>>) {
+    let mut input = opened.recv().ok().flatten().map(File::from);
+    while let Ok(piece) = pieces.recv() {
+        if piece.is_empty() || input.as_mut().is_some_and(|input| input.write_all(&piece).is_err()) {
+            input = None;
+        }
+        if frames::write(io::stdout().lock(), Kind::Taken, &[]).is_err() {
+            return;
+        }
+    }
+}
+
+/// The threads that hand outputs on.
+struct Outputs {
+    terminal: Sender<OwnedFd>,
+    /// Ends when the last of them has.
+    ended: Receiver<()>,
+}
+
+impl Outputs {
+    fn start(outputs: Vec<(Kind, OwnedFd)>, is_terminal: bool) -> io::Result<Self> {
+        let (is_running, ended) = mpsc::channel();
+        let (terminal, opened) = mpsc::channel();
+        for (kind, from) in outputs {
+            let is_running = is_running.clone();
+            start(move || hand_on(kind, from, is_running))?;
+        }
+        if is_terminal {
+            start(move || {
+                if let Ok(from) = opened.recv() {
+                    hand_on(Kind::Stdout, from, is_running);
+                }
+            })?;
+        }
+        Ok(Self { terminal, ended })
+    }
+
+    /// A terminal's output comes only now.
+    fn add(&self, terminal: Option<OwnedFd>) {
+        if let Some(terminal) = terminal {
+            // The thread lives as long as this process.
+            let _ = self.terminal.send(terminal);
+        }
+    }
+
+    /// Waits for their ends, but not for long.
+    fn drain(self) {
+        drop(self.terminal);
+        // Nothing is ever sent.
+        let _ = self.ended.recv_timeout(DRAIN_TIMEOUT);
+    }
+}
+
+/// Sends an output on, piece by piece; `is_running` goes with its end. One that cannot be read any more has ended.
+fn hand_on(kind: Kind, from: OwnedFd, is_running: Sender<()>) {
+    let mut from = File::from(from);
+    let mut piece = vec![0; PIECE_BYTES];
+    while let Ok(length @ 1..) = from.read(&mut piece) {
+        if frames::write(io::stdout().lock(), kind, &piece[..length]).is_err() {
+            break;
+        }
+    }
+    drop(is_running);
+}
+
+/// Takes this end of a command's terminal; nothing if there is none, which the reply tells.
+fn take_terminal(conversation: &UnixStream) -> io::Result<Option<OwnedFd>> {
+    let received = receive::<Terminal>(conversation.as_fd())?;
+    Ok(received.and_then(|(Terminal, files)| files.into_iter().next()))
+}
