@@ -133,7 +133,7 @@ fn an_unchanged_app_is_built_again_where_its_pack_may_have_changed() {
             let said = if is_known { format!("Nothing has changed since v{version}:") } else { "says one".to_owned() };
             shop.push().released_with(&[&said]);
         }
-        assert_eq!(shop.used()[0]["buildpack"]["url"], **pack, "{}", shop.used());
+        assert_eq!(shop.used()[0]["name"], **pack, "{}", shop.used());
     }
 }
 
