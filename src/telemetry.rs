@@ -16,6 +16,7 @@ const SENT_BYTES: &str = "hoist_sent_bytes_total";
 const HTTP_REQUESTS: &str = "hoist_http_requests_total";
 const PUSHES: &str = "hoist_pushes_total";
 const BUILDS_QUEUED: &str = "hoist_builds_queued";
+const BUILD_WAIT_SECONDS: &str = "hoist_build_wait_seconds";
 const BUILDS_RUNNING: &str = "hoist_builds_running";
 const BUILDS: &str = "hoist_builds_total";
 const BUILD_SECONDS: &str = "hoist_build_seconds";
@@ -29,7 +30,7 @@ const DYNOS_RUNNING: &str = "hoist_dynos_running";
 const DYNOS: &str = "hoist_dynos_total";
 const DYNO_SECONDS: &str = "hoist_dyno_seconds_total";
 
-/// Upper edges of the build time histogram, up to the default limit of 15 minutes.
+/// Upper edges of the histograms of build times and waits, up to the default limit of 15 minutes.
 const BUILD_SECONDS_BUCKETS: [f64; 9] = [1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0];
 
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
@@ -48,6 +49,7 @@ pub fn start() {
     METRICS.get_or_init(|| {
         let buckets = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Full(BUILD_SECONDS.into()), &BUILD_SECONDS_BUCKETS)
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(BUILD_WAIT_SECONDS.into()), &BUILD_SECONDS_BUCKETS))
             .expect("the list of buckets is not empty");
         let recorder = buckets.build_recorder();
         let handle = recorder.handle();
@@ -64,7 +66,8 @@ fn describe() {
     describe_counter!(SENT_BYTES, "Bytes of packs sent to those who fetch, by door");
     describe_counter!(HTTP_REQUESTS, "HTTP requests answered, by status");
     describe_counter!(PUSHES, "Pushes ended, by outcome");
-    describe_gauge!(BUILDS_QUEUED, "Builds waiting for their turn");
+    describe_gauge!(BUILDS_QUEUED, "Builds and test runs waiting for their turn, by priority");
+    describe_histogram!(BUILD_WAIT_SECONDS, "Time that builds waited for their turn, by priority");
     describe_gauge!(BUILDS_RUNNING, "Builds running now");
     describe_counter!(BUILDS, "Builds ended, by outcome");
     describe_histogram!(BUILD_SECONDS, "Time from a build's start to its end");
@@ -114,9 +117,14 @@ pub fn connection_open(door: &'static str) -> Counted {
     Counted::new(gauge!(CONNECTIONS_OPEN, "door" => door))
 }
 
-/// Counts a build that waits for its turn.
-pub fn build_queued() -> Counted {
-    Counted::new(gauge!(BUILDS_QUEUED))
+/// Counts a build or test run that waits for its turn.
+pub fn build_queued(priority: &'static str) -> Counted {
+    Counted::new(gauge!(BUILDS_QUEUED, "priority" => priority))
+}
+
+/// Counts how long a build has waited for its turn.
+pub fn build_waited(priority: &'static str, waited: Duration) {
+    histogram!(BUILD_WAIT_SECONDS, "priority" => priority).record(waited);
 }
 
 /// Counts a running build.
@@ -188,12 +196,14 @@ mod tests {
         start();
         start();
         build_ended("succeeded", Duration::from_secs(20));
-        let queued = build_queued();
+        let queued = build_queued("push");
+        build_waited("push", Duration::from_secs(2));
         let text = render();
         assert!(text.contains("hoist_builds_total{outcome=\"succeeded\"} 1\n"), "{text}");
         assert!(text.contains("hoist_build_seconds_bucket{le=\"30\"} 1\n"), "{text}");
-        assert!(text.contains("hoist_builds_queued 1\n"), "{text}");
+        assert!(text.contains("hoist_builds_queued{priority=\"push\"} 1\n"), "{text}");
+        assert!(text.contains("hoist_build_wait_seconds_bucket{priority=\"push\",le=\"5\"} 1\n"), "{text}");
         drop(queued);
-        assert!(render().contains("hoist_builds_queued 0\n"));
+        assert!(render().contains("hoist_builds_queued{priority=\"push\"} 0\n"));
     }
 }

@@ -5,5 +5,5 @@
 leave_for_run_time() {
     mkdir -p .profile.d
     cp "$1/steps/profile.sh" ".profile.d/$2.sh"
-    cp "$1/lib/profile/web-concurrency.sh" .profile.d/web-concurrency.sh
+    cp "$1"/lib/profile/*.sh .profile.d/
 }

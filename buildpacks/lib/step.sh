@@ -23,6 +23,7 @@ why() {
     local lost='ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT'
     lost+='|name resolution|Name or service not known|Network is unreachable|Connection (refused|timed out|reset)'
     lost+='|NewConnectionError|ConnectTimeout|ReadTimeout|Could not (reach|fetch specs)|dns error|SocketError'
+    lost+='|Temporary failure resolving|Could not resolve|no such host|UnknownHostException|Could not connect to'
     if grep -qE "$lost" "$STEP_LOG"; then
         printf '%s\n' "A server with packages could not be reached. This is most likely not your app's fault:" "push again in a while."
     else

@@ -18,7 +18,7 @@ use crate::ctx::Ctx;
 use crate::db::app_setups::AppSetup;
 use crate::db::{self, DbError};
 use crate::deploy::{self, SetupRequest};
-use crate::model::{Account, AppId, AppSetupId, BuildId, BuildStatus, ConfigKey, DynoId, EnvironmentName, Secret};
+use crate::model::{Account, AppId, AppSetupId, BuildId, BuildStatus, ConfigKey, DynoId, EnvironmentName, Priority, Secret};
 
 /// Most that is told of a script's output, in bytes.
 const MOST_OUTPUT: usize = 64 * 1024;
@@ -45,6 +45,7 @@ pub(super) async fn create(
         by: account,
         environment: EnvironmentName::Base,
         origin: None,
+        priority: Priority::Request,
     };
     let id = deploy::submit_setup(&ctx, request).await?;
     let setup = db::app_setups::get(&mut *ctx.db.read().await?, id).await?.ok_or(ApiError::NotFound("app_setup"))?;

@@ -64,7 +64,7 @@ pub(super) async fn update(
     at: InApp<See>,
     Body(change): Body<AppChange>,
 ) -> Result<Json<types::App>, ApiError> {
-    if change.name.is_some() || change.build_stack.is_some() {
+    if change.name.is_some() || change.build_stack.is_some() || change.root.is_some() || change.skip_unchanged.is_some() {
         at.may(&ctx, Action::Manage).await?;
     }
     if change.maintenance.is_some() {
@@ -76,12 +76,19 @@ pub(super) async fn update(
     }
     let find_stack = |name: &String| stacks::find(&ctx, name).ok_or_else(|| stacks::unknown(name));
     let stack = change.build_stack.as_ref().map(find_stack).transpose()?;
+    let root = change.root.as_deref().map(|root| (!root.is_empty()).then(|| root.parse()).transpose()).transpose()?;
     let mut app = at.app.clone();
     if let Some(name) = change.name {
         app = crate::apps::rename(&ctx.db, &app, name.parse()?, at.by.id, ctx.now()).await?;
     }
     if let Some(stack) = stack {
         app = crate::apps::set_stack(&ctx.db, &app, stack, at.by.id, ctx.now()).await?;
+    }
+    if let Some(root) = root {
+        app = crate::apps::set_root(&ctx.db, &app, root.as_ref(), at.by.id, ctx.now()).await?;
+    }
+    if let Some(skips) = change.skip_unchanged {
+        app = crate::apps::set_skips_unchanged(&ctx.db, &app, skips, at.by.id, ctx.now()).await?;
     }
     answer(&ctx, &app).await
 }
@@ -99,7 +106,7 @@ async fn answer(ctx: &Ctx, app: &App) -> Result<Json<types::App>, ApiError> {
 }
 
 pub(super) fn describe(urls: &Urls, details: AppDetails) -> types::App {
-    let AppDetails { app, owner, released_at, stack, slug, repo_bytes } = details;
+    let AppDetails { app, owner, released_at, stack, slug, repo_bytes, root, skips_unchanged } = details;
     let stack = stack.as_ref().unwrap_or(&app.stack);
     types::App {
         acm: false,
@@ -120,6 +127,8 @@ pub(super) fn describe(urls: &Urls, details: AppDetails) -> types::App {
         region: regions::here(),
         released_at: released_at.map(Timestamp),
         repo_size: repo_bytes,
+        root: root.as_ref().map(ToString::to_string),
+        skip_unchanged: skips_unchanged,
         slug_size: slug.as_ref().map_or(0, |slug| slug.bytes),
         space: None,
         stack: NamedRef::named("stack", stack.as_str()),

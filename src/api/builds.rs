@@ -18,7 +18,7 @@ use crate::ctx::Ctx;
 use crate::db::builds::Build;
 use crate::db::{self, Connection};
 use crate::deploy::{self, Cancelled, Request};
-use crate::model::{self, Action, App, BuildStatus, BuildpackRef, Permissions, PushOptions, Release};
+use crate::model::{self, Action, App, BuildStatus, BuildpackRef, Permissions, Priority, PushOptions, Release};
 
 /// Characters of a version's description that are kept.
 const MAX_DESCRIPTION: usize = 1000;
@@ -36,7 +36,11 @@ pub(super) async fn list(State(ctx): State<Ctx>, at: InApp<See>, range: Range) -
     }
     let urls = Urls::new(&ctx);
     let mut releases = releases.into_iter();
-    Ok(page.map(|build| describe(&build, releases.next().flatten().as_ref(), users[&build.by].clone(), &urls, &at.permissions)))
+    Ok(page.map(|build| {
+        let release = releases.next().flatten();
+        let described = describe(&build, release.as_ref(), users[&build.by].clone(), &urls, &at.permissions);
+        with_place(&ctx, described)
+    }))
 }
 
 /// `GET /apps/{app}/builds/{build}`
@@ -67,6 +71,7 @@ pub(super) async fn create(
         by: at.by.clone(),
         source,
         options,
+        priority: Priority::Request,
         refs: Vec::new(),
         pack: None,
         buildpacks,
@@ -137,7 +142,13 @@ async fn find(ctx: &Ctx, app: &App, build: &str) -> Result<Build, ApiError> {
 
 async fn answer<A>(ctx: &Ctx, at: &InApp<A>, build: &Build) -> Result<Json<types::Build>, ApiError> {
     let urls = Urls::new(ctx);
-    Ok(Json(describe_one(&mut *ctx.db.read().await?, build, &urls, &at.permissions).await?))
+    let described = describe_one(&mut *ctx.db.read().await?, build, &urls, &at.permissions).await?;
+    Ok(Json(with_place(ctx, described)))
+}
+
+/// Says where a build stands in the queue.
+fn with_place(ctx: &Ctx, build: types::Build) -> types::Build {
+    types::Build { builds_ahead: ctx.builds.ahead_of(build.app.id, build.id), ..build }
 }
 
 /// A build with everything that its description needs, for whoever has these permissions.
@@ -171,6 +182,7 @@ pub(super) fn describe(
     types::Build {
         app: IdRef { id: build.app },
         buildpacks: buildpacks_of(build),
+        builds_ahead: None,
         created_at: Timestamp(build.created_at),
         generation: "cedar".into(),
         id: build.id,

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::db::{self, Cipher, Connection, Db, DbError};
 use crate::model::{
-    Account, AccountId, App, AppId, AppName, BuildpackRef, ConfigVars, Invalid, Permissions, ReleaseStatus, StackName,
+    Account, AccountId, App, AppId, AppName, BuildpackRef, ConfigVars, Invalid, Permissions, ReleaseStatus, SourceRoot, StackName,
 };
 
 /// Why an app could not be created or renamed.
@@ -76,6 +76,23 @@ pub async fn set_stack(db: &Db, app: &App, stack: StackName, by: AccountId, now:
     db::apps::set_cache(&mut tx, app.id, None).await?;
     tx.commit().await?;
     Ok(App { stack, updated_at: now, ..app.clone() })
+}
+
+/// Sets the folder of the source that the app is built from; `None` for all of it. The cache stays: packs know what they have put
+/// there.
+pub async fn set_root(db: &Db, app: &App, root: Option<&SourceRoot>, by: AccountId, now: OffsetDateTime) -> Result<App, DbError> {
+    let mut tx = db.write().await?;
+    db::apps::set_root(&mut tx, app.id, root, by, now).await?;
+    tx.commit().await?;
+    Ok(App { updated_at: now, ..app.clone() })
+}
+
+/// Says whether the app's slug is released again when a push has changed nothing of what it is made of.
+pub async fn set_skips_unchanged(db: &Db, app: &App, skips: bool, by: AccountId, now: OffsetDateTime) -> Result<App, DbError> {
+    let mut tx = db.write().await?;
+    db::apps::set_skips_unchanged(&mut tx, app.id, skips, by, now).await?;
+    tx.commit().await?;
+    Ok(App { updated_at: now, ..app.clone() })
 }
 
 /// Lets an account work on an app; without permissions it gets [`Permissions::default`].

@@ -8,7 +8,8 @@ static BUILDPACKS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/buildpacks")
 
 /// In the order in which they are asked: an app of Ruby with a `package.json` for its assets is a Ruby app, and the
 /// packs that need nothing but a page or a Procfile come last.
-const DETECTION_ORDER: [&str; 5] = ["ruby", "nodejs", "python", "static", "procfile"];
+const DETECTION_ORDER: [&str; 12] =
+    ["ruby", "nodejs", "clojure", "python", "java", "gradle", "scala", "php", "go", "rust", "static", "procfile"];
 
 /// Names the built-in buildpacks in detection order.
 #[must_use]

@@ -48,7 +48,8 @@ impl FoundPack {
     }
 
     /// What the build remembers of it. Signatures in URLs are nobody else's business.
-    pub(super) fn used(&self) -> UsedBuildpack {
+    #[must_use]
+    pub fn used(&self) -> UsedBuildpack {
         let buildpack = match &self.buildpack {
             BuildpackRef::At(place @ BuildpackPlace::Archive(_)) => place.shown().parse(),
             other => Ok(other.clone()),

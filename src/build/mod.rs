@@ -123,6 +123,9 @@ pub enum BuildError {
     /// Those of a commit that was pushed.
     #[error("the submodules can't be fetched: {0}")]
     Submodules(#[source] RemoteError),
+    /// What is to be the app's folder can't be one.
+    #[error(transparent)]
+    Root(Invalid),
     #[error(".slugignore can't be read: {0}")]
     Slugignore(String),
     /// Whoever names it is not somebody who can be told at the door.

@@ -10,7 +10,7 @@ use super::remote::{RemoteSource, SubmoduleAccess, export_remote, fetch_submodul
 use super::{Build, BuildError, RemoteError};
 use crate::fetch;
 use crate::git::{Additions, Exported, Fetched, MAX_GITMODULES, Quarantine, ReadError, Repo};
-use crate::model::{CommitId, LfsObject, PushCertificate, SourceBlob, SourceVersion};
+use crate::model::{CommitId, LfsObject, PushCertificate, SourceBlob, SourceRoot, SourceVersion};
 use crate::store::Store;
 use crate::transcript::{Transcript, size};
 
@@ -39,7 +39,7 @@ pub struct GitSource {
     pub certificate: Option<PushCertificate>,
 }
 
-/// Where archives and submodules come from and what they may hold.
+/// Where archives and submodules come from and what they may hold, and what of a source is the app's.
 #[derive(Debug)]
 pub struct Means<'a> {
     pub store: &'a Store,
@@ -47,6 +47,15 @@ pub struct Means<'a> {
     pub bounds: fetch::Bounds,
     pub max_files: u64,
     pub submodules: SubmoduleAccess,
+    /// `None` for all of it.
+    pub root: Option<SourceRoot>,
+}
+
+impl Means<'_> {
+    /// The path in the source of what has this path in the app.
+    pub(super) fn path(&self, path: &str) -> String {
+        self.root.as_ref().map_or_else(|| path.to_owned(), |root| root.join(path))
+    }
 }
 
 impl Source {
@@ -124,6 +133,9 @@ pub(super) async fn export_source(
     leave_out: LeaveOut,
     put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
 ) -> Result<u64, BuildError> {
+    if let Some(root) = &means.root {
+        transcript.section(&format!("Using the folder {root} of the source"));
+    }
     match source {
         Source::Git(git) => export_commit(git, means, transcript, leave_out, put).await,
         Source::Remote(remote) => export_remote(remote, means, transcript, leave_out, put).await,
@@ -140,7 +152,9 @@ async fn export_commit(
 ) -> Result<u64, BuildError> {
     let quarantine = source.quarantine.as_deref();
     let slugignore = match leave_out {
-        LeaveOut::Slugignored => source.repo.read_file(quarantine, &source.commit, ".slugignore", MAX_SLUGIGNORE).await?,
+        LeaveOut::Slugignored => {
+            source.repo.read_file(quarantine, &source.commit, &means.path(".slugignore"), MAX_SLUGIGNORE).await?
+        }
         LeaveOut::Nothing => None,
     };
     let fetched = fetch_submodules_of(source, means, transcript).await?;
@@ -150,8 +164,9 @@ async fn export_commit(
     }
     let lfs = source.lfs.iter().map(|object| (*object, means.store.path_of(&object.digest))).collect();
     let additions = Additions { fetched: fetched.as_ref(), lfs };
+    let root = means.root.as_ref();
     let export =
-        async |ignore: &Gitignore, writer| source.repo.export(quarantine, &source.commit, additions, ignore, writer).await;
+        async |ignore: &Gitignore, writer| source.repo.export(quarantine, &source.commit, root, additions, ignore, writer).await;
     let exported = export_tree(slugignore.as_deref(), export, put).await?;
     match exported.submodules.first().filter(|_| fetched.is_none()) {
         Some(path) => Err(BuildError::Submodules(RemoteError::NoSubmoduleUrl.at(path, None))),
@@ -170,7 +185,8 @@ async fn fetch_submodules_of(
     if repo.read_file(quarantine, commit, ".gitmodules", MAX_GITMODULES).await?.is_none() {
         return Ok(None);
     }
-    let submodules = repo.survey(quarantine, commit).await?.submodules;
+    let mut submodules = repo.survey(quarantine, commit).await?.submodules;
+    submodules.retain(|submodule| means.root.as_ref().is_none_or(|root| root.contains(&submodule.path)));
     if submodules.is_empty() {
         return Ok(None);
     }

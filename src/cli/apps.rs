@@ -206,6 +206,7 @@ fn info(client: &Client, args: &Info) -> Result<(), CliError> {
         ("Slug Size", output::size(app.slug_size)),
         ("Owner", app.owner.email),
         ("Region", app.region.name),
+        ("Root", app.root.unwrap_or_default()),
         ("Stack", stack),
     ];
     let fields = output::fields(fields.into_iter().filter(|(_, value)| !value.is_empty()));

@@ -100,8 +100,17 @@ fn list(client: &Client, args: &List) -> Result<(), CliError> {
 }
 
 fn row(build: Build, now: OffsetDateTime) -> [String; 5] {
+    let status = status(&build);
     let version = build.source_blob.version.unwrap_or_default().chars().take(8).collect();
-    [build.id.to_string(), version, build.status, build.user.email, output::ago(build.created_at.0, now)]
+    [build.id.to_string(), version, status, build.user.email, output::ago(build.created_at.0, now)]
+}
+
+/// With the place in the queue of a build that waits.
+fn status(build: &Build) -> String {
+    match build.builds_ahead {
+        Some(ahead) => format!("{}, {ahead} before it", build.status),
+        None => build.status.clone(),
+    }
 }
 
 fn show(client: &Client, args: &One) -> Result<(), CliError> {
@@ -118,13 +127,14 @@ fn info(client: &Client, args: &Info) -> Result<(), CliError> {
         Some(release) => Some(client.get(&format!("{}/releases/{}", args.one.target.path()?, release.id))?),
         None => None,
     };
+    let status = status(&build);
     let buildpacks = used_buildpacks(build.buildpacks.as_deref().unwrap_or_default());
     let fields = [
         ("Buildpacks", buildpacks),
         ("By", build.user.email),
         ("Release", release.map(|release| format!("v{}", release.version)).unwrap_or_default()),
         ("Stack", build.stack),
-        ("Status", build.status),
+        ("Status", status),
         ("Version", build.source_blob.version.unwrap_or_default()),
         ("When", output::ago(build.created_at.0, OffsetDateTime::now_utc())),
     ];

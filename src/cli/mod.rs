@@ -21,6 +21,7 @@ mod access;
 mod addons;
 mod addons_change;
 mod apps;
+mod apps_source;
 mod audit;
 mod auth;
 mod authorizations;
@@ -112,6 +113,8 @@ enum Command {
     #[command(flatten)]
     Apps(apps::Apps),
     #[command(flatten)]
+    AppsSource(apps_source::AppsSource),
+    #[command(flatten)]
     Audit(audit::Audit),
     #[command(flatten)]
     Auth(auth::Auth),
@@ -184,6 +187,7 @@ impl Command {
             Self::Access(command) => command.run(),
             Self::Addons(command) => command.run(),
             Self::Apps(command) => command.run(),
+            Self::AppsSource(command) => command.run(),
             Self::Audit(command) => command.run(),
             Self::Auth(command) => command.run(),
             Self::Authorizations(command) => command.run(),
@@ -227,7 +231,7 @@ mod tests {
 
     /// These do something and say no more than that it is done.
     const ACTIONS: &str = "serve github:allow login logout access:add access:update access:remove addons:attach addons:detach \
-        addons:destroy addons:rename addons:rotate apps:destroy authorizations:revoke builds:cancel builds:cache:purge \
+        addons:destroy addons:rename addons:rotate apps:destroy apps:root apps:skip-unchanged authorizations:revoke builds:cancel builds:cache:purge \
         ci:config:unset config:unset keys:add keys:remove notifications:remove pipelines:create pipelines:add pipelines:update pipelines:remove \
         pipelines:rename pipelines:transfer pipelines:destroy ps:restart ps:stop releases:rollback releases:retry \
         releases:block reviewapps:disable reviewapps:delete run stack:set container:login container:logout container:push container:pull container:run \

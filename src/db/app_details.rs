@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
 use super::{Connection, DbError, TextWindow, apps, row};
-use crate::model::{Account, AccountId, App, AppId, StackName};
+use crate::model::{Account, AccountId, App, AppId, SourceRoot, StackName};
 
 /// A living app, and what becomes of looking around it.
 #[derive(Debug, Clone)]
@@ -22,6 +22,10 @@ pub struct AppDetails {
     pub slug: Option<SlugDetails>,
     /// Bytes of the packs pushed so far.
     pub repo_bytes: u64,
+    /// The folder of the source that is built.
+    pub root: Option<SourceRoot>,
+    /// Whether the slug is released again when nothing of what it is made of has changed.
+    pub skips_unchanged: bool,
 }
 
 /// What an app's description says of its slug.
@@ -99,5 +103,14 @@ fn details(row: &SqliteRow) -> Result<AppDetails, DbError> {
     };
     let stack = if row.try_get("has_image")? { Some(StackName::container()) } else { of_slug };
     let released_at = row::optional_time(row, "released_at")?;
-    Ok(AppDetails { app, owner, released_at, stack, slug, repo_bytes: row::number(row, "repo_bytes")? })
+    Ok(AppDetails {
+        skips_unchanged: row.try_get("skip_unchanged")?,
+        app,
+        owner,
+        released_at,
+        stack,
+        slug,
+        repo_bytes: row::number(row, "repo_bytes")?,
+        root: row::optional(row, "root")?,
+    })
 }

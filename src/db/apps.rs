@@ -1,5 +1,6 @@
 //! Apps. A destroyed app keeps its row (its releases stay) but is found by no function here.
 
+use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
@@ -7,7 +8,7 @@ use super::{
     Connection, DbError, buildpack_copies, connections, events, git_credentials, lfs_locks, lfs_objects, notifications, packs,
     releases, review_apps, row, webhook_deliveries,
 };
-use crate::model::{AccountId, App, AppFacts, AppId, AppName, Change, Connected, Digest, Facts, StackName};
+use crate::model::{AccountId, App, AppFacts, AppId, AppName, Change, Connected, Digest, Facts, SourceRoot, StackName};
 
 /// The ids of the living apps that the account `?1` owns or collaborates on, as a subquery. Each half has an index, so that
 /// no other apps are read.
@@ -92,6 +93,52 @@ pub async fn set_stack(
 ) -> Result<(), DbError> {
     sqlx::query("UPDATE apps SET stack = ?, updated_at = ? WHERE id = ?")
         .bind(stack.as_str())
+        .bind(row::millis(at))
+        .bind(id.to_string())
+        .execute(&mut *db)
+        .await?;
+    record(db, id, Change::Update, by, None, at).await
+}
+
+/// The folder of the source that the app is built from; `None` for all of it.
+pub async fn root(db: &mut Connection, id: AppId) -> Result<Option<SourceRoot>, DbError> {
+    let row = sqlx::query("SELECT root FROM apps WHERE id = ?").bind(id.to_string()).fetch_one(db).await?;
+    row::optional(&row, "root")
+}
+
+/// Replaces that folder.
+pub async fn set_root(
+    db: &mut Connection,
+    id: AppId,
+    root: Option<&SourceRoot>,
+    by: AccountId,
+    at: OffsetDateTime,
+) -> Result<(), DbError> {
+    sqlx::query("UPDATE apps SET root = ?, updated_at = ? WHERE id = ?")
+        .bind(root.map(SourceRoot::as_str))
+        .bind(row::millis(at))
+        .bind(id.to_string())
+        .execute(&mut *db)
+        .await?;
+    record(db, id, Change::Update, by, None, at).await
+}
+
+/// Whether the app's slug is released again when nothing of what it is made of has changed.
+pub async fn skips_unchanged(db: &mut Connection, id: AppId) -> Result<bool, DbError> {
+    let row = sqlx::query("SELECT skip_unchanged FROM apps WHERE id = ?").bind(id.to_string()).fetch_one(db).await?;
+    Ok(row.try_get("skip_unchanged")?)
+}
+
+/// Says whether it is.
+pub async fn set_skips_unchanged(
+    db: &mut Connection,
+    id: AppId,
+    skips: bool,
+    by: AccountId,
+    at: OffsetDateTime,
+) -> Result<(), DbError> {
+    sqlx::query("UPDATE apps SET skip_unchanged = ?, updated_at = ? WHERE id = ?")
+        .bind(skips)
         .bind(row::millis(at))
         .bind(id.to_string())
         .execute(&mut *db)

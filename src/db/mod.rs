@@ -38,6 +38,7 @@ pub mod registry;
 
 pub mod artifacts;
 pub mod build_buildpacks;
+pub mod build_inputs;
 pub mod build_origins;
 pub mod build_sources;
 pub mod builds;

@@ -6,9 +6,10 @@ mod names;
 
 use std::collections::BTreeMap;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
+use super::given::Given;
+use super::queue::Builder;
 use super::{Built, Failure, Request, submodules};
 use crate::build::{self, BuildError, ForNewApp, ImagesBuild, Tree};
 use crate::ctx::Ctx;
@@ -19,19 +20,20 @@ use crate::release::NewManifest;
 use crate::transcript::{Transcript, size};
 use names::Names;
 
-/// Builds and takes over in `slot`. May be dropped at any point: nothing but blobs that nobody refers to is left then, and
+/// Builds and takes over with `builder`. May be dropped at any point: nothing but blobs that nobody refers to is left then, and
 /// for a moment names in the Engine.
 pub(super) async fn run(
     ctx: &Ctx,
     id: BuildId,
     request: &Request,
     transcript: &Transcript,
-    slot: OwnedSemaphorePermit,
+    given: &Given,
+    builder: Builder,
 ) -> Result<Built, Failure> {
     let limits = &ctx.config.limits;
     let deadline = Instant::now() + limits.build_time;
     transcript.line("=== Fetching app code");
-    let means = submodules::means_of(ctx, &request.app, &request.source).await?;
+    let means = submodules::means_of(ctx, &request.app, &request.source, given.root.as_ref()).await?;
     let kept = async {
         let tree = Tree::of(&request.source, &means, transcript).await?;
         let file = build::read_heroku_yml(&tree).await?;
@@ -42,7 +44,7 @@ pub(super) async fn run(
     let (tree, file) = kept?;
     // What the pusher can put right comes first.
     ctx.docker.check().await?;
-    let mut names = Names::new(&ctx.docker, &ctx.tasks, slot);
+    let mut names = Names::new(&ctx.docker, &ctx.tasks, builder);
     let build = ImagesBuild {
         docker: &ctx.docker,
         transcript,

@@ -299,6 +299,7 @@ fn build_words(error: &BuildError, limits: &Limits) -> Vec<String> {
             warning("Each of its lines is a pattern as in .gitignore. Mend .slugignore, commit, and push again."),
         ],
         BuildError::Procfile(why) => vec![warning(&format!("{why}. Mend the Procfile and push again."))],
+        BuildError::Root(why) => source::bad_root_words(why),
         BuildError::Export(error) => export_words(error, limits),
         // hoist's own faults, whose words are in `platform_words`.
         BuildError::Engine(_) | BuildError::Io { .. } => vec![warning(&error.to_string())],
@@ -321,6 +322,7 @@ fn export_words(error: &ReadError, limits: &Limits) -> Vec<String> {
             warning(&format!("{} can't be put into a build: {why}.", path.escape_debug())),
             warning("Rename or remove it, commit, and push again."),
         ],
+        ReadError::NoFolder(root) => source::root_words(root),
         // hoist's own faults, whose words are in `platform_words`.
         ReadError::Missing { .. } | ReadError::Store(_) | ReadError::Output(_) => vec![warning(&error.to_string())],
     }

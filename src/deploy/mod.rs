@@ -1,10 +1,10 @@
 //! The spine: from a pushed commit, or an archive, to a recorded release.
 //!
-//! `submit` records a build and starts it; `run` below is the build itself, one step a line, or `container` where images are
-//! built. `queue` keeps the
-//! builds of one app in order and those of all apps within the host's means; `site` is where one runs; `failure` holds
+//! `submit` records a build and starts it, `carry_out` sees it to its outcome; `run` below is the build itself, one step a line, or
+//! `container` where images are built. `queue` keeps the builds of one app in order and those of all apps within the host's means,
+//! `turn` is what one waits for; `site` is where one runs; `failure` holds
 //! every reason for which a push is refused, before its build and in it, and the words; `cancel` stops one; `archive` keeps the log; `recover` is what a start
-//! after a crash does.
+//! after a crash does. `given` is what a build has besides its source, and `unchanged` spares one that would make the same again.
 //!
 //! `phase` carries out what an appended release still needs, whatever caused it; `run` runs one-off commands, and
 //! `rendezvous` is where a client attaches to one; `process` is what both have in common, one command of a release, and `program` which;
@@ -27,10 +27,12 @@ mod app_log;
 mod archive;
 mod buildpacks;
 mod cancel;
+mod carry_out;
 mod container;
 mod dynos;
 mod failure;
 mod first_deploy;
+mod given;
 mod image_blobs;
 mod image_tags;
 mod lfs;
@@ -53,22 +55,25 @@ mod submit;
 mod submodules;
 mod test_run;
 mod trigger;
+mod turn;
+mod unchanged;
 
 use std::sync::Mutex;
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::build::{self, Build, Discovered, ForNewApp};
 use crate::ctx::Ctx;
 use crate::engine::{Environment, Spec};
 use crate::fetch;
-use crate::model::{Artifact, BuildId, ConfigVars, Digest, ProcessTypes, Slug, SlugId};
+use crate::model::{Artifact, BuildId, Digest, ProcessTypes, Slug, SlugId};
 use crate::release::NewManifest;
 use crate::slug::{self, Packed};
 use crate::stack::{self, Stack};
 use crate::transcript::{Transcript, size};
+use given::Given;
+use queue::Builder;
 use site::Site;
 
 /// A log's reader, which doors show to pushers.
@@ -112,25 +117,25 @@ struct Built {
     for_new_app: ForNewApp,
 }
 
-/// Builds and packs in `slot`. May be dropped at any point: nothing but blobs that nobody refers to is left then.
+/// Builds and packs with `builder`. May be dropped at any point: nothing but blobs that nobody refers to is left then.
 async fn run(
     ctx: &Ctx,
     id: BuildId,
     request: &Request,
     transcript: &Transcript,
-    config: &ConfigVars,
-    slot: OwnedSemaphorePermit,
+    given: &Given,
+    builder: Builder,
 ) -> Result<Built, Failure> {
     if request.app.stack.is_container() {
-        return Box::pin(container::run(ctx, id, request, transcript, slot)).await;
+        return Box::pin(container::run(ctx, id, request, transcript, given, builder)).await;
     }
     let stack = stack::find(&ctx.config.stacks_dir, &request.app.stack)?;
     transcript.section(&format!("Building on the {} stack", stack.name));
     let environment = ctx.engine.start(environment_spec(ctx, &format!("build-{id}"), &stack)).await?;
-    let site = Site::new(format!("build-{id}"), &ctx.tasks, environment, slot);
+    let site = Site::new(format!("build-{id}"), &ctx.tasks, environment, builder);
     let build = new_build(ctx, id, request, transcript, site.environment());
     // On the heap: the future of a whole build is large.
-    build.in_time(Box::pin(build_and_pack(ctx, id, request, &stack, &build, config))).await
+    build.in_time(Box::pin(build_and_pack(ctx, id, request, &stack, &build, given))).await
 }
 
 async fn build_and_pack(
@@ -139,17 +144,17 @@ async fn build_and_pack(
     request: &Request,
     stack: &Stack,
     build: &Build<'_>,
-    config: &ConfigVars,
+    given: &Given,
 ) -> Result<Built, Failure> {
-    let means = submodules::means_of(ctx, &request.app, &request.source).await?;
+    let means = submodules::means_of(ctx, &request.app, &request.source, given.root.as_ref()).await?;
     let put = tokio::try_join!(
         build::put_source(build, &request.source, &means),
-        build::put_env_dir(build, config),
+        build::put_env_dir(build, &given.config),
         build::restore_cache(build, &ctx.store, request.cache.as_ref()),
     );
     submodules::note_shown(ctx, &means.submodules).await?;
     put?;
-    let packs = buildpacks::find_and_select(ctx, id, request, build, config).await?;
+    let packs = buildpacks::find_and_select(ctx, id, request, build, &given.config).await?;
     let compiled = build::compile(build, packs).await?;
     let Discovered { process_types, for_new_app } = build::discover_process_types(build, &compiled).await?;
     let save_cache = async { Ok(build::save_cache(build, &ctx.store).await?) };
@@ -178,7 +183,13 @@ fn source_means(ctx: &Ctx) -> build::Means<'_> {
     let limits = &ctx.config.limits;
     let allow_networks = ctx.config.network.allow.iter().map(|network| (network.address, network.bits)).collect();
     let bounds = fetch::Bounds { allow_networks, max_bytes: limits.source_bytes, time: FETCH_TIME };
-    build::Means { store: &ctx.store, bounds, max_files: limits.source_files, submodules: build::SubmoduleAccess::default() }
+    build::Means {
+        store: &ctx.store,
+        bounds,
+        max_files: limits.source_files,
+        submodules: build::SubmoduleAccess::default(),
+        root: None,
+    }
 }
 
 fn environment_spec(ctx: &Ctx, name: &str, stack: &Stack) -> Spec {

@@ -1,21 +1,20 @@
-//! Who builds when: one build at a time per app, in the order of acceptance; so many at once on this host.
+//! Who builds when: one build at a time per app, in the order of acceptance; so many at once on this host, by the rule of
+//! [`Schedule`]. `turn` is what one of them waits for.
 
 use std::collections::{HashMap, VecDeque};
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::timeout;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::submit::End;
-use crate::model::{AppId, BuildId, CommitId, Email};
+use super::turn::{Standing, Turn};
+use crate::model::{AccountId, AppId, BuildId, CommitId, Email, Job, JobNumber, Limits, Priority, Schedule};
 use crate::release::RefMove;
 use crate::transcript::Transcript;
 
-/// A wait for a builder that the pusher is not told of: often the last build's environment is just being removed.
-const UNSAID_TIME: Duration = Duration::from_millis(500);
+/// So far the order of the waiting builds is foretold; the rest wait behind these.
+pub(super) const MOST_FORETOLD: usize = 100;
 
 /// The builds that have been accepted and have not ended. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -23,10 +22,16 @@ pub struct Builds(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    slots: Arc<Semaphore>,
     slot_count: usize,
     most_per_app: usize,
-    apps: Mutex<HashMap<AppId, VecDeque<Arc<Entry>>>>,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug)]
+struct Queue {
+    apps: HashMap<AppId, VecDeque<Arc<Entry>>>,
+    schedule: Schedule,
+    standings: HashMap<JobNumber, watch::Sender<Standing>>,
 }
 
 /// One accepted build.
@@ -45,95 +50,148 @@ pub(super) struct Entry {
     pub(super) cancelled_by: OnceLock<Email>,
     /// `None` until the build has ended.
     pub(super) end: watch::Sender<Option<Arc<End>>>,
+    /// There once it is in the queue.
+    pub(super) job: OnceLock<JobNumber>,
 }
 
-/// What has to be waited for before a build may begin.
+/// One of the host's builders, or a place among those who wait for one. Given up when dropped.
 #[derive(Debug)]
-pub(super) struct Turn {
-    /// The build before this one, and how many are before it in all.
-    before: Option<(Arc<Entry>, usize)>,
+pub(super) struct Builder {
+    builds: Builds,
+    number: JobNumber,
 }
 
 impl Builds {
-    /// Makes an empty queue: `at_once` builds run at a time (0: one per core), `most_per_app` may wait per app.
+    /// Makes an empty queue, with as many builders as the limits say.
     #[must_use]
-    pub fn new(at_once: usize, most_per_app: usize) -> Self {
+    pub fn new(limits: &Limits) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let slot_count = if at_once == 0 { cores } else { at_once };
-        let shared = Shared { slots: Arc::new(Semaphore::new(slot_count)), slot_count, most_per_app, apps: Mutex::default() };
-        Self(Arc::new(shared))
+        let slot_count = if limits.concurrent_builds == 0 { cores } else { limits.concurrent_builds };
+        let schedule = Schedule::new(slot_count, limits.builds_per_user);
+        let queue = Mutex::new(Queue { apps: HashMap::new(), schedule, standings: HashMap::new() });
+        Self(Arc::new(Shared { slot_count, most_per_app: limits.queued_builds_per_app, queue }))
     }
 
     /// Enters a build behind the app's others; `None` when too many wait already.
     ///
     /// Called inside the transaction that gives the build its fencing number, so that the queue has the same order.
-    pub(super) fn enter(&self, entry: &Arc<Entry>) -> Option<Turn> {
-        let mut apps = self.apps();
-        let queue = apps.entry(entry.app).or_default();
-        let mut running = queue.iter().filter(|entry| entry.end.borrow().is_none());
-        let ahead = running.clone().count();
-        if ahead > self.0.most_per_app {
+    pub(super) fn enter(&self, entry: &Arc<Entry>, by: AccountId, priority: Priority) -> Option<Turn> {
+        let mut queue = self.queue();
+        let of_app = queue.apps.entry(entry.app).or_default();
+        let mut running = of_app.iter().filter(|entry| entry.end.borrow().is_none());
+        if running.clone().count() > self.0.most_per_app {
             return None;
         }
-        let before = running.next_back().map(|last| (Arc::clone(last), ahead));
-        queue.push_back(Arc::clone(entry));
-        Some(Turn { before })
+        let before = running.next_back().map(|last| last.by.clone());
+        of_app.push_back(Arc::clone(entry));
+        let (number, standing) = queue.enter(Job { app: Some(entry.app), by, priority });
+        entry.job.set(number).expect("a build is entered once");
+        Some(Turn { builder: self.builder(number), standing, before })
+    }
+
+    /// Enters a test run, which waits for no other of its kind.
+    pub(super) fn enter_test_run(&self, by: AccountId) -> Turn {
+        let (number, standing) = self.queue().enter(Job { app: None, by, priority: Priority::Background });
+        Turn { builder: self.builder(number), standing, before: None }
+    }
+
+    /// Lets the app's next build go on: this one's end is recorded.
+    pub(super) fn ended(&self, entry: &Entry) {
+        if let Some(number) = entry.job.get() {
+            self.queue().change(|schedule| schedule.end(*number));
+        }
     }
 
     /// Takes an ended build out.
     pub(super) fn leave(&self, entry: &Entry) {
-        let mut apps = self.apps();
-        if let Some(queue) = apps.get_mut(&entry.app) {
-            queue.retain(|other| other.id != entry.id);
-            if queue.is_empty() {
-                apps.remove(&entry.app);
+        self.ended(entry);
+        let mut queue = self.queue();
+        if let Some(of_app) = queue.apps.get_mut(&entry.app) {
+            of_app.retain(|other| other.id != entry.id);
+            if of_app.is_empty() {
+                queue.apps.remove(&entry.app);
             }
         }
     }
 
     /// Finds a running build of the same commit to the same refs: what a repeated push re-attaches to.
     pub(super) fn same(&self, app: AppId, commit: &CommitId, refs: &[RefMove]) -> Option<Arc<Entry>> {
-        let apps = self.apps();
+        let queue = self.queue();
         let same =
             |entry: &&Arc<Entry>| entry.commit.as_ref() == Some(commit) && entry.refs == refs && entry.end.borrow().is_none();
-        apps.get(&app)?.iter().find(same).cloned()
-    }
-
-    /// Waits for the host's room for a build, behind those that wait already.
-    pub(super) async fn slot(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.0.slots).acquire_owned().await.expect("the semaphore is never closed")
+        queue.apps.get(&app)?.iter().find(same).cloned()
     }
 
     /// Finds a running build by its id.
     pub(super) fn find(&self, id: BuildId) -> Option<Arc<Entry>> {
-        self.apps().values().flatten().find(|entry| entry.id == id).cloned()
+        self.queue().apps.values().flatten().find(|entry| entry.id == id).cloned()
     }
 
-    // Held for look-ups in small maps only, never across an await.
-    fn apps(&self) -> MutexGuard<'_, HashMap<AppId, VecDeque<Arc<Entry>>>> {
-        self.0.apps.lock().expect("no holder panics")
+    /// How many builds come before one that waits, as things are: at most a hundred, which stands for more, too. `None` when it does
+    /// not wait.
+    #[must_use]
+    pub fn ahead_of(&self, app: AppId, id: BuildId) -> Option<usize> {
+        let queue = self.queue();
+        let entry = queue.apps.get(&app)?.iter().find(|entry| entry.id == id)?;
+        match *queue.standings.get(entry.job.get()?)?.borrow() {
+            Standing::Waits { ahead, .. } => Some(ahead),
+            Standing::Starts => None,
+        }
+    }
+
+    pub(super) fn slot_count(&self) -> usize {
+        self.0.slot_count
+    }
+
+    fn builder(&self, number: JobNumber) -> Builder {
+        Builder { builds: self.clone(), number }
+    }
+
+    // Held for look-ups in small maps, and for what the schedule says then; never across an await.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.queue.lock().expect("no holder panics")
     }
 }
 
-impl Turn {
-    /// Waits until the app's earlier builds have ended and the host has room, telling the pusher what it waits for.
-    pub(super) async fn wait(self, builds: &Builds, transcript: &Transcript) -> OwnedSemaphorePermit {
-        if let Some((before, ahead)) = self.before {
-            let pushes = if ahead == 1 { "1 earlier push".to_owned() } else { format!("{ahead} earlier pushes") };
-            transcript.section(&format!("Waiting for {pushes} to this app (the last one by {})", before.by));
-            // An error means that the sender is gone, and with it the build.
-            let _ = before.end.subscribe().wait_for(Option::is_some).await;
-        }
-        let mut slot = pin!(builds.slot());
-        if let Ok(slot) = timeout(UNSAID_TIME, &mut slot).await {
-            return slot;
-        }
-        transcript.section(&format!("Waiting for one of {} builders to become free", builds.0.slot_count));
-        slot.await
+impl Queue {
+    fn enter(&mut self, job: Job) -> (JobNumber, watch::Receiver<Standing>) {
+        let (sender, standing) = watch::channel(Standing::ENTERED);
+        let mut number = None;
+        self.change(|schedule| number = Some(schedule.enter(job)));
+        let number = number.expect("it was just entered");
+        self.standings.insert(number, sender);
+        self.tell();
+        (number, standing)
     }
 
-    /// Whose push this one waits for, if any.
-    pub(super) fn waits_for(&self) -> Option<Email> {
-        self.before.as_ref().map(|(before, _)| before.by.clone())
+    /// Changes who waits and runs, starts what may start then, and tells everybody how they stand.
+    fn change(&mut self, change: impl FnOnce(&mut Schedule)) {
+        change(&mut self.schedule);
+        while self.schedule.start_next().is_some() {}
+        self.tell();
+    }
+
+    fn tell(&self) {
+        let forecast = self.schedule.forecast(MOST_FORETOLD);
+        let ahead: HashMap<_, _> = forecast.into_iter().enumerate().map(|(ahead, number)| (number, ahead)).collect();
+        for (number, standing) in &self.standings {
+            let now = match self.schedule.ahead_in_app(*number) {
+                Some(in_app) => Standing::Waits {
+                    in_app,
+                    ahead: ahead.get(number).copied().unwrap_or(MOST_FORETOLD),
+                    for_own: self.schedule.waits_for_own(*number),
+                },
+                None => Standing::Starts,
+            };
+            standing.send_if_modified(|standing| std::mem::replace(standing, now) != now);
+        }
+    }
+}
+
+impl Drop for Builder {
+    fn drop(&mut self) {
+        let mut queue = self.builds.queue();
+        queue.standings.remove(&self.number);
+        queue.change(|schedule| schedule.free(self.number));
     }
 }

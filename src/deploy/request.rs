@@ -1,7 +1,7 @@
 //! What a door asks for.
 
 use crate::build::Source;
-use crate::model::{Account, App, BuildOrigin, BuildpackRef, Digest, PushOptions, TriggerId};
+use crate::model::{Account, App, BuildOrigin, BuildpackRef, Digest, Priority, PushOptions, TriggerId};
 use crate::release::{Pack, RefMove};
 
 /// A build to be made and released.
@@ -11,6 +11,7 @@ pub struct Request {
     pub by: Account,
     pub source: Source,
     pub options: PushOptions,
+    pub priority: Priority,
     /// The refs that move with the release.
     pub refs: Vec<RefMove>,
     /// The pack that arrived with the push.

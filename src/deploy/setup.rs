@@ -16,14 +16,14 @@ use super::run::{RunError, RunRequest, run_detached};
 use super::submit::{End, submit};
 use super::{Dyno, Request, begin_phase, manifest, source_means};
 use crate::apps::{self, AppError};
-use crate::build::{self, ArchiveSource, BuildError, Source};
+use crate::build::{self, ArchiveSource, BuildError, Means, Source};
 use crate::ctx::Ctx;
 use crate::db::app_setups::{AppSetup, AppSetupEnd};
 use crate::db::formations::Scale;
 use crate::db::{self, Connection, DbError};
 use crate::model::{
-    Account, App, AppJson, AppName, AppSetupId, BuildOrigin, BuildpackRef, ConfigKey, DynoSize, EnvironmentName, Invalid,
-    Manifest, PushOptions, Secret, StackName,
+    Account, App, AppJson, AppName, AppSetupId, BuildOrigin, BuildpackRef, ConfigKey, ConfigVars, DynoSize, EnvironmentName,
+    Invalid, Manifest, Priority, PushOptions, Secret, SourceRoot, StackName,
 };
 use crate::release::{ConfigError, change_config};
 
@@ -44,6 +44,8 @@ pub struct SetupRequest {
     pub environment: EnvironmentName,
     /// The connected repository that the source came from.
     pub origin: Option<BuildOrigin>,
+    /// Of its build.
+    pub priority: Priority,
 }
 
 /// A setup that is recorded, and is to be carried out.
@@ -145,7 +147,8 @@ pub(super) async fn carry_out(ctx: &Ctx, NewSetup { id, app }: NewSetup, request
 
 /// Sets the app up; returns where its user is led then.
 async fn set_up(ctx: &Ctx, id: AppSetupId, app: App, request: SetupRequest) -> Result<Option<String>, SetupFailure> {
-    let means = source_means(ctx);
+    let root = SourceRoot::of_config(&ConfigVars(request.env.clone()))?;
+    let means = Means { root, ..source_means(ctx) };
     let source = build::keep_archive(request.source.clone(), &means).await?;
     let (app_json, wanted) = files::read(&source, &means, request.stack.as_ref(), request.environment).await?;
     let config = wanted.config(&request.env, Secret::random).map_err(SetupFailure::manifest)?;
@@ -211,8 +214,20 @@ async fn deploy(
     buildpacks: Vec<BuildpackRef>,
 ) -> Result<(), SetupFailure> {
     let (app, by, options, origin) = (app.clone(), asked.by.clone(), PushOptions::default(), asked.origin.clone());
-    let request =
-        Request { app, by, source, options, refs: Vec::new(), pack: None, buildpacks, cache: None, origin, trigger: None };
+    let priority = asked.priority;
+    let request = Request {
+        app,
+        by,
+        source,
+        options,
+        priority,
+        refs: Vec::new(),
+        pack: None,
+        buildpacks,
+        cache: None,
+        origin,
+        trigger: None,
+    };
     let mut ticket = submit(ctx, request).await?;
     let mut tx = ctx.db.write().await?;
     db::app_setups::set_build(&mut tx, id, ticket.build).await?;

@@ -5,12 +5,21 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
 
+use super::queue::Builder;
 use crate::engine::Environment;
 use crate::image::Root;
 
 /// How long an environment may take to go before its slot is given to the next build all the same: hours of waiting
 /// builds would be worse than one host that is fuller than it should be.
 const STOP_TIME: Duration = Duration::from_mins(5);
+
+/// What runs here has one of these; free when dropped.
+#[derive(Debug)]
+#[expect(dead_code, reason = "what is in it is only held")]
+pub(super) enum Slot {
+    Build(Builder),
+    Command(OwnedSemaphorePermit),
+}
 
 /// An environment and the slot that it takes. Dropped, it is stopped in a task of its own, and the slot is free only
 /// when it is gone: its processes and files use the host as much as a running build's.
@@ -20,14 +29,14 @@ pub(super) struct Site {
     /// Owns the task that stops it.
     tasks: TaskTracker,
     /// There until this is dropped.
-    held: Option<(Environment, OwnedSemaphorePermit)>,
+    held: Option<(Environment, Slot)>,
     /// What the environment's files are, where they are an image's.
     root: Option<Root>,
 }
 
 impl Site {
-    pub(super) fn new(name: String, tasks: &TaskTracker, environment: Environment, slot: OwnedSemaphorePermit) -> Self {
-        Self { name, tasks: tasks.clone(), held: Some((environment, slot)), root: None }
+    pub(super) fn new(name: String, tasks: &TaskTracker, environment: Environment, slot: impl Into<Slot>) -> Self {
+        Self { name, tasks: tasks.clone(), held: Some((environment, slot.into())), root: None }
     }
 
     /// Keeps an image's files until the environment is gone.
@@ -39,6 +48,18 @@ impl Site {
     pub(super) fn environment(&self) -> &Environment {
         let (environment, _) = self.held.as_ref().expect("taken only when this is dropped");
         environment
+    }
+}
+
+impl From<Builder> for Slot {
+    fn from(builder: Builder) -> Self {
+        Self::Build(builder)
+    }
+}
+
+impl From<OwnedSemaphorePermit> for Slot {
+    fn from(permit: OwnedSemaphorePermit) -> Self {
+        Self::Command(permit)
     }
 }
 

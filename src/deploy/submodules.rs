@@ -4,12 +4,17 @@ use super::source_means;
 use crate::build::{Means, Source, SubmoduleAccess};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
-use crate::model::App;
+use crate::model::{App, SourceRoot};
 
-/// The means for an app's own code, which whoever may deploy has written or chosen: with its credentials. An archive has no
+/// The means for an app's own code, of which this folder is the app's, which whoever may deploy has written or chosen: with its credentials. An archive has no
 /// submodules, also one that was made of a review app's commit: those were fetched before, without any of this.
-pub(super) async fn means_of<'a>(ctx: &'a Ctx, app: &App, source: &Source) -> Result<Means<'a>, DbError> {
-    let means = source_means(ctx);
+pub(super) async fn means_of<'a>(
+    ctx: &'a Ctx,
+    app: &App,
+    source: &Source,
+    root: Option<&SourceRoot>,
+) -> Result<Means<'a>, DbError> {
+    let means = Means { root: root.cloned(), ..source_means(ctx) };
     if matches!(source, Source::Archive(_)) {
         return Ok(means);
     }

@@ -18,7 +18,8 @@ use crate::ctx::Ctx;
 use crate::db::triggers::Trigger;
 use crate::db::{self, DbError};
 use crate::model::{
-    Action, BuildOrigin, Cause, CiState, CommitId, Connection, ConnectionSecrets, PushOptions, Remote, TriggerState, next_attempt,
+    Action, BuildOrigin, Cause, CiState, CommitId, Connection, ConnectionSecrets, Priority, PushOptions, Remote, TriggerState,
+    next_attempt,
 };
 use crate::tell::{Place, TellError};
 pub(super) use source::remote_of;
@@ -199,8 +200,19 @@ async fn request(ctx: &Ctx, trigger: &Trigger, remote: Remote, commit: &CommitId
     drop(db);
     let origin = BuildOrigin { connection: trigger.connection, commit: commit.clone(), pull_request: None };
     let source = remote_source(ctx, &app, remote, commit.clone(), &trigger.branch)?;
-    let (options, trigger) = (PushOptions::default(), Some(trigger.id));
-    Ok(Some(Request { app, by, source, options, refs: Vec::new(), pack: None, buildpacks, cache, origin: Some(origin), trigger }))
+    Ok(Some(Request {
+        app,
+        by,
+        source,
+        options: PushOptions::default(),
+        priority: if trigger.cause == Cause::Manual { Priority::Request } else { Priority::AutoDeploy },
+        refs: Vec::new(),
+        pack: None,
+        buildpacks,
+        cache,
+        origin: Some(origin),
+        trigger: Some(trigger.id),
+    }))
 }
 
 /// A forge that is away may come back; whatever else it says, it will say again.

@@ -13,7 +13,7 @@ use tar::{EntryType, Header};
 
 use super::client::{Brought, Content};
 use super::objects::{Objects, ReadError};
-use crate::model::CommitId;
+use crate::model::{CommitId, SourceRoot};
 
 /// The time of all files: 1980-01-01T12:00Z, the first day that a zip archive can tell, whatever the time zone.
 /// Builds that zip their files fail with the epoch's.
@@ -48,11 +48,12 @@ pub(super) fn export(
     objects: &mut Objects,
     brought: &Brought,
     commit: &CommitId,
+    root: Option<&SourceRoot>,
     ignore: &Gitignore,
     bounds: &Bounds,
     out: impl Write,
 ) -> Result<Exported, ReadError> {
-    let root = tree_of(objects, commit)?;
+    let root = folder(objects, commit, root)?;
     let root = read_tree(objects, root)?;
     let tar = tar::Builder::new(out);
     let mut export = Export { objects, brought, ignore, bounds, tar, done: Exported::default(), entries: 0 };
@@ -82,6 +83,18 @@ pub(super) fn export(
     }
     export.tar.finish().map_err(ReadError::Output)?;
     Ok(export.done)
+}
+
+/// The tree of a commit's folder, or of all of it.
+pub(super) fn folder(objects: &mut Objects, commit: &CommitId, root: Option<&SourceRoot>) -> Result<ObjectId, ReadError> {
+    let mut id = tree_of(objects, commit)?;
+    let Some(root) = root else { return Ok(id) };
+    for name in root.as_str().split('/') {
+        let below = read_tree(objects, id)?.into_iter().find(|entry| entry.name == name.as_bytes());
+        let below = below.filter(|entry| entry.kind == EntryKind::Tree);
+        id = below.ok_or_else(|| ReadError::NoFolder(root.to_string()))?.id;
+    }
+    Ok(id)
 }
 
 /// See [`super::Repo::read_file`].

@@ -49,6 +49,9 @@ pub enum ReadError {
     /// The pusher's fault: git can hold this path, a file system cannot.
     #[error("{path}: {why}")]
     Unusable { path: String, why: &'static str },
+    /// The pusher's fault, or that of whoever has named the folder.
+    #[error("there is no folder {0}")]
+    NoFolder(String),
     /// hoist's fault: what was checked when it came is there no more.
     #[error("{kind} {id} is missing")]
     Missing { kind: &'static str, id: String },
@@ -66,7 +69,11 @@ impl ReadError {
     pub fn is_pushers_fault(&self) -> bool {
         matches!(
             self,
-            Self::SourceTooLarge { .. } | Self::TooManyFiles { .. } | Self::FileTooLarge { .. } | Self::Unusable { .. }
+            Self::SourceTooLarge { .. }
+                | Self::TooManyFiles { .. }
+                | Self::FileTooLarge { .. }
+                | Self::Unusable { .. }
+                | Self::NoFolder(_)
         )
     }
 }

@@ -140,3 +140,30 @@ fn sync(dir: &Path, pack: &PackName) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pack_that_was_half_moved_is_moved_to_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("incoming"), dir.path().join("pack"));
+        fs::create_dir(&from).unwrap();
+        fs::create_dir(&to).unwrap();
+        let pack = PackName::new(format!("pack-{}", "0".repeat(40)));
+        for extension in FILES {
+            fs::write(pack.file(&from, extension), extension).unwrap();
+        }
+        fs::rename(pack.file(&from, PACK), pack.file(&to, PACK)).unwrap();
+        // The second time there is nothing left to move.
+        for _ in 0..2 {
+            move_pack(&from, &to, &pack).unwrap();
+            for extension in FILES {
+                assert_eq!(fs::read_to_string(pack.file(&to, extension)).unwrap(), extension);
+            }
+        }
+        fs::remove_file(pack.file(&to, INDEX)).unwrap();
+        assert_eq!(move_pack(&from, &to, &pack).unwrap_err().kind(), io::ErrorKind::NotFound, "a pack without index is none");
+    }
+}

@@ -17,7 +17,7 @@ use super::lease::Lease;
 use super::objects::{Objects, ReadError};
 use super::pointers::pointers_in;
 use super::quarantine::{PREFIX, Quarantine};
-use crate::model::{CommitId, LfsObject, Limits};
+use crate::model::{CommitId, LfsObject, Limits, SourceRoot};
 
 /// Bytes of an export on the way from the thread that makes it.
 const PIPE_BYTES: usize = 256 * 1024;
@@ -91,6 +91,7 @@ impl Repo {
         &self,
         quarantine: Option<&Quarantine>,
         commit: &CommitId,
+        root: Option<&SourceRoot>,
         additions: Additions<'_>,
         ignore: &Gitignore,
         out: impl AsyncWrite + Unpin,
@@ -99,7 +100,19 @@ impl Repo {
         let fetched_dirs = additions.fetched.map(Fetched::packs).unwrap_or_default().iter().cloned();
         let objects = Objects::in_dirs(self.pack_dirs(quarantine).chain(fetched_dirs).collect());
         let brought = additions.fetched.map_or_else(Brought::default, Fetched::brought).with_lfs(additions.lfs);
-        export_objects(objects, brought, commit, ignore, bounds, out).await
+        export_objects(objects, brought, (commit, root), ignore, bounds, out).await
+    }
+
+    /// The object id of a commit's folder, or of all its tree. Fails with [`ReadError::NoFolder`] if it has none.
+    pub async fn folder_id(
+        &self,
+        quarantine: Option<&Quarantine>,
+        commit: &CommitId,
+        root: Option<&SourceRoot>,
+    ) -> Result<String, ReadError> {
+        let (mut objects, commit, root) = (self.objects(quarantine), commit.clone(), root.cloned());
+        let read = spawn_blocking(move || export::folder(&mut objects, &commit, root.as_ref()));
+        Ok(read.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))??.to_string())
     }
 
     /// What a commit's tree only refers to: submodules, and files of Git LFS.
@@ -178,17 +191,17 @@ pub(super) fn pack_dir(repo: &Path) -> PathBuf {
 pub(super) async fn export_objects(
     mut objects: Objects,
     brought: Brought,
-    commit: &CommitId,
+    (commit, root): (&CommitId, Option<&SourceRoot>),
     ignore: &Gitignore,
     bounds: Bounds,
     mut out: impl AsyncWrite + Unpin,
 ) -> Result<Exported, ReadError> {
-    let (commit, ignore) = (commit.clone(), ignore.clone());
+    let (commit, root, ignore) = (commit.clone(), root.cloned(), ignore.clone());
     // Either end of a duplex sees the other one dropped, which a simplex does not show.
     let (mut reader, writer) = tokio::io::duplex(PIPE_BYTES);
     let export = spawn_blocking(move || {
         let mut out = io::BufWriter::with_capacity(64 * 1024, SyncIoBridge::new(writer));
-        let exported = export::export(&mut objects, &brought, &commit, &ignore, &bounds, &mut out)?;
+        let exported = export::export(&mut objects, &brought, &commit, root.as_ref(), &ignore, &bounds, &mut out)?;
         out.into_inner().map_err(|error| ReadError::Output(error.into_error()))?.shutdown().map_err(ReadError::Output)?;
         Ok(exported)
     });

@@ -58,6 +58,8 @@ pub struct Limits {
     pub log_bytes: u64,
     /// Builds at once; 0 means one per core. Default 0.
     pub concurrent_builds: usize,
+    /// Builds and test runs at once of one user; 0 means any number. Default 0.
+    pub builds_per_user: usize,
     /// Builds that may wait for one app. Default 100.
     pub queued_builds_per_app: usize,
     /// Longest release command. Default 1 h.
@@ -129,6 +131,7 @@ impl Default for Limits {
             build_disk_bytes: 10 * GIB,
             log_bytes: 300 * MIB,
             concurrent_builds: 0,
+            builds_per_user: 0,
             queued_builds_per_app: 100,
             release_time: Duration::from_hours(1),
             run_time: Duration::from_hours(24),

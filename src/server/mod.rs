@@ -144,7 +144,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
     let roots = Roots::open(config.data_dir.join("images"), engine.clone(), store.clone(), &config.limits).await?;
     let addons = Addons::open(addon_settings(&config))?;
     let providers = Providers::open(provider_settings(&config))?;
-    let builds = Builds::new(config.limits.concurrent_builds, config.limits.queued_builds_per_app);
+    let builds = Builds::new(&config.limits);
     let dynos = Dynos::new(config.limits.concurrent_builds, config.limits.concurrent_runs);
     Ok(Ctx {
         packs: Packs::default(),

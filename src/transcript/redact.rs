@@ -2,6 +2,8 @@
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
+use crate::model::SourceRoot;
+
 /// Shorter values are left alone: taking every `1` or `web` out would make a log unreadable and protect nothing.
 const SHORTEST: usize = 6;
 
@@ -31,7 +33,9 @@ impl Redactor {
     /// Takes the secrets as pairs of name and value. Of a value with several lines, each line is a secret.
     #[must_use]
     pub fn new<'a>(secrets: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let lines = secrets.into_iter().flat_map(|(name, value)| value.lines().map(move |line| (name, line.trim())));
+        // A folder of the source is in every other line, and in the repository anyway.
+        let secrets = secrets.into_iter().filter(|(name, _)| *name != SourceRoot::VARIABLE);
+        let lines = secrets.flat_map(|(name, value)| value.lines().map(move |line| (name, line.trim())));
         let (names, patterns): (Vec<_>, Vec<_>) =
             lines.filter(|(_, line)| line.len() >= SHORTEST && !ORDINARY.contains(line)).unzip();
         let longest = patterns.iter().map(|pattern| pattern.len()).max().unwrap_or(0);
@@ -71,6 +75,7 @@ mod tests {
         check(&[("TOKEN", "s3cret-value")], "a s3cret-value, twice: s3cret-value", "a [TOKEN], twice: [TOKEN]");
         check(&[("N", "1"), ("RACK_ENV", "production"), ("E", "")], "1 in production", "1 in production");
         check(&[("A", "secret"), ("B", "secret-longer")], "secret-longer secret", "[B] [A]");
+        check(&[("PROJECT_PATH", "apps/web")], "in apps/web", "in apps/web");
         check(&[("KEY", "-----BEGIN-----\nabcdefgh\n")], "key: abcdefgh", "key: [KEY]");
     }
 }

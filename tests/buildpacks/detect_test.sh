@@ -30,6 +30,18 @@ test_packs_apply_to_what_they_build() {
     for file in requirements.txt Pipfile poetry.lock uv.lock pyproject.toml setup.py manage.py .python-version; do
         expect "$(detected "$file")" python
     done
+    expect "$(detected project.clj Procfile)" clojure
+    expect "$(detected deps.edn pom.xml public/index.html)" 'clojure java'
+    expect "$(detected pom.xml Procfile public/index.html)" java
+    for file in gradlew build.gradle build.gradle.kts settings.gradle settings.gradle.kts; do
+        expect "$(detected "$file" Procfile)" gradle
+    done
+    expect "$(detected build.sbt Procfile)" scala
+    expect "$(detected project/build.properties)" scala
+    expect "$(detected index.php index.html)" php
+    expect "$(detected composer.json package.json)" 'nodejs php'
+    expect "$(detected go.mod Procfile index.html)" go
+    expect "$(detected Cargo.toml static.json)" 'rust static'
 }
 
 test_each_fixture_is_told_apart() {
@@ -41,10 +53,17 @@ test_each_fixture_is_told_apart() {
         done
         expect "$app ${names[*]}" "$app $packs"
     done << 'APPS'
+clojure-lein clojure
+go-http go
+java-gradle gradle
+java-maven java
+php-page php
 nodejs-express nodejs
 procfile-only procfile
 python-flask python
 ruby-rack ruby
+rust-http rust
+scala-web scala
 static-site static
 two-buildpacks nodejs python
 APPS
@@ -87,6 +106,47 @@ test_python_starts_django_only() {
     expect_in "$(released python)" '  web: python manage.py runserver'
     install -m 755 /dev/null app/.heroku/python/bin/gunicorn
     expect "$(released python)" $'default_process_types:\n  web: gunicorn mysite.wsgi --bind 0.0.0.0:$PORT'
+}
+
+test_clojure_starts_its_archive() {
+    mkdir app
+    assemble clojure pack
+    expect "$(pack/bin/release app)" 'default_process_types: {}'
+    echo target/shop.jar > pack/archive
+    expect "$(pack/bin/release app)" $'default_process_types:\n  web: java $JVM_OPTS -jar target/shop.jar'
+}
+
+test_scala_starts_what_was_staged() {
+    mkdir -p app/target/universal/stage/bin app/project
+    expect "$(released scala)" 'default_process_types: {}'
+    touch app/target/universal/stage/bin/shop{,.bat}
+    expect "$(released scala)" $'default_process_types:\n  web: target/universal/stage/bin/shop'
+    echo 'addSbtPlugin("org.playframework" % "sbt-plugin" % "3.0.0")' > app/project/plugins.sbt
+    # shellcheck disable=SC2016 # expanded when the process starts
+    expect_in "$(released scala)" 'stage/bin/shop -Dhttp.port=$PORT'
+}
+
+test_java_and_gradle_start_spring_boot_only() {
+    mkdir app
+    echo '<project/>' > app/pom.xml
+    expect "$(released java)" 'default_process_types: {}'
+    echo '<parent><artifactId>spring-boot-starter-parent</artifactId></parent>' > app/pom.xml
+    # shellcheck disable=SC2016 # expanded when the process starts
+    expect_in "$(released java)" 'web: java -Dserver.port=$PORT $JAVA_OPTS -jar target/*.jar'
+    expect "$(released gradle)" 'default_process_types: {}'
+    echo "plugins { id 'org.springframework.boot' version '3.0.0' }" > app/build.gradle
+    expect_in "$(released gradle)" '-jar build/libs/*.jar'
+}
+
+test_go_and_rust_start_the_only_program() {
+    mkdir app
+    for pack in go rust; do
+        assemble "$pack" "$pack"
+        expect "$("$pack/bin/release" app)" 'default_process_types: {}'
+        echo shop > "$pack/program"
+    done
+    expect "$(go/bin/release app)" $'default_process_types:\n  web: bin/shop'
+    expect "$(rust/bin/release app)" $'default_process_types:\n  web: target/release/shop'
 }
 
 test_ruby_starts_rails_and_rack() {

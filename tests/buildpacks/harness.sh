@@ -3,7 +3,7 @@
 
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck disable=SC2034 # for the tests
-PACKS=(ruby nodejs python static procfile)
+PACKS=(ruby nodejs clojure python java gradle scala php go rust static procfile)
 
 # assemble PACK DEST: lays a pack out as hoist puts it into an environment, the shared library inside.
 assemble() {

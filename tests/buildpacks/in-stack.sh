@@ -17,6 +17,8 @@ in_root() {
         mount -t overlay -o "lowerdir=$root,upperdir=$scratch/upper,workdir=$scratch/work" none "$scratch/root"
         cd "$scratch/root"
         mkdir trial
+        # Roots that hoist has unpacked have owners of their own.
+        chown 1000:1000 app
         mount --bind "$work" trial
         mount --rbind /dev dev
         mount -t proc none proc

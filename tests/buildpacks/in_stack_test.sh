@@ -44,6 +44,103 @@ test_ruby_rack() {
     builds ruby-rack 'bundle exec tinyrack' / 'Hello from Ruby 3' ruby
 }
 
+test_go_http() {
+    builds go-http 'bin/web' / 'Hello from Go' go
+    expect "$(cat release.yml)" $'default_process_types:\n  web: bin/web'
+}
+
+test_go_that_does_not_compile() {
+    cp -a "$REPO/fixtures/apps/go-http" app
+    echo 'package words; func Hello() string { return 1 }' > app/vendor/example.com/words/words.go
+    refuses app go 'The app could not be built.'
+}
+
+test_php_page() {
+    builds php-page 'heroku-php-nginx web/' /any/path 'Hello from PHP, 2' php
+    expect_in "$(fetch "$PWD" 'heroku-php-apache2 web' /index.php)" 'Hello from PHP'
+    expect "$(fetch "$PWD" 'heroku-php-nginx .' /composer.json || true)" ''
+}
+
+test_php_of_another_version() {
+    cp -a "$REPO/fixtures/apps/php-page" app
+    sed -i 's/">=8.1"/"^5.6"/' app/composer.{json,lock}
+    refuses app php 'If the app asks for another PHP, change "php" in composer.json'
+}
+
+test_java_maven() {
+    builds java-maven 'java -jar target/hello.jar' / 'Hello from Java 17' java
+    # An empty trust store would trust nobody.
+    cat > Trusted.java << 'JAVA'
+class Trusted {
+    public static void main(String[] arguments) throws Exception {
+        var factory = javax.net.ssl.TrustManagerFactory.getInstance("PKIX");
+        factory.init((java.security.KeyStore) null);
+        var trusted = (javax.net.ssl.X509TrustManager) factory.getTrustManagers()[0];
+        System.out.println(trusted.getAcceptedIssuers().length > 100);
+    }
+}
+JAVA
+    rm -rf app
+    cp -a "$REPO/fixtures/apps/java-maven" app
+    mv Trusted.java app/src/main/java/
+    echo 'worker: java -cp target/classes Trusted' > app/Procfile
+    prepare_work "$PWD" "$PWD/app"
+    compile "$PWD" java
+    # shellcheck disable=SC2016 # for the shell in the stack
+    expect_in "$(in_root "$RUN_ROOT" "$PWD" bash -c \
+        'cp -a /trial/slug/. /app && cd /app && . .profile.d/java.sh && java -cp target/classes Trusted')" true
+}
+
+test_clojure_lein() {
+    # shellcheck disable=SC2016 # for the shell in the stack
+    builds clojure-lein 'java $JVM_OPTS -jar target/hello.jar' / 'Hello from Clojure 1' clojure
+    expect "$(cat release.yml)" $'default_process_types:\n  web: java $JVM_OPTS -jar target/hello.jar'
+}
+
+test_java_that_does_not_compile() {
+    cp -a "$REPO/fixtures/apps/java-maven" app
+    echo 'class {' > app/src/main/java/Broken.java
+    refuses app java 'Maven could not build the app.'
+}
+
+test_java_that_is_not_packaged() {
+    cp -a "$REPO/fixtures/apps/java-maven" app
+    echo 'java.runtime.version=99' > app/system.properties
+    refuses app java "asks for Java 99 in system.properties, but this stack's packages have 17."
+}
+
+test_java_gradle() {
+    builds java-gradle 'java -jar build/libs/hello.jar' / 'Hello from Gradle' gradle
+}
+
+test_gradle_without_the_task_stage() {
+    cp -a "$REPO/fixtures/apps/java-gradle" app
+    sed -i /stage/d app/build.gradle
+    refuses app gradle 'There is no task called stage'
+}
+
+test_rust_http() {
+    builds rust-http 'target/release/hello' / 'Hello from Rust' rust
+    expect "$(cat release.yml)" $'default_process_types:\n  web: target/release/hello'
+}
+
+test_rust_of_another_version() {
+    cp -a "$REPO/fixtures/apps/rust-http" app
+    printf '[toolchain]\nchannel = "1.84.1"\n' > app/rust-toolchain.toml
+    prepare_work "$PWD/work" "$PWD/app"
+    expect_in "$(compile "$PWD/work" rust)" 'Rust 1.84.1 (rust-toolchain.toml: 1.84.1)'
+}
+
+test_scala_web() {
+    builds scala-web "java -cp 'target/universal/stage/lib/*' hello.Web" / 'Hello from Scala 2.11.12' scala
+}
+
+test_scala_that_does_not_compile() {
+    cp -a "$REPO/fixtures/apps/scala-web" app
+    echo 'object {' > app/src/main/scala/Broken.scala
+    refuses app scala 'The app could not be compiled.'
+}
+
 test_static_site() {
     builds static-site 'python3 .heroku/static/serve.py' /about 'About this site' static
 }
@@ -120,6 +217,14 @@ test_python_index_that_is_away() {
     printf 'http://127.0.0.1:9/' > env/PIP_INDEX_URL
     printf 1 > env/PIP_RETRIES
     expect_failure compile "$PWD" python
+    expect_in "$OUTPUT" 'A server with packages could not be reached.'
+}
+
+test_debian_that_is_away() {
+    prepare_work "$PWD" "$REPO/fixtures/apps/go-http"
+    printf 'http://127.0.0.1:9/' > env/http_proxy
+    expect_failure compile "$PWD" go
+    expect_in "$OUTPUT" "Debian's lists of packages could not be read, of which Go would be taken."
     expect_in "$OUTPUT" 'A server with packages could not be reached.'
 }
 

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The packs' shared library.
 
-for file in output env cache step languages; do
+for file in output env cache step debian jvm languages; do
     # shellcheck source=/dev/null
     source "$REPO/buildpacks/lib/$file.sh"
 done
@@ -119,4 +119,92 @@ test_web_concurrency_is_at_least_one_and_the_apps_own_wins() {
     local profile=$REPO/buildpacks/lib/profile/web-concurrency.sh
     expect "$(env -u WEB_CONCURRENCY WEB_MEMORY=99999999 bash -c ". '$profile'; echo \$WEB_CONCURRENCY")" 1
     expect "$(WEB_CONCURRENCY=7 bash -c ". '$profile'; echo \$WEB_CONCURRENCY")" 7
+}
+
+test_memory_is_shared_out_among_processes() {
+    local profile=$REPO/buildpacks/lib/profile/web-concurrency.sh
+    expect "$(MEMORY_AVAILABLE=2100 bash -c "unset WEB_CONCURRENCY; . '$profile'; echo \$WEB_CONCURRENCY")" 4
+    expect "$(MEMORY_AVAILABLE=77 bash -c ". '$REPO/buildpacks/lib/profile/0-memory.sh'; echo \$MEMORY_AVAILABLE")" 77
+}
+
+test_packages_links_lead_to_where_they_are_unpacked() {
+    mkdir -p root/etc/jvm root/usr/lib/jvm
+    echo found > root/etc/jvm/settings
+    ln -s /etc/jvm root/usr/lib/jvm/conf
+    ln -s /nowhere root/usr/lib/jvm/other
+    make_links_relative "$PWD/root"
+    expect "$(cat root/usr/lib/jvm/conf/settings)" found
+    expect "$(readlink root/usr/lib/jvm/conf)" ../../../etc/jvm
+    expect "$(readlink root/usr/lib/jvm/other)" /nowhere
+}
+
+test_archives_that_were_not_needed_go() {
+    mkdir -p cache/archives cache/lists
+    touch cache/archives/{old,new}.deb
+    # shellcheck disable=SC2034 # for debian_close
+    DEBIAN_CACHE=cache
+    echo new.deb > "$DEBIAN/used"
+    debian_close
+    expect "$(ls cache/archives)" new.deb
+}
+
+test_versions_of_java() {
+    while read -r version series; do
+        expect "$version $(java_series "$version")" "$version $series"
+    done << 'CASES'
+17 17
+1.8 8
+8 8
+17.0.9 17
+21.0.1+12 21
+openjdk-11.0.2 11
+zulu-1.8.0_402 8
+latest
+17; 
+CASES
+}
+
+test_system_properties() {
+    printf '# java.runtime.version=1\r\n java.runtime.version = 17 \r\nmaven.repository.packages: a b\nmaven.repository=debian\n' > system.properties
+    expect "$(property java.runtime.version)" 17
+    expect "$(property java.runtime)" ''
+    expect "$(maven_repository x)" $'x\na\nb'
+    echo 'maven.repository=elsewhere' > system.properties
+    expect_failure maven_repository x
+    expect_in "$OUTPUT" '"elsewhere", is not known'
+    rm system.properties
+    expect "$(property java.runtime.version)$(maven_repository x)" ''
+}
+
+test_database_urls_as_jdbc_has_them() {
+    local profile=$REPO/buildpacks/lib/jvm/profile.sh
+    expect "$(JAVA_HOME=/java DATABASE_URL='postgres://me:p%40ss@db.example:5432/shop?sslmode=require' bash -c ". '$profile'; echo \$SPRING_DATASOURCE_URL")" \
+        'jdbc:postgresql://db.example:5432/shop?user=me&password=p%40ss&sslmode=require'
+    expect "$(JAVA_HOME=/java DATABASE_URL=mysql://x JAVA_TOOL_OPTIONS=-Xmx1g bash -c ". '$profile'; echo \"\${JDBC_DATABASE_URL:-none} \$JAVA_TOOL_OPTIONS\"")" \
+        'none -XX:MaxRAMPercentage=70 -Dfile.encoding=UTF-8 -Xmx1g'
+}
+
+test_archives_are_the_same_each_time() {
+    mkdir -p made/META-INF made/b
+    echo 'Manifest-Version: 1.0' > made/META-INF/MANIFEST.MF
+    for file in b/z b/a; do
+        echo "$file" > "made/$file"
+        (cd made && zip -q ../one.jar "$file" META-INF/MANIFEST.MF)
+        (cd made && zip -q ../other.jar META-INF/MANIFEST.MF "$file")
+        touch -d 2001-01-01 made/META-INF/MANIFEST.MF
+    done
+    repack one.jar
+    repack other.jar
+    cmp one.jar other.jar
+    expect "$(python3 -c 'import zipfile; print(*zipfile.ZipFile("one.jar").namelist())')" 'META-INF/MANIFEST.MF b/a b/z'
+}
+
+test_what_is_unpacked_is_found() {
+    mkdir -p root/usr/lib/x86_64-linux-gnu
+    # shellcheck disable=SC2016 # expanded when a process starts
+    expect "$(debian_paths root '$HOME/there')" $'export PATH="$HOME/there/usr/bin:$HOME/there/usr/sbin:$PATH"
+export LD_LIBRARY_PATH="$HOME/there/usr/lib/x86_64-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"'
+    rmdir root/usr/lib/x86_64-linux-gnu
+    # shellcheck disable=SC2016
+    expect "$(debian_paths root there)" 'export PATH="there/usr/bin:there/usr/sbin:$PATH"'
 }

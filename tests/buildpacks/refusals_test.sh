@@ -80,6 +80,96 @@ test_a_version_that_is_none() {
     expect_in "$OUTPUT" '.python-version should hold a version of Python'
 }
 
+test_the_go_that_is_asked_for() {
+    for file in output go/steps/version; do
+        # shellcheck source=/dev/null
+        source "$REPO/buildpacks/$([[ $file == */* ]] || echo lib/)$file.sh"
+    done
+    while IFS='|' read -r lines asked; do
+        printf 'module x\n%b\n' "$lines" > go.mod
+        read_go_version
+        # shellcheck disable=SC2153 # set by read_go_version
+        expect "$lines: $ASKED" "$lines: $asked"
+    done << 'CASES'
+|
+go 1.21|1.21
+go 1.21\ntoolchain go1.22.3|1.22.3
+go 1.21\n\ntoolchain default|1.21
+// +heroku goVersion go1.20\ngo 1.21|1.20
+go 1.23rc1|1.23rc1
+CASES
+    GOVERSION=go1.19 read_go_version
+    expect "$ASKED of $ASKED_BY" '1.19 of the config var GOVERSION'
+}
+
+test_a_go_that_is_none() {
+    mkdir app
+    echo 'go latest' > app/go.mod
+    expect_failure build go
+    expect_in "$OUTPUT" 'go.mod asks for Go "latest", which is no version of Go.'
+}
+
+test_a_composer_json_without_its_lock_file() {
+    mkdir app
+    echo '{"require": {"php": ">=8.0", "monolog/monolog": "^3"}}' > app/composer.json
+    expect_failure build php
+    expect_in "$OUTPUT" 'There is a composer.json, but no composer.lock.'
+    echo '{' > app/composer.lock
+    expect_failure build php
+    expect_in "$OUTPUT" 'composer.lock cannot be read.'
+}
+
+test_the_extensions_that_composer_names() {
+    # shellcheck source=/dev/null
+    source "$REPO/buildpacks/php/steps/manifest.sh"
+    echo '{"require": {"php": ">=8.0", "ext-pdo_mysql": "*"}}' > composer.json
+    echo '{"packages": [{"name": "a/b", "require": {"ext-intl": "*", "c/d": "^1"}}, {"name": "c/d"}]}' > composer.lock
+    expect "$(required_extensions)" $'intl\npdo-mysql'
+}
+
+test_the_rust_that_is_asked_for() {
+    for file in lib/output rust/steps/toolchain; do
+        # shellcheck source=/dev/null
+        source "$REPO/buildpacks/$file.sh"
+    done
+    read_channel
+    expect "$CHANNEL" ''
+    printf '[toolchain]\nchannel = "1.80.1" # why\ncomponents = ["clippy"]\n' > rust-toolchain.toml
+    read_channel
+    expect "$CHANNEL in $CHANNEL_FILE" '1.80.1 in rust-toolchain.toml'
+    echo nightly-2025-01-01 > rust-toolchain
+    read_channel
+    expect "$CHANNEL in $CHANNEL_FILE" 'nightly-2025-01-01 in rust-toolchain'
+}
+
+test_a_rust_that_is_none() {
+    mkdir app
+    touch app/Cargo.toml
+    expect_failure build rust
+    expect_in "$OUTPUT" 'There is a Cargo.toml, but no Cargo.lock.'
+    touch app/Cargo.lock
+    echo '1.80; rm -rf /' > app/rust-toolchain
+    expect_failure build rust
+    expect_in "$OUTPUT" 'rust-toolchain asks for Rust "1.80;rm-rf/", which is no release channel.'
+}
+
+test_clojure_without_a_project() {
+    mkdir app
+    echo '{}' > app/deps.edn
+    expect_failure build clojure
+    expect_in "$OUTPUT" 'There is a deps.edn, but no project.clj.'
+}
+
+test_scala_without_a_version_of_sbt() {
+    mkdir -p app/project
+    touch app/build.sbt
+    expect_failure build scala
+    expect_in "$OUTPUT" 'No version of sbt is asked for in project/build.properties.'
+    echo 'sbt.version=0.13.18' > app/project/build.properties
+    expect_failure build scala
+    expect_in "$OUTPUT" '"0.13.18", is no version of sbt that is supported.'
+}
+
 test_a_procfile_without_processes() {
     mkdir app
     printf '# web: nothing\n\n' > app/Procfile

@@ -84,7 +84,7 @@ impl World {
             rates: Rates::new(&config.limits),
             addons: Addons::open(addon_settings(&config)).unwrap(),
             providers: Providers::open(provider_settings(&config)).unwrap(),
-            builds: Builds::new(1, 1),
+            builds: Builds::new(&Limits { concurrent_builds: 1, queued_builds_per_app: 1, ..config.limits.clone() }),
             packs: Packs::default(),
             dynos: Dynos::new(1, 2),
             test_runs: TestRuns::default(),

@@ -89,6 +89,24 @@ fn an_app_is_set_up_as_it_asks_for() {
     assert_eq!(send(&daemon, &other, "GET", &path, &json!({})).body["message"], "Couldn't find that app setup.");
 }
 
+#[test]
+fn an_app_is_set_up_from_a_folder_of_its_source() {
+    let daemon = Daemon::start_with(CONFIG);
+    let user = daemon.user("alice@example.com");
+    let tree = shop();
+    tree.move_into("apps/shop");
+    let archive = archive_of(tree.path());
+    let env = |path: &str| json!({"overrides": {"env": {"OWNER": "alice", "PROJECT_PATH": path}}});
+    let done = ended(&daemon, &user, &start(&daemon, &user, &archive, &env("apps/shop")));
+    assert_eq!((&done["status"], &done["postdeploy"]["exit_code"]), (&json!("succeeded"), &json!(0)), "{done}");
+    assert_eq!(daemon.get(&user, "/apps/shop/config-vars")["GREETING"], "good morning");
+
+    let mut other = env("apps/other");
+    other["app"] = json!({"name": "other"});
+    let failed = ended(&daemon, &user, &start(&daemon, &user, &archive, &other));
+    assert_eq!(failed["failure_message"], "there is no folder apps/other", "{failed}");
+}
+
 /// An archive as no tool of ours would make it.
 fn climbing_archive() -> Vec<u8> {
     let mut header = tar::Header::new_gnu();

@@ -41,6 +41,41 @@ fn ruby() {
 }
 
 #[test]
+fn go() {
+    check("go-http", &[], "/", "Hello from Go");
+}
+
+#[test]
+fn scala() {
+    check("scala-web", &[], "/", "Hello from Scala 2.11.12");
+}
+
+#[test]
+fn php() {
+    check("php-page", &[], "/any/path", "Hello from PHP, 2 processes");
+}
+
+#[test]
+fn clojure() {
+    check("clojure-lein", &[], "/", "Hello from Clojure 1");
+}
+
+#[test]
+fn java() {
+    check("java-maven", &[], "/", "Hello from Java 17");
+}
+
+#[test]
+fn gradle() {
+    check("java-gradle", &[], "/", "Hello from Gradle and Java 17");
+}
+
+#[test]
+fn rust() {
+    check("rust-http", &[], "/", "Hello from Rust");
+}
+
+#[test]
 fn static_site() {
     check("static-site", &[], "/", "static");
 }

@@ -97,6 +97,19 @@ fn add_ons_are_not_provisioned_for_tests_and_that_is_told() {
 }
 
 #[test]
+fn tests_run_in_a_folder_of_the_source() {
+    let ci = Ci::new();
+    ci.tree.move_into("apps/shop");
+    ci.configure(&json!({"PROJECT_PATH": "apps/shop"}));
+    let run = ci.start();
+    let ended = ci.ended(&run);
+    let log = ci.log(&run, "setup_stream_url");
+    assert_eq!(ended["status"], "succeeded", "{log}");
+    // What is to be run before the tests is in the folder's app.json.
+    assert!(log.contains("-----> Using the folder apps/shop of the source") && log.contains("preparing on main"), "{log}");
+}
+
+#[test]
 fn tests_run_as_at_heroku() {
     let ci = Ci::new();
     ci.configure(&json!({"API_TOKEN": "correct-horse-battery"}));

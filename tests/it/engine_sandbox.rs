@@ -65,6 +65,37 @@ async fn a_fork_bomb_ends() {
 }
 
 #[tokio::test]
+async fn a_bomb_harms_no_other_build() {
+    let fixture = Fixture::sandbox().await;
+    let work = "for i in $(seq 20); do head -c 1M /dev/zero > /tmp/$i && sh -c 'exit 0' || exit 1; done; echo built";
+    let bombs = [
+        ("bomb() { bomb | bomb & }; echo lit; bomb; sleep 1000", Exit::OutOfPids),
+        ("cd /tmp; echo lit; i=0; while :; do head -c 5M /dev/zero > part$i; i=$((i + 1)); done", Exit::OutOfDisk),
+        ("echo lit; head -c 1G /dev/zero | tail", Exit::OutOfMemory),
+    ];
+    for (bomb, expected) in bombs {
+        let other = fixture.engine.start(Spec { name: "bomb".to_owned(), ..spec() }).await.unwrap();
+        let is_lit = tokio::sync::Notify::new();
+        let mut command = sh(bomb);
+        command.timeout = std::time::Duration::from_secs(2);
+        let beside = async {
+            is_lit.notified().await;
+            fixture.sh(work).await
+        };
+        let (end, beside) = tokio::join!(other.run(command, |_, _| is_lit.notify_one()), beside);
+        let end = end.unwrap();
+        assert!(end == expected || end == Exit::TimedOut, "{bomb}: {end:?}");
+        assert_eq!(beside, (Exit::Code(0), "built\n".to_owned()), "beside {bomb}");
+        other.stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_daemon_comes_first() {
+    assert_eq!(Fixture::sandbox().await.sh("nice").await, (Exit::Code(0), "5\n".to_owned()));
+}
+
+#[tokio::test]
 async fn too_much_disk_is_told_apart() {
     let fixture = Fixture::sandbox().await;
     let (exit, _) = fixture.sh("cd /tmp; head -c 100M /dev/zero > large").await;

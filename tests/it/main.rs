@@ -46,6 +46,7 @@ mod heroku;
 mod ledger;
 mod lfs;
 mod meanwhile;
+mod monorepos;
 mod notifications;
 mod openapi;
 mod pipeline_rights;
@@ -60,6 +61,7 @@ mod tell;
 
 mod apps;
 mod buildpacks;
+mod cancel;
 mod container_release;
 mod crash;
 mod heroku_yml;

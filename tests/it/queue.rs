@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::harness::{Daemon, Gated, WorkTree, interrupt, until, wait};
+use crate::harness::{Daemon, Gated, WorkTree, interrupt, until, until_log, wait};
 
 #[test]
 fn the_same_push_again_re_attaches() {
@@ -157,4 +157,84 @@ fn ten_pushes_to_one_app_at_once() {
     assert_eq!(won, 1, "{}", pushed.iter().map(|pushed| pushed.transcript.as_str()).collect::<String>());
     let builds = daemon.get(&user, "/apps/shop/builds");
     assert!(builds.as_array().unwrap().iter().all(|build| build["status"] != "pending"), "{builds}");
+}
+
+#[test]
+fn a_single_push_comes_before_another_users_many() {
+    let gated = Gated::with_limits("concurrent_builds = 1");
+    let (alice, bob) = (&gated.user, gated.daemon.user("bob@example.com"));
+    let push = |user, app| gated.tree.start_push(&gated.daemon, user, app, &["main"]);
+    let mut pushes = vec![push(alice, "shop")];
+    gated.until_builds(1, "pending");
+    for (ahead, app) in ["shop-2", "shop-3"].into_iter().enumerate() {
+        gated.create(alice, app);
+        pushes.push(push(alice, app));
+        gated.until_ahead(alice, app, ahead);
+    }
+    until_log(&gated.daemon, alice, "shop-3", "1 build is before this one");
+    let listed = gated.daemon.client(alice, &["builds", "--app", "shop-3"]);
+    assert!(listed.contains("pending, 1 before it"), "{listed}");
+    gated.create(&bob, "bobs");
+    let of_bob = push(&bob, "bobs");
+    gated.until_ahead(&bob, "bobs", 0);
+    gated.until_ahead(alice, "shop-3", 2);
+    until_log(&gated.daemon, &bob, "bobs", "This build is the next one");
+    until_log(&gated.daemon, alice, "shop-3", "2 builds are before this one now");
+    gated.open_gate();
+    let of_bob = wait(of_bob);
+    let pushed: Vec<_> = pushes.into_iter().map(wait).collect();
+    assert!(of_bob.ok && pushed.iter().all(|pushed| pushed.ok), "{}", of_bob.transcript);
+    let waited = "remote: -----> Waiting for one of 1 builders to become free\nremote:        This build is the next one\n";
+    assert!(of_bob.transcript.contains(waited), "{}", of_bob.transcript);
+    let third = &pushed[2].transcript;
+    let places = ["1 build is before this one", "2 builds are before this one now: what is more urgent"];
+    let places: Vec<_> = places.iter().map(|place| third.find(place)).collect();
+    assert!(places[0].is_some() && places.is_sorted(), "{third}");
+    let released = |user, app| gated.daemon.get(user, &format!("/apps/{app}"))["released_at"].as_str().unwrap().to_owned();
+    assert!(released(&bob, "bobs") <= released(alice, "shop-2") && released(alice, "shop-2") <= released(alice, "shop-3"));
+}
+
+#[test]
+fn what_somebody_waits_for_comes_before_what_nobody_looks_at() {
+    let gated = Gated::with_limits("concurrent_builds = 1");
+    let (daemon, alice) = (&gated.daemon, &gated.user);
+    let first = gated.tree.start_push(daemon, alice, "shop", &["main"]);
+    gated.until_builds(1, "pending");
+    gated.create(alice, "archived");
+    let source = gated.tree.path().display().to_string();
+    let client = |args: &[&str]| {
+        let mut command = daemon.hoist(args);
+        command.env("HOIST_URL", format!("http://{}", daemon.http)).env("HOIST_API_KEY", &alice.token).current_dir(&source);
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()
+    };
+    let mut archived = client(&["builds:create", "--app", "archived"]);
+    gated.until_ahead(alice, "archived", 0);
+    gated.create(alice, "pushed");
+    let pushed = gated.tree.start_push(daemon, alice, "pushed", &["main"]);
+    gated.until_ahead(alice, "pushed", 0);
+    gated.until_ahead(alice, "archived", 1);
+    let metrics = ureq::get(format!("http://{}/metrics", daemon.http)).call().unwrap().body_mut().read_to_string().unwrap();
+    for priority in ["push", "request"] {
+        assert!(metrics.contains(&format!("hoist_builds_queued{{priority=\"{priority}\"}} 1\n")), "{metrics}");
+    }
+    gated.open_gate();
+    assert!(wait(first).ok && wait(pushed).ok && archived.wait().unwrap().success());
+}
+
+#[test]
+fn a_user_may_be_held_to_so_many_builds() {
+    let gated = Gated::with_limits("concurrent_builds = 2\nbuilds_per_user = 1");
+    let first = gated.tree.start_push(&gated.daemon, &gated.user, "shop", &["main"]);
+    gated.until_builds(1, "pending");
+    gated.create(&gated.user, "shop-2");
+    let second = gated.tree.start_push(&gated.daemon, &gated.user, "shop-2", &["main"]);
+    gated.until_ahead(&gated.user, "shop-2", 0);
+    let bob = gated.daemon.user("bob@example.com");
+    gated.create(&bob, "bobs");
+    let of_bob = gated.tree.start_push(&gated.daemon, &bob, "bobs", &["main"]);
+    until(|| gated.daemon.client(&bob, &["builds", "--app", "bobs"]).contains("pending "));
+    until_log(&gated.daemon, &gated.user, "shop-2", "Waiting for another build of yours to end");
+    gated.until_ahead(&gated.user, "shop-2", 0);
+    gated.open_gate();
+    assert!(wait(first).ok && wait(second).ok && wait(of_bob).ok);
 }

@@ -91,6 +91,8 @@ async fn app_then(db: &mut Connection, urls: &Urls, facts: &AppFacts, app: &App)
         stack,
         slug: slug.map(|slug| SlugDetails { language: slug.language, bytes: slug.size_bytes }),
         repo_bytes: facts.repo_bytes,
+        root: db::apps::root(db, app.id).await?,
+        skips_unchanged: db::apps::skips_unchanged(db, app.id).await?,
     };
     Ok(apps::describe(urls, details))
 }

@@ -32,6 +32,13 @@ pub struct App {
     pub released_at: Option<Timestamp>,
     /// Bytes of the packs pushed so far.
     pub repo_size: u64,
+    /// hoist's own addition: the folder of the source that the app is built from; missing for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// hoist's own addition: whether the slug is released again when a push has changed nothing of what it is made of; missing for
+    /// no.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skip_unchanged: bool,
     /// Bytes of the current release's slug.
     pub slug_size: u64,
     pub space: Never,
@@ -62,6 +69,12 @@ pub struct AppChange {
     pub maintenance: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build_stack: Option<String>,
+    /// hoist's own addition: the folder of the source that the app is built from; empty for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// hoist's own addition: whether the slug is released again when a push has changed nothing of what it is made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip_unchanged: Option<bool>,
 }
 
 /// `GET /apps/APP/collaborators`, which lists the owner too.

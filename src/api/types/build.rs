@@ -11,6 +11,9 @@ use crate::model::{AppId, BuildId, ReleaseId, SlugId};
 pub struct Build {
     pub app: IdRef<AppId>,
     pub buildpacks: Option<Vec<UsedBuildpack>>,
+    /// hoist's own, and only of a build that waits for its turn: how many come before it, as things are; 100 stands for more, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub builds_ahead: Option<usize>,
     pub created_at: Timestamp,
     pub generation: String,
     pub id: BuildId,

@@ -56,7 +56,7 @@ impl<W: Write> Export<'_, W> {
             }
             Kind::HardLink { target, executable } => {
                 let Some(target) = self.path(target)?.filter(|target| !self.is_left_out(target, &entry.kind)) else {
-                    let why = "a hard link to a file that is ignored";
+                    let why = "a hard link to a file that is ignored, or not in the app's folder";
                     return Err(ArchiveError::BadEntry { path: entry.path.clone(), why }.into());
                 };
                 let mut header = header(EntryType::Link, file_mode(*executable), 0);
@@ -71,6 +71,7 @@ impl<W: Write> Export<'_, W> {
     fn path(&self, path: &[u8]) -> Result<Option<Vec<u8>>, BuildError> {
         let names = parse(path).map_err(|why| ArchiveError::BadEntry { path: path.to_vec(), why })?;
         let names = names.get(self.survey.skipped_names..).unwrap_or_default();
+        let names = names.strip_prefix(self.survey.root_names().as_slice()).unwrap_or_default();
         Ok((!names.is_empty()).then(|| names.join(&b'/')))
     }
 

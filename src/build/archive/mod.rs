@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::BuildError;
 use super::source::{LeaveOut, Means, PIPE_BYTES};
 use crate::fetch::{self, FetchError, Question, Url};
-use crate::model::{Checksum, Digest, SourceBlob};
+use crate::model::{Checksum, Digest, SourceBlob, SourceRoot};
 use crate::transcript::Transcript;
 pub use pack::keep_pack_archive;
 use survey::Survey;
@@ -60,6 +60,8 @@ pub enum ArchiveError {
     TooManyFiles { limit: u64 },
     #[error("the source is empty")]
     Empty,
+    #[error("there is no folder {0}")]
+    NoFolder(String),
 }
 
 /// Has `put` take the archive's tree as a tar; returns how many files were left out.
@@ -122,7 +124,8 @@ pub async fn read_manifest_files(source: &ArchiveSource, means: &Means<'_>) -> R
 
 async fn survey(archive: Archive, checksum: Option<Checksum>, means: &Means<'_>) -> Result<(Archive, Survey), BuildError> {
     let limits = Limits { bytes: means.bounds.max_bytes, files: means.max_files };
-    let surveying = spawn_blocking(move || archive.survey(checksum, limits));
+    let root = means.root.clone();
+    let surveying = spawn_blocking(move || archive.survey(checksum, limits, root));
     surveying.await.map_err(|panicked| unreadable(io::Error::other(panicked)))?
 }
 
@@ -162,12 +165,17 @@ struct Archive {
 }
 
 impl Archive {
-    fn survey(mut self, checksum: Option<Checksum>, limits: Limits) -> Result<(Self, Survey), BuildError> {
+    fn survey(
+        mut self,
+        checksum: Option<Checksum>,
+        limits: Limits,
+        root: Option<SourceRoot>,
+    ) -> Result<(Self, Survey), BuildError> {
         if let Some(expected) = checksum {
             self.check(expected)?;
         }
         let tar = self.tar(limits)?;
-        let survey = Survey::of(tar, limits)?;
+        let survey = Survey::of(tar, limits, root)?;
         Ok((self, survey))
     }
 

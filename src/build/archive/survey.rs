@@ -11,7 +11,7 @@ use ignore::gitignore::Gitignore;
 use super::super::source::{MAX_SLUGIGNORE, parse_slugignore};
 use super::entry_path::{check_target, parse};
 use super::{ArchiveError, BuildError, Limits, read_error};
-use crate::model::{AppJson, HerokuYml};
+use crate::model::{AppJson, HerokuYml, SourceRoot};
 use crate::tarball::{BLOCK_BYTES, Kind, RawEntry, read_entry};
 
 /// The files of the app's own folder that are read on the way, and how much of each at most: a byte more than is
@@ -34,13 +34,15 @@ pub(super) struct Survey {
     pub(super) ignore: Gitignore,
     pub(super) app_json: Option<Vec<u8>>,
     pub(super) heroku_yml: Option<Vec<u8>>,
+    /// The folder in it that is the app's; `None` for all of it.
+    root: Option<SourceRoot>,
     limits: Limits,
 }
 
 impl Survey {
     /// Reads a whole archive.
-    pub(super) fn of(mut tar: impl BufRead, limits: Limits) -> Result<Self, BuildError> {
-        let mut surveyor = Surveyor::default();
+    pub(super) fn of(mut tar: impl BufRead, limits: Limits, root: Option<SourceRoot>) -> Result<Self, BuildError> {
+        let mut surveyor = Surveyor { root, ..Surveyor::default() };
         let mut totals = Limits { bytes: 0, files: 0 };
         while let Some(entry) = read_entry(&mut tar).map_err(read_error)? {
             totals.files += 1;
@@ -69,6 +71,11 @@ impl Survey {
     pub(super) fn limits(&self) -> Limits {
         self.limits
     }
+
+    /// What the paths of the app's files begin with, behind what is skipped.
+    pub(super) fn root_names(&self) -> Vec<&[u8]> {
+        root_names(self.root.as_ref())
+    }
 }
 
 /// What is known of the paths so far.
@@ -86,6 +93,7 @@ struct Surveyor {
     /// which one it is, is known at the end.
     bad_link: [Option<(Vec<u8>, &'static str)>; 2],
     wanted: [[Option<Vec<u8>>; WANTED.len()]; 2],
+    root: Option<SourceRoot>,
 }
 
 /// Where the app begins.
@@ -126,13 +134,17 @@ impl Surveyor {
             _ => {}
         }
         let wanted = |name: &[u8]| WANTED.iter().position(|(wanted, _)| *wanted == name);
-        Ok(match (&entry.kind, names.as_slice()) {
-            (Kind::File { .. }, [name]) => wanted(name).map(|wanted| (Begins::AtRoot, wanted)),
-            (Kind::File { .. }, [top, name]) if self.top.as_deref() == Some(*top) => {
-                wanted(name).map(|wanted| (Begins::InFolder, wanted))
-            }
+        if !matches!(entry.kind, Kind::File { .. }) {
+            return Ok(None);
+        }
+        let root = root_names(self.root.as_ref());
+        let in_app = |names: &[&[u8]]| match names.strip_prefix(root.as_slice()) {
+            Some([name]) => wanted(name),
             _ => None,
-        })
+        };
+        let (top, below) = names.split_first().expect("it is not empty");
+        let in_folder = || in_app(below).filter(|_| self.top.as_deref() == Some(*top)).map(|wanted| (Begins::InFolder, wanted));
+        Ok(in_app(&names).map(|wanted| (Begins::AtRoot, wanted)).or_else(in_folder))
     }
 
     fn check_link(&mut self, entry: &RawEntry, target: &[u8], depth: usize) {
@@ -185,6 +197,13 @@ impl Surveyor {
         if let Some((path, why)) = self.bad_link[begins as usize].take() {
             return Err(ArchiveError::BadEntry { path, why }.into());
         }
+        if let Some(root) = self.root.clone() {
+            let top = self.top.iter().map(Vec::as_slice).filter(|_| begins == Begins::InFolder);
+            let names: Vec<_> = top.chain(root_names(Some(&root))).collect();
+            if self.seen_at(&names) != Some(Seen::Folder) {
+                return Err(ArchiveError::NoFolder(root.to_string()).into());
+            }
+        }
         let wanted = &mut self.wanted[begins as usize];
         let slugignore = wanted[SLUGIGNORE].as_deref();
         if slugignore.is_some_and(|text| text.len() as u64 > MAX_SLUGIGNORE) {
@@ -192,8 +211,19 @@ impl Surveyor {
         }
         let ignore = slugignore.map_or_else(|| Ok(Gitignore::empty()), parse_slugignore)?;
         let (app_json, heroku_yml) = (wanted[APP_JSON].take(), wanted[HEROKU_YML].take());
-        Ok(Survey { skipped_names: usize::from(begins == Begins::InFolder), ignore, app_json, heroku_yml, limits })
+        Ok(Survey {
+            skipped_names: usize::from(begins == Begins::InFolder),
+            ignore,
+            app_json,
+            heroku_yml,
+            root: self.root,
+            limits,
+        })
     }
+}
+
+fn root_names(root: Option<&SourceRoot>) -> Vec<&[u8]> {
+    root.into_iter().flat_map(|root| root.as_str().split('/')).map(str::as_bytes).collect()
 }
 
 fn size_of(entry: &RawEntry) -> u64 {

@@ -59,7 +59,12 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// What comes out, as `MODE PATH CONTENT`, and how many files were ignored.
 fn unpacked(archive: Archive) -> Result<(Vec<String>, u64), String> {
-    let (archive, survey) = archive.survey(None, LIMITS).map_err(|error| error.to_string())?;
+    unpacked_from(archive, None)
+}
+
+fn unpacked_from(archive: Archive, root: Option<&str>) -> Result<(Vec<String>, u64), String> {
+    let root = root.map(|root| root.parse().unwrap());
+    let (archive, survey) = archive.survey(None, LIMITS, root).map_err(|error| error.to_string())?;
     let mut out = Vec::new();
     let ignored = archive.export(&survey, &mut out).map_err(|error| error.to_string())?;
     let mut lines = Vec::new();
@@ -101,6 +106,28 @@ fn slugignore_counts_wherever_the_app_begins() {
     let (lines, ignored) = check(&[file("x/doc", ""), file("x/.slugignore", "doc\n"), file("y", "")]).unwrap();
     assert_eq!((lines.len(), ignored), (3, 0), "one below the app's folder is any file");
     assert_eq!(paths(&[file(".git/config", ""), file("a", "")]), ["644 a"]);
+}
+
+#[test]
+fn an_app_may_be_a_folder_of_the_archive() {
+    let from = |root, entries: &[Given<'_>]| unpacked_from(archive_of(&gzip(&tar_of(entries))), Some(root));
+    let entries = [
+        file("main/apps/web/a", "1"),
+        file("main/apps/web/.slugignore", "doc\n"),
+        file("main/apps/web/doc", ""),
+        file("main/apps/website/b", "2"),
+        file("main/apps/web/c/d", "3"),
+        file("main/e", "4"),
+    ];
+    let web = vec!["644 a 1".to_owned(), "644 .slugignore doc".to_owned(), "644 c/d 3".to_owned()];
+    assert_eq!(from("apps/web", &entries), Ok((web, 1)));
+    assert_eq!(from("apps/web/c", &entries).unwrap().0, ["644 d 3"]);
+    for missing in ["apps/we", "web", "apps/web/a"] {
+        assert_eq!(from(missing, &entries), Err(format!("there is no folder {missing}")));
+    }
+    let hard = |target| [file("web/a", "1"), file("b", "2"), (EntryType::Link, "web/hard", target)];
+    assert_eq!(from("web", &hard("web/a")).unwrap().0, ["644 a 1", "644 hard -> a"]);
+    assert!(from("web", &hard("b")).unwrap_err().contains("not in the app's folder"));
 }
 
 #[test]
@@ -162,7 +189,7 @@ fn what_is_no_archive_is_told_from_a_broken_disk() {
     let whole = gzip(&tar);
     for bytes in [&b""[..], b"<html>not found</html>", &tar, &whole[..whole.len() - 20], &gzip(b"no tar"), &gzip(&tar[..700])] {
         let archive = archive_of(bytes);
-        let error = archive.survey(None, LIMITS).map(|_| ()).unwrap_err();
+        let error = archive.survey(None, LIMITS, None).map(|_| ()).unwrap_err();
         assert!(matches!(error, BuildError::Archive(ArchiveError::NotAnArchive(_))), "{error:?}");
     }
 }
@@ -171,9 +198,9 @@ fn what_is_no_archive_is_told_from_a_broken_disk() {
 fn the_checksum_is_of_the_archive_itself() {
     let bytes = gzip(&tar_of(&[file("a", "")]));
     let right = Checksum(Digest::from_bytes(Sha256::digest(&bytes).into()));
-    assert!(archive_of(&bytes).survey(Some(right), LIMITS).is_ok());
+    assert!(archive_of(&bytes).survey(Some(right), LIMITS, None).is_ok());
     let wrong = Checksum(Digest::from_bytes([7; 32]));
-    let error = archive_of(&bytes).survey(Some(wrong), LIMITS).map(|_| ()).unwrap_err();
+    let error = archive_of(&bytes).survey(Some(wrong), LIMITS, None).map(|_| ()).unwrap_err();
     assert_eq!(error.to_string(), format!("the source's checksum is {right}, not {wrong}"));
 }
 
@@ -181,11 +208,11 @@ fn the_checksum_is_of_the_archive_itself() {
 fn reading_ends_when_nobody_wants_it() {
     let archive = archive_of(&gzip(&tar_of(&[file("a", "")])));
     archive.unwanted.cancel();
-    assert!(archive.survey(None, LIMITS).is_err());
+    assert!(archive.survey(None, LIMITS, None).is_err());
 }
 
 fn app_json_of(entries: &[Given<'_>]) -> Option<Vec<u8>> {
-    let (_, survey) = archive_of(&gzip(&tar_of(entries))).survey(None, Limits { bytes: 1 << 20, files: 20 }).unwrap();
+    let (_, survey) = archive_of(&gzip(&tar_of(entries))).survey(None, Limits { bytes: 1 << 20, files: 20 }, None).unwrap();
     survey.app_json
 }
 

@@ -27,7 +27,7 @@ pub async fn keep_remote(source: &RemoteSource, means: &Means<'_>) -> Result<Arc
         digest = Some(stored.map_err(unkept)?.0);
         Ok(())
     };
-    export_fetched(&fetched, &source.commit.id, LeaveOut::Nothing, keep).await?;
+    export_fetched(&fetched, &source.commit.id, means, LeaveOut::Nothing, keep).await?;
     let digest = digest.ok_or_else(|| unkept(io::ErrorKind::UnexpectedEof.into()))?;
     let blob = SourceBlob {
         url: source.commit.remote.url.to_string(),

@@ -57,7 +57,7 @@ pub(super) async fn export_remote(
     let RemoteCommit { id, remote, .. } = &source.commit;
     transcript.section(&format!("Fetching {} from {}", id.short(), remote.url));
     let fetched = fetch(source, means, &|line| transcript.detail(line)).await?;
-    export_fetched(&fetched, id, leave_out, put).await
+    export_fetched(&fetched, id, means, leave_out, put).await
 }
 
 /// Fetches the commit and everything that belongs to it, and tells what in the order of its coming.
@@ -83,13 +83,14 @@ pub(super) async fn fetch_submodules(
 async fn export_fetched(
     fetched: &Fetched,
     id: &CommitId,
+    means: &Means<'_>,
     leave_out: LeaveOut,
     put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
 ) -> Result<u64, BuildError> {
     let slugignore = match leave_out {
-        LeaveOut::Slugignored => fetched.read_file(id, ".slugignore", MAX_SLUGIGNORE).await?,
+        LeaveOut::Slugignored => fetched.read_file(id, &means.path(".slugignore"), MAX_SLUGIGNORE).await?,
         LeaveOut::Nothing => None,
     };
-    let export = async |ignore: &Gitignore, writer| fetched.export(id, ignore, writer).await;
+    let export = async |ignore: &Gitignore, writer| fetched.export(id, means.root.as_ref(), ignore, writer).await;
     Ok(export_tree(slugignore.as_deref(), export, put).await?.ignored_files)
 }

@@ -36,7 +36,7 @@ pub async fn keep_pack(
         digest = Some(means.store.put(tar).await.map_err(unkept)?.0);
         Ok(())
     };
-    export_fetched(&fetched, &commit, LeaveOut::Nothing, keep).await?;
+    export_fetched(&fetched, &commit, means, LeaveOut::Nothing, keep).await?;
     let digest = digest.ok_or_else(|| unkept(std::io::ErrorKind::UnexpectedEof.into()))?;
     Ok((commit, digest))
 }

@@ -72,6 +72,16 @@ pub(super) async fn fetch_pack(
     }
 }
 
+/// Which version of a pack is used without asking its server; `None` when that has to be asked.
+pub(super) async fn version_unasked(
+    ctx: &Ctx,
+    place: &BuildpackPlace,
+    behalf: &Behalf<'_>,
+) -> Result<Option<BuildpackVersion>, Failure> {
+    let kept = kept(ctx, &key_of(place, behalf)).await?;
+    Ok(kept.map(|(copy, _)| copy).filter(|copy| is_fresh(ctx, place, copy)).map(|copy| copy.version))
+}
+
 async fn fetch_newest(
     ctx: &Ctx,
     transcript: &Transcript,

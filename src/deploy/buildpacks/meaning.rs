@@ -57,7 +57,7 @@ mod tests {
     fn the_configuration_comes_before_hoist_and_hoist_before_heroku() {
         let plain = config("");
         assert_eq!(meaning(&plain, "heroku/nodejs"), "hoist's nodejs");
-        assert_eq!(meaning(&plain, "heroku/php"), "https://github.com/heroku/heroku-buildpack-php");
+        assert_eq!(meaning(&plain, "heroku/dotnet"), "https://github.com/heroku/heroku-buildpack-dotnet");
         assert_eq!(meaning(&plain, "acme/go"), "nothing");
         assert_eq!((meaning(&plain, "cobol"), meaning(&plain, "./pack")), ("nothing".into(), "the app's pack".into()));
         let said = config("\"heroku/nodejs\" = \"https://h/nodejs.tgz\"\n\"acme/go\" = \"https://h/go.git#v2\"");

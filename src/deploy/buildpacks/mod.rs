@@ -62,7 +62,8 @@ pub(super) async fn find_and_select(
     let found = find_all(ctx, build, &wanted, &behalf).await;
     submodules::note_shown(ctx, &behalf.means.submodules).await?;
     let packs = build::select(build, found?).await?;
-    record(ctx, id, packs.iter().map(|pack| pack.used.clone()).collect()).await?;
+    let used: Vec<_> = packs.iter().map(|pack| pack.used.clone()).collect();
+    record(ctx, id, &used).await?;
     Ok(packs)
 }
 
@@ -94,8 +95,27 @@ async fn find(ctx: &Ctx, build: &Build<'_>, buildpack: &BuildpackRef, behalf: &B
     }
 }
 
-async fn record(ctx: &Ctx, id: BuildId, used: Vec<UsedBuildpack>) -> Result<(), DbError> {
+/// Tells whether a build now would be made with what an earlier one was made with. No server is asked: what is on one counts as the
+/// same as long as its copy is used unasked.
+pub(super) async fn would_use(ctx: &Ctx, request: &Request, used: &[UsedBuildpack]) -> Result<bool, Failure> {
+    let behalf = Behalf::of(ctx, request).await?;
+    for one in used {
+        let version = match meaning_of(&ctx.config, &one.buildpack) {
+            Some(Meaning::InApp(_)) => None,
+            Some(Meaning::Builtin(name)) => FoundPack::builtin(one.buildpack.clone(), &name).and_then(|pack| pack.used().version),
+            Some(Meaning::At(place)) => copies::version_unasked(ctx, &place, &behalf).await?,
+            None => return Ok(false),
+        };
+        if version != one.version {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Remembers which buildpacks a build is made with.
+pub(super) async fn record(ctx: &Ctx, id: BuildId, used: &[UsedBuildpack]) -> Result<(), DbError> {
     let mut tx = ctx.db.write().await?;
-    db::build_buildpacks::insert(&mut tx, id, &used).await?;
+    db::build_buildpacks::insert(&mut tx, id, used).await?;
     Ok(tx.commit().await?)
 }

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
 
+use super::super::queue::Builder;
 use crate::docker::{Docker, ImageName};
 use crate::model::ProcessType;
 
-/// How long the Engine may take to forget a build's images before the slot is given to the next build all the same.
+/// How long the Engine may take to forget a build's images before the builder is given to the next build all the same.
 const FORGET_TIME: Duration = Duration::from_mins(1);
 
-/// Names of images, and the slot that their build takes. Dropped, they are taken away in a task of its own, and then the
-/// slot is free.
+/// Names of images, and the builder that their build has. Dropped, they are taken away in a task of its own, and then the
+/// builder is free.
 #[derive(Debug)]
 pub(super) struct Names {
     docker: Docker,
@@ -21,12 +21,12 @@ pub(super) struct Names {
     tasks: TaskTracker,
     by_image: BTreeMap<ProcessType, ImageName>,
     /// There until this is dropped.
-    slot: Option<OwnedSemaphorePermit>,
+    builder: Option<Builder>,
 }
 
 impl Names {
-    pub(super) fn new(docker: &Docker, tasks: &TaskTracker, slot: OwnedSemaphorePermit) -> Self {
-        Self { docker: docker.clone(), tasks: tasks.clone(), by_image: BTreeMap::new(), slot: Some(slot) }
+    pub(super) fn new(docker: &Docker, tasks: &TaskTracker, builder: Builder) -> Self {
+        Self { docker: docker.clone(), tasks: tasks.clone(), by_image: BTreeMap::new(), builder: Some(builder) }
     }
 
     /// Notes a name before there is an image of it: from then on it may be there.
@@ -41,7 +41,7 @@ impl Names {
 
 impl Drop for Names {
     fn drop(&mut self) {
-        let (docker, slot) = (self.docker.clone(), self.slot.take());
+        let (docker, builder) = (self.docker.clone(), self.builder.take());
         let names: Vec<_> = std::mem::take(&mut self.by_image).into_values().collect();
         self.tasks.spawn(async move {
             let forget = async {
@@ -61,7 +61,7 @@ impl Drop for Names {
                 }
                 Err(_) => tracing::warn!("the Docker Engine does not answer: a build's images are still named in it"),
             }
-            drop(slot);
+            drop(builder);
         });
     }
 }

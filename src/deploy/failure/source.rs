@@ -3,7 +3,7 @@
 use crate::build::{ArchiveError, LfsError, RemoteError, SubmoduleError};
 use crate::fetch::FetchError;
 use crate::git::ClientError;
-use crate::model::{Limits, RemoteScheme};
+use crate::model::{Invalid, Limits, RemoteScheme};
 use crate::transcript::{size, warning};
 
 pub(super) fn archive_words(error: &ArchiveError, limits: &Limits) -> Vec<String> {
@@ -29,8 +29,23 @@ pub(super) fn archive_words(error: &ArchiveError, limits: &Limits) -> Vec<String
                 warning("Remove what the app does not need from the archive."),
             ]
         }
+        ArchiveError::NoFolder(root) => root_words(root),
         ArchiveError::Empty => vec![warning("The source is an archive with nothing in it.")],
     }
+}
+
+/// The words for a source without the folder that is the app's.
+pub(super) fn root_words(root: &str) -> Vec<String> {
+    vec![
+        warning(&format!("There is no folder {root} in this source, and the app is built from that.")),
+        warning("Commit it, or name another with `hoist apps:root PATH` (`--clear` for all of the source), or in the config var"),
+        warning("PROJECT_PATH if that is what names it."),
+    ]
+}
+
+/// The words for what can't be an app's folder.
+pub(super) fn bad_root_words(Invalid(why): &Invalid) -> Vec<String> {
+    vec![warning(&format!("{why}.")), warning("Set it to a folder of the source, such as apps/web, or unset it.")]
 }
 
 pub(super) fn fetch_words(error: &FetchError, limits: &Limits) -> Vec<String> {

@@ -8,12 +8,12 @@ use super::super::setup::{self, NewSetup, SetupError, SetupRequest};
 use super::super::{addons, manifest, source_means};
 use super::{Halt, deployer, source};
 use crate::apps::AppError;
-use crate::build::{self, ArchiveSource};
+use crate::build::{self, ArchiveSource, Means};
 use crate::ctx::Ctx;
 use crate::db::{self, Connection, DbError};
 use crate::model::{
-    Account, App, AppName, ConfigKey, Coupling, CouplingId, EnvironmentName, Forks, Permissions, Pipeline, ReviewApp,
-    ReviewAppConfig, Secret, Stage, review_app_name,
+    Account, App, AppName, ConfigKey, ConfigVars, Coupling, CouplingId, EnvironmentName, Forks, Permissions, Pipeline, Priority,
+    ReviewApp, ReviewAppConfig, Secret, SourceRoot, Stage, review_app_name,
 };
 
 /// Sets the app up, in place of what an earlier attempt has left.
@@ -33,9 +33,11 @@ pub(super) async fn create(ctx: &Ctx, review_app: &ReviewApp) -> Result<(), Halt
     }
     let fetched = source::get(ctx, review_app).await?;
     let source = build::keep_archive(fetched.archive, &source_means(ctx)).await?;
-    let predestroy = predestroy(ctx, &source).await?;
     let name = new_name(config.as_ref(), &pipeline, review_app);
     let env = environment(ctx, review_app, config.as_ref(), &name).await?;
+    // What is wrong with it, the setup says.
+    let root = SourceRoot::of_config(&ConfigVars(env.clone())).unwrap_or_default();
+    let predestroy = predestroy(ctx, &source, root).await?;
     let request = SetupRequest {
         by: owner,
         name: Some(name),
@@ -45,6 +47,7 @@ pub(super) async fn create(ctx: &Ctx, review_app: &ReviewApp) -> Result<(), Halt
         buildpacks: Vec::new(),
         environment: EnvironmentName::Review,
         origin: fetched.origin,
+        priority: Priority::Background,
     };
     let mut tx = ctx.db.write().await?;
     let new = setup::record_new(&mut tx, ctx, &request).await?;
@@ -79,8 +82,9 @@ pub(super) async fn settle(ctx: &Ctx, review_app: &ReviewApp) -> Result<(), Halt
 }
 
 /// The command that the code wants to be run before its app is destroyed. What else its app.json says, the setup tells.
-pub(super) async fn predestroy(ctx: &Ctx, source: &ArchiveSource) -> Result<Option<String>, Halt> {
-    let app_json = manifest::read(source, &source_means(ctx)).await?.ok().flatten();
+pub(super) async fn predestroy(ctx: &Ctx, source: &ArchiveSource, root: Option<SourceRoot>) -> Result<Option<String>, Halt> {
+    let means = Means { root, ..source_means(ctx) };
+    let app_json = manifest::read(source, &means).await?.ok().flatten();
     let script = app_json.and_then(|app_json| app_json.manifest(EnvironmentName::Review).scripts.pr_predestroy);
     Ok(script.map(|script| script.as_str().to_owned()))
 }

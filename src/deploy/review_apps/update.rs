@@ -6,7 +6,8 @@ use super::{Halt, create, deployer, source};
 use crate::build::{self, Source};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
-use crate::model::{CommitId, PushOptions, ReviewApp, ReviewSource};
+use crate::model::{CommitId, Priority, PushOptions, ReviewApp, ReviewSource, SourceRoot};
+use crate::release::current_config;
 
 /// Builds and releases the commit that is wanted. An app whose build fails stays as it was.
 pub(super) async fn update(ctx: &Ctx, review_app: &ReviewApp) -> Result<(), Halt> {
@@ -25,16 +26,19 @@ pub(super) async fn update(ctx: &Ctx, review_app: &ReviewApp) -> Result<(), Halt
     }
     let fetched = source::get(ctx, review_app).await?;
     let archive = build::keep_archive(fetched.archive, &source_means(ctx)).await?;
-    let predestroy = create::predestroy(ctx, &archive).await?;
+    // What is wrong with it, the build says.
+    let root = SourceRoot::of_config(&current_config(&ctx.db, app.id).await?).unwrap_or_default();
+    let predestroy = create::predestroy(ctx, &archive, root).await?;
     let mut db = ctx.db.read().await?;
     let Some(pipeline) = db::pipelines::get(&mut db, review_app.pipeline).await? else { return Ok(()) };
     let buildpacks = db::buildpacks::list(&mut db, app.id).await?;
     let cache = db::apps::cache(&mut db, app.id).await?;
     drop(db);
     let by = deployer(ctx, review_app, &pipeline).await?;
-    let (source, options) = (Source::Archive(archive), PushOptions::default());
+    let (source, options, priority) = (Source::Archive(archive), PushOptions::default(), Priority::Background);
     let origin = fetched.origin;
-    let request = Request { app, by, source, options, refs: Vec::new(), pack: None, buildpacks, cache, origin, trigger: None };
+    let request =
+        Request { app, by, source, options, priority, refs: Vec::new(), pack: None, buildpacks, cache, origin, trigger: None };
     let mut ticket = submit(ctx, request).await?;
     let message = match &*ticket.ended().await {
         End::Released(..) => None,

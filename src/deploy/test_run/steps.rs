@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::super::buildpacks::{self, Behalf};
+use super::super::queue::Builder;
 use super::super::site::Site;
 use super::super::{Failure, archive, environment_spec, manifest, source_means};
 use super::TestFailure;
 use super::live::{LiveRun, Logs};
-use crate::build::{self, ArchiveSource, Build, Source};
+use crate::build::{self, ArchiveSource, Build, BuildError, Means, Source};
 use crate::ctx::Ctx;
 use crate::db;
 use crate::engine::{Environment, Exit};
-use crate::model::{ConfigKey, ConfigVars, EnvironmentName, Manifest, Secret, StackName, Stage, TestLog, TestRun, TestRunStatus};
+use crate::model::{
+    ConfigKey, ConfigVars, EnvironmentName, Manifest, Secret, SourceRoot, StackName, Stage, TestLog, TestRun, TestRunStatus,
+};
 use crate::run::{self, Process};
 use crate::stack;
 use crate::transcript::{Redactor, Transcript};
@@ -31,6 +33,7 @@ struct Prepared {
     wanted: Manifest,
     stack: StackName,
     config: ConfigVars,
+    root: Option<SourceRoot>,
 }
 
 /// Runs the tests. May be dropped at any point: that ends them.
@@ -39,7 +42,7 @@ pub(super) async fn run_tests(
     live: &LiveRun,
     run: &TestRun,
     source: ArchiveSource,
-    slot: OwnedSemaphorePermit,
+    builder: Builder,
 ) -> Result<(), TestFailure> {
     live.set_status(TestRunStatus::Creating);
     let prepared = prepare(ctx, run, source).await?;
@@ -48,7 +51,7 @@ pub(super) async fn run_tests(
     let stack = stack::find(&ctx.config.stacks_dir, &prepared.stack).map_err(Failure::from)?;
     let name = format!("test-{}", run.id);
     let environment = ctx.engine.start(environment_spec(ctx, &name, &stack)).await?;
-    let site = Site::new(name, &ctx.tasks, environment, slot);
+    let site = Site::new(name, &ctx.tasks, environment, builder);
     live.set_status(TestRunStatus::Building);
     let command = set_up(ctx, run, &prepared, site.environment(), &logs.setup).await?;
     logs.setup.end();
@@ -61,15 +64,16 @@ pub(super) async fn run_tests(
 
 /// Gets the source and reads what it asks for.
 async fn prepare(ctx: &Ctx, run: &TestRun, source: ArchiveSource) -> Result<Prepared, TestFailure> {
-    let means = source_means(ctx);
+    let given = given_config(ctx, run).await.map_err(Failure::from)?;
+    let root = SourceRoot::of_config(&given).map_err(BuildError::Root)?;
+    let means = Means { root: root.clone(), ..source_means(ctx) };
     let source = build::keep_archive(source, &means).await?;
     // Without an app.json everything is detected.
     let app_json = manifest::read(&source, &means).await??.unwrap_or_default();
     let wanted = app_json.manifest(EnvironmentName::Test);
-    let given = given_config(ctx, run).await.map_err(Failure::from)?;
     let config = wanted.config(&given.0, Secret::random).map_err(TestFailure::Manifest)?;
     let stack = manifest::stack(ctx, &app_json)?.unwrap_or_else(|| ctx.config.default_stack.clone());
-    Ok(Prepared { source, wanted, stack, config: ConfigVars(config) })
+    Ok(Prepared { source, wanted, stack, config: ConfigVars(config), root })
 }
 
 async fn given_config(ctx: &Ctx, run: &TestRun) -> Result<ConfigVars, db::DbError> {
@@ -115,7 +119,8 @@ async fn set_up(
 }
 
 async fn compile(ctx: &Ctx, run: &TestRun, prepared: &Prepared, build: &Build<'_>) -> Result<Option<String>, TestFailure> {
-    let (source, means) = (Source::Archive(prepared.source.clone()), source_means(ctx));
+    let source = Source::Archive(prepared.source.clone());
+    let means = Means { root: prepared.root.clone(), ..source_means(ctx) };
     let mut env_dir = prepared.config.clone();
     env_dir.0.extend(ci_variables(run).into_iter().map(|(key, value)| (key, Secret::new(value))));
     tokio::try_join!(

@@ -14,7 +14,8 @@ use crate::build::ArchiveSource;
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
 use crate::model::{
-    Account, ConfigVars, OneLine, PipelineId, SourceVersion, TestCase, TestLog, TestRun, TestRunEnd, TestRunId, TestRunStatus,
+    Account, ConfigVars, OneLine, PipelineId, Priority, SourceVersion, TestCase, TestLog, TestRun, TestRunEnd, TestRunId,
+    TestRunStatus,
 };
 use crate::telemetry;
 
@@ -145,9 +146,11 @@ async fn keep_logs(ctx: &Ctx, run: TestRunId, logs: Result<Logs, Failure>) {
 
 async fn run_in_turn(ctx: &Ctx, live: &LiveRun, run: &TestRun, source: ArchiveSource) -> Result<(), TestFailure> {
     let work = async {
-        let slot = ctx.builds.slot().await;
+        let queued = telemetry::build_queued(Priority::Background.as_str());
+        let builder = ctx.builds.enter_test_run(run.by).start_silently().await;
+        drop(queued);
         let _running = telemetry::dyno_running("test");
-        run_tests(ctx, live, run, source, slot).await
+        run_tests(ctx, live, run, source, builder).await
     };
     tokio::select! {
         ended = work => ended,

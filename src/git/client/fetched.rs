@@ -23,7 +23,7 @@ use crate::git::index::{IndexError, index_foreign};
 use crate::git::objects::{Objects, ReadError};
 use crate::git::quarantine::PREFIX;
 use crate::git::repo::{Repo, export_objects};
-use crate::model::{CommitId, LfsObject, RefName};
+use crate::model::{CommitId, LfsObject, RefName, SourceRoot};
 
 /// Bytes of a pack on their way to the indexer.
 const PIPE_BYTES: usize = 256 * 1024;
@@ -168,11 +168,12 @@ impl Fetched {
     pub async fn export(
         &self,
         commit: &CommitId,
+        root: Option<&SourceRoot>,
         ignore: &Gitignore,
         out: impl AsyncWrite + Unpin,
     ) -> Result<Exported, ReadError> {
         let bounds = Bounds { bytes: self.repo.limits().source_bytes, files: self.repo.limits().source_files };
-        export_objects(self.objects(), self.brought(), commit, ignore, bounds, out).await
+        export_objects(self.objects(), self.brought(), (commit, root), ignore, bounds, out).await
     }
 
     /// What takes its place in a tree that refers to it.

@@ -11,7 +11,7 @@ use crate::ctx::Ctx;
 use crate::db::{self, DbError};
 use crate::deploy::{self, Dyno, End, Failure, Follower, Request, Ticket};
 use crate::git::{Progress, Push, Quarantine, RefStatus, RefUpdate, Repo};
-use crate::model::{Account, App, BuildpackRef, Digest, PushCertificate, PushOptions, RefName, is_deploy_branch};
+use crate::model::{Account, App, BuildpackRef, Digest, Priority, PushCertificate, PushOptions, RefName, is_deploy_branch};
 use crate::release::{Pack, RefMove};
 use crate::telemetry;
 
@@ -109,6 +109,7 @@ impl Pusher<'_> {
             source: Source::Git(source),
             cache: cache.filter(|_| !options.clear_cache),
             options,
+            priority: Priority::Push,
             buildpacks,
             origin: None,
             trigger: None,

@@ -59,6 +59,16 @@ fn print(way: &str, times: &Times) {
 }
 
 #[test]
+fn a_folder_of_what_was_pushed_there_is_released_here() {
+    let site = Site::new(&Wanted::default());
+    site.tree.move_into("apps/shop");
+    site.daemon.client(&site.user, &["apps:root", "apps/shop", "--app", "shop"]);
+    follow(&site, "second");
+    let log = site.daemon.client(&site.user, &["builds:output", "--app", "shop"]);
+    assert!(log.contains("-----> Using the folder apps/shop of the source"), "{log}");
+}
+
+#[test]
 fn a_push_there_is_released_here() {
     let ways = [
         ("over HTTP", Way::Token, "gitea"),

@@ -1,6 +1,7 @@
 //! The SSH door, with OpenSSH's client.
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
@@ -168,6 +169,21 @@ async fn who_fails_too_often_is_turned_away() {
     assert!(!barred.err.contains("does not know your SSH key"), "{barred:?}");
     // Others at the same address have done nothing.
     alice.ask(&[]).await.expect(1).says("Hi alice@example.com!");
+}
+
+#[tokio::test]
+async fn a_pusher_may_send_far_ahead_and_is_asked_for_a_sign_of_life() {
+    // A quarter of it is how long a client may be quiet before it is asked.
+    let daemon = Daemon::with_limits("idle_time = \"8s\"").await;
+    let alice = daemon.with_key("ed25519").await.with("-vv");
+    let mut ssh = alice.command(&["git-receive-pack 'my-app.git'"]);
+    ssh.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut ssh = ssh.spawn().unwrap();
+    let mut said = BufReader::new(ssh.stderr.take().unwrap()).lines();
+    for expected in ["open confirm rwindow 16777216", "rtype keepalive@openssh.com want_reply 1"] {
+        let hears = async { while !said.next_line().await.unwrap().expect("the client has gone").contains(expected) {} };
+        timeout(PATIENCE, hears).await.expect(expected);
+    }
 }
 
 /// A client that is there but takes nothing: its channels have no window.

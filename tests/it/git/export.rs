@@ -30,7 +30,7 @@ fn export(server: &Server, commit: &str, ignore: &Gitignore) -> Result<(Exported
     let commit: CommitId = commit.parse().unwrap();
     let mut tar = Vec::new();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let exported = runtime.block_on(server.repo.export(None, &commit, Additions::default(), ignore, &mut tar))?;
+    let exported = runtime.block_on(server.repo.export(None, &commit, None, Additions::default(), ignore, &mut tar))?;
     Ok((exported, tar))
 }
 

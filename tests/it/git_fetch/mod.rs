@@ -94,6 +94,7 @@ impl Fetching {
                 bounds: self.bounds(),
                 max_files: self.limits.source_files,
                 submodules: SubmoduleAccess::default(),
+                root: None,
             };
             let archive = build::keep_remote(&source, &means).await.unwrap();
             let app_json = build::read_manifest_files(&archive, &means).await.unwrap().app_json;
@@ -133,6 +134,7 @@ impl Fetching {
             bounds: self.bounds(),
             max_files: self.limits.source_files,
             submodules: SubmoduleAccess::default(),
+            root: None,
         };
         build::put_source(&build, source, &means).await?;
         Ok(files_in(&environment).await)

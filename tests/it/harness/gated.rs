@@ -23,13 +23,29 @@ impl Gated {
 
     /// With this `[limits]` section.
     pub(crate) fn with_limits(limits: &str) -> Self {
+        // The API is asked again and again.
+        let limits = format!("api_requests_per_hour = 1000000\n{limits}");
         let daemon = Daemon::start_with(&format!("engine = \"local\"\n[limits]\n{limits}\n"));
         let user = daemon.user("alice@example.com");
         let gate = daemon.data_dir().join("gate");
-        daemon.client(&user, &["apps:create", "shop"]);
-        daemon.client(&user, &["buildpacks:set", "./pack", "--app", "shop"]);
-        daemon.client(&user, &["config:set", &format!("GATE={}", gate.display()), "--app", "shop"]);
-        Self { daemon, user, tree: WorkTree::with_pack("gated"), gate }
+        let gated = Self { daemon, user, tree: WorkTree::with_pack("gated"), gate };
+        gated.create(&gated.user, "shop");
+        gated
+    }
+
+    /// Makes another app whose builds wait at the gate.
+    pub(crate) fn create(&self, user: &User, app: &str) {
+        self.daemon.client(user, &["apps:create", app]);
+        self.daemon.client(user, &["buildpacks:set", "./pack", "--app", app]);
+        self.daemon.client(user, &["config:set", &format!("GATE={}", self.gate.display()), "--app", app]);
+    }
+
+    /// Waits until the newest build of an app has so many others before it.
+    pub(crate) fn until_ahead(&self, user: &User, app: &str, ahead: usize) {
+        until(|| {
+            let builds = self.daemon.get(user, &format!("/apps/{app}/builds"));
+            builds.as_array().unwrap().iter().any(|build| build["builds_ahead"] == ahead)
+        });
     }
 
     pub(crate) fn open_gate(&self) {
@@ -51,6 +67,21 @@ impl Gated {
             builds.as_array().unwrap().iter().filter(|build| build["status"] == status).count() == count
         });
     }
+}
+
+/// Waits until the log of an app's build that has not ended says this.
+pub(crate) fn until_log(daemon: &Daemon, user: &User, app: &str, text: &str) {
+    until(|| {
+        let builds = daemon.get(user, &format!("/apps/{app}/builds"));
+        let mut pending = builds.as_array().unwrap().iter().filter(|build| build["status"] == "pending");
+        pending.any(|build| spooled(daemon, build["id"].as_str().unwrap()).contains(text))
+    });
+}
+
+/// What a log says so far: following it would only end with it.
+fn spooled(daemon: &Daemon, id: &str) -> String {
+    let files = std::fs::read_dir(daemon.data_dir().join("logs").join(id)).into_iter().flatten().flatten();
+    files.map(|file| String::from_utf8_lossy(&std::fs::read(file.path()).unwrap_or_default()).into_owned()).collect()
 }
 
 /// Waits until something is so.

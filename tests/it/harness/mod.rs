@@ -29,7 +29,7 @@ pub(crate) use daemon::{Daemon, User, run};
 pub(crate) use docker::Docker;
 pub(crate) use forge::{Forge, Manner};
 pub(crate) use forge_api::{Asked, Ci, ForgeApi};
-pub(crate) use gated::{Gated, until};
+pub(crate) use gated::{Gated, until, until_log};
 pub(crate) use heroku::Heroku;
 pub(crate) use image::{Packing, PushedImage, TestImage, basic};
 pub(crate) use mail_server::MailServer;

@@ -63,6 +63,15 @@ impl WorkTree {
         std::fs::set_permissions(self.path().join(path), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// Moves everything into a folder.
+    pub(crate) fn move_into(&self, folder: &str) {
+        let files: Vec<_> = std::fs::read_dir(self.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        std::fs::create_dir_all(self.path().join(folder)).unwrap();
+        for file in files.into_iter().filter(|file| file != ".git") {
+            std::fs::rename(self.path().join(&file), self.path().join(folder).join(&file)).unwrap();
+        }
+    }
+
     /// Commits everything, also nothing.
     pub(crate) fn commit(&self, message: &str) -> String {
         self.git(&["add", "-A"]);

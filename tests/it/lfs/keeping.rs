@@ -76,3 +76,30 @@ fn files_that_no_commit_needs_go_and_others_stay() {
     world.daemon.kill_and_restart();
     until(|| !world.keeps(&first) && !world.keeps(&second));
 }
+
+#[test]
+fn a_repository_that_cant_be_read_keeps_its_files_and_holds_up_no_other() {
+    let mut world = World::start();
+    let tree = world.tree(Way::Http, &world.alice, &content(1, 5000));
+    succeeds(&mut git(&tree, &world.alice, &["push", "hoist", "main"]));
+    let kept = content(2, 5000);
+    world.send(&world.alice, APP, &kept);
+    // Apps have no order, so that the damaged one is hardly the last.
+    let others: Vec<_> = (0..7).map(|number| (format!("other-{number}"), content(3 + number, 5000))).collect();
+    for (app, file) in &others {
+        world.daemon.client(&world.alice, &["apps:create", app]);
+        world.send(&world.alice, app, file);
+    }
+    let repos = world.daemon.data_dir().join("repos");
+    let mut folders = repos.read_dir().unwrap().map(|entry| entry.unwrap().path().join("objects/pack"));
+    let pack = folders
+        .find_map(|dir| dir.read_dir().ok()?.map(|entry| entry.unwrap().path()).find(|path| path.extension().unwrap() == "idx"));
+    let index = pack.expect("one app has been pushed to");
+    std::fs::remove_file(&index).unwrap();
+    std::fs::write(&index, "no index").unwrap();
+
+    std::fs::write(world.daemon.data_dir().join("hoist.toml"), "engine = \"local\"\n[limits]\ngarbage_time = \"0s\"\n").unwrap();
+    world.daemon.kill_and_restart();
+    until(|| others.iter().all(|(_, file)| !world.keeps(file)));
+    assert!(world.keeps(&kept));
+}

@@ -26,6 +26,23 @@ async fn many_small_packs_become_one() {
     assert_eq!(yard.fsck().await, yard.objects_of(&["main"]), "a push builds upon it");
 }
 
+/// Who looked for old packs before somebody else had the repository must look again.
+#[tokio::test]
+async fn a_pack_that_is_no_longer_old_stays() {
+    let yard = Yard::new().await;
+    yard.push_change(0).await;
+    let (pack, _) = yard.repo.packs().unwrap().remove(0);
+    repos::remove_old(&yard.db, &yard.repo, yard.app.id, pack.clone()).await.unwrap();
+    assert_eq!(yard.packs(), [pack.as_str()]);
+
+    let mut tx = yard.db.write().await.unwrap();
+    db::packs::remove(&mut tx, yard.app.id, pack.as_str()).await.unwrap();
+    db::old_packs::insert(&mut tx, yard.app.id, pack.as_str()).await.unwrap();
+    tx.commit().await.unwrap();
+    repos::remove_old(&yard.db, &yard.repo, yard.app.id, pack).await.unwrap();
+    assert!(yard.packs().is_empty() && repos::to_remove(&yard.db).await.unwrap().is_empty());
+}
+
 /// What is large is left alone until there is as much again.
 #[tokio::test]
 async fn a_large_pack_is_not_written_again() {

@@ -9,7 +9,7 @@ use hoist::deploy::{self, Request};
 use hoist::fetch::Url;
 use hoist::model::{
     AppId, Artifact, BuildId, BuildOrigin, BuildStatus, CommitId, Connected, Connection, ConnectionId, ConnectionSecrets, Digest,
-    Provider, PushOptions, Release, Secret, Slug, SlugId, SourceBlob,
+    Priority, Provider, PushOptions, Release, Secret, Slug, SlugId, SourceBlob,
 };
 use hoist::release::{Deploy, release_deploy, settle_phase};
 use hoist::server::teller;
@@ -361,6 +361,7 @@ async fn an_accepted_build_says_where_it_came_from() {
         by: shop.user.account.clone(),
         source: Source::Archive(ArchiveSource { origin: Origin::Url(url), blob }),
         options: PushOptions::default(),
+        priority: Priority::Request,
         refs: Vec::new(),
         pack: None,
         buildpacks: Vec::new(),

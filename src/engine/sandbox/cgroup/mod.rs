@@ -21,6 +21,11 @@ const REMOVE_PAUSE: Duration = Duration::from_millis(10);
 /// Period over which CPU time is shared out, in microseconds; the kernel's default.
 const CPU_PERIOD_MICROS: u64 = 100_000;
 
+/// How much CPU time an environment gets while others want it, too: all the same, and a quarter of what the kernel gives anybody
+/// else by default, so that the daemon answers however many build.
+const V1_CPU_SHARES: &str = "256";
+const V2_CPU_WEIGHT: &str = "25";
+
 /// Where cgroups can be made on this host, by version; see [`Cgroups::find`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Cgroups {
@@ -93,7 +98,7 @@ impl Cgroups {
                     (0, "memory.memsw.limit_in_bytes", memory_bytes.to_string()),
                     (1, "pids.max", pids.to_string()),
                 ],
-                cpu.is_some().then(|| (2, "cpu.cfs_quota_us", quota.to_string())),
+                cpu.is_some().then(|| [(2, "cpu.shares", V1_CPU_SHARES.to_owned()), (2, "cpu.cfs_quota_us", quota.to_string())]),
             ),
             Self::V2 { .. } => (
                 vec![
@@ -101,10 +106,10 @@ impl Cgroups {
                     (0, "memory.swap.max", "0".to_owned()),
                     (0, "pids.max", pids.to_string()),
                 ],
-                Some((0, "cpu.max", format!("{quota} {CPU_PERIOD_MICROS}"))),
+                Some([(0, "cpu.weight", V2_CPU_WEIGHT.to_owned()), (0, "cpu.max", format!("{quota} {CPU_PERIOD_MICROS}"))]),
             ),
         };
-        settings.extend(cpu.filter(|_| cpus > 0));
+        settings.extend(cpu.into_iter().flatten().take(if cpus > 0 { 2 } else { 1 }));
         settings
     }
 }
@@ -174,14 +179,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn all_have_the_same_part_of_the_cpus_and_no_quota_unless_it_is_asked_for() {
+        let v1 = Cgroups::V1 { memory: "/memory".into(), pids: "/pids".into(), cpu: Some("/cpu".into()) };
+        let of_cpu = |cgroups: &Cgroups, cpus| {
+            let settings = cgroups.settings(Limits { memory_bytes: 1, pids: 1, cpus }).into_iter();
+            settings
+                .filter(|(_, file, _)| file.starts_with("cpu"))
+                .map(|(_, file, value)| format!("{file} {value}"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(of_cpu(&v1, 0), ["cpu.shares 256"]);
+        assert_eq!(of_cpu(&v1, 2), ["cpu.shares 256", "cpu.cfs_quota_us 200000"]);
+        assert_eq!(of_cpu(&Cgroups::V2 { parent: "/".into() }, 0), ["cpu.weight 25"]);
+        assert_eq!(of_cpu(&Cgroups::V1 { memory: "/memory".into(), pids: "/pids".into(), cpu: None }, 2), [""; 0]);
+    }
+
+    #[test]
     fn version_2_is_written_and_read() {
         let parent = tempfile::tempdir().unwrap();
         let cgroups = Cgroups::V2 { parent: parent.path().to_owned() };
         let cgroup = cgroups.create("hoist-x", Limits { memory_bytes: 1024, pids: 7, cpus: 2 }).unwrap();
         let folder = parent.path().join("hoist-x");
-        let written =
-            ["memory.max", "memory.swap.max", "pids.max", "cpu.max"].map(|file| fs::read_to_string(folder.join(file)).unwrap());
-        assert_eq!(written, ["1024", "0", "7", "200000 100000"]);
+        let written = ["memory.max", "memory.swap.max", "pids.max", "cpu.weight", "cpu.max"]
+            .map(|file| fs::read_to_string(folder.join(file)).unwrap());
+        assert_eq!(written, ["1024", "0", "7", "25", "200000 100000"]);
 
         fs::write(folder.join("memory.events"), "oom 4\noom_kill 3\n").unwrap();
         fs::write(folder.join("pids.events"), "max 2\n").unwrap();

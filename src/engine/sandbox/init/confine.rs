@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, setsid, umask};
+use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit, setsid, umask};
 use rustix::thread::{CapabilitySet, CapabilitySets, remove_capability_from_bounding_set, set_capabilities, set_no_new_privs};
 
 use super::seccomp;
@@ -23,9 +23,14 @@ const KEPT: CapabilitySet = CapabilitySet::SETUID
 /// Open files of one process: what most programs are content with, and what they may raise that to.
 const OPEN_FILES: (u64, u64) = (1024, 65_536);
 
+/// The environment's nice value: the daemon, at 0, comes first, also where no cgroup says so; and with the disk, whose schedulers
+/// take it from there.
+const NICE: i32 = 5;
+
 pub(super) fn confine(setup: &Setup) -> Result<(), EngineError> {
     setsid().map_err(|error| EngineError::io("cannot start a session", error))?;
     umask(Mode::from_raw_mode(0o022));
+    setpriority_process(None, NICE).map_err(|error| EngineError::io("cannot make way for the daemon", error))?;
     set_limits(setup).map_err(|error| EngineError::io("cannot set resource limits", error))?;
     drop_capabilities().map_err(|error| EngineError::io("cannot drop capabilities", error))?;
     set_no_new_privs(true).map_err(|error| EngineError::io("cannot forbid new privileges", error))?;

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, Read as _};
 
-use super::Package;
 use super::locks::{self, Reader};
+use super::{Package, debian_packages};
 use crate::tarball::{BLOCK_BYTES, Kind, read_entry};
 
 /// A lock file that is larger is passed over: the largest real ones have a few MiB.
 const MAX_LOCK_BYTES: u64 = 32 * 1024 * 1024;
 
-/// Reads a slug's tar to its end and lists the packages of its lock files and those that Python has installed. A lock file
-/// that can't be understood counts for nothing: it is the app's. Blocks.
+/// Reads a slug's tar to its end and lists the packages of its lock files, those that Python has installed, and those of the
+/// distribution that buildpacks have unpacked. A lock file that can't be understood counts for nothing: it is the app's. Blocks.
 pub fn packages_in_slug(mut tar: impl BufRead) -> io::Result<BTreeSet<Package>> {
     let mut packages = BTreeSet::new();
     while let Some(entry) = read_entry(&mut tar)? {
@@ -35,7 +35,16 @@ pub fn packages_in_slug(mut tar: impl BufRead) -> io::Result<BTreeSet<Package>> 
 /// Lock files count in the app's own folder, where buildpacks look for them; below they are other people's.
 fn reader_of(path: &str) -> Option<Reader> {
     let name = path.strip_prefix("app/")?;
+    if is_unpacked(name) {
+        return Some(|status| debian_packages(status.as_bytes()).ok().map(|packages| packages.into_iter().collect()));
+    }
     locks::READERS.iter().find(|(file, _)| *file == name).map(|(_, reader)| *reader)
+}
+
+/// Whether this is dpkg's list of what a buildpack has unpacked: `buildpacks/lib/debian.sh` writes it.
+fn is_unpacked(name: &str) -> bool {
+    let pack = name.strip_prefix(".heroku/").and_then(|name| name.strip_suffix("/var/lib/dpkg/status"));
+    pack.is_some_and(|pack| !pack.contains('/'))
 }
 
 /// Each has a folder `NAME-VERSION.dist-info` (packaging.python.org, "Recording installed projects").
@@ -73,6 +82,15 @@ mod tests {
             ("app/Cargo.lock", "[[package]]\nname = \"serde\"\nversion = \"1.0.0\"\n"),
         ]);
         assert_eq!(found, ["cargo serde 1.0.0", "pypi flask 3.0.0", "pypi markupsafe 2.1.5"]);
+    }
+
+    #[test]
+    fn what_a_buildpack_has_unpacked_is_found() {
+        let status = "Package: nginx\nVersion: 1.22.1-9\nStatus: install ok installed\n\n";
+        let found =
+            packages(&[("app/.heroku/php/var/lib/dpkg/status", status), ("app/.heroku/php/root/var/lib/dpkg/status", status)]);
+        assert_eq!(found, ["deb nginx 1.22.1-9"]);
+        assert_eq!(packages(&[("app/root/var/lib/dpkg/status", status)]), [""; 0]);
     }
 
     #[test]
