@@ -48,18 +48,13 @@ impl FoundPack {
     }
 
     /// What the build remembers of it. Signatures in URLs are nobody else's business.
-    pub(super) fn used(&self) -> UsedBuildpack {
+    #[must_use]
+    pub fn used(&self) -> UsedBuildpack {
         let buildpack = match &self.buildpack {
             BuildpackRef::At(place) if matches!(**place, BuildpackPlace::Archive(_)) => place.shown().parse(),
             other => Ok(other.clone()),
         };
         UsedBuildpack { buildpack: buildpack.unwrap_or_else(|_| self.buildpack.clone()), version: self.version.clone() }
-    }
-
-    /// Exactly which it is; of a folder of the app, the app's commit tells it.
-    #[must_use]
-    pub fn version(&self) -> Option<&BuildpackVersion> {
-        self.version.as_ref()
     }
 
     /// Puts it into the environment, in a folder of the given name.

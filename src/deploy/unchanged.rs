@@ -3,12 +3,10 @@
 
 use ring::hmac;
 
-use super::buildpacks;
 use super::given::Given;
-use super::{Built, Failure, Request};
+use super::{Built, Failure, Request, buildpacks};
 use crate::build::{BuildError, ForNewApp, GitSource, Source, builtin};
 use crate::ctx::Ctx;
-use crate::db::builds::Build;
 use crate::db::{self, DbError};
 use crate::model::{Artifact, BuildId, CacheChange, Digest, Release, Slug, SlugId, UsedBuildpack};
 use crate::stack;
@@ -35,12 +33,11 @@ pub(super) async fn slug_again(
     if request.options.clear_cache || request.options.dry_run {
         return Ok(None);
     }
-    let Some((release, slug, build)) = made_of(ctx, request, &inputs).await? else { return Ok(None) };
-    // Those of other servers may be newer by now.
-    if !buildpacks::still_are(ctx, request, &build.used).await? {
+    let Some((release, slug, used)) = made_of(ctx, request, &inputs).await? else { return Ok(None) };
+    if !buildpacks::would_use(ctx, request, &used).await? {
         return Ok(None);
     }
-    record_buildpacks(ctx, id, &build.used).await?;
+    buildpacks::record(ctx, id, &used).await?;
     let what = given.root.as_ref().map_or_else(|| "Nothing".to_owned(), |root| format!("Nothing in {root}"));
     transcript.section(&format!("{what} has changed since {}: its slug is released again, without a build", release.version));
     let slug = Slug { id: SlugId::new(), commit: Some(source.commit.clone()), created_at: ctx.now(), ..slug };
@@ -52,26 +49,20 @@ pub(super) async fn slug_again(
     }))
 }
 
-/// The current release, its slug, and the build of that, if it was made of the same.
-async fn made_of(ctx: &Ctx, request: &Request, inputs: &Digest) -> Result<Option<(Release, Slug, Build)>, DbError> {
+/// The current release and its slug, if that was made of the same; and the buildpacks that it was made with.
+async fn made_of(ctx: &Ctx, request: &Request, inputs: &Digest) -> Result<Option<(Release, Slug, Vec<UsedBuildpack>)>, DbError> {
     let mut db = ctx.db.read().await?;
     let Some(release) = db::releases::current(&mut db, request.app.id).await? else { return Ok(None) };
     let Some(Artifact::Slug(slug)) = db::artifacts::of_release(&mut db, &release).await? else { return Ok(None) };
     let Some(build) = db::builds::by_slug(&mut db, slug.id).await? else { return Ok(None) };
     // One that was promoted from another app was made in another folder.
     let is_same = build.app == request.app.id && db::build_inputs::get(&mut db, build.id).await?.as_ref() == Some(inputs);
-    Ok(is_same.then_some((release, slug, build)))
+    Ok(is_same.then_some((release, slug, build.used)))
 }
 
 async fn record(ctx: &Ctx, id: BuildId, inputs: &Digest) -> Result<(), DbError> {
     let mut tx = ctx.db.write().await?;
     db::build_inputs::insert(&mut tx, id, inputs).await?;
-    Ok(tx.commit().await?)
-}
-
-async fn record_buildpacks(ctx: &Ctx, id: BuildId, used: &[UsedBuildpack]) -> Result<(), DbError> {
-    let mut tx = ctx.db.write().await?;
-    db::build_buildpacks::insert(&mut tx, id, used).await?;
     Ok(tx.commit().await?)
 }
 

@@ -72,14 +72,14 @@ pub(super) async fn fetch_pack(
     }
 }
 
-/// The version that a build would get without asking its server.
-pub(super) async fn fresh_version(
+/// Which version of a pack is used without asking its server; `None` when that has to be asked.
+pub(super) async fn version_unasked(
     ctx: &Ctx,
     place: &BuildpackPlace,
     behalf: &Behalf<'_>,
 ) -> Result<Option<BuildpackVersion>, Failure> {
     let kept = kept(ctx, &key_of(place, behalf)).await?;
-    Ok(kept.filter(|(copy, _)| is_fresh(ctx, place, copy)).map(|(copy, _)| copy.version))
+    Ok(kept.map(|(copy, _)| copy).filter(|copy| is_fresh(ctx, place, copy)).map(|copy| copy.version))
 }
 
 async fn fetch_newest(

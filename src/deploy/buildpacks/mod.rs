@@ -13,7 +13,7 @@ use crate::ctx::Ctx;
 use crate::db::{self, DbError};
 use crate::fetch;
 use crate::model::{AppId, BuildId, BuildpackRef, ConfigVars, UsedBuildpack};
-use copies::{fetch_pack, fresh_version};
+use copies::fetch_pack;
 pub use meaning::{Meaning, meaning_of};
 pub use turns::Packs;
 
@@ -62,7 +62,8 @@ pub(super) async fn find_and_select(
     let found = find_all(ctx, build, &wanted, &behalf).await;
     submodules::note_shown(ctx, &behalf.means.submodules).await?;
     let packs = build::select(build, found?).await?;
-    record(ctx, id, packs.iter().map(|pack| pack.used.clone()).collect()).await?;
+    let used: Vec<_> = packs.iter().map(|pack| pack.used.clone()).collect();
+    record(ctx, id, &used).await?;
     Ok(packs)
 }
 
@@ -94,27 +95,27 @@ async fn find(ctx: &Ctx, build: &Build<'_>, buildpack: &BuildpackRef, behalf: &B
     }
 }
 
-/// Whether a build would get the same packs as one before, without asking another server.
-pub(super) async fn still_are(ctx: &Ctx, request: &Request, used: &[UsedBuildpack]) -> Result<bool, Failure> {
+/// Tells whether a build now would be made with what an earlier one was made with. No server is asked: what is on one counts as the
+/// same as long as its copy is used unasked.
+pub(super) async fn would_use(ctx: &Ctx, request: &Request, used: &[UsedBuildpack]) -> Result<bool, Failure> {
     let behalf = Behalf::of(ctx, request).await?;
-    for pack in used {
-        let is_same = match meaning_of(&ctx.config, &pack.buildpack) {
-            Some(Meaning::Builtin(name)) => {
-                FoundPack::builtin(pack.buildpack.clone(), &name).is_some_and(|now| now.version() == pack.version.as_ref())
-            }
-            Some(Meaning::InApp(_)) => true,
-            Some(Meaning::At(place)) => fresh_version(ctx, &place, &behalf).await? == pack.version,
-            None => false,
+    for one in used {
+        let version = match meaning_of(&ctx.config, &one.buildpack) {
+            Some(Meaning::InApp(_)) => None,
+            Some(Meaning::Builtin(name)) => FoundPack::builtin(one.buildpack.clone(), &name).and_then(|pack| pack.used().version),
+            Some(Meaning::At(place)) => copies::version_unasked(ctx, &place, &behalf).await?,
+            None => return Ok(false),
         };
-        if !is_same {
+        if version != one.version {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-async fn record(ctx: &Ctx, id: BuildId, used: Vec<UsedBuildpack>) -> Result<(), DbError> {
+/// Remembers which buildpacks a build is made with.
+pub(super) async fn record(ctx: &Ctx, id: BuildId, used: &[UsedBuildpack]) -> Result<(), DbError> {
     let mut tx = ctx.db.write().await?;
-    db::build_buildpacks::insert(&mut tx, id, &used).await?;
+    db::build_buildpacks::insert(&mut tx, id, used).await?;
     Ok(tx.commit().await?)
 }
