@@ -16,7 +16,8 @@
 //! `buildpacks` finds out which buildpacks build an app, and fetches them.
 //!
 //! `lfs` finds the files of Git LFS that a pushed commit needs. `remote` asks other git servers, and `submodules` is what hoist
-//! shows them for an app's code. `slug_image` makes a release the image that a registry hands out, and `image_blobs` keeps it.
+//! shows them for an app's code. `statements` is what is said of a slug. `slug_image` makes a release the image that a registry
+//! hands out, and `image_blobs` keeps it.
 //!
 //! `trigger` takes up what was told of repositories that apps are connected to.
 //!
@@ -53,6 +54,7 @@ mod run;
 mod setup;
 mod site;
 mod slug_image;
+mod statements;
 mod submit;
 mod submodules;
 mod test_run;
@@ -69,7 +71,7 @@ use crate::build::{self, Build, Discovered, ForNewApp};
 use crate::ctx::Ctx;
 use crate::engine::{Environment, Spec};
 use crate::fetch;
-use crate::model::{Artifact, Digest, Phase, ProcessTypes, Slug, SlugId};
+use crate::model::{Artifact, Digest, Phase, ProcessTypes, Slug, SlugId, SlugStatement};
 use crate::release::NewManifest;
 use crate::slug::{self, Packed};
 use crate::stack::{self, Stack};
@@ -102,6 +104,7 @@ pub use review_apps::find_branch;
 pub use run::{RunError, RunRequest, attach, run_attached, run_detached};
 pub use setup::{SetupError, SetupRequest, submit_setup};
 pub use slug_image::SlugImageError;
+pub use statements::{StatementError, read_statement};
 pub use submit::{End, Ticket, submit};
 pub use test_run::{TestRunError, TestRunRequest, TestRuns, cancel_test_run, submit_test_run};
 pub use trigger::deploy_triggers;
@@ -113,6 +116,8 @@ const FETCH_TIME: Duration = Duration::from_mins(5);
 #[derive(Debug)]
 struct Built {
     artifact: Artifact,
+    /// What is said of a slug.
+    statements: Vec<SlugStatement>,
     /// What an image is made of.
     manifests: Vec<NewManifest>,
     cache: Option<Digest>,
@@ -165,9 +170,11 @@ async fn build_and_pack(
     let save_cache = async { Ok(build::save_cache(build, &ctx.store).await?) };
     let (packed, cache) = tokio::try_join!(pack(ctx, build), save_cache)?;
     let slug = new_slug(ctx, request, stack, &packed, process_types, compiled.language);
+    notes.begin(Phase::Store);
+    let statements = statements::make(ctx, entry.id, request, stack, &slug).await?;
     notes.cache_saved(cache.map(|(_, size_bytes)| size_bytes));
     let cache = cache.map(|(digest, _)| digest);
-    Ok(Built { artifact: Artifact::Slug(slug), manifests: Vec::new(), cache, for_new_app })
+    Ok(Built { artifact: Artifact::Slug(slug), statements, manifests: Vec::new(), cache, for_new_app })
 }
 
 async fn pack(ctx: &Ctx, build: &Build<'_>) -> Result<Packed, Failure> {
