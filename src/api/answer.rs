@@ -1,6 +1,7 @@
 //! Answers that say more than `200 OK`.
 
 use axum::Json;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -21,6 +22,10 @@ pub(super) struct Headed<T> {
     pub(super) value: HeaderValue,
 }
 
+/// JSON that is kept as it is to be sent.
+#[derive(Debug)]
+pub(super) struct Document(pub(super) Vec<u8>);
+
 impl<T> Headed<T> {
     /// With a warning, which the Heroku CLI shows (heroku-api 2.2).
     pub(super) fn warning(body: T, text: &'static str) -> Self {
@@ -31,6 +36,12 @@ impl<T> Headed<T> {
 impl<T: IntoResponse> IntoResponse for Headed<T> {
     fn into_response(self) -> Response {
         ([(self.name, self.value)], self.body).into_response()
+    }
+}
+
+impl IntoResponse for Document {
+    fn into_response(self) -> Response {
+        ([(CONTENT_TYPE, "application/json")], self.0).into_response()
     }
 }
 

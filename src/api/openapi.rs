@@ -15,7 +15,7 @@ use indexmap::IndexMap;
 use schemars::{JsonSchema, json_schema};
 
 use super::addons::Expansion;
-use super::answer::{Accepted, Created, Headed};
+use super::answer::{Accepted, Created, Document, Headed};
 use super::error::ApiError;
 use super::extract::{Allowed, Body, Caller, InApp, Named, Names, Oneself, Reader, Secrets, WholeAccount};
 use super::range::{Page, Range};
@@ -159,6 +159,18 @@ impl OperationOutput for ApiError {
 
     fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, Response)> {
         Self::operation_response(ctx, operation).into_iter().map(|response| (None, response)).collect()
+    }
+}
+
+impl OperationOutput for Document {
+    type Inner = serde_json::Value;
+
+    fn operation_response(ctx: &mut GenContext, operation: &mut Operation) -> Option<Response> {
+        Json::<serde_json::Value>::operation_response(ctx, operation)
+    }
+
+    fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, Response)> {
+        Json::<serde_json::Value>::inferred_responses(ctx, operation)
     }
 }
 

@@ -8,7 +8,7 @@ use futures_util::TryStreamExt as _;
 use tokio::time::timeout;
 use tokio_util::io::StreamReader;
 
-use super::answer::Created;
+use super::answer::{Created, Document};
 use super::error::ApiError;
 use super::extract::{Body, Deploy, InApp, Named, ReadCode};
 use super::stacks;
@@ -17,7 +17,8 @@ use super::urls::Urls;
 use crate::ctx::Ctx;
 use crate::db;
 use crate::db::slug_uploads::SlugUpload;
-use crate::model::{App, CommitId, Digest, OneLine, Slug, SlugId};
+use crate::deploy;
+use crate::model::{App, CommitId, Digest, OneLine, Slug, SlugId, StatementKind};
 use crate::release::{self, Archive, UPLOAD_TIME};
 use crate::slug;
 use crate::stack;
@@ -36,6 +37,24 @@ pub(super) async fn info(State(ctx): State<Ctx>, at: InApp<ReadCode>, Named(slug
     let upload = upload.ok_or(ApiError::NotFound("slug"))?;
     let blob = Blob { method: "GET".into(), url: urls.slug_blob(upload.id) };
     Ok(Json(describe_upload(upload, blob)))
+}
+
+/// `GET /apps/{app}/slugs/{slug}/sbom`: what is in it.
+pub(super) async fn sbom(State(ctx): State<Ctx>, at: InApp<ReadCode>, Named(slug): Named) -> Result<Document, ApiError> {
+    statement(&ctx, &at.app, &slug, StatementKind::Sbom).await
+}
+
+/// `GET /apps/{app}/slugs/{slug}/provenance`: where it comes from, signed.
+pub(super) async fn provenance(State(ctx): State<Ctx>, at: InApp<ReadCode>, Named(slug): Named) -> Result<Document, ApiError> {
+    statement(&ctx, &at.app, &slug, StatementKind::Provenance).await
+}
+
+async fn statement(ctx: &Ctx, app: &App, slug: &str, kind: StatementKind) -> Result<Document, ApiError> {
+    let id = slug.parse().map_err(|_| ApiError::NotFound("slug"))?;
+    if !db::slugs::is_of_app(&mut *ctx.db.read().await?, id, app.id).await? {
+        return Err(ApiError::NotFound("slug"));
+    }
+    deploy::read_statement(ctx, id, kind).await?.map(Document).ok_or(ApiError::NotFound(kind.as_str()))
 }
 
 /// `POST /apps/{app}/slugs`: announces a slug and says where its archive is to be put.

@@ -28,6 +28,8 @@ const CONNECT_TIME: Duration = Duration::from_secs(10);
 const REQUEST_TIME: Duration = Duration::from_mins(1);
 /// Between two pieces of a stream: a build may be silent for longer than a request takes.
 const SILENCE: Duration = Duration::from_mins(10);
+/// More than hoist says of anything.
+const MAX_DOCUMENT_BYTES: u64 = 64 * 1024 * 1024;
 const ACCEPT: &str = "application/vnd.heroku+json; version=3";
 /// What is to be shown as a whole wherever it is mentioned.
 const EXPANSION: &str = "addon_service,plan";
@@ -97,6 +99,15 @@ impl Client {
 
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
         read(&mut self.send(Method::GET, path, None, &())?)
+    }
+
+    /// A document, byte for byte.
+    pub(super) fn document(&self, path: &str) -> Result<Vec<u8>, CliError> {
+        let mut bytes = Vec::new();
+        let body = self.send(Method::GET, path, None, &())?.into_body();
+        let read = body.into_reader().take(MAX_DOCUMENT_BYTES).read_to_end(&mut bytes);
+        read.map_err(|error| CliError::User(format!("hoist's answer broke off ({error}). Try again.")))?;
+        Ok(bytes)
     }
 
     /// The part of a list that a range asks for.

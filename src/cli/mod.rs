@@ -53,6 +53,7 @@ mod releases_kube;
 mod review_apps;
 mod run;
 mod setup;
+mod slugs;
 mod stack;
 mod stack_pull;
 mod stack_remove;
@@ -161,6 +162,8 @@ enum Command {
     #[command(flatten)]
     Setup(setup::Setup),
     #[command(flatten)]
+    Slugs(slugs::Slugs),
+    #[command(flatten)]
     Stack(stack::Stack),
     #[command(flatten)]
     Webhooks(webhooks::Webhooks),
@@ -212,6 +215,7 @@ impl Command {
             Self::ReviewApps(command) => command.run(),
             Self::Run(command) => command.run(),
             Self::Setup(command) => command.run(),
+            Self::Slugs(command) => command.run(),
             Self::Stack(command) => command.run(),
             Self::Webhooks(command) => command.run(),
         }
@@ -240,7 +244,7 @@ mod tests {
         container:release container:rm git-credentials:remove repo:export repo:import github:disconnect github:update webhooks:update webhooks:remove";
     /// These print a text that is taken as it is: a log, a token, a script.
     const TEXTS: &str = "gc builds:output releases:output releases:compose releases:kube releases:export releases:sbom \
-        releases:provenance releases:signing-key logs auth:token user:add completion";
+        releases:provenance releases:signing-key slugs:sbom slugs:provenance logs auth:token user:add completion";
 
     fn leaves(command: &clap::Command) -> Vec<&clap::Command> {
         if !command.has_subcommands() {

@@ -36,6 +36,7 @@ pub struct ManifestKey {
 pub async fn is_referred_to(db: &mut Connection, digest: &Digest, now: OffsetDateTime) -> Result<bool, DbError> {
     let sql = "SELECT EXISTS (
             SELECT 1 FROM slugs WHERE digest = ?1
+            UNION ALL SELECT 1 FROM slug_statements WHERE digest = ?1
             UNION ALL SELECT 1 FROM apps WHERE cache_digest = ?1
             UNION ALL SELECT 1 FROM build_logs WHERE digest = ?1
             UNION ALL SELECT 1 FROM release_logs WHERE digest = ?1

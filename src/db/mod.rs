@@ -4,7 +4,7 @@
 //! `collaborators`, `buildpacks` and, of those that were fetched, `buildpack_copies`), the repository (`refs` and what they
 //! were, `past_refs`; `packs` and those that go, `old_packs`; `lfs_objects`, `lfs_locks`) and the images that are pushed
 //! (`registry`), what was uploaded and built (`sources`, `builds`, `build_sources`, `build_buildpacks`, `build_facts`, `slugs`,
-//! `oci_images`; `artifacts` is either) or is to be uploaded (`slug_uploads`), what was released (`releases`, `phases`), how it is
+//! `slug_statements`, `oci_images`; `artifacts` is either) or is to be uploaded (`slug_uploads`), what was released (`releases`, `phases`), how it is
 //! scaled (`formations`) and promoted
 //! (`pipelines` and its kin, `review_apps`), what was run (`dynos`) and put out (`logs`), set up
 //! (`app_setups`) and tested (`test_runs`, `test_cases`), which databases apps use (`addons`, `addon_attachments`).
@@ -49,6 +49,7 @@ pub mod oci_images;
 pub mod phases;
 pub mod push_certificates;
 pub mod releases;
+pub mod slug_statements;
 pub mod slug_uploads;
 pub mod slugs;
 pub mod sources;

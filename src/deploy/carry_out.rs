@@ -162,6 +162,7 @@ async fn release(ctx: &Ctx, request: &Request, entry: &Entry, built: Built) -> R
         by: request.by.id,
         build: entry.id,
         artifact: built.artifact,
+        statements: built.statements,
         manifests: built.manifests,
         cache: built.cache,
         refs: request.refs.clone(),

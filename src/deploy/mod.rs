@@ -16,7 +16,8 @@
 //! `buildpacks` finds out which buildpacks build an app, and fetches them.
 //!
 //! `lfs` finds the files of Git LFS that a pushed commit needs. `remote` asks other git servers, and `submodules` is what hoist
-//! shows them for an app's code. `slug_image` makes a release the image that a registry hands out, and `image_blobs` keeps it.
+//! shows them for an app's code. `statements` is what is said of a slug. `slug_image` makes a release the image that a registry
+//! hands out, and `image_blobs` keeps it.
 //!
 //! `trigger` takes up what was told of repositories that apps are connected to.
 //!
@@ -53,6 +54,7 @@ mod run;
 mod setup;
 mod site;
 mod slug_image;
+mod statements;
 mod submit;
 mod submodules;
 mod test_run;
@@ -69,7 +71,7 @@ use crate::build::{self, Build, CacheFolder, Discovered, ForNewApp};
 use crate::ctx::Ctx;
 use crate::engine::{Environment, Spec};
 use crate::fetch;
-use crate::model::{AppId, Artifact, CacheChange, Phase, ProcessTypes, Slug, SlugId};
+use crate::model::{AppId, Artifact, CacheChange, Phase, ProcessTypes, Slug, SlugId, SlugStatement};
 use crate::release::NewManifest;
 use crate::slug::{self, Packed};
 use crate::stack::{self, Stack};
@@ -102,6 +104,7 @@ pub use review_apps::find_branch;
 pub use run::{RunError, RunRequest, attach, run_attached, run_detached};
 pub use setup::{SetupError, SetupRequest, submit_setup};
 pub use slug_image::SlugImageError;
+pub use statements::{StatementError, read_statement};
 pub use submit::{End, Ticket, submit};
 pub use test_run::{TestRunError, TestRunRequest, TestRuns, cancel_test_run, submit_test_run};
 pub use trigger::deploy_triggers;
@@ -113,6 +116,8 @@ const FETCH_TIME: Duration = Duration::from_mins(5);
 #[derive(Debug)]
 struct Built {
     artifact: Artifact,
+    /// What is said of a slug.
+    statements: Vec<SlugStatement>,
     /// What an image is made of.
     manifests: Vec<NewManifest>,
     cache: CacheChange,
@@ -171,8 +176,13 @@ async fn build_and_pack(
     let save_cache = async { Ok(build::save_cache(build, &ctx.store, ctx.config.limits.build_disk_bytes).await?) };
     let (packed, (cache, saved_bytes)) = tokio::try_join!(pack(ctx, request.app.id, build), save_cache)?;
     let slug = new_slug(ctx, request, stack, &packed, process_types, compiled.language);
+    let save_cache = async { Ok(build::save_cache(build, &ctx.store, ctx.config.limits.build_disk_bytes).await?) };
+    let (packed, (cache, saved_bytes)) = tokio::try_join!(pack(ctx, request.app.id, build), save_cache)?;
+    let slug = new_slug(ctx, request, stack, &packed, process_types, compiled.language);
     notes.cache_saved(saved_bytes);
-    Ok(Built { artifact: Artifact::Slug(slug), manifests: Vec::new(), cache, for_new_app })
+    notes.begin(Phase::Store);
+    let statements = statements::make(ctx, entry.id, request, stack, &slug).await?;
+    Ok(Built { artifact: Artifact::Slug(slug), statements, manifests: Vec::new(), cache, for_new_app })
 }
 
 /// Unpacks the cache where it is not there from the beginning; returns its size in bytes, if there is one.

@@ -3,21 +3,19 @@
 //! Which image a release is follows from the release, its slug and the stack in use. When the stack has been made anew since,
 //! the same release is another image over the same slug; the one before stays to be had by its digest.
 
-use std::collections::BTreeSet;
-use std::io::{self, BufReader};
+use std::io;
 
 use tokio::task::spawn_blocking;
-use tokio_util::io::SyncIoBridge;
 
 use super::image_blobs::{Kept, keep};
+use super::statements::{StatementError, packages_of_app, packages_of_stack, read_statement};
 use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::db::registry::Place;
 use crate::db::registry::manifests::{self, StoredManifest};
 use crate::db::{self, DbError};
-use crate::image::of_slug::{self, Artifact, BuildOrigin, ImageStack, Origin, Package, SlugImage, StackLayer};
-use crate::model::{App, Descriptor, ManifestType, Platform, Release, Slug, StackName};
-use crate::slug;
+use crate::image::of_slug::{self, Artifact, BuildOrigin, ImageStack, Listing, Origin, SlugImage, StackLayer};
+use crate::model::{App, Descriptor, ManifestType, Platform, Release, Slug, StackName, StatementKind};
 use crate::stack::{self, Held, StackError};
 
 /// Why a release can't be had as an image. None is its owner's fault.
@@ -99,7 +97,7 @@ async fn attachments(
     stack: &UsedStack,
     subject: &Descriptor,
 ) -> Result<[Artifact; 3], SlugImageError> {
-    let packages = packages(ctx, image.slug, stack).await?;
+    let listing = listing(ctx, image.slug, stack).await?;
     let build = db::builds::by_slug(&mut *ctx.db.read().await?, image.slug.id).await?.map(|build| BuildOrigin {
         id: build.id,
         buildpacks: build.buildpacks,
@@ -111,7 +109,7 @@ async fn attachments(
     let reference = format!("{}/{}/{}", host(&ctx.config), image.app, image.process_type);
     Ok([
         of_slug::signature(&ctx.signing_key, &reference, subject),
-        of_slug::sbom(image, &packages, subject),
+        of_slug::sbom(image, &listing, subject),
         of_slug::provenance(&ctx.signing_key, image, &origin, subject),
     ])
 }
@@ -122,16 +120,14 @@ fn host(config: &Config) -> String {
     public.map_or_else(|| config.http_listen.to_string(), |(_, host)| host.to_owned())
 }
 
-async fn packages(ctx: &Ctx, slug: &Slug, stack: &UsedStack) -> Result<BTreeSet<Package>, SlugImageError> {
-    let tar = SyncIoBridge::new(slug::open_tar(&ctx.store, &slug.digest).await?);
-    let run_root = stack.held.stack.run_root.clone();
-    let list = move || -> io::Result<BTreeSet<Package>> {
-        let mut packages = of_slug::packages_in_slug(BufReader::new(tar))?;
-        // A stack that is no Debian has none.
-        if let Some(status) = stack::open_inside(&run_root, "var/lib/dpkg/status")? {
-            packages.extend(of_slug::debian_packages(BufReader::new(status))?);
-        }
-        Ok(packages)
-    };
-    Ok(spawn_blocking(list).await.map_err(io::Error::other)??)
+async fn listing(ctx: &Ctx, slug: &Slug, stack: &UsedStack) -> Result<Listing, SlugImageError> {
+    let stack = packages_of_stack(&stack.held.stack.run_root).await?;
+    let kept = read_statement(ctx, slug.id, StatementKind::Sbom).await.map_err(|error| match error {
+        StatementError::Db(error) => error.into(),
+        StatementError::Store(error) => SlugImageError::from(error),
+    })?;
+    if let Some(listing) = kept.and_then(|kept| Listing::again(&stack, &kept)) {
+        return Ok(listing);
+    }
+    Ok(Listing::new(&stack, &packages_of_app(ctx, &slug.digest).await?))
 }

@@ -4,7 +4,7 @@
 use ring::hmac;
 
 use super::given::Given;
-use super::{Built, Failure, Request, buildpacks};
+use super::{Built, Failure, Request, buildpacks, statements};
 use crate::build::{BuildError, ForNewApp, GitSource, Source, builtin};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
@@ -41,8 +41,12 @@ pub(super) async fn slug_again(
     let what = given.root.as_ref().map_or_else(|| "Nothing".to_owned(), |root| format!("Nothing in {root}"));
     transcript.section(&format!("{what} has changed since {}: its slug is released again, without a build", release.version));
     let slug = Slug { id: SlugId::new(), commit: Some(source.commit.clone()), created_at: ctx.now(), ..slug };
+    let held = stack::hold(&ctx.config.stacks_dir, &request.app.stack)?;
+    // Of this commit: the old ones are about another.
+    let statements = statements::make(ctx, id, request, &held.stack, &slug).await?;
     Ok(Some(Built {
         artifact: Artifact::Slug(slug),
+        statements,
         manifests: Vec::new(),
         cache: CacheChange::Unchanged,
         for_new_app: ForNewApp::default(),

@@ -24,6 +24,20 @@ pub struct PushOptions {
 }
 
 impl PushOptions {
+    /// The options as they were given, of config vars the names alone.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let flags = [
+            (self.clear_cache, "cache=clear"),
+            (self.detach, "detach"),
+            (self.cancel_on_disconnect, "cancel-on-disconnect"),
+            (self.strict, "strict"),
+            (self.dry_run, "dry-run"),
+        ];
+        let flags = flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, word)| word.to_owned());
+        flags.chain(self.config.keys().map(|key| format!("config:{key}"))).collect()
+    }
+
     /// Reads the options as git sends them, one text each.
     ///
     /// # Errors
@@ -65,6 +79,7 @@ mod tests {
     fn options_are_read() {
         let options = PushOptions::parse(["cache=clear", "strict", "config:A=b=c", "config:B="]).expect("known options");
         assert!(options.clear_cache && options.strict && !options.detach);
+        assert_eq!(options.words(), ["cache=clear", "strict", "config:A", "config:B"], "and no values");
         let config: Vec<_> =
             options.config.iter().map(|(key, value)| (key.as_str(), value.as_ref().map(Secret::expose))).collect();
         assert_eq!(config, [("A", Some("b=c")), ("B", None)]);

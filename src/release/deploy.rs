@@ -14,7 +14,7 @@ use crate::db::releases::NewRelease;
 use crate::db::{self, Connection, Db, DbError};
 use crate::model::{
     AccountId, AppId, Artifact, BuildId, BuildStatus, CacheChange, CommitId, ConfigChange, ConfigKey, Digest, Invalid,
-    ProcessType, RefName, Release, ReleaseStatus, Secret, StackName, Tag,
+    ProcessType, RefName, Release, ReleaseStatus, Secret, SlugStatement, StackName, Tag,
 };
 
 /// A ref's move, if it is still where the pusher saw it.
@@ -50,6 +50,8 @@ pub struct Deploy {
     pub by: AccountId,
     pub build: BuildId,
     pub artifact: Artifact,
+    /// What is said of a slug.
+    pub statements: Vec<SlugStatement>,
     /// What an image is made of, for the app's repositories.
     pub manifests: Vec<NewManifest>,
     pub cache: CacheChange,
@@ -113,6 +115,7 @@ async fn record_deploy(db: &Db, deploy: Deploy, refs_move: RefsMove) -> Result<R
         record_manifest(&mut tx, deploy.app, new, deploy.at).await?;
     }
     db::artifacts::insert(&mut tx, &deploy.artifact).await?;
+    record_statements(&mut tx, &deploy).await?;
     // A stack that was set meanwhile has dropped the cache, and this one is the old stack's.
     if let CacheChange::To(cache) = &deploy.cache
         && db::apps::get(&mut tx, deploy.app).await?.stack == deploy.artifact.stack()
@@ -218,6 +221,14 @@ async fn record_pack(tx: &mut Connection, app: AppId, pack: Option<&Pack>, at: O
         Some(pack) => db::packs::insert(tx, app, &pack.name, pack.objects, pack.bytes, at).await,
         None => Ok(()),
     }
+}
+
+async fn record_statements(tx: &mut Connection, deploy: &Deploy) -> Result<(), DbError> {
+    let Some(slug) = deploy.artifact.slug() else { return Ok(()) };
+    for statement in &deploy.statements {
+        db::slug_statements::insert(tx, slug, statement).await?;
+    }
+    Ok(())
 }
 
 /// Puts an image into the app's repository, as if it had been pushed as `latest`: so does Heroku (conventions 3.1).

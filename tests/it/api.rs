@@ -53,6 +53,7 @@ pub(crate) async fn build(world: &World, user: &User, status: BuildStatus) -> Bu
             by,
             build: id,
             artifact: Artifact::Slug(slug),
+            statements: Vec::new(),
             manifests: Vec::new(),
             cache: CacheChange::To(None),
             refs: Vec::new(),

@@ -15,6 +15,8 @@ mod heroku_yml;
 mod lfs_batch;
 #[path = "../../fuzz/targets/lfs_pointer.rs"]
 mod lfs_pointer;
+#[path = "../../fuzz/targets/lock_file.rs"]
+mod lock_file;
 #[path = "../../fuzz/targets/manifest.rs"]
 mod manifest;
 #[path = "../../fuzz/targets/object.rs"]
@@ -142,6 +144,11 @@ fn any_certificate() {
 #[test]
 fn any_heroku_yml() {
     run("heroku_yml", heroku_yml::run, 500);
+}
+
+#[test]
+fn any_lock_file() {
+    run("lock_file", lock_file::run, 20_000);
 }
 
 #[test]

@@ -197,7 +197,7 @@ async fn it_is_signed_and_says_what_is_in_it_and_where_it_comes_from() {
     let sbom: Value = serde_json::from_slice(&sbom).unwrap();
     let purls: Vec<_> =
         sbom["components"].as_array().unwrap().iter().map(|component| component["purl"].as_str().unwrap()).collect();
-    assert_eq!(purls, ["pkg:deb/debian/libc6@2.36-9", "pkg:npm/express@5.0.0"]);
+    assert_eq!(purls, ["pkg:npm/express@5.0.0", "pkg:deb/debian/libc6@2.36-9"]);
 
     let (provenance, _) = made.attached(&digest, "application/vnd.in-toto+json").await;
     assert_eq!(provenance.layers[0].media_type, "application/vnd.dsse.envelope.v1+json");

@@ -9,7 +9,7 @@ use crate::apps::AppError;
 use crate::auth::{AccessError, AuthError};
 use crate::connections::{ConnectError, GitCredentialError, MOST_GIT_CREDENTIALS};
 use crate::db::DbError;
-use crate::deploy::{AddonFailure, ArchiveError, Failure, RunError, SetupError, TestRunError};
+use crate::deploy::{AddonFailure, ArchiveError, Failure, RunError, SetupError, StatementError, TestRunError};
 use crate::image::UnusableImage;
 use crate::launch::WebhookError;
 use crate::model::{Invalid, ReleaseVersion, RollbackRefusal};
@@ -82,6 +82,15 @@ impl From<Failure> for ApiError {
                 "Too many builds of this app are waiting already: at most {most} may. Try again when some have ended."
             )),
             failure => Self::Internal(Box::new(failure)),
+        }
+    }
+}
+
+impl From<StatementError> for ApiError {
+    fn from(error: StatementError) -> Self {
+        match error {
+            StatementError::Db(error) => error.into(),
+            StatementError::Store(error) => error.into(),
         }
     }
 }

@@ -42,4 +42,9 @@ pub(super) fn routes() -> ApiRouter<Ctx> {
         .api_route("/apps/{app}/oci-images/{image}", get_with(oci_images::info, about("The images of a release")))
         .api_route("/apps/{app}/slugs", post_with(slugs::create, about("Announce a slug")))
         .api_route("/apps/{app}/slugs/{slug}", get_with(slugs::info, about("A slug")))
+        .api_route(
+            "/apps/{app}/slugs/{slug}/provenance",
+            get_with(slugs::provenance, about("Where a slug comes from, as a signed in-toto statement")),
+        )
+        .api_route("/apps/{app}/slugs/{slug}/sbom", get_with(slugs::sbom, about("What is in a slug, as CycloneDX")))
 }

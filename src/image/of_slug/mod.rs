@@ -1,22 +1,28 @@
 //! Slugs' releases as images that any container engine runs, without a second copy of a slug's bytes.
 //!
 //! In reading order: `image` is the image itself, the stack's layer and the slug's own blob under a config of the
-//! release; `sbom` lists what is in it, `provenance` says where it comes from, `sign` vouches for both; `artifact` attaches
+//! release; `sbom` lists what is in it, `provenance` says where it comes from, as
+//! `slug_provenance` does of the slug alone; `envelope` and `sign` vouch for all of it; `artifact` attaches
 //! such to an image. All of it is bytes; who stores them and lets a tag name them is not told here.
 
 mod image;
 
 mod provenance;
 mod sbom;
+mod slug_provenance;
+
+mod envelope;
 mod sign;
 
 mod artifact;
 
 pub use artifact::Artifact;
+pub use envelope::{EnvelopeError, STATEMENT_TYPE as PROVENANCE_TYPE, open_envelope};
 pub use image::{ImageStack, SlugImage, StackLayer};
-pub use provenance::{BuildOrigin, Origin, STATEMENT_TYPE as PROVENANCE_TYPE, provenance};
-pub use sbom::{Package, SBOM_TYPE, debian_packages, packages_in_slug, sbom};
-pub use sign::{KeyError, SIGNATURE_KEY, SigningKey, signature, verify};
+pub use provenance::{BuildOrigin, Origin, provenance};
+pub use sbom::{Contents, Listing, Package, SBOM_TYPE, debian_packages, packages_in_slug, read_lock_file, sbom, slug_sbom};
+pub use sign::{KeyError, SIGNATURE_KEY, SigningKey, key_digest, signature, verify};
+pub use slug_provenance::{Code, SlugOrigin, slug_of_statement, slug_provenance};
 
 use sha2::Digest as _;
 

@@ -1,21 +1,17 @@
 //! Where an image comes from: an in-toto statement with SLSA's provenance (slsa.dev/spec/v1.0/provenance), signed in a
 //! DSSE envelope.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::artifact::{Artifact, Parts, attach, cosign_tag};
+use super::envelope::{STATEMENT_TYPE, seal};
 use super::image::{SlugImage, rfc3339};
 use super::sign::SigningKey;
-use super::to_json;
 use crate::model::{BuildId, BuildpackRef, BuildpackVersion, Descriptor, UsedBuildpack};
 
-/// What is attached to an image, and what its envelope holds.
-pub const STATEMENT_TYPE: &str = "application/vnd.in-toto+json";
 const ENVELOPE_TYPE: &str = "application/vnd.dsse.envelope.v1+json";
-const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
+pub(super) const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
 /// What `externalParameters` mean: a release of a slug that buildpacks have built.
 const BUILD_TYPE: &str = "urn:hoist:slug:v1";
 
@@ -43,13 +39,6 @@ pub struct BuildOrigin {
 /// Attaches the provenance of an image to it.
 #[must_use]
 pub fn provenance(key: &SigningKey, image: &SlugImage<'_>, origin: &Origin, subject: &Descriptor) -> Artifact {
-    let statement = to_json(&statement(image, origin, subject));
-    let signature = key.sign(&pre_authentication(&statement));
-    let envelope = json!({
-        "payloadType": STATEMENT_TYPE,
-        "payload": BASE64_STANDARD.encode(&statement),
-        "signatures": [{ "keyid": "", "sig": signature }],
-    });
     // Cosign looks for both when it verifies an attestation; the signature is the envelope's.
     let annotations = [("dev.cosignproject.cosign/signature", ""), ("predicateType", PREDICATE_TYPE)];
     attach(
@@ -58,16 +47,11 @@ pub fn provenance(key: &SigningKey, image: &SlugImage<'_>, origin: &Origin, subj
             artifact_type: STATEMENT_TYPE,
             config: None,
             media_type: ENVELOPE_TYPE,
-            content: to_json(&envelope),
+            content: seal(key, &statement(image, origin, subject)),
             annotations: annotations.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
             tag: Some(cosign_tag(subject, "att")),
         },
     )
-}
-
-/// What is signed (DSSE protocol, "Signature Definition"): `PAE(type, body)`.
-fn pre_authentication(body: &[u8]) -> Vec<u8> {
-    [format!("DSSEv1 {} {STATEMENT_TYPE} {} ", STATEMENT_TYPE.len(), body.len()).as_bytes(), body].concat()
 }
 
 fn statement(image: &SlugImage<'_>, origin: &Origin, subject: &Descriptor) -> Value {
@@ -115,7 +99,7 @@ fn statement(image: &SlugImage<'_>, origin: &Origin, subject: &Descriptor) -> Va
 }
 
 /// A buildpack, unless it is a folder of the app.
-fn buildpack(used: &UsedBuildpack) -> Option<Value> {
+pub(super) fn buildpack(used: &UsedBuildpack) -> Option<Value> {
     let digest = match used.version.as_ref()? {
         BuildpackVersion::Commit(commit) => json!({ "gitCommit": commit.to_string() }),
         BuildpackVersion::Digest(digest) => json!({ "sha256": digest.hex() }),
@@ -130,9 +114,8 @@ fn buildpack(used: &UsedBuildpack) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::of_slug::descriptor_of;
     use crate::image::of_slug::image::tests::with_image;
-    use crate::image::of_slug::sign::tests::verifies;
+    use crate::image::of_slug::{descriptor_of, open_envelope};
     use crate::model::ManifestType;
 
     #[test]
@@ -231,11 +214,7 @@ mod tests {
         let subject = descriptor_of(ManifestType::OciManifest.as_str(), b"image");
         let origin = Origin { build: None, builder: None };
         let made = with_image(|image| provenance(&key, image, &origin, &subject));
-        let envelope: Value = serde_json::from_slice(&made.blobs[1]).unwrap();
-        let body = BASE64_STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap();
-        let signature = envelope["signatures"][0]["sig"].as_str().unwrap();
-        assert!(verifies(&key, &pre_authentication(&body), signature));
-        assert!(!verifies(&key, &body, signature));
-        assert_eq!(pre_authentication(b"hello"), b"DSSEv1 28 application/vnd.in-toto+json 5 hello");
+        let opened = open_envelope(&key.public_key_pem(), &made.blobs[1]).unwrap();
+        assert_eq!(opened, with_image(|image| statement(image, &origin, &subject)));
     }
 }

@@ -46,7 +46,7 @@ pub enum KeyError {
 }
 
 /// What somebody took for the public key.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this is no ECDSA P-256 public key in PEM: take what `hoist releases:signing-key` prints")]
 pub struct NotAKey;
 
@@ -93,11 +93,24 @@ impl SigningKey {
 
 /// Tells whether a signature is that of this image, by the public key in a PEM file. Fails when that holds no ECDSA P-256 key.
 pub fn verify(public_key_pem: &str, payload: &[u8], signature: &str, image: &Digest) -> Result<bool, NotAKey> {
-    let key = SubjectPublicKeyInfoDer::from_pem_slice(public_key_pem.as_bytes()).map_err(|_| NotAKey)?;
+    Ok(is_signed(public_key_pem, payload, signature)? && signed_digest(payload) == Some(*image))
+}
+
+/// Tells whether a signature, in base64, is of these bytes.
+pub(super) fn is_signed(public_key_pem: &str, bytes: &[u8], signature: &str) -> Result<bool, NotAKey> {
+    let key = public_key(public_key_pem)?;
     let point = key.as_ref().strip_prefix(&P256_KEY_INFO).ok_or(NotAKey)?;
     let Ok(signature) = BASE64_STANDARD.decode(signature) else { return Ok(false) };
-    let is_signed = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).verify(payload, &signature).is_ok();
-    Ok(is_signed && signed_digest(payload) == Some(*image))
+    Ok(UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).verify(bytes, &signature).is_ok())
+}
+
+/// What a public key is known by: the SHA-256 of its DER, as `openssl pkey -pubin -outform DER | sha256sum` tells.
+pub fn key_digest(public_key_pem: &str) -> Result<Digest, NotAKey> {
+    Ok(digest_of(public_key(public_key_pem)?.as_ref()))
+}
+
+fn public_key(pem: &str) -> Result<SubjectPublicKeyInfoDer<'static>, NotAKey> {
+    SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()).map_err(|_| NotAKey)
 }
 
 /// The image that a payload is about.
@@ -141,18 +154,12 @@ pub fn signature(key: &SigningKey, reference: &str, subject: &Descriptor) -> Art
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
     use crate::image::of_slug::descriptor_of;
     use crate::model::{ImageManifest, ManifestType};
-
-    /// Checks a signature with another library than the one that made it.
-    pub(in crate::image::of_slug) fn verifies(key: &SigningKey, bytes: &[u8], signature: &str) -> bool {
-        let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key.0.public_key_raw());
-        public.verify(bytes, &BASE64_STANDARD.decode(signature).unwrap()).is_ok()
-    }
 
     #[test]
     fn the_key_is_made_once_and_nobody_else_reads_it() {

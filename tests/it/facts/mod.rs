@@ -1,5 +1,7 @@
 //! What is known of builds and slugs once they are made: how long a build took, what its cache brought, what its buildpacks
-//! report.
+//! report; `slugs` is what is said of what they made.
+
+mod slugs;
 
 use serde_json::{Value, json};
 

@@ -85,6 +85,7 @@ pub(crate) async fn deploy(world: &World, user: &User, app: AppId, code: Code<'_
         by,
         build,
         artifact: Artifact::Slug(slug),
+        statements: Vec::new(),
         manifests: Vec::new(),
         cache: CacheChange::To(code.cache),
         refs,

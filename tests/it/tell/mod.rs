@@ -108,7 +108,8 @@ impl Shop {
         };
         let (by, artifact) = (self.user.account.id, Artifact::Slug(slug));
         let (manifests, refs, config) = (Vec::new(), Vec::new(), [].into());
-        let deploy = Deploy { app, by, build, artifact, manifests, cache: CacheChange::To(None), refs, pack: None, config, at };
+        let (statements, cache) = (Vec::new(), CacheChange::To(None));
+        let deploy = Deploy { app, by, build, artifact, statements, manifests, cache, refs, pack: None, config, at };
         release_deploy(&self.world.ctx.db, deploy).await.unwrap()
     }
 

@@ -1,4 +1,7 @@
-//! What package managers have written down of what they installed: one reader per file.
+//! What package managers have written down of what they installed: one reader per file. Those that are neither JSON nor TOML
+//! stand in `lines`.
+//!
+//! All of it is the app's, and so a stranger's. Readers take time and memory in proportion to a file's length.
 
 use std::collections::BTreeMap;
 
@@ -6,23 +9,60 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::Package;
+use super::lines::{gemfile_lock, go_mod, gradle_lockfile, pnpm_lock, requirements, yarn_lock};
 
 /// Lists the packages that a lock file names; `None` when it is not what its name says.
-pub(super) type Reader = fn(&str) -> Option<Vec<Package>>;
+type Reader = fn(&str) -> Option<Vec<Package>>;
 
-/// By the name that the file has in the app's folder.
-pub(super) const READERS: [(&str, Reader); 10] = [
+/// The most packages of an app: several times as many as the largest have.
+pub(super) const MAX_PACKAGES: usize = 20_000;
+/// The longest name or version of a package, in bytes. npm's names end at 214.
+const MAX_WORD_BYTES: usize = 256;
+
+/// npm's own note of what lies in `node_modules`. Where it is, the lock file beside it counts for nothing: that names also
+/// what could be there, such as tools of development that were pruned.
+pub(super) const INSTALLED_BY_NPM: &str = "node_modules/.package-lock.json";
+pub(super) const WANTED_OF_NPM: [&str; 2] = ["package-lock.json", "npm-shrinkwrap.json"];
+
+/// By the path that the file has in the app's folder.
+const READERS: [(&str, Reader); 14] = [
+    (INSTALLED_BY_NPM, package_lock),
     ("package-lock.json", package_lock),
     ("npm-shrinkwrap.json", package_lock),
-    ("pnpm-lock.yaml", pnpm_lock),
+    ("pnpm-lock.yaml", |text| Some(pnpm_lock(text))),
+    ("yarn.lock", |text| Some(yarn_lock(text))),
     ("requirements.txt", |text| Some(requirements(text))),
     ("Pipfile.lock", pipfile_lock),
-    ("poetry.lock", |text| toml_lock(text, python)),
-    ("uv.lock", |text| toml_lock(text, python)),
+    ("poetry.lock", python_lock),
+    ("uv.lock", python_lock),
     ("Gemfile.lock", |text| Some(gemfile_lock(text))),
-    ("Cargo.lock", |text| toml_lock(text, |name, version| Package::new("cargo", name, version))),
+    ("Cargo.lock", cargo_lock),
     ("composer.lock", composer_lock),
+    ("go.mod", |text| Some(go_mod(text))),
+    ("gradle.lockfile", |text| Some(gradle_lockfile(text))),
 ];
+
+/// Whether a lock file that can be read stands at this path of an app's folder.
+pub(super) fn is_lock_file(path: &str) -> bool {
+    READERS.iter().any(|(file, _)| *file == path)
+}
+
+/// Lists the packages that a lock file names; `None` when it can't be understood. What is no name or version of a package is
+/// left out.
+#[must_use]
+pub fn read_lock_file(name: &str, text: &str) -> Option<Vec<Package>> {
+    let (_, read) = READERS.iter().find(|(file, _)| *file == name)?;
+    let mut packages = read(text)?;
+    packages.retain(is_plain);
+    (packages.len() <= MAX_PACKAGES).then_some(packages)
+}
+
+/// Whether name and version are single words, as all are that package managers write.
+pub(super) fn is_plain(package: &Package) -> bool {
+    [&package.name, &package.version]
+        .into_iter()
+        .all(|word| (1..=MAX_WORD_BYTES).contains(&word.len()) && !word.chars().any(|c| c.is_control() || c.is_whitespace()))
+}
 
 /// A package of Python's, whose names are compared without regard to case and to which of `-_.` is used (PEP 503).
 pub(super) fn python(name: &str, version: &str) -> Package {
@@ -39,9 +79,6 @@ fn json<T: DeserializeOwned>(text: &str) -> Option<T> {
 struct Locked {
     name: Option<String>,
     version: Option<String>,
-    /// Of version 1 of npm's format.
-    #[serde(default)]
-    dependencies: serde_json::Value,
 }
 
 /// npm's (docs.npmjs.com, "package-lock.json"): a map by folder, and in version 1 a tree.
@@ -49,10 +86,11 @@ fn package_lock(text: &str) -> Option<Vec<Package>> {
     #[derive(Deserialize)]
     struct Lock {
         packages: Option<BTreeMap<String, Locked>>,
-        dependencies: Option<BTreeMap<String, Locked>>,
+        #[serde(default)]
+        dependencies: BTreeMap<String, Branch>,
     }
     let lock: Lock = json(text)?;
-    let Some(folders) = lock.packages else { return Some(npm_tree(lock.dependencies.unwrap_or_default())) };
+    let Some(folders) = lock.packages else { return Some(npm_tree(lock.dependencies)) };
     let package = |(folder, locked): (String, Locked)| {
         // The folder says the name, unless it is installed under another.
         let (_, in_folder) = folder.rsplit_once("node_modules/")?;
@@ -61,45 +99,24 @@ fn package_lock(text: &str) -> Option<Vec<Package>> {
     Some(folders.into_iter().filter_map(package).collect())
 }
 
-fn npm_tree(dependencies: BTreeMap<String, Locked>) -> Vec<Package> {
+/// Of version 1.
+#[derive(Deserialize)]
+struct Branch {
+    version: Option<String>,
+    #[serde(default)]
+    dependencies: BTreeMap<String, Branch>,
+}
+
+fn npm_tree(dependencies: BTreeMap<String, Branch>) -> Vec<Package> {
     let mut packages = Vec::new();
     let mut levels = vec![dependencies];
     while let Some(level) = levels.pop() {
-        for (name, locked) in level {
-            packages.extend(locked.version.map(|version| Package::new("npm", name, version)));
-            levels.extend(serde_json::from_value::<BTreeMap<String, Locked>>(locked.dependencies).ok());
+        for (name, branch) in level {
+            packages.extend(branch.version.map(|version| Package::new("npm", name, version)));
+            levels.push(branch.dependencies);
         }
     }
     packages
-}
-
-/// pnpm's: keys `/name@version`, in later versions `name@version`, with what it was resolved against in brackets.
-fn pnpm_lock(text: &str) -> Option<Vec<Package>> {
-    #[derive(Deserialize)]
-    struct Lock {
-        #[serde(default)]
-        packages: BTreeMap<String, serde_yaml::Value>,
-    }
-    let lock: Lock = serde_yaml::from_str(text).ok()?;
-    let package = |key: &String| {
-        let key = key.trim_start_matches('/').split('(').next()?;
-        // The first character may be the `@` of a scope.
-        let at = key.rfind('@').filter(|at| *at > 0)?;
-        Some(Package::new("npm", &key[..at], &key[at + 1..]))
-    };
-    Some(lock.packages.keys().filter_map(package).collect())
-}
-
-/// pip's: only what is pinned is known, `name[extra]==1.0 ; marker  # comment`.
-fn requirements(text: &str) -> Vec<Package> {
-    let package = |line: &str| {
-        let line = line.split(['#', ';', '\\']).next()?;
-        let (name, version) = line.split_once("==")?;
-        let name = name.split('[').next()?.trim();
-        let version = version.trim_start_matches('=').split_whitespace().next()?;
-        (!name.starts_with('-') && !version.contains(['*', ','])).then(|| python(name, version))
-    };
-    text.lines().filter_map(package).collect()
 }
 
 fn pipfile_lock(text: &str) -> Option<Vec<Package>> {
@@ -112,26 +129,34 @@ fn pipfile_lock(text: &str) -> Option<Vec<Package>> {
     Some(lock.default.into_iter().filter_map(package).collect())
 }
 
-/// Cargo's, Poetry's and uv's, which are alike in this.
-fn toml_lock(text: &str, package: fn(&str, &str) -> Package) -> Option<Vec<Package>> {
+/// Poetry's and uv's. uv's names the app itself, too.
+fn python_lock(text: &str) -> Option<Vec<Package>> {
+    let is_own = |source: &toml::Value| ["virtual", "editable", "directory"].iter().any(|place| source.get(place).is_some());
+    let found = toml_lock(text)?.into_iter().filter(|locked| !locked.source.as_ref().is_some_and(is_own));
+    Some(found.filter_map(|locked| Some(python(&locked.name, &locked.version?))).collect())
+}
+
+/// Cargo's. What has no source is the app itself.
+fn cargo_lock(text: &str) -> Option<Vec<Package>> {
+    let found = toml_lock(text)?.into_iter().filter(|locked| locked.source.is_some());
+    Some(found.filter_map(|locked| Some(Package::new("cargo", locked.name, locked.version?))).collect())
+}
+
+#[derive(Deserialize)]
+struct LockedByToml {
+    name: String,
+    version: Option<String>,
+    source: Option<toml::Value>,
+}
+
+fn toml_lock(text: &str) -> Option<Vec<LockedByToml>> {
     #[derive(Deserialize)]
     struct Lock {
         #[serde(default)]
-        package: Vec<Locked>,
+        package: Vec<LockedByToml>,
     }
     let lock: Lock = toml::from_str(text).ok()?;
-    Some(lock.package.into_iter().filter_map(|locked| Some(package(&locked.name?, &locked.version?))).collect())
-}
-
-/// Bundler's: `    name (version)` below `specs:`, four blanks deep; what each needs stands deeper. A platform may follow the
-/// version, as in `1.2.3-x86_64-linux`.
-fn gemfile_lock(text: &str) -> Vec<Package> {
-    let package = |line: &str| {
-        let spec = line.strip_prefix("    ").filter(|rest| !rest.starts_with(' '))?;
-        let (name, version) = spec.strip_suffix(')')?.split_once(" (")?;
-        Some(Package::new("gem", name, version.split('-').next()?))
-    };
-    text.lines().filter_map(package).collect()
+    Some(lock.package)
 }
 
 fn composer_lock(text: &str) -> Option<Vec<Package>> {
@@ -150,8 +175,8 @@ mod tests {
 
     /// What the reader of a file of this name finds in a text.
     fn check(file: &str, text: &str, expected: &[&str]) {
-        let (_, reader) = READERS.iter().find(|(name, _)| *name == file).unwrap();
-        let found: Vec<_> = reader(text).unwrap().iter().map(|found| format!("{} {}", found.name, found.version)).collect();
+        let found = read_lock_file(file, text).unwrap();
+        let found: Vec<_> = found.iter().map(|found| format!("{} {}", found.name, found.version)).collect();
         assert_eq!(found, expected, "{file}");
     }
 
@@ -183,6 +208,9 @@ mod tests {
             &["flask 3.0.0"],
         );
         check("poetry.lock", "[[package]]\nname = \"Flask\"\nversion = \"3.0.0\"\n", &["flask 3.0.0"]);
+        let uv = "[[package]]\nname = \"app\"\nversion = \"0.1.0\"\nsource = { virtual = \".\" }\n\n\
+                  [[package]]\nname = \"flask\"\nversion = \"3.0.0\"\nsource = { registry = \"https://pypi.org/simple\" }\n";
+        check("uv.lock", uv, &["flask 3.0.0"]);
     }
 
     #[test]
@@ -192,7 +220,36 @@ mod tests {
             "GEM\n  remote: https://rubygems.org/\n  specs:\n    nokogiri (1.16.0-x86_64-linux)\n      racc (~> 1.4)\n    rack (3.0.0)\n\nPLATFORMS\n  ruby\n\nDEPENDENCIES\n  rack (= 3.0.0)\n",
             &["nokogiri 1.16.0", "rack 3.0.0"],
         );
-        check("Cargo.lock", "version = 4\n[[package]]\nname = \"serde\"\nversion = \"1.0.0\"\n", &["serde 1.0.0"]);
+        let crates = "version = 4\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\n\n\
+                      [[package]]\nname = \"serde\"\nversion = \"1.0.0\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\n";
+        check("Cargo.lock", crates, &["serde 1.0.0"]);
         check("composer.lock", r#"{"packages": [{"name": "monolog/monolog", "version": "v3.0.0"}]}"#, &["monolog/monolog 3.0.0"]);
+    }
+
+    #[test]
+    fn yarn_tells_its_packages_in_both_of_its_forms() {
+        let classic = "# yarn lockfile v1\n\n\"@a/b@^1.0.0\", \"@a/b@^1.2.0\":\n  version \"1.2.3\"\n  dependencies:\n    c \"^2\"\n\nc@^2:\n  version \"2.0.0\"\n";
+        check("yarn.lock", classic, &["@a/b 1.2.3", "c 2.0.0"]);
+        let berry = "__metadata:\n  version: 8\n\n\"@a/b@npm:^1.0.0\":\n  version: 1.2.3\n\n\"app@workspace:.\":\n  version: 0.0.0-use.local\n\n\
+                     \"mine@npm:theirs@^3\":\n  version: 3.1.0\n";
+        check("yarn.lock", berry, &["@a/b 1.2.3", "theirs 3.1.0"]);
+    }
+
+    #[test]
+    fn go_and_gradle_tell_what_runs() {
+        let text = "module example.com/app\n\ngo 1.22\n\nrequire github.com/a/b v1.2.3\nrequire (\n\tgithub.com/c/d v0.1.0 // indirect\n\tgithub.com/e/f v1.0.0\n)\n\
+                    replace github.com/c/d => github.com/g/h v0.2.0\nreplace github.com/e/f v1.0.0 => ./local\n";
+        check("go.mod", text, &["github.com/a/b v1.2.3", "github.com/g/h v0.2.0"]);
+        let text = "# This is a Gradle generated file\norg.a:b:1.0=compileClasspath,runtimeClasspath\norg.c:d:2.0=testRuntimeClasspath\nempty=\n";
+        check("gradle.lockfile", text, &["org.a/b 1.0"]);
+    }
+
+    #[test]
+    fn what_no_package_manager_writes_is_left_out() {
+        check("requirements.txt", "a\u{7}==1\nb==2\n", &["b 2"]);
+        check("pnpm-lock.yaml", &format!("packages:\n  {}@1:\n  a@1:\n", "x".repeat(MAX_WORD_BYTES + 1)), &["a 1"]);
+        let many = (0..=MAX_PACKAGES).map(|number| format!("p{number}==1\n")).collect::<Vec<_>>().concat();
+        assert_eq!(read_lock_file("requirements.txt", &many), None);
+        assert_eq!(read_lock_file("other.lock", ""), None);
     }
 }

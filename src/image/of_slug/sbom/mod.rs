@@ -1,28 +1,35 @@
-//! What is in an image, in `CycloneDX` 1.6 (cyclonedx.org/docs/1.6/json): the packages of the app, from what its package
-//! managers left in the slug, and those of the stack, from dpkg's own list.
+//! What is in a slug or its image, in `CycloneDX` 1.6 (cyclonedx.org/docs/1.6/json): the packages of the app, from what its
+//! package managers left in the slug, and those of the stack, from dpkg's own list.
+//!
+//! The slug's document is made when it is built. Its image's takes the app's packages from that, and the stack's from the stack
+//! that the image stands on.
 
 mod debian;
+mod lines;
 mod locks;
 mod slug;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use packageurl::PackageUrl;
+use serde::Deserialize;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use super::artifact::{Artifact, Parts, attach};
 use super::image::{SlugImage, rfc3339};
 use super::to_json;
-use crate::model::Descriptor;
+use crate::model::{AppName, CommitId, Descriptor, Digest, Slug};
 
 pub use debian::debian_packages;
+pub use locks::read_lock_file;
 pub use slug::packages_in_slug;
 
 /// What is attached to an image.
 pub const SBOM_TYPE: &str = "application/vnd.cyclonedx+json";
 
 /// A package of this name and version, of the world that its type names (`npm`, `pypi`, `gem`, `cargo`, `golang`,
-/// `composer`, `deb`).
+/// `composer`, `maven`, `deb`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Package {
     pub kind: &'static str,
@@ -60,40 +67,131 @@ impl Package {
     }
 }
 
+/// What was found in a slug.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contents {
+    pub packages: BTreeSet<Package>,
+    /// The lock files that could not be understood: what they name is missing.
+    pub unread: BTreeSet<String>,
+}
+
+/// What a document lists.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listing {
+    components: Vec<Value>,
+    /// What is missing.
+    properties: Vec<Value>,
+}
+
+/// Of a document that hoist has written.
+#[derive(Deserialize)]
+struct Written {
+    components: Vec<Value>,
+    metadata: WrittenMetadata,
+}
+
+#[derive(Deserialize)]
+struct WrittenMetadata {
+    #[serde(default)]
+    properties: Vec<Value>,
+}
+
+impl Listing {
+    /// The packages of a stack, and of an app on it.
+    #[must_use]
+    pub fn new(stack: &BTreeSet<Package>, app: &Contents) -> Self {
+        let components = distinct(app.packages.iter().map(Package::component).chain(stack.iter().map(of_stack)));
+        let property = |file: &String| json!({ "name": "hoist:lock-file-not-understood", "value": file });
+        Self { components, properties: app.unread.iter().map(property).collect() }
+    }
+
+    /// The packages of a stack, and of the app that a slug's own document lists; `None` when it is none of hoist's.
+    #[must_use]
+    pub fn again(stack: &BTreeSet<Package>, slug_sbom: &[u8]) -> Option<Self> {
+        let written: Written = serde_json::from_slice(slug_sbom).ok()?;
+        // What both have is the app's, so that it stays when the stack changes.
+        let apps = written.components.into_iter().filter(|component| component["properties"] != of_stack_only());
+        let components = distinct(apps.chain(stack.iter().map(of_stack)));
+        Some(Self { components, properties: written.metadata.properties })
+    }
+}
+
+/// Tells what is the stack's from what is the app's, which may have packages of the distribution, too.
+fn of_stack_only() -> Value {
+    json!([{ "name": "hoist:part-of", "value": "stack" }])
+}
+
+fn of_stack(package: &Package) -> Value {
+    let mut component = package.component();
+    component["properties"] = of_stack_only();
+    component
+}
+
+/// Without those that a document would have two of by one reference: purls don't tell every two names apart.
+fn distinct(components: impl Iterator<Item = Value>) -> Vec<Value> {
+    let mut seen = BTreeSet::new();
+    components.filter(|component| component["bom-ref"].as_str().is_none_or(|name| seen.insert(name.to_owned()))).collect()
+}
+
+/// What a document is about.
+struct Described<'a> {
+    /// A word of `CycloneDX`.
+    kind: &'static str,
+    name: String,
+    version: String,
+    digest: &'a Digest,
+    at: OffsetDateTime,
+}
+
+/// Lists what is in a slug.
+#[must_use]
+pub fn slug_sbom(app: &AppName, slug: &Slug, listing: &Listing) -> Vec<u8> {
+    let version = slug.commit.as_ref().map_or_else(|| slug.id.to_string(), CommitId::to_string);
+    let described = Described { kind: "application", name: app.to_string(), version, digest: &slug.digest, at: slug.created_at };
+    to_json(&document(&described, listing))
+}
+
 /// Attaches the list of an image's packages to it.
 #[must_use]
-pub fn sbom(image: &SlugImage<'_>, packages: &BTreeSet<Package>, subject: &Descriptor) -> Artifact {
+pub fn sbom(image: &SlugImage<'_>, listing: &Listing, subject: &Descriptor) -> Artifact {
+    let SlugImage { app, release, process_type, .. } = image;
+    let (name, version) = (format!("{app}/{process_type}"), release.version.to_string());
+    let described = Described { kind: "container", name, version, digest: &subject.digest, at: release.created_at };
     attach(
         subject,
         Parts {
             artifact_type: SBOM_TYPE,
             config: None,
             media_type: SBOM_TYPE,
-            content: to_json(&document(image, packages, subject)),
+            content: to_json(&document(&described, listing)),
             annotations: BTreeMap::new(),
             tag: None,
         },
     )
 }
 
-fn document(image: &SlugImage<'_>, packages: &BTreeSet<Package>, subject: &Descriptor) -> Value {
-    let SlugImage { app, release, process_type, .. } = image;
+fn document(described: &Described<'_>, listing: &Listing) -> Value {
+    let Described { kind, name, version, digest, at } = described;
+    let mut metadata = json!({
+        "timestamp": rfc3339(*at),
+        "tools": { "components": [{ "type": "application", "name": "hoist", "version": env!("CARGO_PKG_VERSION") }] },
+        "component": {
+            "type": kind,
+            "bom-ref": digest.to_string(),
+            "name": name,
+            "version": version,
+            "hashes": [{ "alg": "SHA-256", "content": digest.hex() }],
+        },
+    });
+    if !listing.properties.is_empty() {
+        metadata["properties"] = json!(listing.properties);
+    }
     json!({
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
-        "metadata": {
-            "timestamp": rfc3339(release.created_at),
-            "tools": { "components": [{ "type": "application", "name": "hoist", "version": env!("CARGO_PKG_VERSION") }] },
-            "component": {
-                "type": "container",
-                "bom-ref": subject.digest.to_string(),
-                "name": format!("{app}/{process_type}"),
-                "version": release.version.to_string(),
-                "hashes": [{ "alg": "SHA-256", "content": subject.digest.hex() }],
-            },
-        },
-        "components": packages.iter().map(Package::component).collect::<Vec<_>>(),
+        "metadata": metadata,
+        "components": listing.components,
     })
 }
 
@@ -106,24 +204,16 @@ mod tests {
 
     #[test]
     fn the_document_names_the_image_and_each_package() {
-        let packages = [
-            Package::new("npm", "@babel/core", "7.0.0"),
-            Package::new("deb", "libc6", "2.36-9+deb12u10"),
-            Package::new("pypi", "flask", "3.0.0"),
-        ];
+        let packages = [Package::new("npm", "@babel/core", "7.0.0"), Package::new("pypi", "flask", "3.0.0")].into();
+        let stack = [Package::new("deb", "libc6", "2.36-9+deb12u10")].into();
+        let listing = Listing::new(&stack, &Contents { packages, unread: BTreeSet::new() });
         let subject = descriptor_of(ManifestType::OciManifest.as_str(), b"image");
-        let document = with_image(|image| document(image, &packages.into(), &subject));
+        let made = with_image(|image| sbom(image, &listing, &subject));
+        let document: Value = serde_json::from_slice(&made.blobs[1]).unwrap();
         insta::assert_snapshot!(serde_json::to_string_pretty(&document).unwrap(), @r#"
         {
           "bomFormat": "CycloneDX",
           "components": [
-            {
-              "bom-ref": "pkg:deb/debian/libc6@2.36-9%2Bdeb12u10",
-              "name": "libc6",
-              "purl": "pkg:deb/debian/libc6@2.36-9%2Bdeb12u10",
-              "type": "library",
-              "version": "2.36-9+deb12u10"
-            },
             {
               "bom-ref": "pkg:npm/%40babel/core@7.0.0",
               "name": "@babel/core",
@@ -137,6 +227,19 @@ mod tests {
               "purl": "pkg:pypi/flask@3.0.0",
               "type": "library",
               "version": "3.0.0"
+            },
+            {
+              "bom-ref": "pkg:deb/debian/libc6@2.36-9%2Bdeb12u10",
+              "name": "libc6",
+              "properties": [
+                {
+                  "name": "hoist:part-of",
+                  "value": "stack"
+                }
+              ],
+              "purl": "pkg:deb/debian/libc6@2.36-9%2Bdeb12u10",
+              "type": "library",
+              "version": "2.36-9+deb12u10"
             }
           ],
           "metadata": {
@@ -167,5 +270,21 @@ mod tests {
           "version": 1
         }
         "#);
+    }
+
+    #[test]
+    fn an_images_document_takes_the_apps_packages_from_the_slugs() {
+        // nginx is one that a buildpack has unpacked.
+        let packages = [Package::new("npm", "@babel/core", "7.0.0"), Package::new("deb", "nginx", "1.22.1-9")].into();
+        let app = Contents { packages, unread: ["yarn.lock".into()].into() };
+        let stack = |version| BTreeSet::from([Package::new("deb", "libc6", version)]);
+        let of_slug = with_image(|image| slug_sbom(image.app, image.slug, &Listing::new(&stack("1"), &app)));
+        let document: Value = serde_json::from_slice(&of_slug).unwrap();
+        let component = &document["metadata"]["component"];
+        assert_eq!((&component["type"], &component["name"]), (&json!("application"), &json!("my-app")));
+        assert_eq!(component["hashes"][0]["content"], "01".repeat(32), "of the slug");
+        assert_eq!(document["metadata"]["properties"][0]["value"], "yarn.lock");
+        assert_eq!(Listing::again(&stack("2"), &of_slug), Some(Listing::new(&stack("2"), &app)));
+        assert_eq!(Listing::again(&stack("2"), b"{}"), None);
     }
 }

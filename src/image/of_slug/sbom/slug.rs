@@ -1,64 +1,104 @@
 //! The packages of an app: what lies in its slug.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, Read as _};
 
-use super::locks::{self, Reader};
-use super::{Package, debian_packages};
+use super::locks::{self, INSTALLED_BY_NPM, MAX_PACKAGES, WANTED_OF_NPM, is_plain};
+use super::{Contents, Package, debian_packages};
 use crate::tarball::{BLOCK_BYTES, Kind, read_entry};
 
-/// A lock file that is larger is passed over: the largest real ones have a few MiB.
-const MAX_LOCK_BYTES: u64 = 32 * 1024 * 1024;
+/// A list that is larger is not read: the largest real ones have a few MiB, and it is in memory for a moment.
+const MAX_LIST_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Reads a slug's tar to its end and lists the packages of its lock files, those that Python has installed, and those of the
-/// distribution that buildpacks have unpacked. A lock file that can't be understood counts for nothing: it is the app's. Blocks.
-pub fn packages_in_slug(mut tar: impl BufRead) -> io::Result<BTreeSet<Package>> {
-    let mut packages = BTreeSet::new();
+/// distribution that buildpacks have unpacked. A list that can't be understood is the app's own affair, but is named. Blocks.
+pub fn packages_in_slug(mut tar: impl BufRead) -> io::Result<Contents> {
+    let mut found = Found::default();
     while let Some(entry) = read_entry(&mut tar)? {
         let Kind::File { size_bytes, .. } = entry.kind else { continue };
         let path = String::from_utf8_lossy(&entry.path);
         let path = path.trim_start_matches("./");
-        packages.extend(installed_python(path));
+        found.installed(path);
         let mut content = (&mut tar).take(size_bytes.next_multiple_of(BLOCK_BYTES as u64));
-        if let Some(read) = reader_of(path).filter(|_| size_bytes <= MAX_LOCK_BYTES) {
-            let mut text = String::new();
-            // What is no UTF-8 is no lock file.
-            if (&mut content).take(size_bytes).read_to_string(&mut text).is_ok() {
-                packages.extend(read(&text).unwrap_or_default());
-            }
+        // Lists count in the app's own folder, where buildpacks look for them; below they are other people's.
+        if let Some(path) = path.strip_prefix("app/").filter(|path| locks::is_lock_file(path) || is_unpacked(path)) {
+            // Of what is too long, nothing.
+            let text = if size_bytes <= MAX_LIST_BYTES { read_text(&mut content, size_bytes)? } else { None };
+            found.listed(path, text.and_then(|text| read_list(path, &text)));
         }
         io::copy(&mut content, &mut io::sink())?;
     }
-    Ok(packages)
+    Ok(found.contents())
 }
 
-/// Lock files count in the app's own folder, where buildpacks look for them; below they are other people's.
-fn reader_of(path: &str) -> Option<Reader> {
-    let name = path.strip_prefix("app/")?;
-    if is_unpacked(name) {
-        return Some(|status| debian_packages(status.as_bytes()).ok().map(|packages| packages.into_iter().collect()));
+/// What was found so far.
+#[derive(Default)]
+struct Found {
+    installed: BTreeSet<Package>,
+    /// By the list's path; none where it was not read.
+    listed: BTreeMap<String, Option<Vec<Package>>>,
+    packages: usize,
+}
+
+impl Found {
+    /// Each has a folder `NAME-VERSION.dist-info` (packaging.python.org, "Recording installed projects").
+    fn installed(&mut self, path: &str) {
+        let folder = path.strip_suffix(".dist-info/METADATA").and_then(|folder| folder.rsplit('/').next());
+        if let Some((name, version)) = folder.and_then(|folder| folder.split_once('-'))
+            && self.packages < MAX_PACKAGES
+        {
+            self.packages += 1;
+            self.installed.extend(Some(locks::python(name, version)).filter(is_plain));
+        }
     }
-    locks::READERS.iter().find(|(file, _)| *file == name).map(|(_, reader)| *reader)
+
+    fn listed(&mut self, path: &str, packages: Option<Vec<Package>>) {
+        let packages = packages.filter(|packages| self.packages + packages.len() <= MAX_PACKAGES);
+        self.packages += packages.as_ref().map_or(0, Vec::len);
+        self.listed.insert(path.to_owned(), packages);
+    }
+
+    fn contents(mut self) -> Contents {
+        if matches!(self.listed.get(INSTALLED_BY_NPM), Some(Some(_))) {
+            self.listed.retain(|path, _| !WANTED_OF_NPM.contains(&path.as_str()));
+        }
+        let mut contents = Contents { packages: self.installed, unread: BTreeSet::new() };
+        for (path, packages) in self.listed {
+            match packages {
+                Some(packages) => contents.packages.extend(packages),
+                None => drop(contents.unread.insert(path)),
+            }
+        }
+        contents
+    }
+}
+
+fn read_list(path: &str, text: &str) -> Option<Vec<Package>> {
+    if is_unpacked(path) {
+        let packages = debian_packages(text.as_bytes()).ok()?;
+        return Some(packages.into_iter().filter(is_plain).collect());
+    }
+    locks::read_lock_file(path, text)
+}
+
+/// What is no UTF-8 is no list.
+fn read_text(content: &mut impl io::Read, size_bytes: u64) -> io::Result<Option<String>> {
+    let mut bytes = Vec::new();
+    content.take(size_bytes).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8(bytes).ok())
 }
 
 /// Whether this is dpkg's list of what a buildpack has unpacked: `buildpacks/lib/debian.sh` writes it.
-fn is_unpacked(name: &str) -> bool {
-    let pack = name.strip_prefix(".heroku/").and_then(|name| name.strip_suffix("/var/lib/dpkg/status"));
+fn is_unpacked(path: &str) -> bool {
+    let pack = path.strip_prefix(".heroku/").and_then(|path| path.strip_suffix("/var/lib/dpkg/status"));
     pack.is_some_and(|pack| !pack.contains('/'))
-}
-
-/// Each has a folder `NAME-VERSION.dist-info` (packaging.python.org, "Recording installed projects").
-fn installed_python(path: &str) -> Option<Package> {
-    let folder = path.strip_suffix(".dist-info/METADATA")?;
-    let (name, version) = folder.rsplit('/').next()?.split_once('-')?;
-    Some(locks::python(name, version))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn packages(files: &[(&str, &str)]) -> Vec<String> {
+    fn contents(files: &[(&str, &str)]) -> Contents {
         let mut tar = tar::Builder::new(Vec::new());
         for (path, content) in files {
             let mut header = tar::Header::new_gnu();
@@ -66,7 +106,11 @@ mod tests {
             header.set_mode(0o644);
             tar.append_data(&mut header, path, content.as_bytes()).unwrap();
         }
-        let packages = packages_in_slug(tar.into_inner().unwrap().as_slice()).unwrap();
+        packages_in_slug(tar.into_inner().unwrap().as_slice()).unwrap()
+    }
+
+    fn packages(files: &[(&str, &str)]) -> Vec<String> {
+        let packages = contents(files).packages;
         packages.into_iter().map(|Package { kind, name, version }| format!("{kind} {name} {version}")).collect()
     }
 
@@ -79,7 +123,7 @@ mod tests {
             (&format!("{site}/MarkupSafe-2.1.5.dist-info/METADATA"), "Name: MarkupSafe\n"),
             (&format!("{site}/flask-3.0.0.dist-info/RECORD"), ""),
             ("app/vendor/other/Cargo.lock", "[[package]]\nname = \"not-ours\"\nversion = \"1\"\n"),
-            ("app/Cargo.lock", "[[package]]\nname = \"serde\"\nversion = \"1.0.0\"\n"),
+            ("app/Cargo.lock", "[[package]]\nname = \"serde\"\nversion = \"1.0.0\"\nsource = \"registry\"\n"),
         ]);
         assert_eq!(found, ["cargo serde 1.0.0", "pypi flask 3.0.0", "pypi markupsafe 2.1.5"]);
     }
@@ -94,8 +138,19 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_file_that_is_none_is_passed_over() {
-        assert_eq!(packages(&[("app/package-lock.json", "{"), ("app/poetry.lock", "package = 3")]), [""; 0]);
+    fn a_lock_file_that_is_none_is_named() {
+        let found = contents(&[("app/package-lock.json", "{"), ("app/poetry.lock", "package = 3"), ("app/yarn.lock", "")]);
+        let unread = ["package-lock.json", "poetry.lock"].map(str::to_owned).into();
+        assert_eq!(found, Contents { packages: BTreeSet::new(), unread });
+    }
+
+    #[test]
+    fn what_npm_has_installed_counts_before_what_it_could_have() {
+        let wanted = r#"{"packages": {"node_modules/a": {"version": "1.0.0"}, "node_modules/tool": {"version": "2.0.0"}}}"#;
+        let installed = r#"{"packages": {"node_modules/a": {"version": "1.0.0"}}}"#;
+        assert_eq!(packages(&[("app/package-lock.json", wanted)]), ["npm a 1.0.0", "npm tool 2.0.0"]);
+        let both = [("app/node_modules/.package-lock.json", installed), ("app/package-lock.json", wanted)];
+        assert_eq!(packages(&both), ["npm a 1.0.0"]);
     }
 
     #[test]
