@@ -10,7 +10,7 @@ export HOIST_GIT_CLIENTS_DIR = $(CURDIR)/.hoist/git-clients
 # Where rustup puts cargo, also when this very make has just installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: demo test test-fast bench check deps stack heroku-cli webhook-examples oras kubernetes-validate git-clients
+.PHONY: demo test test-fast bench check official-buildpacks deps stack heroku-cli webhook-examples oras kubernetes-validate git-clients
 
 demo: deps
 	cargo build --release --locked
@@ -33,6 +33,11 @@ check: deps
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 	scripts/check-dependencies
+
+# Heroku's own buildpacks, unchanged: for a machine that reaches GitHub, and what they download from.
+official-buildpacks: deps
+	cargo build --release --locked
+	scripts/official-buildpacks .hoist/official
 
 deps:
 	scripts/install-deps

@@ -69,14 +69,15 @@ debian_version() {
 # debian_unpack FOR DEST PACKAGE…: unpacks packages below DEST, with what they need and the stack's FOR (`build` or `run`)
 # variant lacks.
 debian_unpack() {
-    local dest=$2 file files
-    take_for "$1"
+    local variant=$1 dest=$2 file files
+    take_for "$variant"
     shift 2
     # What is in the archives already would not be listed.
     if ! files=$(apt-get --quiet=2 --yes --print-uris -o "Dir::Cache::archives=$DEBIAN/none" install "$@" 2> "$STEP_LOG" | cut -d' ' -f2); then
         indent < "$STEP_LOG"
         fail_packages_of_debian
     fi
+    detail "$(wc -w <<< "$files") Debian packages to $variant with, $(count_kept "$files") of them from the cache"
     quietly apt-get --quiet=2 --yes --download-only install "$@" || fail_packages_of_debian
     mkdir -p "$dest"
     for file in $files; do
@@ -88,6 +89,15 @@ debian_unpack() {
     done
     rm -rf "$dest"/usr/share/{doc,man,lintian,bug,locale}
     make_links_relative "$dest"
+}
+
+# count_kept FILES: how many of these archives an earlier build has left.
+count_kept() {
+    local file kept=0
+    for file in $1; do
+        [[ ! -f $DEBIAN_CACHE/archives/$file ]] || kept=$((kept + 1))
+    done
+    echo "$kept"
 }
 
 # What apt takes to be installed. Stacks that are not made by hoist tell only of their build variant.

@@ -60,7 +60,9 @@ java-maven java
 php-page php
 nodejs-express nodejs
 procfile-only procfile
+python-django python
 python-flask python
+ruby-assets ruby
 ruby-rack ruby
 rust-http rust
 scala-web scala

@@ -148,6 +148,14 @@ test_archives_that_were_not_needed_go() {
     expect "$(ls cache/archives)" new.deb
 }
 
+test_archives_that_an_earlier_build_has_left_are_counted() {
+    mkdir -p cache/archives
+    touch cache/archives/{a_1%3a2.deb,b.deb}
+    # shellcheck disable=SC2034 # for count_kept
+    DEBIAN_CACHE=cache
+    expect "$(count_kept $'a_1%3a2.deb\nc.deb')$(count_kept '')" 10
+}
+
 test_versions_of_java() {
     while read -r version series; do
         expect "$version $(java_series "$version")" "$version $series"

@@ -22,6 +22,8 @@ install_dependencies() {
     fi
     local key
     key="$(node --version) $("$PACKAGE_MANAGER" --version) $(hash_of "$LOCK_FILE" .npmrc .yarnrc .yarnrc.yml) ${NPM_CONFIG_PRODUCTION:-} $NODE_ENV"
+    # Whether package.json and the lock file agree is for the package manager to say.
+    key+=" $(jq -cS 'del(.scripts, .version)' package.json | sha256sum)"
     if has_install_scripts || ! cache_restore "$CACHE_DIR" node_modules "$key" node_modules; then
         install_with_package_manager
     else

@@ -47,7 +47,7 @@ pub(crate) fn page_of(daemon: &Daemon, user: &User, app: &str, path: &str) -> St
         let run = environment.run(command(&["bash", "-c", &script]), |_, piece| log.push_str(&String::from_utf8_lossy(piece)));
         let url = format!("http://127.0.0.1:{PORT}{path}");
         let retry = ["--retry", "60", "--retry-delay", "1", "--retry-connrefused"];
-        let fetch: Vec<&str> = ["curl", "-sS", "--fail"].into_iter().chain(retry).chain([url.as_str()]).collect();
+        let fetch: Vec<&str> = ["curl", "-sS"].into_iter().chain(retry).chain([url.as_str()]).collect();
         let fetch = environment.run(command(&fetch), |stream, piece| {
             if stream == Stream::Stdout {
                 page.push_str(&String::from_utf8_lossy(piece));
