@@ -1,6 +1,7 @@
 //! Which processes the app has: its Procfile, over the defaults of the last pack's `bin/release`.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use serde::Deserialize;
 use serde_yaml::Value;
@@ -53,6 +54,11 @@ async fn read_procfile(build: &Build<'_>) -> Result<Procfile, BuildError> {
     // One byte more than is allowed tells a long one from one that fits.
     let script = format!("test ! -f Procfile || exec head -c {} Procfile", Procfile::MAX_BYTES + 1);
     let answer = build.answer_of(&["sh", "-c", &script]).await?;
+    if answer.exit != Exit::Code(0) {
+        // For want of `head` in the stack, say. An app without a Procfile is another thing.
+        let source = io::Error::other(answer.all.trim().to_owned());
+        return Err(BuildError::Io { what: "the Procfile can't be read", source });
+    }
     if answer.stdout.len() >= Procfile::MAX_BYTES {
         return Err(BuildError::Procfile(crate::model::Invalid(format!(
             "Procfile is longer than {} bytes",

@@ -59,9 +59,7 @@ impl Remove {
             return Ok(tx);
         }
         let names: Vec<_> = apps.iter().map(ToString::to_string).collect();
-        Err(wanted(format!(
-            "{} build or run on it. Set another stack with `hoist stack:set`, and deploy them, first",
-            names.join(", ")
-        )))
+        let names = names.join(", ");
+        Err(wanted(format!("on it are {names}. Set another stack with `hoist stack:set`, and deploy, first")))
     }
 }

@@ -182,7 +182,12 @@ fn wrong(why: String) -> io::Error {
 /// Tells what is wrong with a layer from what is wrong with the disk. The `tar` crate has no kind for the first.
 fn of_layer(error: io::Error) -> io::Error {
     match error.kind() {
-        ErrorKind::Other | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof | ErrorKind::AlreadyExists => {
+        // Not found is what a link on the way leads to, or a hard link: the folder itself is made if missing.
+        ErrorKind::Other
+        | ErrorKind::InvalidInput
+        | ErrorKind::UnexpectedEof
+        | ErrorKind::AlreadyExists
+        | ErrorKind::NotFound => {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
             wrong(format!("a layer can't be unpacked: {error}{cause}"))
         }

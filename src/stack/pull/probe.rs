@@ -7,18 +7,22 @@ use std::time::Duration;
 use crate::engine::{Command, Engine, Exit, Spec};
 use crate::model::{APP_DIR, ImageName, Limits};
 use crate::stack::StackError;
+use crate::stack::inside::open_inside;
 
 const TIME: Duration = Duration::from_mins(1);
 /// Of what is said on the way.
 const MAX_WORDS_BYTES: usize = 1024;
 
-/// What buildpacks and process types are started with; each is started.
+/// What buildpacks and process types are started with, and what hoist itself runs; each is started or at least there.
 const SCRIPT: &str = r#"
-for program in /bin/sh /usr/bin/env; do
-  [ -x "$program" ] || { echo "it has no $program"; exit 1; }
+for program in /bin/sh /usr/bin/env cp head mkdir; do
+  command -v "$program" >/dev/null || { echo "it has no $program"; exit 1; }
 done
 /bin/sh -c : && /bin/bash -c : && /usr/bin/env bash -c : && echo fit
 "#;
+
+/// How it says that something is missing.
+const LACKS: &str = "it has no ";
 
 /// Where programs are looked for unless the image says so.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -32,6 +36,9 @@ pub(super) async fn probe(
     engine: &Engine,
 ) -> Result<(), StackError> {
     let unfit = |why: String| StackError::Unfit { image: Box::new(name.clone()), why };
+    if matches!(open_inside(root, "bin/bash"), Ok(None)) {
+        return Err(unfit("it has no bash, with which buildpacks and apps are started".into()));
+    }
     let spec = Spec {
         root: root.to_owned(),
         name: "probe".to_owned(),
@@ -62,12 +69,12 @@ pub(super) async fn probe(
     let text = String::from_utf8_lossy(&words);
     match ran? {
         Exit::Code(0) if text.trim_end().ends_with("fit") => Ok(()),
-        Exit::Code(127) if text.contains("bash") => {
-            Err(unfit("it has no bash, with which buildpacks and apps are started".into()))
-        }
         Exit::TimedOut => Err(unfit("bash does not come to an end in it".into())),
         exit => {
             let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            if words.starts_with(LACKS) {
+                return Err(unfit(format!("{}, which builds need", words.escape_debug())));
+            }
             Err(unfit(format!("bash can't be started in it as buildpacks and apps need it ({exit:?}): {}", words.escape_debug())))
         }
     }

@@ -173,7 +173,7 @@ async fn one_port_speaks_tls_as_well() {
 
 /// A certificate for one name as an operator has it: the CA that signed it, its chain and its key, as files in `dir`;
 /// and the `[tls]` section that names them.
-fn certificate(dir: &Path, name: &str) -> (PathBuf, String) {
+pub(crate) fn certificate(dir: &Path, name: &str) -> (PathBuf, String) {
     let [ca_file, certificate, key_file] = ["ca.pem", "cert.pem", "key.pem"].map(|file| dir.join(file));
     let ca_key = rcgen::KeyPair::generate().unwrap();
     let mut ca = rcgen::CertificateParams::new([]).unwrap();

@@ -6,6 +6,8 @@ mod ssh;
 mod ssh_algorithms;
 mod stop;
 
+pub(crate) use http::certificate;
+
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;

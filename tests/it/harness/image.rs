@@ -91,7 +91,7 @@ impl TestImage {
     /// An image with the host's bash in it, and a few programs more, with the libraries that they need.
     pub(crate) fn with_bash(config: Value) -> Self {
         let mut tar = tar::Builder::new(Vec::new());
-        let programs = ["bash", "sh", "env", "cat", "id", "ls", "mkdir", "cp", "rm", "find"];
+        let programs = ["bash", "sh", "env", "cat", "id", "ls", "mkdir", "cp", "rm", "find", "head"];
         let mut libraries = std::collections::BTreeSet::new();
         for program in programs {
             let path = ["/bin", "/usr/bin"].map(|dir| format!("{dir}/{program}"));
