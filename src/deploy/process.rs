@@ -219,6 +219,7 @@ async fn open_site_of_image(
     image: image::Image,
     slot: OwnedSemaphorePermit,
 ) -> Result<Site, ProcessFailure> {
+    ctx.engine.check_strangers_roots().map_err(Failure::from)?;
     let working_dir = image.config.working_dir.clone();
     let root = ctx.roots.get(image, &ctx.tasks, ctx.killing.child_token()).await?;
     let environment = ctx.engine.start(spec(ctx, name, root.path())).await.map_err(Failure::from)?;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::errors::Error;
@@ -19,6 +20,9 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::io::AsyncWrite;
 
 use super::{ANSWER_TIME, CPU_PERIOD, Docker, DockerError, Label};
+
+/// For what the Engine has to do something for: a container is mounted, connected or added up. A busy host may take long.
+const WORK_TIME: Duration = Duration::from_mins(2);
 
 /// How a container is to be made: of an image, without capabilities but those named, and never privileged.
 #[derive(Debug, Clone)]
@@ -86,14 +90,14 @@ impl Docker {
     /// Makes a container whose first process's input ends with the connection that [`Docker::start`] makes, and that the
     /// Engine removes when that process ends.
     pub async fn create(&self, container: &Container) -> Result<ContainerId, DockerError> {
-        let client = self.connect(ANSWER_TIME).await?;
+        let client = self.connect(WORK_TIME).await?;
         let created = client.create_container(None, create_body(container)).await?;
         Ok(ContainerId(created.id))
     }
 
     /// Starts a container's first process, attached.
     pub async fn start(&self, id: &ContainerId) -> Result<Streams, DockerError> {
-        let client = self.connect(ANSWER_TIME).await?;
+        let client = self.connect(WORK_TIME).await?;
         let options = AttachContainerOptions { stream: true, stdin: true, stdout: true, stderr: true, ..Default::default() };
         // Before it says anything.
         let attached = client.attach_container(&id.0, Some(options)).await?;
@@ -103,7 +107,7 @@ impl Docker {
 
     /// Starts another process in a running container, as root.
     pub async fn exec(&self, id: &ContainerId, command: Vec<String>) -> Result<Streams, DockerError> {
-        let client = self.connect(ANSWER_TIME).await?;
+        let client = self.connect(WORK_TIME).await?;
         let options = CreateExecOptions {
             attach_stdin: Some(true),
             attach_stdout: Some(true),
@@ -121,14 +125,14 @@ impl Docker {
 
     /// How much a container has written into its file system, in bytes.
     pub async fn written_bytes(&self, id: &ContainerId) -> Result<u64, DockerError> {
-        let client = self.connect(ANSWER_TIME).await?;
+        let client = self.connect(WORK_TIME).await?;
         let found = client.inspect_container(&id.0, Some(InspectContainerOptions { size: true })).await?;
         Ok(found.size_rw.and_then(|bytes| bytes.try_into().ok()).unwrap_or(0))
     }
 
     /// Kills all in a container and removes it. One that is gone already is fine.
     pub async fn remove_container(&self, id: &ContainerId) -> Result<(), DockerError> {
-        let client = self.connect(ANSWER_TIME).await?;
+        let client = self.connect(WORK_TIME).await?;
         let options = RemoveContainerOptions { force: true, v: true, link: false };
         match client.remove_container(&id.0, Some(options)).await {
             Ok(()) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
@@ -151,8 +155,8 @@ async fn wait_until_gone(client: &bollard::Docker, id: &ContainerId) -> Result<(
     let options = WaitContainerOptions { condition: "removed".to_owned() };
     let mut waiting = client.wait_container(&id.0, Some(options));
     // How its first process ended, or that there is none of this name: either way it is gone.
-    let gone = tokio::time::timeout(ANSWER_TIME, waiting.next()).await;
-    gone.map(drop).map_err(|_| DockerError::TooLate { what: "remove a container", time: ANSWER_TIME })
+    let gone = tokio::time::timeout(WORK_TIME, waiting.next()).await;
+    gone.map(drop).map_err(|_| DockerError::TooLate { what: "remove a container", time: WORK_TIME })
 }
 
 fn create_body(container: &Container) -> ContainerCreateBody {

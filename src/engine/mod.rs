@@ -230,6 +230,18 @@ impl Engine {
         }
     }
 
+    /// Fails where environments can't start from what a stranger has made: in `Docker`, hoist's own processes start in a root,
+    /// and what it brings along (a folder of their name, `/etc/ld.so.preload`, `/etc/nsswitch.conf`) would run as root and
+    /// could remove the network's filter.
+    pub fn check_strangers_roots(&self) -> Result<(), EngineError> {
+        match &self.0 {
+            EngineKind::Docker(_) => {
+                Err(EngineError::new("commands of an image can't be run with the engine `docker`, only with `sandbox`"))
+            }
+            EngineKind::Sandbox(_) | EngineKind::Local(_) => Ok(()),
+        }
+    }
+
     /// Starts an environment.
     pub async fn start(&self, spec: Spec) -> Result<Environment, EngineError> {
         Ok(Environment(match &self.0 {

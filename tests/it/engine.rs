@@ -7,6 +7,7 @@ use std::time::Duration;
 use hoist::engine::{Command, Engine, Environment, Exit, Kind, Settings, Spec, Stream};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
+use tokio::sync::Mutex;
 
 use crate::harness::{Docker, run, stacks_dir};
 
@@ -20,11 +21,17 @@ pub(crate) struct Fixture {
     pub(crate) work_dir: TempDir,
 }
 
+/// The tests' engines share a Docker Engine: the first has it make the stack's image, and the others wait for that.
+static STARTING: Mutex<()> = Mutex::const_new(());
+
 impl Fixture {
     pub(crate) async fn start(kind: Kind, spec: Spec) -> Self {
         let work_dir = tempfile::tempdir().unwrap();
         let engine = Engine::open(settings(kind.clone(), work_dir.path())).await.unwrap();
-        let environment = engine.start(spec).await.unwrap();
+        let environment = {
+            let _turn = STARTING.lock().await;
+            engine.start(spec).await.unwrap()
+        };
         Self { kind, engine, environment, work_dir }
     }
 

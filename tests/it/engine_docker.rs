@@ -93,6 +93,15 @@ async fn what_a_crash_of_the_engine_leaves_goes_at_the_next_start() {
 }
 
 #[tokio::test]
+async fn a_strangers_image_is_no_root() {
+    let Some(docker) = Docker::get() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Engine::open(settings(Kind::Docker(docker.engine()), &dir.path().join("work"))).await.unwrap();
+    let error = engine.check_strangers_roots().unwrap_err();
+    assert_eq!(error.to_string(), "commands of an image can't be run with the engine `docker`, only with `sandbox`");
+}
+
+#[tokio::test]
 async fn an_engine_that_is_not_there_is_said_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let docker = hoist::docker::Docker::new(hoist::docker::Settings {
@@ -157,8 +166,10 @@ fn story(daemon: &Daemon, user: &User, pack: &str) -> String {
     let tree = WorkTree::with_pack(pack);
     tree.write("Procfile", "release: id -u && echo migrating\nweb: ./serve\n");
     tree.commit("a release command");
-    let mut said = tree.push_ssh(daemon, user, pack).transcript;
+    let pushed = tree.push_ssh(daemon, user, pack);
+    let mut said = pushed.transcript;
     if pack == "null" {
+        assert!(pushed.ok, "{said}");
         said += &daemon.client(user, &["run", "--no-tty", "--app", pack, "id; ulimit -c; pwd; ls"]);
     }
     said.lines().filter(|line| line.starts_with("remote: ") || !line.contains("remote:")).map(normalise).collect()

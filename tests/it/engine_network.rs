@@ -123,7 +123,7 @@ async fn from_another_environment(fixture: &Fixture) -> String {
     let serving = other.run(server, |_, piece| said.send(piece.to_vec()).unwrap());
     let attempt = async {
         let address = String::from_utf8(heard.recv().await.unwrap()).unwrap();
-        fixture.sh(&format!("timeout 5 bash -c 'cat < /dev/tcp/{}/{PORT} 2> /dev/null'", address.trim())).await.1
+        fixture.sh(&format!("timeout 5 bash -c 'cat < /dev/tcp/{}/{PORT}' 2> /dev/null", address.trim())).await.1
     };
     let reached = tokio::select! {
         ended = serving => panic!("the server ended: {ended:?}"),
