@@ -15,7 +15,7 @@
 //! `lfs` finds the files of Git LFS that a pushed commit needs. `remote` asks other git servers, and `submodules` is what hoist
 //! shows them for an app's code. `slug_image` makes a release the image that a registry hands out, and `image_blobs` keeps it.
 //!
-//! `trigger` takes up what was told of repositories that apps are connected to.
+//! `trigger` takes up what was told of repositories that apps are connected to, `following` the pushes to apps that others follow.
 //!
 //! `addons` makes and removes databases for apps, which are causes of releases too. `notify` runs the commands that somebody
 //! wants to be run in each release.
@@ -28,6 +28,7 @@ mod carry_out;
 mod container;
 mod dynos;
 mod failure;
+mod following;
 mod given;
 mod image_blobs;
 mod image_tags;
@@ -80,6 +81,7 @@ pub use archive::{ArchiveError, Log, open_dyno_log, open_log, open_release_log, 
 pub use cancel::{Cancelled, cancel};
 pub use dynos::{Dyno, DynoEnd, Dynos};
 pub use failure::{Failure, MissingLfs};
+pub use following::{Fate, deploy_followers, fate, followers_of};
 pub use image_blobs::open_image_blob;
 pub use image_tags::{release_tags, resolve_image_tag};
 pub use lfs::{find_lfs_objects, forget_unneeded_lfs};

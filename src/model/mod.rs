@@ -77,8 +77,9 @@ pub use git_credential::{GitCredential, GitCredentialKind, GitCredentials, Opene
 pub use heroku_yml::{DockerfilePath, HerokuYml, Process, Setup};
 pub use id::{
     AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BlobUploadId, BuildId, ConnectionId,
-    CouplingId, DeliveryId, DynoId, EventId, GitCredentialId, LfsLockId, NotificationId, OciImageId, PipelineId, PromotionId,
-    PromotionTargetId, ReleaseId, ReviewAppId, SlugId, SourceId, TestRunId, TriggerId, UploadId, WebhookId,
+    CouplingId, DeliveryId, DynoId, EventId, FollowerDeployId, GitCredentialId, LfsLockId, NotificationId, OciImageId,
+    PipelineId, PromotionId, PromotionTargetId, ReleaseId, ReviewAppId, SlugId, SourceId, TestRunId, TriggerId, UploadId,
+    WebhookId,
 };
 pub use image::{Descriptor, ImageManifest, ManifestType, Platform, Reference, Repository, Tag};
 pub use knock::{Peer, RequestId, Scheme, without_ids};

@@ -40,6 +40,7 @@ mod container_cli;
 mod container_docker;
 mod contract;
 mod doors;
+mod following;
 mod formation_api;
 mod gc;
 mod heroku;
