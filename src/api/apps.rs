@@ -11,6 +11,7 @@ use super::range::{Key, Page, Range};
 use super::types::{self, AppChange, NamedRef, NewApp, Timestamp};
 use super::urls::Urls;
 use super::{regions, stacks};
+use crate::auth;
 use crate::ctx::Ctx;
 use crate::db;
 use crate::db::app_details::AppDetails;
@@ -64,7 +65,7 @@ pub(super) async fn update(
     at: InApp<See>,
     Body(change): Body<AppChange>,
 ) -> Result<Json<types::App>, ApiError> {
-    if change.name.is_some() || change.build_stack.is_some() || change.root.is_some() || change.skip_unchanged.is_some() {
+    if manages(&change) {
         at.may(&ctx, Action::Manage).await?;
     }
     if change.maintenance.is_some() {
@@ -77,6 +78,12 @@ pub(super) async fn update(
     let find_stack = |name: &String| stacks::find(&ctx, name).ok_or_else(|| stacks::unknown(name));
     let stack = change.build_stack.as_ref().map(find_stack).transpose()?;
     let root = change.root.as_deref().map(|root| (!root.is_empty()).then(|| root.parse()).transpose()).transpose()?;
+    let followed = match change.follows.as_deref() {
+        Some("") => Some(None),
+        // Its code goes to whoever has the other one.
+        Some(name) => Some(Some(auth::open_app(&ctx.db, at.by.id, name, Action::Manage).await?.0)),
+        None => None,
+    };
     let mut app = at.app.clone();
     if let Some(name) = change.name {
         app = crate::apps::rename(&ctx.db, &app, name.parse()?, at.by.id, ctx.now()).await?;
@@ -90,7 +97,15 @@ pub(super) async fn update(
     if let Some(skips) = change.skip_unchanged {
         app = crate::apps::set_skips_unchanged(&ctx.db, &app, skips, at.by.id, ctx.now()).await?;
     }
+    if let Some(followed) = followed {
+        app = crate::apps::set_followed(&ctx.db, &app, followed.as_ref(), at.by.id, ctx.now()).await?;
+    }
     answer(&ctx, &app).await
+}
+
+/// Whether a change takes the right to manage the app.
+fn manages(AppChange { name, maintenance: _, build_stack, root, skip_unchanged, follows }: &AppChange) -> bool {
+    name.is_some() || build_stack.is_some() || root.is_some() || skip_unchanged.is_some() || follows.is_some()
 }
 
 /// `DELETE /apps/{app}`
@@ -106,7 +121,7 @@ async fn answer(ctx: &Ctx, app: &App) -> Result<Json<types::App>, ApiError> {
 }
 
 pub(super) fn describe(urls: &Urls, details: AppDetails) -> types::App {
-    let AppDetails { app, owner, released_at, stack, slug, repo_bytes, root, skips_unchanged } = details;
+    let AppDetails { app, owner, released_at, stack, slug, repo_bytes, root, follows, skips_unchanged } = details;
     let stack = stack.as_ref().unwrap_or(&app.stack);
     types::App {
         acm: false,
@@ -115,6 +130,7 @@ pub(super) fn describe(urls: &Urls, details: AppDetails) -> types::App {
         build_stack: NamedRef::named("stack", app.stack.as_str()),
         create_status: "complete".into(),
         created_at: Timestamp(app.created_at),
+        follows: follows.as_ref().map(ToString::to_string),
         generation: NamedRef::named("generation", "cedar"),
         git_ssh_url: urls.git_ssh(&app.name),
         git_url: urls.git(&app.name),

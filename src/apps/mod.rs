@@ -9,7 +9,10 @@ use crate::model::{
     Account, AccountId, App, AppId, AppName, BuildpackRef, ConfigVars, Invalid, Permissions, ReleaseStatus, SourceRoot, StackName,
 };
 
-/// Why an app could not be created or renamed.
+/// How many apps may follow one: each is a build of every push.
+const MOST_FOLLOWERS: usize = 50;
+
+/// Why an app could not be created or renamed, or follow another.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     #[error(transparent)]
@@ -93,6 +96,45 @@ pub async fn set_skips_unchanged(db: &Db, app: &App, skips: bool, by: AccountId,
     db::apps::set_skips_unchanged(&mut tx, app.id, skips, by, now).await?;
     tx.commit().await?;
     Ok(App { updated_at: now, ..app.clone() })
+}
+
+/// Has the app deployed with the pushes to another one; `None` for none but its own. What follows can't be followed, so that one push
+/// has so many builds at most, and no circle.
+pub async fn set_followed(
+    db: &Db,
+    app: &App,
+    followed: Option<&App>,
+    by: AccountId,
+    now: OffsetDateTime,
+) -> Result<App, AppError> {
+    let mut tx = db.write().await?;
+    if let Some(followed) = followed {
+        check_followed(&mut tx, app, followed).await?;
+    }
+    db::apps::set_followed(&mut tx, app.id, followed.map(|followed| followed.id), by, now).await?;
+    tx.commit().await.map_err(DbError::from)?;
+    Ok(App { updated_at: now, ..app.clone() })
+}
+
+async fn check_followed(db: &mut Connection, app: &App, followed: &App) -> Result<(), AppError> {
+    let refused = |why: String| -> Result<(), AppError> { Err(Invalid(why).into()) };
+    if app.id == followed.id {
+        return refused(format!("{} can't follow itself.", app.name));
+    }
+    if let Some(other) = db::apps::followed(db, followed.id).await? {
+        let other = db::apps::get(db, other).await?.name;
+        return refused(format!("{} follows {other}, so it can't be followed. Follow {other} instead.", followed.name));
+    }
+    if db::apps::count_followers(db, app.id).await? > 0 {
+        return refused(format!(
+            "Other apps follow {}, so it can't follow one. Let them follow {} instead.",
+            app.name, followed.name
+        ));
+    }
+    if db::apps::count_followers(db, followed.id).await? >= MOST_FOLLOWERS {
+        return refused(format!("{MOST_FOLLOWERS} apps follow {} already, and no more may.", followed.name));
+    }
+    Ok(())
 }
 
 /// Lets an account work on an app; without permissions it gets [`Permissions::default`].

@@ -207,6 +207,7 @@ fn info(client: &Client, args: &Info) -> Result<(), CliError> {
         ("Owner", app.owner.email),
         ("Region", app.region.name),
         ("Root", app.root.unwrap_or_default()),
+        ("Follows", app.follows.unwrap_or_default()),
         ("Stack", stack),
     ];
     let fields = output::fields(fields.into_iter().filter(|(_, value)| !value.is_empty()));

@@ -1,4 +1,4 @@
-//! `hoist apps:root`, `apps:skip-unchanged`: what of a repository is an app's
+//! `hoist apps:root`, `apps:skip-unchanged`, `apps:follow`, `apps:unfollow`: what of which repository is an app's
 
 use clap::{Args, Subcommand};
 
@@ -16,6 +16,12 @@ pub(super) enum AppsSource {
     /// Release the slug again when a push has changed nothing of what it is made of
     #[command(name = "apps:skip-unchanged")]
     SkipUnchanged(SkipUnchanged),
+    /// Deploy an app with each push to another one
+    #[command(name = "apps:follow")]
+    Follow(Follow),
+    /// Deploy an app with its own pushes only
+    #[command(name = "apps:unfollow")]
+    Unfollow(Unfollow),
 }
 
 #[derive(Debug, Args)]
@@ -39,12 +45,28 @@ pub(super) struct SkipUnchanged {
     target: Target,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Follow {
+    /// The app that is pushed to
+    followed: String,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Unfollow {
+    #[command(flatten)]
+    target: Target,
+}
+
 impl AppsSource {
     pub(super) fn run(self) -> Result<(), CliError> {
         let client = Client::open()?;
         match self {
             Self::Root(args) => set_root(&client, &args),
             Self::SkipUnchanged(args) => set_skip_unchanged(&client, &args),
+            Self::Follow(args) => follow(&client, &args),
+            Self::Unfollow(args) => unfollow(&client, &args),
         }
     }
 }
@@ -67,4 +89,24 @@ fn set_skip_unchanged(client: &Client, args: &SkipUnchanged) -> Result<(), CliEr
     client.patch::<App>(&app_path(&name), &change)?;
     action.done();
     Ok(())
+}
+
+fn follow(client: &Client, args: &Follow) -> Result<(), CliError> {
+    let name = args.target.app()?;
+    let action = Action::start(&format!("Deploying {name} with each push to {}", args.followed));
+    set_followed(client, &name, args.followed.clone())?;
+    action.done();
+    Ok(())
+}
+
+fn unfollow(client: &Client, args: &Unfollow) -> Result<(), CliError> {
+    let name = args.target.app()?;
+    let action = Action::start(&format!("Deploying {name} with its own pushes only"));
+    set_followed(client, &name, String::new())?;
+    action.done();
+    Ok(())
+}
+
+fn set_followed(client: &Client, app: &str, followed: String) -> Result<App, CliError> {
+    client.patch(&app_path(app), &AppChange { follows: Some(followed), ..AppChange::default() })
 }

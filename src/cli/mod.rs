@@ -237,7 +237,7 @@ mod tests {
 
     /// These do something and say no more than that it is done.
     const ACTIONS: &str = "serve github:allow login logout access:add access:update access:remove addons:attach addons:detach \
-        addons:destroy addons:rename addons:rotate apps:destroy apps:root apps:skip-unchanged authorizations:revoke builds:cancel builds:cache:purge \
+        addons:destroy addons:rename addons:rotate apps:destroy apps:follow apps:root apps:skip-unchanged apps:unfollow authorizations:revoke builds:cancel builds:cache:purge \
         ci:config:unset config:unset keys:add keys:remove notifications:remove pipelines:create pipelines:add pipelines:update pipelines:remove \
         pipelines:rename pipelines:transfer pipelines:destroy ps:restart ps:stop releases:rollback releases:retry \
         releases:block reviewapps:disable reviewapps:delete run stack:remove stack:set container:login container:logout container:push container:pull container:run \

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
 use super::{Connection, DbError, TextWindow, apps, row};
-use crate::model::{Account, AccountId, App, AppId, SourceRoot, StackName};
+use crate::model::{Account, AccountId, App, AppId, AppName, SourceRoot, StackName};
 
 /// A living app, and what becomes of looking around it.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct AppDetails {
     pub repo_bytes: u64,
     /// The folder of the source that is built.
     pub root: Option<SourceRoot>,
+    /// The app with whose pushes it is deployed.
+    pub follows: Option<AppName>,
     /// Whether the slug is released again when nothing of what it is made of has changed.
     pub skips_unchanged: bool,
 }
@@ -39,7 +41,8 @@ const SELECT: &str = "SELECT apps.*,
     accounts.email AS owner_email, accounts.name AS owner_name, accounts.created_at AS owner_created_at,
     current.created_at AS released_at, current.oci_image_id IS NOT NULL AS has_image,
     slugs.stack AS slug_stack, slugs.language AS slug_language, slugs.size_bytes AS slug_bytes,
-    (SELECT COALESCE (SUM (bytes), 0) FROM packs WHERE packs.app_id = apps.id) AS repo_bytes
+    (SELECT COALESCE (SUM (bytes), 0) FROM packs WHERE packs.app_id = apps.id) AS repo_bytes,
+    (SELECT followed.name FROM apps AS followed WHERE followed.id = apps.follows) AS followed_name
     FROM apps
     JOIN accounts ON accounts.id = apps.owner_id
     LEFT JOIN releases AS current ON current.app_id = apps.id
@@ -112,5 +115,6 @@ fn details(row: &SqliteRow) -> Result<AppDetails, DbError> {
         slug,
         repo_bytes: row::number(row, "repo_bytes")?,
         root: row::optional(row, "root")?,
+        follows: row::optional(row, "followed_name")?,
     })
 }

@@ -44,10 +44,10 @@ pub async fn by_id(db: &mut Connection, id: AppId) -> Result<Option<App>, DbErro
     row.as_ref().map(app).transpose()
 }
 
-/// Marks an app as destroyed; its name is free from then on, and its connection to a repository is gone. Its webhooks hear
-/// of it, once.
+/// Marks an app as destroyed; its name is free from then on, its connection to a repository is gone, and nothing follows it.
+/// Its webhooks hear of it, once.
 pub async fn destroy(db: &mut Connection, id: AppId, by: AccountId, at: OffsetDateTime) -> Result<(), DbError> {
-    let destroyed = sqlx::query("UPDATE apps SET destroyed_at = ? WHERE id = ? AND destroyed_at IS NULL")
+    let destroyed = sqlx::query("UPDATE apps SET destroyed_at = ?, follows = NULL WHERE id = ? AND destroyed_at IS NULL")
         .bind(row::millis(at))
         .bind(id.to_string())
         .execute(&mut *db)
@@ -55,6 +55,7 @@ pub async fn destroy(db: &mut Connection, id: AppId, by: AccountId, at: OffsetDa
     if destroyed.rows_affected() == 0 {
         return Ok(());
     }
+    sqlx::query("UPDATE apps SET follows = NULL WHERE follows = ?").bind(id.to_string()).execute(&mut *db).await?;
     connections::delete_of(db, Connected::App(id)).await?;
     git_credentials::delete_of(db, id).await?;
     buildpack_copies::delete_of(db, id).await?;
@@ -151,6 +152,35 @@ pub async fn set_skips_unchanged(
 ) -> Result<(), DbError> {
     sqlx::query("UPDATE apps SET skip_unchanged = ?, updated_at = ? WHERE id = ?")
         .bind(skips)
+        .bind(row::millis(at))
+        .bind(id.to_string())
+        .execute(&mut *db)
+        .await?;
+    record(db, id, Change::Update, by, None, at).await
+}
+
+/// The app with whose pushes an app is deployed too.
+pub async fn followed(db: &mut Connection, id: AppId) -> Result<Option<AppId>, DbError> {
+    let row = sqlx::query("SELECT follows FROM apps WHERE id = ?").bind(id.to_string()).fetch_one(db).await?;
+    row::optional(&row, "follows")
+}
+
+/// How many living apps are deployed with an app's pushes.
+pub async fn count_followers(db: &mut Connection, id: AppId) -> Result<usize, DbError> {
+    let query = sqlx::query("SELECT COUNT (*) AS followers FROM apps WHERE follows = ? AND destroyed_at IS NULL");
+    row::number(&query.bind(id.to_string()).fetch_one(db).await?, "followers")
+}
+
+/// Replaces the app with whose pushes an app is deployed.
+pub async fn set_followed(
+    db: &mut Connection,
+    id: AppId,
+    followed: Option<AppId>,
+    by: AccountId,
+    at: OffsetDateTime,
+) -> Result<(), DbError> {
+    sqlx::query("UPDATE apps SET follows = ?, updated_at = ? WHERE id = ?")
+        .bind(followed.map(|followed| followed.to_string()))
         .bind(row::millis(at))
         .bind(id.to_string())
         .execute(&mut *db)

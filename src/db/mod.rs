@@ -9,7 +9,8 @@
 //! (`pipelines` and its kin, `review_apps`), what was run (`dynos`) and put out (`logs`), set up
 //! (`app_setups`) and tested (`test_runs`, `test_cases`), which databases apps use (`addons`, `addon_attachments`).
 //! `connections` are the repositories on forges from which apps are deployed, `deliveries_in` what those forges have told, and
-//! `triggers` what is to be deployed therefore. `events` is what has happened, and `webhooks` with `webhook_deliveries` who is
+//! `triggers` what is to be deployed therefore; `follower_deploys` is what is to be deployed of pushes to other apps.
+//! `events` is what has happened, and `webhooks` with `webhook_deliveries` who is
 //! told; `tellings` is what is told elsewhere, `notifications` who asked for that of releases, and `build_origins` which builds
 //! came from a forge. `push_certificates` is what signed pushes were signed with.
 //! `garbage` is what nothing refers to. `cipher` keeps config vars
@@ -78,6 +79,7 @@ pub mod webhooks;
 
 pub mod connections;
 pub mod deliveries_in;
+pub mod follower_deploys;
 pub mod git_credentials;
 pub mod triggers;
 

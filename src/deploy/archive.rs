@@ -29,6 +29,12 @@ enum Source {
     },
 }
 
+impl From<Follower> for Log {
+    fn from(log: Follower) -> Self {
+        Self(Source::Growing(log))
+    }
+}
+
 impl Log {
     /// How long it is, unless it may still grow.
     #[must_use]

@@ -224,6 +224,7 @@ async fn record_failure(ctx: &Ctx, entry: &Entry, failure: &Failure) -> Result<O
         Ok(()) => {
             if matches!(failure, Failure::Stopped) {
                 db::triggers::reopen(&mut tx, entry.id, MOST_CUT_OFF, ctx.now()).await?;
+                db::follower_deploys::reopen(&mut tx, entry.id, MOST_CUT_OFF, ctx.now()).await?;
             }
             tx.commit().await?;
             Ok(None)

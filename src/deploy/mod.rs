@@ -19,7 +19,7 @@
 //! shows them for an app's code. `statements` is what is said of a slug. `slug_image` makes a release the image that a registry
 //! hands out, and `image_blobs` keeps it.
 //!
-//! `trigger` takes up what was told of repositories that apps are connected to.
+//! `trigger` takes up what was told of repositories that apps are connected to, `following` the pushes to apps that others follow.
 //!
 //! `addons` makes and removes databases for apps, which are causes of releases too; `first_deploy` those that a buildpack asks
 //! for. `notify` runs the commands that somebody wants to be run in each release.
@@ -34,6 +34,7 @@ mod container;
 mod dynos;
 mod failure;
 mod first_deploy;
+mod following;
 mod given;
 mod image_blobs;
 mod image_tags;
@@ -89,6 +90,7 @@ pub use buildpacks::{Meaning, Packs, meaning_of};
 pub use cancel::{Cancelled, cancel};
 pub use dynos::{Dyno, DynoEnd, Dynos};
 pub use failure::{Failure, MissingLfs};
+pub use following::{Fate, deploy_followers, fate, followers_of};
 pub use image_blobs::open_image_blob;
 pub use image_tags::{release_tags, resolve_image_tag};
 pub use lfs::{find_lfs_objects, forget_unneeded_lfs};

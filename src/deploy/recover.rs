@@ -72,6 +72,7 @@ async fn end(ctx: &Ctx, build: &Build) -> Result<(), ArchiveError> {
     db::builds::end(&mut tx, build.id, &outcome, ctx.now()).await?;
     // Nobody who pushed elsewhere reads that reason.
     db::triggers::reopen(&mut tx, build.id, MOST_CUT_OFF, ctx.now()).await?;
+    db::follower_deploys::reopen(&mut tx, build.id, MOST_CUT_OFF, ctx.now()).await?;
     tx.commit().await.map_err(DbError::from)?;
     Ok(())
 }

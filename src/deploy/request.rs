@@ -1,7 +1,12 @@
 //! What a door asks for.
 
+use time::OffsetDateTime;
+
 use crate::build::Source;
-use crate::model::{Account, App, BuildOrigin, BuildpackRef, Digest, Priority, PushOptions, TriggerId};
+use crate::db::{self, Connection, DbError};
+use crate::model::{
+    Account, App, BuildId, BuildOrigin, BuildpackRef, Digest, FollowerDeployId, Priority, PushOptions, TriggerId,
+};
 use crate::release::{Pack, RefMove};
 
 /// A build to be made and released.
@@ -23,5 +28,24 @@ pub struct Request {
     /// The connected repository that the source came from, which is told what becomes of the build.
     pub origin: Option<BuildOrigin>,
     /// What asked for it, if it was not somebody who waits. It is done as soon as the build is recorded.
-    pub trigger: Option<TriggerId>,
+    pub trigger: Option<Trigger>,
+}
+
+/// A row that asks for a build until one has been accepted for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// Something at a forge.
+    Forge(TriggerId),
+    /// A push to an app that is followed.
+    Push(FollowerDeployId),
+}
+
+impl Trigger {
+    /// Ends it in the transaction that accepts its build; tells whether it was still open. If not, the build must not be.
+    pub(super) async fn start(self, tx: &mut Connection, build: BuildId, at: OffsetDateTime) -> Result<bool, DbError> {
+        match self {
+            Self::Forge(id) => db::triggers::start(tx, id, build, at).await,
+            Self::Push(id) => db::follower_deploys::start(tx, id, build, at).await,
+        }
+    }
 }

@@ -80,6 +80,7 @@ pub async fn submit(ctx: &Ctx, request: Request) -> Result<Ticket, Failure> {
         return Err(Failure::Stopped);
     }
     if let Source::Git(git) = &request.source
+        && request.trigger.is_none()
         && let Some(entry) = ctx.builds.same(request.app.id, &git.commit, &request.refs)
     {
         let signed_with = signed_with(&request);
@@ -148,9 +149,9 @@ async fn accept(ctx: &Ctx, request: &Request, entry: &Arc<Entry>) -> Result<Turn
         db::build_origins::insert(&mut tx, app.id, entry.id, origin, ctx.now()).await?;
     }
     if let Some(trigger) = request.trigger
-        && !db::triggers::start(&mut tx, trigger, entry.id, ctx.now()).await?
+        && !trigger.start(&mut tx, entry.id, ctx.now()).await?
     {
-        // Whoever wanted it does not any more: the connection or the branch has just gone.
+        // Whoever wanted it does not any more: the connection or the branch has just gone, or something newer has come.
         return Err(Failure::Cancelled);
     }
     let turn = ctx

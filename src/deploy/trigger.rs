@@ -11,7 +11,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Failure, Request, submit};
+use super::{Failure, Request, request, submit};
 use crate::auth::{self, AccessError};
 use crate::build::{self, RemoteError};
 use crate::ctx::Ctx;
@@ -62,7 +62,7 @@ pub(super) enum Hitch {
 }
 
 impl Hitch {
-    fn later(why: impl std::fmt::Display) -> Self {
+    pub(super) fn later(why: impl std::fmt::Display) -> Self {
         Self::Later { why: why.to_string(), first_wait: RETRY_WAIT, within: RETRY_TIME }
     }
 }
@@ -211,7 +211,7 @@ async fn request(ctx: &Ctx, trigger: &Trigger, remote: Remote, commit: &CommitId
         buildpacks,
         cache,
         origin: Some(origin),
-        trigger: Some(trigger.id),
+        trigger: Some(request::Trigger::Forge(trigger.id)),
     }))
 }
 

@@ -152,6 +152,10 @@ id!(
     TriggerId
 );
 id!(
+    /// Identifies a push to an app, as it is to be deployed to another that follows it.
+    FollowerDeployId
+);
+id!(
     /// Identifies what hoist shows another git server for an app's submodules.
     GitCredentialId
 );

@@ -84,8 +84,9 @@ pub use git_credential::{GitCredential, GitCredentialKind, GitCredentials, Opene
 pub use heroku_yml::{DockerfilePath, HerokuYml, Process, Setup};
 pub use id::{
     AccountId, AddonId, AppId, AppSetupId, AttachmentId, AttemptId, AuthorizationId, BlobUploadId, BuildId, ConnectionId,
-    CouplingId, DeliveryId, DynoId, EventId, GitCredentialId, LfsLockId, NotificationId, OciImageId, PipelineId, PromotionId,
-    PromotionTargetId, ReleaseId, ReviewAppId, SlugId, SourceId, TestRunId, TriggerId, UploadId, WebhookId,
+    CouplingId, DeliveryId, DynoId, EventId, FollowerDeployId, GitCredentialId, LfsLockId, NotificationId, OciImageId,
+    PipelineId, PromotionId, PromotionTargetId, ReleaseId, ReviewAppId, SlugId, SourceId, TestRunId, TriggerId, UploadId,
+    WebhookId,
 };
 pub use image::{
     Descriptor, ImageConfig, ImageManifest, ImageName, ManifestType, Mirror, Packing, Platform, Reference, RegistryLogin,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use super::config::{ConfigError, base_config, refuse_attached};
+use super::following::have_followers_built;
 use super::phase::status_of_new;
 use crate::db::builds::Outcome;
 use crate::db::phases::WaitingRef;
@@ -139,6 +140,9 @@ async fn record_deploy(db: &Db, deploy: Deploy, refs_move: RefsMove) -> Result<R
         at: deploy.at,
     };
     let release = db::releases::append(&mut tx, db.cipher(), new).await?;
+    if !refs_wait && !deploy.refs.is_empty() {
+        have_followers_built(&mut tx, &release, deploy.at).await?;
+    }
     if refs_wait {
         for RefMove { name, old, new } in deploy.refs {
             db::phases::insert_ref(&mut tx, release.id, &WaitingRef { name, old, new }).await?;

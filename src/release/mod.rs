@@ -2,7 +2,7 @@
 //!
 //! `deploy` releases a build together with the ref that was pushed, `config` a change of config vars, `create` code that
 //! is there already: a slug or an image, the newest release once more, an earlier release; `images` other images for some process types;
-//! `promote` another app's code; `addons` and
+//! `promote` another app's code; `following` has a push built for other apps too; `addons` and
 //! `attachments` what databases an app has. Every kind ends in
 //! [`crate::db::releases::append`]. A release whose code has a release command begins as pending; `phase` says so, and
 //! records what became of it. `upload` brings slugs that were made elsewhere, `block` marks a release that nobody may go
@@ -11,6 +11,7 @@
 mod config;
 mod create;
 mod deploy;
+mod following;
 mod images;
 mod phase;
 mod promote;

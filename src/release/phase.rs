@@ -7,6 +7,8 @@
 
 use time::OffsetDateTime;
 
+use super::following::have_followers_built;
+use crate::db::phases::WaitingRef;
 use crate::db::{self, Connection, Db, DbError};
 use crate::model::{Artifact, ArtifactId, Release, ReleaseStatus};
 
@@ -58,9 +60,12 @@ pub async fn settle_phase(
         (Ok(()), None) => Settled { status: ReleaseStatus::Succeeded, reason: None },
     };
     if settled.status == ReleaseStatus::Succeeded {
-        for waiting in db::phases::refs(&mut tx, release.id).await? {
-            let (old, new) = (waiting.old.as_ref(), waiting.new.as_ref());
-            db::refs::compare_and_set(&mut tx, release.app, &waiting.name, old, new).await?;
+        let waiting = db::phases::refs(&mut tx, release.id).await?;
+        for WaitingRef { name, old, new } in &waiting {
+            db::refs::compare_and_set(&mut tx, release.app, name, old.as_ref(), new.as_ref()).await?;
+        }
+        if !waiting.is_empty() {
+            have_followers_built(&mut tx, release, at).await?;
         }
     }
     db::releases::add_event_because(&mut tx, release.id, settled.status, settled.reason.as_deref(), at).await?;

@@ -90,6 +90,7 @@ impl Server {
         ctx.tasks.spawn(ssh::run(ssh, keys, ctx.clone()));
         ctx.tasks.spawn(launch_webhooks(ctx.clone()));
         ctx.tasks.spawn(deploy::deploy_triggers(ctx.clone()));
+        ctx.tasks.spawn(deploy::deploy_followers(ctx.clone()));
         ctx.tasks.spawn(tell_back(ctx.clone()));
         upkeep::start(&ctx);
         info!(http = %server.http, ssh = %server.ssh, data_dir = %ctx.config.data_dir.display(), "hoist has started");

@@ -45,6 +45,7 @@ mod container_docker;
 mod contract;
 mod doors;
 mod facts;
+mod following;
 mod formation_api;
 mod gc;
 mod heroku;

@@ -9,7 +9,7 @@ use crate::harness::{Daemon, User, WorkTree};
 const COMPILE: &str = "#!/bin/bash\ncd \"$1\" && find . -type f -not -path './pack/*' | sort | sed 's/^/       /'\n";
 
 /// A daemon with an app `shop`, and a repository with a folder for each of two apps.
-fn monorepo() -> (Daemon, User, WorkTree) {
+pub(crate) fn monorepo() -> (Daemon, User, WorkTree) {
     let daemon = Daemon::start();
     let user = daemon.user("alice@example.com");
     create(&daemon, &user, "shop");
@@ -27,12 +27,12 @@ fn monorepo() -> (Daemon, User, WorkTree) {
     (daemon, user, tree)
 }
 
-fn create(daemon: &Daemon, user: &User, app: &str) {
+pub(crate) fn create(daemon: &Daemon, user: &User, app: &str) {
     daemon.client(user, &["apps:create", app]);
     daemon.client(user, &["buildpacks:set", "./pack", "--app", app]);
 }
 
-fn command_of(daemon: &Daemon, user: &User, app: &str) -> String {
+pub(crate) fn command_of(daemon: &Daemon, user: &User, app: &str) -> String {
     daemon.newest_slug(user, app)["process_types"]["web"].as_str().unwrap().to_owned()
 }
 

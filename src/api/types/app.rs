@@ -17,6 +17,9 @@ pub struct App {
     /// Not in the schema; the Heroku CLI asks for `complete`.
     pub create_status: String,
     pub created_at: Timestamp,
+    /// hoist's own addition: the app with whose pushes this one is deployed too; missing for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<String>,
     pub generation: NamedRef,
     /// hoist's own addition: where to push over SSH.
     pub git_ssh_url: String,
@@ -75,6 +78,10 @@ pub struct AppChange {
     /// hoist's own addition: whether the slug is released again when a push has changed nothing of what it is made of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skip_unchanged: Option<bool>,
+    /// hoist's own addition: name or id of the app with whose pushes this one is deployed too; empty for none. Who says so has to
+    /// be allowed to manage both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<String>,
 }
 
 /// `GET /apps/APP/collaborators`, which lists the owner too.

@@ -1,5 +1,7 @@
-//! What becomes of a push: refusals that need no build, refs that only move (`others`), and the deploy branch, which builds.
+//! What becomes of a push: refusals that need no build, refs that only move (`others`), and the deploy branch, which builds, also for
+//! the apps that follow (`following`).
 
+mod following;
 mod others;
 
 use std::collections::BTreeMap;
@@ -9,7 +11,7 @@ use crate::auth;
 use crate::build::{GitSource, Source};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
-use crate::deploy::{self, Dyno, End, Failure, Follower, Request, Ticket};
+use crate::deploy::{self, Dyno, End, Failure, Log, Request, Ticket};
 use crate::git::{Progress, Push, Quarantine, RefStatus, RefUpdate, Repo};
 use crate::model::{Account, App, BuildpackRef, Digest, Priority, PushCertificate, PushOptions, RefName, is_deploy_branch};
 use crate::release::{Pack, RefMove};
@@ -130,13 +132,16 @@ impl Pusher<'_> {
         };
         self.say(opening).await;
         self.say("Building source:\n\n").await;
-        if !self.show(&mut ticket.log).await && cancel_on_disconnect {
+        if !self.show(&mut Log::from(ticket.log.clone())).await && cancel_on_disconnect {
             ticket.cancel();
         }
         let end = ticket.ended().await;
         let outcome = self.tell_end(&end).await;
-        if let End::Released(_, Some(phase)) = &*end {
-            self.follow_phase(phase, cancel_on_disconnect).await;
+        if let End::Released(_, phase) = &*end {
+            if let Some(phase) = phase {
+                self.follow_phase(phase, cancel_on_disconnect).await;
+            }
+            self.show_followers(ticket.build).await;
         }
         outcome
     }
@@ -150,7 +155,7 @@ impl Pusher<'_> {
             () = self.progress.gone() => None,
         };
         let is_there = match log {
-            Some(mut log) => self.show(&mut log).await,
+            Some(log) => self.show(&mut log.into()).await,
             None => false,
         };
         if !is_there {
@@ -164,19 +169,19 @@ impl Pusher<'_> {
     }
 
     /// Shows a log until its end, or until the pusher goes away; tells whether they are still there.
-    async fn show(&self, log: &mut Follower) -> bool {
+    async fn show(&self, log: &mut Log) -> bool {
         loop {
             let piece = tokio::select! {
                 piece = log.next() => piece,
                 () = self.progress.gone() => return false,
             };
             match piece {
-                Ok(Some(piece)) => {
+                Some(Ok(piece)) => {
                     // A pusher who is gone is noticed above.
                     let _ = self.progress.write(&piece).await;
                 }
-                Ok(None) => return true,
-                Err(error) => {
+                None => return true,
+                Some(Err(error)) => {
                     tracing::error!(app.name = %self.app.name, %error, "a log can't be read");
                     return true;
                 }
