@@ -2,18 +2,20 @@
 
 use crate::model::{BuildpackPlace, RegisteredName};
 
-/// Namespaces and names; the repository of each is `heroku/heroku-buildpack-NAME` on GitHub.
+/// Namespaces and names.
 const NAMES: [(&str, &[&str]); 2] = [
     (
         "heroku",
         &[
             "chrome-for-testing",
+            "chromedriver",
             "clojure",
             "dotnet",
-            "exec",
             "go",
+            "google-chrome",
             "gradle",
             "java",
+            "jvm",
             "metrics",
             "nodejs",
             "pgbouncer",
@@ -44,8 +46,12 @@ const NAMES: [(&str, &[&str]); 2] = [
 #[must_use]
 pub fn official_place(name: &RegisteredName) -> Option<BuildpackPlace> {
     let (_, names) = NAMES.iter().find(|(namespace, _)| *namespace == name.namespace())?;
+    let repository = match name.name() {
+        "jvm" => "jvm-common",
+        other => other,
+    };
     names.contains(&name.name()).then(|| {
-        let url = format!("https://github.com/heroku/heroku-buildpack-{}", name.name());
+        let url = format!("https://github.com/heroku/heroku-buildpack-{repository}");
         url.parse().expect("a repository's URL")
     })
 }
@@ -59,6 +65,7 @@ mod tests {
         let place = |name: &str| official_place(&name.parse().unwrap()).map(|place| place.to_string());
         assert_eq!(place("heroku/go").as_deref(), Some("https://github.com/heroku/heroku-buildpack-go"));
         assert_eq!(place("heroku-community/apt").as_deref(), Some("https://github.com/heroku/heroku-buildpack-apt"));
+        assert_eq!(place("heroku/jvm").as_deref(), Some("https://github.com/heroku/heroku-buildpack-jvm-common"));
         assert_eq!((place("heroku/cobol"), place("acme/go")), (None, None));
     }
 }
