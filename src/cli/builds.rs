@@ -205,7 +205,7 @@ fn newest(client: &Client, app: &str, most: u32) -> Result<Vec<Build>, CliError>
 /// `heroku/go (1a2b3c4d), ./pack`: each with the beginning of its commit or digest.
 pub(super) fn used_buildpacks(used: &[UsedBuildpack]) -> String {
     let one = |UsedBuildpack { name, version, .. }: &UsedBuildpack| match version {
-        Some(version) => format!("{name} ({})", &version.trim_start_matches("sha256:").chars().take(8).collect::<String>()),
+        Some(version) => format!("{name} ({})", version.trim_start_matches("sha256:").chars().take(8).collect::<String>()),
         None => name.clone(),
     };
     used.iter().map(one).collect::<Vec<_>>().join(", ")

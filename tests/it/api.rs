@@ -467,14 +467,14 @@ async fn buildpacks_are_set_as_a_list() {
     let path = "/apps/example/buildpack-installations";
     let put = async |body: Value| world.send(&user, Method::PUT, path, &[("range", "")], &body.to_string()).await;
     assert_eq!(world.get(&user, path).await.body, json!([]));
-    let updates = json!({"updates": [{"buildpack": "heroku/nodejs"}, {"buildpack": "urn:buildpack:./packs/mine"}]});
-    let set = put(updates).await;
+    let wanted = ["heroku/nodejs", "urn:buildpack:./packs/mine", "https://example.com/pack.git#v2"];
+    let set = put(json!({"updates": wanted.map(|buildpack| json!({"buildpack": buildpack}))})).await;
     assert_snapshot!(set.normal(), @r#"
     [
       {
         "buildpack": {
-          "name": "hoist/nodejs",
-          "url": "urn:buildpack:hoist/nodejs"
+          "name": "heroku/nodejs",
+          "url": "urn:buildpack:heroku/nodejs"
         },
         "ordinal": 0
       },
@@ -484,18 +484,25 @@ async fn buildpacks_are_set_as_a_list() {
           "url": "urn:buildpack:./packs/mine"
         },
         "ordinal": 1
+      },
+      {
+        "buildpack": {
+          "name": "https://example.com/pack.git#v2",
+          "url": "https://example.com/pack.git#v2"
+        },
+        "ordinal": 2
       }
     ]
     "#);
     assert_eq!(world.get(&user, path).await.body, set.body);
     assert_snapshot!(put(json!({"updates": [{}]})).await.error(), @"422 invalid_params: Each of the updates must name a `buildpack`.");
-    assert_snapshot!(put(json!({"updates": [{"buildpack": "../x"}]})).await.error(), @"422 invalid_params: `../x` is not a buildpack: use the name of a built-in one, such as hoist/nodejs, or ./path for one inside the app");
+    assert_snapshot!(put(json!({"updates": [{"buildpack": "../x"}]})).await.error(), @"422 invalid_params: `../x` is not a buildpack: use the name of a built-in one, such as hoist/nodejs, NAMESPACE/NAME of a registered one, the URL of a git repository (with #REVISION, if you like) or of a .tgz, or ./path for one inside the app");
     assert_snapshot!(put(json!({})).await.error(), @"422 invalid_params: The request's body does not fit: missing field `updates` at line 1 column 2.");
     assert_eq!(world.get(&user, path).await.body, set.body, "a refused list changes nothing");
     assert_eq!(put(json!({"updates": []})).await.body, json!([]));
 
     let registered = world.raw(Request::get("/buildpacks/heroku%2Fnodejs").body(Body::empty()).unwrap()).await;
-    assert_eq!(registered.body, json!({"blob_url": "hoist/nodejs", "name": "nodejs", "namespace": "hoist"}));
+    assert_eq!(registered.body, json!({"blob_url": "heroku/nodejs", "name": "nodejs", "namespace": "heroku"}));
     let unknown = world.raw(Request::get("/buildpacks/some%2Fthing").body(Body::empty()).unwrap()).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::api_world::normal;
 use crate::builds_api::{archive_of, send, upload};
-use crate::harness::{Daemon, User, WorkTree, fixture, until};
+use crate::harness::{Daemon, Forge, User, WorkTree, fixture, until};
 
 const COMMIT: &str = "0123456789012345678901234567890123456789";
 
@@ -107,6 +107,28 @@ fn tests_run_in_a_folder_of_the_source() {
     assert_eq!(ended["status"], "succeeded", "{log}");
     // What is to be run before the tests is in the folder's app.json.
     assert!(log.contains("-----> Using the folder apps/shop of the source") && log.contains("preparing on main"), "{log}");
+}
+
+#[test]
+fn a_pack_of_another_server_compiles_and_runs_tests() {
+    let (ci, forge, pack) = (Ci::with_config("[network]\nallow = [\"127.0.0.0/8\"]\n"), Forge::start(), WorkTree::new());
+    for (script, line) in
+        [("detect", "echo Far"), ("compile", "exit 1"), ("test-compile", "echo compiled"), ("test", "echo tested")]
+    {
+        pack.write_program(&format!("bin/{script}"), &format!("#!/bin/sh\n{line}\n"));
+    }
+    pack.commit("pack");
+    forge.publish("octo/pack", &pack);
+    ci.tree.write("app.json", &json!({"buildpacks": [{"url": forge.url("octo/pack")}]}).to_string());
+    let run = ci.start();
+    let ended = ci.ended(&run);
+    let fetching = format!("-----> Fetching buildpack {}\n", forge.url("octo/pack"));
+    let (setup, output) = (ci.log(&run, "setup_stream_url"), ci.log(&run, "output_stream_url"));
+    assert_eq!(ended["status"], "succeeded", "{setup}");
+    for line in [fetching.as_str(), "-----> Far app detected\n", "compiled\n"] {
+        assert!(setup.contains(line), "{line:?} is missing in\n{setup}");
+    }
+    assert!(output.contains("tested\n"), "{output}");
 }
 
 #[test]

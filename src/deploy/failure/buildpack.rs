@@ -7,7 +7,7 @@ use crate::model::{BuildpackPlace, BuildpackRef, Invalid, Limits};
 use crate::transcript::{size, warning};
 
 pub(super) fn bad_words(told_by: &str, why: &Invalid) -> Vec<String> {
-    vec![warning(&format!("{told_by} names no buildpack: {why}.")), warning(&format!("Mend {told_by}, and push again."))]
+    vec![warning(&format!("What {told_by} says is no buildpack: {why}.")), warning(&format!("Mend {told_by}, and push again."))]
 }
 
 pub(super) fn missing_words(buildpack: &BuildpackRef) -> Vec<String> {

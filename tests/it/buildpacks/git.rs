@@ -170,3 +170,21 @@ fn a_private_address_is_not_asked() {
     shop.set("http://127.0.0.1:9/pack.tgz");
     shop.push().refused_with(&["can't be fetched: 127.0.0.1 is a private address, or this host's own."]);
 }
+
+#[test]
+fn an_unchanged_app_is_built_again_where_its_pack_may_have_changed() {
+    let (forge, tree) = (Forge::start(), pack("one"));
+    forge.publish("octo/pack", &tree);
+    for (config, is_built) in [("", false), ("[buildpacks]\nrefresh = \"0s\"\n", true)] {
+        let shop = Shop::with(config);
+        shop.set(&forge.url("octo/pack"));
+        shop.client(&["apps:skip-unchanged"]);
+        shop.push().released_with(&["says one"]);
+        for _ in 0..2 {
+            let said = shop.push();
+            said.released_with(&["Released v"]);
+            assert_eq!(said.text().contains("says one"), is_built, "{}", said.text());
+            assert_eq!(shop.used()[0]["version"], tree.git(&["rev-parse", "HEAD"]).trim(), "also of a slug that was there");
+        }
+    }
+}

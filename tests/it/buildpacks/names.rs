@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use super::{Shop, pack};
-use crate::builds_api::send;
-use crate::harness::Forge;
+use super::{LOCAL, Shop, pack};
+use crate::app_setups;
+use crate::builds_api::{archive_of, send};
+use crate::harness::{Daemon, Forge, WorkTree};
 
 #[test]
 fn a_registered_name_means_what_the_configuration_says() {
@@ -62,11 +63,25 @@ fn a_config_var_or_a_file_of_the_app_names_packs_too() {
     assert!(!said.text().contains("says one"));
     shop.client(&["config:set", "BUILDPACK_URL=no pack"]);
     shop.push().refused_with(&[
-        " !     the config var BUILDPACK_URL names no buildpack: ",
+        " !     What the config var BUILDPACK_URL says is no buildpack: `no pack` is not a buildpack",
         " !     Mend the config var BUILDPACK_URL, and push again.",
     ]);
     shop.client(&["config:unset", "BUILDPACK_URL", "LANGUAGE_PACK_URL"]);
     shop.client(&["buildpacks:clear"]);
     shop.tree.write(".buildpacks", "\nNo Pack\n");
-    shop.push().refused_with(&[" !     .buildpacks names no buildpack: line 2: `No Pack` is not a buildpack"]);
+    shop.push().refused_with(&[" !     What .buildpacks says is no buildpack: line 2: `No Pack` is not a buildpack"]);
+}
+
+#[test]
+fn app_json_names_the_packs_of_an_app_that_is_set_up() {
+    let (daemon, forge, tree) = (Daemon::start_with(LOCAL), Forge::start(), WorkTree::new());
+    let user = daemon.user("alice@example.com");
+    forge.publish("octo/pack", &pack("one"));
+    let url = format!("{}#main", forge.url("octo/pack"));
+    tree.write("app.json", &json!({"buildpacks": [{"url": url}]}).to_string());
+    let setup = app_setups::start(&daemon, &user, &archive_of(tree.path()), &json!({}));
+    let done = app_setups::ended(&daemon, &user, &setup);
+    assert_eq!(done["status"], "succeeded", "{done}");
+    assert_eq!(daemon.get(&user, "/apps/shop/buildpack-installations")[0]["buildpack"]["url"], url);
+    assert_eq!(daemon.get(&user, "/apps/shop/builds")[0]["buildpacks"][0]["name"], url);
 }

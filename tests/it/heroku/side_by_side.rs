@@ -3,10 +3,10 @@
 use super::shop;
 use crate::harness::{HOIST, Heroku};
 
-/// Compares standard output. What hoist adds of its own (`Git SSH URL`) and what only Heroku's has for services that hoist
-/// has not are named here, and nothing else may differ.
+/// Compares standard output. What hoist adds of its own (`Git SSH URL`, what a release was built with) and what only Heroku's has
+/// for services that hoist has not are named here, and nothing else may differ.
 fn check(heroku: &Heroku, line: &str) {
-    const HOISTS: [&str; 2] = ["Git SSH URL:", "git_ssh_url="];
+    const HOISTS: [&str; 3] = ["Git SSH URL:", "git_ssh_url=", "Buildpacks:"];
     const HEROKUS: [&str; 3] = ["Dynos:", "addons=", "dynos="];
     // Which hoist's do not come from.
     const REGISTRY: &str = " (from the Heroku Buildpack Registry)";
