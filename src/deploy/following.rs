@@ -124,7 +124,8 @@ async fn new_request(ctx: &Ctx, deploy: &FollowerDeploy, app: App, followed: &Ap
     let repo = ctx.repo(followed.id).map_err(unreadable)?.hold().await.map_err(unreadable)?;
     // Its files of Git LFS were sent to the same app.
     let lfs = super::find_lfs_objects(ctx, followed, &repo, None, &deploy.commit).await?;
-    let source = Source::Git(GitSource { repo, quarantine: None, commit: deploy.commit.clone(), lfs, certificate: None });
+    let (commit, received_in) = (deploy.commit.clone(), Duration::ZERO);
+    let source = Source::Git(GitSource { repo, quarantine: None, commit, lfs, certificate: None, received_in });
     let mut db = ctx.db.read().await?;
     Ok(Request {
         by: db::accounts::get(&mut db, deploy.by).await?,

@@ -178,9 +178,6 @@ async fn build_and_pack(
     let save_cache = async { Ok(build::save_cache(build, &ctx.store, ctx.config.limits.build_disk_bytes).await?) };
     let (packed, (cache, saved_bytes)) = tokio::try_join!(pack(ctx, request.app.id, build), save_cache)?;
     let slug = new_slug(ctx, request, stack, &packed, process_types, compiled.language);
-    let save_cache = async { Ok(build::save_cache(build, &ctx.store, ctx.config.limits.build_disk_bytes).await?) };
-    let (packed, (cache, saved_bytes)) = tokio::try_join!(pack(ctx, request.app.id, build), save_cache)?;
-    let slug = new_slug(ctx, request, stack, &packed, process_types, compiled.language);
     notes.cache_saved(saved_bytes);
     notes.begin(Phase::Store);
     let statements = statements::make(ctx, entry.id, request, stack, &slug).await?;

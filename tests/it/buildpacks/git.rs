@@ -123,13 +123,13 @@ fn builds_at_the_same_time_fetch_a_pack_once() {
     let (shop, forge, tree) =
         (Shop::with("[buildpacks]\nrefresh = \"0s\"\n[limits]\nconcurrent_builds = 3\n"), Forge::start(), pack("one"));
     forge.publish("octo/pack", &tree);
-    for app in ["app-a", "app-b", "app-c"] {
+    for app in ["one", "two", "three"] {
         shop.daemon.client(&shop.user, &["apps:create", app]);
         shop.daemon.client(&shop.user, &["buildpacks:set", &forge.url("octo/pack"), "--app", app]);
     }
     let push = |app: &str| shop.tree.push_http(&shop.daemon, &shop.user, app);
     thread::scope(|scope| {
-        let pushes = ["app-a", "app-b", "app-c"].map(|app| scope.spawn(move || push(app)));
+        let pushes = ["one", "two", "three"].map(|app| scope.spawn(move || push(app)));
         for pushed in pushes {
             let pushed = pushed.join().unwrap();
             assert!(pushed.ok && pushed.transcript.contains("says one"), "{}", pushed.transcript);

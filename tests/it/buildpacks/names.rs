@@ -63,7 +63,7 @@ fn a_config_var_or_a_file_of_the_app_names_packs_too() {
     assert!(!said.text().contains("says one"));
     shop.client(&["config:set", "BUILDPACK_URL=no pack"]);
     shop.push().refused_with(&[
-        " !     What the config var BUILDPACK_URL says is no buildpack: `no pack` is not a buildpack",
+        " !     What the config var BUILDPACK_URL says is no buildpack: `[BUILDPACK_URL]` is not a buildpack",
         " !     Mend the config var BUILDPACK_URL, and push again.",
     ]);
     shop.client(&["config:unset", "BUILDPACK_URL", "LANGUAGE_PACK_URL"]);
