@@ -85,6 +85,10 @@ pub(super) async fn update(
         None => None,
     };
     let mut app = at.app.clone();
+    // What may be refused comes first, so that nothing is changed then.
+    if let Some(followed) = followed {
+        app = crate::apps::set_followed(&ctx.db, &app, followed.as_ref(), at.by.id, ctx.now()).await?;
+    }
     if let Some(name) = change.name {
         app = crate::apps::rename(&ctx.db, &app, name.parse()?, at.by.id, ctx.now()).await?;
     }
@@ -96,9 +100,6 @@ pub(super) async fn update(
     }
     if let Some(skips) = change.skip_unchanged {
         app = crate::apps::set_skips_unchanged(&ctx.db, &app, skips, at.by.id, ctx.now()).await?;
-    }
-    if let Some(followed) = followed {
-        app = crate::apps::set_followed(&ctx.db, &app, followed.as_ref(), at.by.id, ctx.now()).await?;
     }
     answer(&ctx, &app).await
 }

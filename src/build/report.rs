@@ -23,7 +23,7 @@ pub(super) async fn take_report(build: &Build<'_>, detected: &Detected) {
         Exit::Code(0) => parse_report(&answer.stdout).map_err(|Invalid(why)| why),
         exit => Err(why(exit, &answer)),
     });
-    let buildpack = detected.buildpack.to_string();
+    let buildpack = detected.buildpack.shown();
     let report = match parsed {
         // Most packs have none.
         Ok(facts) if facts.is_empty() => return,
@@ -32,8 +32,9 @@ pub(super) async fn take_report(build: &Build<'_>, detected: &Detected) {
             PackReport { buildpack, facts, problem: None }
         }
         Err(why) => {
+            let why = build.transcript.redacted(&why);
             tracing::debug!(build.id = build.request_id, buildpack, why, "a buildpack's bin/report is of no use");
-            PackReport { buildpack, facts: BTreeMap::new(), problem: Some(build.transcript.redacted(&why)) }
+            PackReport { buildpack, facts: BTreeMap::new(), problem: Some(why) }
         }
     };
     build.add_report(report);

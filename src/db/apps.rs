@@ -44,14 +44,17 @@ pub async fn by_id(db: &mut Connection, id: AppId) -> Result<Option<App>, DbErro
     row.as_ref().map(app).transpose()
 }
 
-/// Marks an app as destroyed; its name is free from then on, its connection to a repository is gone, and nothing follows it.
+/// Marks an app as destroyed; its name is free from then on, its connection to a repository and its cache are gone, and nothing
+/// follows it.
 /// Its webhooks hear of it, once.
 pub async fn destroy(db: &mut Connection, id: AppId, by: AccountId, at: OffsetDateTime) -> Result<(), DbError> {
-    let destroyed = sqlx::query("UPDATE apps SET destroyed_at = ?, follows = NULL WHERE id = ? AND destroyed_at IS NULL")
-        .bind(row::millis(at))
-        .bind(id.to_string())
-        .execute(&mut *db)
-        .await?;
+    let destroyed = sqlx::query(
+        "UPDATE apps SET destroyed_at = ?, follows = NULL, cache_digest = NULL WHERE id = ? AND destroyed_at IS NULL",
+    )
+    .bind(row::millis(at))
+    .bind(id.to_string())
+    .execute(&mut *db)
+    .await?;
     if destroyed.rows_affected() == 0 {
         return Ok(());
     }

@@ -57,6 +57,17 @@ pub async fn set(db: &mut Connection, key: &CopyKey, copy: &BuildpackCopy) -> Re
     Ok(())
 }
 
+/// Notes that a copy is used.
+pub async fn touch(db: &mut Connection, key: &CopyKey, at: OffsetDateTime) -> Result<(), DbError> {
+    sqlx::query("UPDATE buildpack_copies SET used_at = ? WHERE app_id = ? AND place = ?")
+        .bind(row::millis(at))
+        .bind(scope(key))
+        .bind(&key.place)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Forgets the copies that nobody has used since a time.
 pub async fn forget_unused(db: &mut Connection, before: OffsetDateTime) -> Result<(), DbError> {
     sqlx::query("DELETE FROM buildpack_copies WHERE used_at < ?").bind(row::millis(before)).execute(db).await?;

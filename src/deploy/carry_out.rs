@@ -30,7 +30,7 @@ pub(super) async fn carry_out(ctx: &Ctx, request: Request, entry: Arc<Entry>, tu
     // In a task of its own, so that a panic is an outcome like any other.
     let work = {
         let (ctx, entry, request) = (ctx.clone(), Arc::clone(&entry), request);
-        tokio::spawn(async move { build_and_release(&ctx, &request, &entry, turn, &given).await })
+        tokio::spawn(async move { build_and_release(&ctx, request, &entry, turn, &given).await })
     };
     let end = match work.await {
         Ok(Ok(end)) => end,
@@ -47,14 +47,15 @@ pub(super) async fn carry_out(ctx: &Ctx, request: Request, entry: Arc<Entry>, tu
     ctx.builds.leave(&entry);
 }
 
-async fn build_and_release(ctx: &Ctx, request: &Request, entry: &Entry, turn: Turn, given: &Given) -> Result<End, Failure> {
+async fn build_and_release(ctx: &Ctx, mut request: Request, entry: &Entry, turn: Turn, given: &Given) -> Result<End, Failure> {
     let built = tokio::select! {
-        built = build_in_turn(ctx, request, entry, turn, given) => built?,
+        built = build_in_turn(ctx, &mut request, entry, turn, given) => built?,
         () = entry.cancel.cancelled() => return Err(stop_reason(ctx, entry)),
     };
     if request.options.dry_run {
         return dry_run(ctx, entry).await;
     }
+    let (request, is_again) = (&request, built.is_again);
     // From here on nothing may cancel: a transaction that is dropped in its commit has an unknown end.
     let release = release(ctx, request, entry, built).await?;
     let facts = entry.notes.end();
@@ -71,7 +72,9 @@ async fn build_and_release(ctx: &Ctx, request: &Request, entry: &Entry, turn: Tu
     entry.transcript.detail(&format!("Released {}", release.version));
     let place = ctx.config.app_url.as_ref().map(|url| url.replace("{app}", request.app.name.as_str()));
     entry.transcript.detail(&format!("{} deployed to hoist", place.as_deref().unwrap_or(request.app.name.as_str())));
-    entry.transcript.section(&summary(&facts));
+    if !is_again {
+        entry.transcript.section(&summary(&facts));
+    }
     entry.transcript.line("");
     tell_of_newer_stack(ctx, entry, &request.app.stack);
     Ok(End::Released(release, phase.filter(|_| !request.options.strict)))
@@ -114,13 +117,17 @@ async fn follow_strictly(entry: &Entry, phase: &Dyno) -> bool {
     succeeded
 }
 
-async fn build_in_turn(ctx: &Ctx, request: &Request, entry: &Entry, mut turn: Turn, given: &Given) -> Result<Built, Failure> {
+async fn build_in_turn(ctx: &Ctx, request: &mut Request, entry: &Entry, mut turn: Turn, given: &Given) -> Result<Built, Failure> {
     let (priority, entered) = (request.priority.as_str(), Instant::now());
     let queued = telemetry::build_queued(priority);
     turn.first_of_app(&entry.transcript).await;
     // It need not wait for a builder to be refused.
     refuse_superseded(ctx, request, turn.before.clone()).await?;
-    if let Some(built) = unchanged::slug_again(ctx, entry.id, request, &entry.transcript, given).await? {
+    if !request.options.clear_cache {
+        // The builds before it have left another one.
+        request.cache = db::apps::cache(&mut *ctx.db.read().await?, request.app.id).await?;
+    }
+    if let Some(built) = unchanged::slug_again(ctx, entry, request, given).await? {
         return Ok(built);
     }
     let builder = turn.start(&entry.transcript, ctx.builds.slot_count()).await;
@@ -218,7 +225,9 @@ async fn fail(ctx: &Ctx, entry: &Entry, failure: Failure) -> End {
 }
 
 async fn record_failure(ctx: &Ctx, entry: &Entry, failure: &Failure) -> Result<Option<Release>, DbError> {
-    let outcome = Outcome { status: failure.status(), reason: Some(failure.to_string()), slug: None };
+    // A config var's value may be in it, such as BUILDPACK_URL's.
+    let reason = entry.transcript.redacted(&failure.to_string());
+    let outcome = Outcome { status: failure.status(), reason: Some(reason), slug: None };
     let mut tx = ctx.db.write().await?;
     match db::builds::end(&mut tx, entry.id, &outcome, ctx.now()).await {
         Ok(()) => {

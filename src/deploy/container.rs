@@ -89,7 +89,14 @@ fn built(ctx: &Ctx, request: &Request, file: &HerokuYml, images: &BTreeMap<Proce
     // Each process type has a repository of its own, also where two run in one image.
     let manifests = processes.map(|(name, _, image)| new_manifest(ctx, name, image)).collect();
     let cache = CacheChange::To(None);
-    Built { artifact: Artifact::OciImage(image), statements: Vec::new(), manifests, cache, for_new_app: ForNewApp::default() }
+    Built {
+        artifact: Artifact::OciImage(image),
+        statements: Vec::new(),
+        manifests,
+        cache,
+        for_new_app: ForNewApp::default(),
+        is_again: false,
+    }
 }
 
 fn process_image(process: &Process, image: &KeptImage) -> ProcessImage {

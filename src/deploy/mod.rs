@@ -124,6 +124,8 @@ struct Built {
     manifests: Vec<NewManifest>,
     cache: CacheChange,
     for_new_app: ForNewApp,
+    /// Whether the slug is an earlier one, and nothing was built.
+    is_again: bool,
 }
 
 /// Builds and packs with `builder`. May be dropped at any point: nothing but blobs that nobody refers to is left then.
@@ -180,8 +182,8 @@ async fn build_and_pack(
     let slug = new_slug(ctx, request, stack, &packed, process_types, compiled.language);
     notes.cache_saved(saved_bytes);
     notes.begin(Phase::Store);
-    let statements = statements::make(ctx, entry.id, request, stack, &slug).await?;
-    Ok(Built { artifact: Artifact::Slug(slug), statements, manifests: Vec::new(), cache, for_new_app })
+    let statements = statements::make(ctx, entry.id, request, stack, &slug, None).await?;
+    Ok(Built { artifact: Artifact::Slug(slug), statements, manifests: Vec::new(), cache, for_new_app, is_again: false })
 }
 
 /// Unpacks the cache where it is not there from the beginning; returns its size in bytes, if there is one.

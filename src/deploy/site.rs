@@ -92,10 +92,18 @@ impl Drop for Site {
         let cache = self.cache.take();
         // The release does not wait for it: there may be many files to remove.
         self.tasks.spawn(async move {
-            match tokio::time::timeout(STOP_TIME, environment.stop()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(environment = name, %error, "an environment left something behind"),
-                Err(_) => tracing::error!(environment = name, "an environment is not gone after {STOP_TIME:?}"),
+            let mut stopping = std::pin::pin!(environment.stop());
+            let mut slot = Some(slot);
+            let stopped = if let Ok(stopped) = tokio::time::timeout(STOP_TIME, &mut stopping).await {
+                stopped
+            } else {
+                tracing::error!(environment = name, "an environment is not gone after {STOP_TIME:?}");
+                drop(slot.take());
+                // What it stands on stays until it is.
+                stopping.await
+            };
+            if let Err(error) = stopped {
+                tracing::error!(environment = name, %error, "an environment left something behind");
             }
             drop((slot, kept));
             if let Some(cache) = cache {

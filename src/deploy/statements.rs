@@ -1,7 +1,7 @@
 //! What is said of a slug: made when it is built, and kept beside it.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read as _};
 use std::path::Path;
 
 use tokio::io::AsyncReadExt as _;
@@ -17,16 +17,19 @@ use crate::model::{AppName, BuildId, Checksum, Digest, Slug, SlugId, SlugStateme
 use crate::slug;
 use crate::stack::{self, Stack};
 
-/// Makes all that is said of a slug that was just packed.
+/// Makes all that is said of a slug that was just packed, or is an earlier one `again`.
 pub(super) async fn make(
     ctx: &Ctx,
     build: BuildId,
     request: &Request,
     stack: &Stack,
     slug: &Slug,
+    again: Option<SlugId>,
 ) -> Result<Vec<SlugStatement>, Failure> {
     let sbom = make_sbom(ctx, &request.app.name, slug, stack).await?;
-    let provenance = make_provenance(ctx, build, request, slug, &sbom).await?;
+    let mut options = request.options.words();
+    options.extend(again.map(|earlier| format!("skip-unchanged:{earlier}")));
+    let provenance = make_provenance(ctx, build, request, slug, &sbom, options).await?;
     Ok(vec![sbom, provenance])
 }
 
@@ -47,6 +50,7 @@ async fn make_provenance(
     request: &Request,
     slug: &Slug,
     sbom: &SlugStatement,
+    options: Vec<String>,
 ) -> Result<SlugStatement, Failure> {
     let app = &request.app;
     let recorded = db::builds::get(&mut *ctx.db.read().await?, app.id, build).await?;
@@ -59,7 +63,7 @@ async fn make_provenance(
         code: code(ctx, request),
         builder: ctx.config.public_url.as_deref(),
         buildpacks: recorded.as_ref().map(|build| build.used.as_slice()).unwrap_or_default(),
-        options: request.options.words(),
+        options,
         sbom: &sbom.digest,
         started_at: recorded.as_ref().map_or(ended_at, |build| build.created_at),
         ended_at,
@@ -120,11 +124,21 @@ pub(super) async fn packages_of_app(ctx: &Ctx, slug: &Digest) -> io::Result<Cont
     spawn_blocking(move || of_slug::packages_in_slug(BufReader::new(tar))).await.map_err(io::Error::other)?
 }
 
-/// What is installed in the root file system that a slug runs in; nothing if that is no Debian.
+/// dpkg's list has half a MiB in a large stack.
+const MAX_STATUS_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What is installed in the root file system that a slug runs in; nothing if that is no Debian, or its list can't be understood: the
+/// stack may be anybody's image.
 pub(super) async fn packages_of_stack(run_root: &Path) -> io::Result<BTreeSet<Package>> {
     let run_root = run_root.to_owned();
     let list = move || match stack::open_inside(&run_root, "var/lib/dpkg/status")? {
-        Some(status) => of_slug::debian_packages(BufReader::new(status)),
+        Some(status) => match of_slug::debian_packages(BufReader::new(status.take(MAX_STATUS_BYTES))) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                tracing::warn!(%error, stack = %run_root.display(), "a stack's list of packages can't be understood");
+                Ok(BTreeSet::new())
+            }
+            listed => listed,
+        },
         None => Ok(BTreeSet::new()),
     };
     spawn_blocking(list).await.map_err(io::Error::other)?

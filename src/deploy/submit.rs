@@ -98,7 +98,14 @@ pub async fn submit(ctx: &Ctx, request: Request) -> Result<Ticket, Failure> {
 async fn start(ctx: &Ctx, request: Request) -> Result<Ticket, Failure> {
     let given = Given::of(ctx, &request).await?;
     let entry = Arc::new(new_entry(ctx, &request, &given.config)?);
-    let turn = accept(ctx, &request, &entry).await?;
+    let turn = match accept(ctx, &request, &entry).await {
+        Ok(turn) => turn,
+        Err(failure) => {
+            // It has no build whose log it would be.
+            entry.transcript.follow().discard();
+            return Err(failure);
+        }
+    };
     let ticket = ticket(&entry, false);
     let ctx_of_task = ctx.clone();
     ctx.tasks.spawn(async move { carry_out(&ctx_of_task, request, entry, turn, given).await });

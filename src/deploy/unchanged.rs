@@ -4,52 +4,52 @@
 use ring::hmac;
 
 use super::given::Given;
+use super::queue::Entry;
 use super::{Built, Failure, Request, buildpacks, statements};
 use crate::build::{BuildError, ForNewApp, GitSource, Source, builtin};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
-use crate::model::{Artifact, BuildId, CacheChange, Digest, Release, Slug, SlugId, UsedBuildpack};
-use crate::stack;
-use crate::transcript::Transcript;
+use crate::model::{Artifact, BuildId, CacheChange, Digest, Phase, Release, Slug, SlugId, UsedBuildpack};
+use crate::stack::{self, Stack};
 
 /// What the key for digests of builds' inputs is derived for.
 const PURPOSE: &str = "build inputs";
 
 /// Records what the build would be made of. If that is what the current release's slug was made of, the slug is given back, as that
 /// of the pushed commit. `None` when there is something to be built, or the app, or the push, wants it built.
-pub(super) async fn slug_again(
-    ctx: &Ctx,
-    id: BuildId,
-    request: &Request,
-    transcript: &Transcript,
-    given: &Given,
-) -> Result<Option<Built>, Failure> {
+pub(super) async fn slug_again(ctx: &Ctx, entry: &Entry, request: &Request, given: &Given) -> Result<Option<Built>, Failure> {
     let Source::Git(source) = &request.source else { return Ok(None) };
     if !given.skips_unchanged || request.app.stack.is_container() {
         return Ok(None);
     }
-    let inputs = inputs_of(ctx, source, request, given).await?;
-    record(ctx, id, &inputs).await?;
+    let held = stack::hold(&ctx.config.stacks_dir, &request.app.stack)?;
+    let inputs = inputs_of(ctx, source, request, given, &held.stack).await?;
+    record(ctx, entry.id, &inputs).await?;
     if request.options.clear_cache || request.options.dry_run {
         return Ok(None);
     }
     let Some((release, slug, used)) = made_of(ctx, request, &inputs).await? else { return Ok(None) };
-    if !buildpacks::would_use(ctx, request, &used).await? {
+    // Its build may have waited while the stack was made anew.
+    if slug.stack_digest != held.stack.digest || !buildpacks::would_use(ctx, request, &used).await? {
         return Ok(None);
     }
-    buildpacks::record(ctx, id, &used).await?;
+    buildpacks::record(ctx, entry.id, &used).await?;
     let what = given.root.as_ref().map_or_else(|| "Nothing".to_owned(), |root| format!("Nothing in {root}"));
-    transcript.section(&format!("{what} has changed since {}: its slug is released again, without a build", release.version));
+    entry
+        .transcript
+        .section(&format!("{what} has changed since {}: its slug is released again, without a build", release.version));
+    entry.notes.begin(Phase::Store);
+    let earlier = slug.id;
     let slug = Slug { id: SlugId::new(), commit: Some(source.commit.clone()), created_at: ctx.now(), ..slug };
-    let held = stack::hold(&ctx.config.stacks_dir, &request.app.stack)?;
     // Of this commit: the old ones are about another.
-    let statements = statements::make(ctx, id, request, &held.stack, &slug).await?;
+    let statements = statements::make(ctx, entry.id, request, &held.stack, &slug, Some(earlier)).await?;
     Ok(Some(Built {
         artifact: Artifact::Slug(slug),
         statements,
         manifests: Vec::new(),
         cache: CacheChange::Unchanged,
         for_new_app: ForNewApp::default(),
+        is_again: true,
     }))
 }
 
@@ -72,10 +72,9 @@ async fn record(ctx: &Ctx, id: BuildId, inputs: &Digest) -> Result<(), DbError> 
 
 /// A digest of everything that a build sees, save for the commit's own name (`SOURCE_VERSION`): the tree, the stack, the buildpacks
 /// and hoist's own, and the config vars. These are why it is keyed.
-async fn inputs_of(ctx: &Ctx, source: &GitSource, request: &Request, given: &Given) -> Result<Digest, Failure> {
+async fn inputs_of(ctx: &Ctx, source: &GitSource, request: &Request, given: &Given, stack: &Stack) -> Result<Digest, Failure> {
     let quarantine = source.quarantine.as_deref();
     let tree = source.repo.folder_id(quarantine, &source.commit, given.root.as_ref()).await.map_err(BuildError::from)?;
-    let stack = stack::find(&ctx.config.stacks_dir, &request.app.stack)?;
     let mut parts = vec![tree, stack.digest.to_string(), request.buildpacks.len().to_string()];
     parts.extend(request.buildpacks.iter().map(ToString::to_string));
     parts.extend(given.config.0.iter().flat_map(|(key, value)| [key.to_string(), value.expose().to_owned()]));

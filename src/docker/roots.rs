@@ -120,13 +120,16 @@ impl Docker {
         Ok(())
     }
 
-    /// Removes the networks that carry a label; nobody may be in them.
+    /// Removes the networks that carry a label, but for those that others use.
     pub async fn remove_networks_with(&self, label: &Label) -> Result<(), DockerError> {
         let client = self.connect(ANSWER_TIME).await?;
         let options = ListNetworksOptions { filters: Some(label.filter()) };
         for network in client.list_networks(Some(options)).await? {
             let Some(id) = network.id else { continue };
-            is_there(client.remove_network(&id).await.map_err(DockerError::from))?;
+            if let Err(error) = is_there(client.remove_network(&id).await.map_err(DockerError::from)) {
+                // Somebody else's container may be in it: it serves as it is.
+                tracing::warn!(network = id, error = &error as &dyn std::error::Error, "a Docker network can't be removed");
+            }
         }
         Ok(())
     }

@@ -61,7 +61,7 @@ pub struct BuildFacts {
 }
 
 impl BuildFacts {
-    /// From the push's first byte to the release, in milliseconds.
+    /// From the end of the push's commands to the release, in milliseconds.
     #[must_use]
     pub fn total_millis(&self) -> u64 {
         self.phases.values().sum()

@@ -151,12 +151,13 @@ fn parse(text: &str) -> Result<RemoteUrl, Invalid> {
     Ok(url)
 }
 
-/// Shows the URL without what may be a password in it: what is refused may be read in a log.
+/// Shows the URL without what may be a password or a signature in it: what is refused may be read in a log.
 fn refusal(text: &str, why: &str) -> Invalid {
     let shown = match text.split_once("://") {
         Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, place)| place)),
         None => text.to_owned(),
     };
+    let shown = shown.split(['?', '#']).next().unwrap_or_default();
     Invalid(format!("`{}` is no repository's URL: {why}", shown.escape_debug()))
 }
 

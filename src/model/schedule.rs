@@ -164,7 +164,8 @@ impl Schedule {
     }
 
     /// The waiting jobs' numbers.
-    pub fn waiting(&self) -> impl Iterator<Item = JobNumber> {
+    #[cfg(test)]
+    fn waiting(&self) -> impl Iterator<Item = JobNumber> {
         self.waiting.keys().copied()
     }
 

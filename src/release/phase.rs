@@ -61,10 +61,11 @@ pub async fn settle_phase(
     };
     if settled.status == ReleaseStatus::Succeeded {
         let waiting = db::phases::refs(&mut tx, release.id).await?;
+        let mut is_moved = false;
         for WaitingRef { name, old, new } in &waiting {
-            db::refs::compare_and_set(&mut tx, release.app, name, old.as_ref(), new.as_ref()).await?;
+            is_moved |= db::refs::compare_and_set(&mut tx, release.app, name, old.as_ref(), new.as_ref()).await?;
         }
-        if !waiting.is_empty() {
+        if is_moved {
             have_followers_built(&mut tx, release, at).await?;
         }
     }

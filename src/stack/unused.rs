@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::home::{Home, ROOTS};
 use super::installed::read_current;
@@ -17,14 +17,32 @@ use crate::model::{Digest, StackName};
 
 /// Removes what nobody needs of all stacks here, but of those that somebody is just making.
 pub async fn remove_unused(stacks_dir: &Path, engine: &Engine) -> Result<(), StackError> {
-    for home in folders(stacks_dir)? {
-        if read_current(&home)?.is_some()
-            && let Some(home) = Home::try_take(home).await?
+    for folder in folders(stacks_dir)? {
+        let is_stacks = folder.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.parse::<StackName>().is_ok());
+        if is_stacks
+            && folder.join("lock").exists()
+            && let Err(error) = remove_unused_of(folder.clone(), engine).await
         {
-            remove_replaced(&home, engine).await?;
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, stack = %folder.display(), "what nobody needs of a stack can't be removed");
         }
     }
     Ok(())
+}
+
+async fn remove_unused_of(folder: PathBuf, engine: &Engine) -> Result<(), StackError> {
+    let Some(home) = Home::try_take(folder).await? else { return Ok(()) };
+    if read_current(&home.path)?.is_some() {
+        return remove_replaced(&home, engine).await;
+    }
+    // Making it or removing it was cut off.
+    home.sweep(engine).await?;
+    for folder in stacks_of(&home)? {
+        let Some(_held) = lock(&folder)? else { return Ok(()) };
+        take_out(&home, &folder, &["."])?;
+        home.sweep(engine).await?;
+    }
+    home.remove()
 }
 
 /// Removes all of a stack, whatever images stand on it. Fails with [`StackError::InUse`] while something runs on it.
@@ -76,7 +94,7 @@ pub(super) async fn remove_replaced(home: &Home, engine: &Engine) -> Result<(), 
 }
 
 /// The folders of all digests of a stack.
-fn stacks_of(home: &Home) -> Result<Vec<std::path::PathBuf>, StackError> {
+fn stacks_of(home: &Home) -> Result<Vec<PathBuf>, StackError> {
     let is_digest = |folder: &Path| {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         format!("sha256:{name}").parse::<Digest>().is_ok()

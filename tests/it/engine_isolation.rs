@@ -84,7 +84,8 @@ async fn a_bomb_harms_no_other_build() {
 #[tokio::test]
 async fn the_daemon_comes_first() {
     for fixture in Fixture::isolated().await {
-        assert_eq!(fixture.sh("nice").await, (Exit::Code(0), "5\n".to_owned()), "{:?}", fixture.kind);
+        let (exit, nice) = fixture.sh("nice").await;
+        assert!(exit == Exit::Code(0) && nice.trim().parse::<i32>().unwrap() >= 5, "{:?}: {nice}", fixture.kind);
     }
 }
 

@@ -84,10 +84,6 @@ async fn app_then(db: &mut Connection, urls: &Urls, facts: &AppFacts, app: &App)
     let stack = artifact.as_ref().map(Artifact::stack);
     let slug = if let Some(Artifact::Slug(slug)) = artifact { Some(slug) } else { None };
     let owner = db::accounts::get(db, facts.owner).await?;
-    let follows = match db::apps::followed(db, app.id).await? {
-        Some(followed) => Some(db::apps::get(db, followed).await?.name),
-        None => None,
-    };
     let details = AppDetails {
         app: then,
         owner,
@@ -96,7 +92,8 @@ async fn app_then(db: &mut Connection, urls: &Urls, facts: &AppFacts, app: &App)
         slug: slug.map(|slug| SlugDetails { language: slug.language, bytes: slug.size_bytes }),
         repo_bytes: facts.repo_bytes,
         root: db::apps::root(db, app.id).await?,
-        follows,
+        // Not everybody who hears of this app may know of the other.
+        follows: None,
         skips_unchanged: db::apps::skips_unchanged(db, app.id).await?,
     };
     Ok(apps::describe(urls, details))

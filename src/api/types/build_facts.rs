@@ -12,7 +12,7 @@ use crate::model;
 pub struct BuildFacts {
     /// Bytes of the cache that it began with; null when it began with an empty one.
     pub cache_restored: Option<u64>,
-    /// Bytes of the cache that it left; null when it left none.
+    /// Bytes of the cache that it left; null when it left none, or left it as it was.
     pub cache_saved: Option<u64>,
     /// The parts that it came to, in their order.
     pub phases: Vec<PhaseTime>,

@@ -40,8 +40,10 @@ pub struct UsedBuildpack {
 }
 
 impl From<&BuildpackRef> for UsedBuildpack {
+    /// Without signatures in URLs: who may see an app reads it, too.
     fn from(buildpack: &BuildpackRef) -> Self {
-        let Buildpack { name, url } = buildpack.into();
+        let name = buildpack.shown();
+        let url = if matches!(buildpack, BuildpackRef::At(_)) { name.clone() } else { format!("urn:buildpack:{name}") };
         Self { name, url, version: None }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use ring::hmac;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -21,6 +22,9 @@ use crate::transcript::Transcript;
 
 /// How exactly it is remembered that a copy is used.
 const USED_EXACTNESS: time::Duration = time::Duration::DAY;
+
+/// What the key for digests of signed URLs is derived for.
+const PURPOSE: &str = "buildpack places";
 
 const TIME: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
 
@@ -47,7 +51,7 @@ pub(super) async fn fetch_pack(
     place: &BuildpackPlace,
     behalf: &Behalf<'_>,
 ) -> Result<FoundPack, Failure> {
-    let wanted = Wanted { buildpack, place, key: key_of(place, behalf), since: ctx.now() };
+    let wanted = Wanted { buildpack, place, key: key_of(ctx, place, behalf), since: ctx.now() };
     if let Some((copy, tar)) = kept(ctx, &wanted.key).await?
         && is_fresh(ctx, place, &copy)
     {
@@ -78,7 +82,7 @@ pub(super) async fn version_unasked(
     place: &BuildpackPlace,
     behalf: &Behalf<'_>,
 ) -> Result<Option<BuildpackVersion>, Failure> {
-    let kept = kept(ctx, &key_of(place, behalf)).await?;
+    let kept = kept(ctx, &key_of(ctx, place, behalf)).await?;
     Ok(kept.map(|(copy, _)| copy).filter(|copy| is_fresh(ctx, place, copy)).map(|copy| copy.version))
 }
 
@@ -157,14 +161,19 @@ fn may_do_without(error: &BuildError) -> bool {
     !is_private && !error.is_hoists_fault()
 }
 
-/// What opens with an app's credentials is that app's alone.
-fn key_of(place: &BuildpackPlace, behalf: &Behalf<'_>) -> CopyKey {
+/// What opens with an app's credentials is that app's alone. Whoever reads the key learns no signature from it.
+fn key_of(ctx: &Ctx, place: &BuildpackPlace, behalf: &Behalf<'_>) -> CopyKey {
     let url = match place {
         BuildpackPlace::Git { url, .. } => Some(url.clone()),
         BuildpackPlace::Archive(url) => url.shown().parse().ok(),
     };
     let is_private = url.is_some_and(|url| behalf.means.submodules.opens(&url));
-    CopyKey { app: behalf.app.filter(|_| is_private), place: place.to_string() }
+    let (whole, mut shown) = (place.to_string(), place.shown());
+    if whole != shown {
+        let digest = hmac::sign(&ctx.db.cipher().signing_key(PURPOSE), whole.as_bytes());
+        shown = format!("{shown}#{}", hex::encode(digest));
+    }
+    CopyKey { app: behalf.app.filter(|_| is_private), place: shown }
 }
 
 /// A commit's id never comes to mean another commit; anything else is asked for when the copy is old.
@@ -194,7 +203,10 @@ async fn use_copy(ctx: &Ctx, wanted: Wanted<'_>, copy: BuildpackCopy, tar: File)
     if now - copy.used_at < USED_EXACTNESS {
         return Ok(FoundPack::kept(wanted.buildpack.clone(), copy.version, tar));
     }
-    keep(ctx, wanted, BuildpackCopy { used_at: now, ..copy }, tar).await
+    let mut tx = ctx.db.write().await?;
+    db::buildpack_copies::touch(&mut tx, &wanted.key, now).await?;
+    tx.commit().await.map_err(DbError::from)?;
+    Ok(FoundPack::kept(wanted.buildpack.clone(), copy.version, tar))
 }
 
 async fn keep(ctx: &Ctx, wanted: Wanted<'_>, copy: BuildpackCopy, tar: File) -> Result<FoundPack, Failure> {

@@ -212,7 +212,13 @@ impl Environment {
                 Ok((_, after)) if after.out_of_memory > before.out_of_memory => Ok(Exit::OutOfMemory),
                 _ => Err(lost),
             },
-            Err(exit) => conversation.hang_up().await.map(|()| exit),
+            Err(exit) => {
+                if let Err(error) = conversation.hang_up().await {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "a command in a container does not end; it goes with the container");
+                }
+                Ok(exit)
+            }
         }
     }
 

@@ -78,7 +78,7 @@ fn statement(image: &SlugImage<'_>, origin: &Origin, subject: &Descriptor) -> Va
                     "release": release.version.to_string(),
                     "processType": process_type.to_string(),
                     "commit": slug.commit.as_ref().map(ToString::to_string),
-                    "buildpacks": build.map(|build| build.buildpacks.iter().map(ToString::to_string).collect::<Vec<_>>()),
+                    "buildpacks": build.map(|build| build.buildpacks.iter().map(BuildpackRef::shown).collect::<Vec<_>>()),
                 },
                 "internalParameters": {
                     "language": slug.language,

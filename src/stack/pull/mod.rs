@@ -60,7 +60,8 @@ pub async fn pull(order: Pull<'_>, engine: &Engine, mut on_line: impl FnMut(&str
         Err(error) => {
             // A name that never became a stack leaves nothing.
             if read_current(&home.path)?.is_none() {
-                home.remove()?;
+                let removed = home.remove();
+                removed.unwrap_or_else(|error| tracing::warn!(%error, "what was pulled in vain can't be removed"));
             }
             return Err(error);
         }

@@ -1,6 +1,7 @@
 //! What packs may count on: Heroku's classic contract.
 
 use super::{DETECT, Shop};
+use crate::harness::{Daemon, Docker};
 
 /// A pack's script that prints what it was given.
 const TELL: &str = r#"#!/bin/bash
@@ -10,8 +11,15 @@ echo "       $(basename "$0"): GREETING=$GREETING, FIRST=$FIRST"
 "#;
 
 #[test]
-fn scripts_see_what_they_see_at_heroku() {
-    let shop = Shop::of(crate::harness::Daemon::start());
+fn scripts_see_what_they_see_at_heroku_whatever_they_run_in() {
+    let docker =
+        Docker::get().map(|docker| format!("engine = \"docker\"\n[docker]\nhost = \"unix://{}\"\n", docker.socket().display()));
+    for config in std::iter::once(String::new()).chain(docker) {
+        tell_what_scripts_see(&Shop::of(Daemon::start_with(&config)));
+    }
+}
+
+fn tell_what_scripts_see(shop: &Shop) {
     shop.tree.write_program("first/bin/detect", &TELL.replace("#!/bin/bash\n", "#!/bin/bash\necho First\n"));
     shop.tree.write_program("first/bin/compile", &format!("{TELL}echo cached > $2/left\necho 'export FIRST=\"a b\"' > export\n"));
     shop.tree.write_program("second/bin/detect", DETECT);

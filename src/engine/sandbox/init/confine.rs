@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit, umask};
+use rustix::process::{Resource, Rlimit, getpriority_process, getrlimit, setpriority_process, setrlimit, umask};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, remove_capability_from_bounding_set, set_capabilities, set_no_new_privs,
 };
@@ -31,11 +31,17 @@ const NICE: i32 = 5;
 /// `max_processes` limits each user, where no cgroup limits the processes.
 pub(in crate::engine) fn confine(max_file_bytes: u64, max_processes: Option<u32>) -> Result<(), EngineError> {
     umask(Mode::from_raw_mode(0o022));
-    setpriority_process(None, NICE).map_err(|error| EngineError::io("cannot make way for the daemon", error))?;
+    make_way().map_err(|error| EngineError::io("cannot make way for the daemon", error))?;
     set_limits(max_file_bytes, max_processes).map_err(|error| EngineError::io("cannot set resource limits", error))?;
     drop_capabilities().map_err(|error| EngineError::io("cannot drop capabilities", error))?;
     set_no_new_privs(true).map_err(|error| EngineError::io("cannot forbid new privileges", error))?;
     seccomp::apply()
+}
+
+/// A daemon that is nicer still has nice environments already.
+fn make_way() -> io::Result<()> {
+    let nice = getpriority_process(None)?.max(NICE);
+    Ok(setpriority_process(None, nice)?)
 }
 
 fn set_limits(max_file_bytes: u64, max_processes: Option<u32>) -> io::Result<()> {
