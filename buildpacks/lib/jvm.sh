@@ -33,7 +33,7 @@ choose_java() {
     JAVA_ASKED="no java.runtime.version in system.properties"
     series=$(debian_versions 'openjdk-([0-9]+)-jdk-headless')
     [[ -n $series ]] || fail "Debian's packages of this stack have no OpenJDK."
-    JAVA=$(grep -xE '8|11|17|21|25|29' <<< "$series" | tail -1)
+    JAVA=$(grep -xE '8|11|17|21|25|29' <<< "$series" | tail -1) || true
     JAVA=${JAVA:-$(tail -1 <<< "$series")}
     [[ -n $asked ]] || return 0
     JAVA_ASKED="system.properties: $asked"

@@ -138,6 +138,12 @@ test_java_and_gradle_start_spring_boot_only() {
     expect "$(released gradle)" 'default_process_types: {}'
     echo "plugins { id 'org.springframework.boot' version '3.0.0' }" > app/build.gradle
     expect_in "$(released gradle)" '-jar build/libs/*.jar'
+    mkdir -p app/target app/build/libs
+    touch app/{target,build/libs}/shop-1{,-plain,-sources,-javadoc}.jar
+    expect_in "$(released java)" '-jar target/shop-1.jar'
+    expect_in "$(released gradle)" '-jar build/libs/shop-1.jar'
+    touch app/target/other.jar
+    expect_in "$(released java)" '-jar target/*.jar'
 }
 
 test_go_and_rust_start_the_only_program() {

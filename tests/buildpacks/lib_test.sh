@@ -57,6 +57,17 @@ test_env_cannot_turn_the_build_against_itself() {
     [[ ! -e owned ]]
 }
 
+test_env_leaves_the_packs_own_variables_alone() {
+    local names name
+    # Those that are set before the config vars are loaded.
+    names="pack $(sed -nE 's/^([A-Za-z_]+)=.*/\1/p' "$REPO"/buildpacks/{lib,*/steps}/*.sh | sort -u)"
+    expect_in "$names" PLUGINS
+    mkdir env
+    for name in $names; do echo hostile > "env/$name"; done
+    load_env env
+    expect "$(env | grep hostile || true)" ''
+}
+
 test_env_without_a_folder_is_no_env() {
     load_env nowhere
 }
@@ -84,6 +95,28 @@ test_cache_is_bounded() {
     cache_bound large 2
     cache_bound nowhere 2
     [[ -d small && ! -e large ]]
+}
+
+test_a_cache_of_read_only_folders_is_dropped() {
+    local as=()
+    # Root may write to them, unless it is kept from that.
+    ((EUID != 0)) || as=(setpriv --bounding-set=-all)
+    mkdir -p modules/example.com/words
+    head -c 3000000 /dev/zero > modules/example.com/words/file
+    chmod -R a-w modules/example.com
+    # shellcheck disable=SC2016 # for the inner shell
+    "${as[@]}" bash -euo pipefail -c 'source "$1"; cache_bound modules 2' test "$REPO/buildpacks/lib/cache.sh"
+    [[ ! -e modules ]]
+}
+
+test_an_apps_files_are_newer_than_what_is_cached() {
+    mkdir -p app/src
+    touch app/src/file
+    ln -s nowhere app/link
+    touch --date=1980-01-01 app{,/src,/src/file}
+    touch --date=2001-01-01 cached
+    renew_times app
+    [[ app -nt cached && app/src -nt cached && app/src/file -nt cached && ! -e nowhere ]]
 }
 
 test_hash_depends_on_content_and_on_what_exists() {
@@ -124,7 +157,25 @@ test_web_concurrency_is_at_least_one_and_the_apps_own_wins() {
 test_memory_is_shared_out_among_processes() {
     local profile=$REPO/buildpacks/lib/profile/web-concurrency.sh
     expect "$(MEMORY_AVAILABLE=2100 bash -c "unset WEB_CONCURRENCY; . '$profile'; echo \$WEB_CONCURRENCY")" 4
-    expect "$(MEMORY_AVAILABLE=77 bash -c ". '$REPO/buildpacks/lib/profile/0-memory.sh'; echo \$MEMORY_AVAILABLE")" 77
+}
+
+test_memory_is_what_the_cgroup_allows() {
+    local profile=$REPO/buildpacks/lib/profile/0-memory.sh
+    mkdir -p one/memory two none
+    echo 9223372036854771712 > one/memory/memory.limit_in_bytes
+    echo 536870912 > two/memory.max
+    echo max > none/memory.max
+    while read -r root available; do
+        expect "$root $(env -u MEMORY_AVAILABLE CGROUP_ROOT="$root" bash -c ". '$profile'; echo \${MEMORY_AVAILABLE:-unset}")" "$root $available"
+    done << 'CASES'
+one unset
+two 512
+none unset
+nowhere unset
+CASES
+    echo 268435456 > one/memory/memory.limit_in_bytes
+    expect "$(env -u MEMORY_AVAILABLE CGROUP_ROOT=one bash -c ". '$profile'; echo \$MEMORY_AVAILABLE")" 256
+    expect "$(MEMORY_AVAILABLE=77 CGROUP_ROOT=two bash -c ". '$profile'; echo \$MEMORY_AVAILABLE")" 77
 }
 
 test_packages_links_lead_to_where_they_are_unpacked() {
@@ -188,6 +239,12 @@ test_database_urls_as_jdbc_has_them() {
     local profile=$REPO/buildpacks/lib/jvm/profile.sh
     expect "$(JAVA_HOME=/java DATABASE_URL='postgres://me:p%40ss@db.example:5432/shop?sslmode=require' bash -c ". '$profile'; echo \$SPRING_DATASOURCE_URL")" \
         'jdbc:postgresql://db.example:5432/shop?user=me&password=p%40ss&sslmode=require'
+    # shellcheck disable=SC2016 # for the inner shell
+    expect "$(env -u SPRING_DATASOURCE_USERNAME -u SPRING_DATASOURCE_PASSWORD JAVA_HOME=/java \
+        DATABASE_URL='postgres://m%65:p%40%C3%BC+100%\n%0A@db.example/shop' bash -c '. "$1"
+        echo "$JDBC_DATABASE_URL|$JDBC_DATABASE_USERNAME|$JDBC_DATABASE_PASSWORD|$SPRING_DATASOURCE_USERNAME|$SPRING_DATASOURCE_PASSWORD|"' \
+        test "$profile")" \
+        $'jdbc:postgresql://db.example/shop?user=m%65&password=p%40%C3%BC%2B100%\\n%0A|me|p@ü+100%\\n\n|me|p@ü+100%\\n\n|'
     expect "$(JAVA_HOME=/java DATABASE_URL=mysql://x JAVA_TOOL_OPTIONS=-Xmx1g bash -c ". '$profile'; echo \"\${JDBC_DATABASE_URL:-none} \$JAVA_TOOL_OPTIONS\"")" \
         'none -XX:MaxRAMPercentage=70 -Dfile.encoding=UTF-8 -Xmx1g'
 }

@@ -102,6 +102,20 @@ CASES
     expect "$ASKED of $ASKED_BY" '1.19 of the config var GOVERSION'
 }
 
+test_go_keeps_modules_where_they_can_be_dropped() {
+    # shellcheck source=/dev/null
+    source "$REPO/buildpacks/go/steps/version.sh"
+    # shellcheck disable=SC2034 # for choose_toolchain
+    CACHE_DIR=$PWD ASKED=
+    # shellcheck disable=SC2317 # choose_toolchain calls it
+    go() {
+        echo "$GOFLAGS" > "$CACHE_DIR/flags"
+        echo go1.19.8
+    }
+    GOFLAGS=-v choose_toolchain
+    expect "$(cat flags)" '-modcacherw -v'
+}
+
 test_a_go_that_is_none() {
     mkdir app
     echo 'go latest' > app/go.mod
@@ -158,6 +172,19 @@ test_clojure_without_a_project() {
     echo '{}' > app/deps.edn
     expect_failure build clojure
     expect_in "$OUTPUT" 'There is a deps.edn, but no project.clj.'
+}
+
+test_a_maven_repository_that_is_not_known() {
+    mkdir app
+    touch app/{pom.xml,project.clj,build.sbt}
+    echo 'maven.repository=elsewhere' > app/system.properties
+    for pack in java clojure scala; do
+        expect_failure build "$pack"
+        expect_in "$OUTPUT" 'maven.repository in system.properties, "elsewhere", is not known.'
+        # Nothing comes after it.
+        expect "${OUTPUT##*$'\n'}" " !     It can be \"debian\"; without it, Maven's own repositories are used."
+        rm -r "$pack"
+    done
 }
 
 test_scala_without_a_version_of_sbt() {

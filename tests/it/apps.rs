@@ -175,6 +175,13 @@ fn go() {
     let app = App::of("go-http", &[]);
     app.push(&["Go app detected", FETCHED, "(go.mod: 1.21", "Built bin/web", "Default types for buildpack -> web"]);
     app.serves("/", "Hello from Go").push_again(&[]);
+    // Of the same size, as files are of the same time.
+    app.change("cmd/web/main.go", |text| {
+        text.replace("\"fmt\"", "\"io\"")
+            .replace("fmt.Fprintln(answer, ", "io.WriteString(answer,")
+            .replace("(\"Go\")", "(\"IO\")")
+    });
+    app.push(&[]).serves("/", "Hello from IO");
     app.refuses("vendor/example.com/words/words.go", replacing("string {", "int {"), "The app could not be built.");
     app.refuses_without(&["http_proxy=http://127.0.0.1:9/", "https_proxy=http://127.0.0.1:9/"]);
 }
@@ -185,6 +192,7 @@ fn rust() {
     app.push(&["Rust app detected", FETCHED, "Compiling tiny_http", "Built target/release/hello"]).serves("/", "Hello from Rust");
     let again = app.push_again(&["Finished `release` profile"]);
     assert!(!again.contains("Compiling tiny_http"), "{again}");
+    app.change("src/main.rs", replacing("from Rust", "from Iron")).push(&["Compiling hello"]).serves("/", "Hello from Iron");
 }
 
 #[test]
@@ -193,6 +201,7 @@ fn php() {
     app.push(&["PHP app detected", FETCHED, "Generating optimized autoload files"])
         .serves("/any/path", "Hello from PHP, 2 processes");
     app.push_again(&[]);
+    app.change("src/Greeting.php", replacing("Hello", "Howdy")).push(&[]).serves("/", "Howdy from PHP");
     app.change("Procfile", only("web: heroku-php-apache2 .\n")).push(&[]).serves("/composer.json", "404 Not Found");
     app.change("composer.json", replacing(">=8.1", "^5.6")).change("composer.lock", replacing(">=8.1", "^5.6"));
     app.refused(&[], r#"If the app asks for another PHP, change "php" in composer.json to allow 8."#);
@@ -203,6 +212,7 @@ fn java() {
     let app = App::of("java-maven", &[]);
     app.push(&["Java app detected", FETCHED, "OpenJDK 17", "mvn -DskipTests", "BUILD SUCCESS"]);
     app.serves("/", "Hello from Java 17, which trusts 100 or more authorities").push_again(&[]);
+    app.change("src/main/java/hello/Web.java", replacing("Hello", "Howdy")).push(&[]).serves("/", "Howdy from Java 17");
     app.refuses("src/main/java/hello/Web.java", only("class {\n"), "Maven could not build the app.");
     app.refuses(
         "system.properties",
@@ -216,6 +226,7 @@ fn gradle() {
     let app = App::of("java-gradle", &[]);
     app.push(&["Gradle app detected", FETCHED, "OpenJDK 17", "gradle stage"]).serves("/", "Hello from Gradle and Java 17");
     app.push_again(&[]);
+    app.change("src/main/java/hello/Web.java", replacing("Hello", "Howdy")).push(&[]).serves("/", "Howdy from Gradle");
     app.refuses("build.gradle", replacing("task stage", "task last"), "There is no task called stage");
 }
 
@@ -224,6 +235,7 @@ fn clojure() {
     let app = App::of("clojure-lein", &[]);
     app.push(&["Clojure app detected", FETCHED, "Running uberjar", "Built target/hello.jar"]).serves("/", "Hello from Clojure 1");
     app.push_again(&[]);
+    app.change("src/hello/web.clj", replacing("Hello", "Howdy")).push(&[]).serves("/", "Howdy from Clojure 1");
 }
 
 #[test]
@@ -231,6 +243,7 @@ fn scala() {
     let app = App::of("scala-web", &[]);
     app.push(&["Scala app detected", FETCHED, "Scala 2.11.12 of Debian's packages"]).serves("/", "Hello from Scala 2.11.12");
     app.push_again(&[]);
+    app.change("src/main/scala/hello/Web.scala", replacing("Hello", "Howdy")).push(&[]).serves("/", "Howdy from Scala");
     app.refuses("src/main/scala/hello/Web.scala", only("object {\n"), "The app could not be compiled.");
 }
 

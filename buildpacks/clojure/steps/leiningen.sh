@@ -10,7 +10,11 @@ check_project() {
 
 # Sets LEIN_PACKAGES, which are needed beside the JDK.
 choose_packages() {
-    mapfile -t LEIN_PACKAGES < <(maven_repository libclojure-java)
+    local listed
+    LEIN_PACKAGES=()
+    # If it fails, so does the build, which `< <(…)` would not see.
+    listed=$(maven_repository libclojure-java)
+    [[ -z $listed ]] || mapfile -t LEIN_PACKAGES <<< "$listed"
     LEIN_PACKAGES+=(leiningen)
 }
 

@@ -4,8 +4,7 @@
 # The same source has to give the same bytes: no paths, and no state of a repository that is not there.
 configure_go() {
     export GOCACHE=$CACHE_DIR/built GOENV=off GOTELEMETRY=off
-    # Read-only folders could not be dropped from the cache.
-    export GOFLAGS="-trimpath -buildvcs=false -modcacherw -tags=${GO_BUILD_TAGS:-heroku} ${GOFLAGS:-}"
+    export GOFLAGS="-trimpath -buildvcs=false -tags=${GO_BUILD_TAGS:-heroku} ${GOFLAGS:-}"
     LINKER=()
     if [[ -n ${GO_LINKER_SYMBOL:-} ]]; then
         LINKER=(-ldflags "-X $GO_LINKER_SYMBOL=${GO_LINKER_VALUE:-${SOURCE_VERSION:-}}")
@@ -15,6 +14,8 @@ configure_go() {
 # Sets PACKAGES: those that GO_INSTALL_PACKAGE_SPEC or a heroku comment names, otherwise every program of the module.
 choose_packages() {
     local named
+    # What the files of a folder import is kept by their times.
+    renew_times .
     named=${GO_INSTALL_PACKAGE_SPEC:-$(sed -nE 's#^// \+heroku install +(.*)#\1#p' go.mod | head -1)}
     if [[ -n $named ]]; then
         read -ra PACKAGES <<< "$named"

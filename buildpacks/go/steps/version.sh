@@ -37,6 +37,8 @@ install_go() {
 choose_toolchain() {
     local have
     export GOTOOLCHAIN=local GOMODCACHE=$CACHE_DIR/modules
+    # Read-only folders could not be dropped from the cache.
+    export GOFLAGS="-modcacherw ${GOFLAGS:-}"
     have=$(cd / && go env GOVERSION)
     have=${have#go}
     [[ -n $ASKED && $(printf '%s\n' "$have" "$ASKED" | sort -V | tail -1) != "$have" ]] || return 0

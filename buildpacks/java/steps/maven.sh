@@ -6,7 +6,11 @@ PLUGINS=(libmaven-{clean,resources,compiler,jar,install}-plugin-java libsurefire
 
 # Sets MAVEN_PACKAGES, which are needed beside the JDK.
 choose_maven() {
-    mapfile -t MAVEN_PACKAGES < <(maven_repository "${PLUGINS[@]}")
+    local listed
+    MAVEN_PACKAGES=()
+    # If it fails, so does the build, which `< <(…)` would not see.
+    listed=$(maven_repository "${PLUGINS[@]}")
+    [[ -z $listed ]] || mapfile -t MAVEN_PACKAGES <<< "$listed"
     has_wrapper || MAVEN_PACKAGES+=(maven)
 }
 

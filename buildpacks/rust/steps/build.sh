@@ -16,6 +16,7 @@ build_programs() {
     # What an earlier build has left may not be part of the app any more.
     list_programs "$built" | xargs -0 --no-run-if-empty rm
     read -ra flags <<< "${RUST_CARGO_BUILD_FLAGS:-}"
+    renew_times .
     step cargo build --release --locked "${flags[@]}" || fail_step \
         "Cargo could not build the app." \
         "The output above says why. If Cargo.toml and Cargo.lock do not agree, run \`cargo check\`, commit Cargo.lock and push again."
