@@ -58,15 +58,27 @@ pub async fn save_cache(build: &Build<'_>, store: &Store, limit_bytes: u64) -> R
     if !build.environment.has_written(CACHE_DIR).await? {
         return Ok((CacheChange::Unchanged, None));
     }
-    let failed = |source| BuildError::Io { what: "the build cache can't be stored", source };
     let mut tar = build.environment.take_out(CACHE_DIR).await?;
-    let mut start = Vec::new();
-    (&mut tar).take(2 * BLOCK_BYTES as u64).read_to_end(&mut start).await.map_err(failed)?;
-    if is_of_nothing(&start) {
-        return Ok((CacheChange::To(None), None));
-    }
-    let (digest, size_bytes) = store.put(start.as_slice().chain(tar).take(limit_bytes + 1)).await.map_err(failed)?;
+    let stored = async {
+        let mut start = Vec::new();
+        (&mut tar).take(2 * BLOCK_BYTES as u64).read_to_end(&mut start).await?;
+        if is_of_nothing(&start) {
+            return Ok(None);
+        }
+        store.put(start.as_slice().chain(tar).take(limit_bytes + 1)).await.map(Some)
+    };
+    let (digest, size_bytes) = match stored.await {
+        Ok(Some(stored)) => stored,
+        Ok(None) => return Ok((CacheChange::To(None), None)),
+        // A pack may have removed the folder, or put something into its place. The build is good without.
+        Err(error) => {
+            tracing::warn!(build.id = build.request_id, %error, "a build's cache can't be stored");
+            build.transcript.warning("The build cache could not be kept: the next build starts with an empty one.");
+            return Ok((CacheChange::To(None), None));
+        }
+    };
     if size_bytes > limit_bytes {
+        let failed = |source| BuildError::Io { what: "the build cache can't be removed", source };
         store.remove(&digest).await.map_err(failed)?;
         let limit = size(limit_bytes);
         build.transcript.warning(&format!("The build cache is larger than {limit}: the next build starts with an empty one."));

@@ -130,6 +130,18 @@ fn a_cache_that_only_grows_is_emptied() {
 }
 
 #[test]
+fn a_cache_that_is_no_folder_any_more_costs_no_push() {
+    let shop = Shop::open("");
+    for change in ["cd /; rm -r \"$2\"", "cd /; rm -r \"$2\"; ln -s \"$2\" \"$2\""] {
+        assert_eq!(shop.push("echo 1 > kept"), "");
+        let pushed = shop.try_push(change);
+        assert!(pushed.ok && cache_of(&pushed) == "kept", "{}", pushed.transcript);
+        let expected = " !     The build cache could not be kept: the next build starts with an empty one.";
+        assert!(pushed.transcript.contains(expected), "{}", pushed.transcript);
+    }
+}
+
+#[test]
 fn what_a_crash_has_left_half_unpacked_is_swept() {
     let mut shop = Shop::open("");
     shop.push("echo 1 > kept");

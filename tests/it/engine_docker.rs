@@ -156,6 +156,11 @@ async fn nothing_outlives_a_killed_daemon() {
     until(|| left_of(&kind, work_dir.path()).is_empty());
 }
 
+/// The configuration of a daemon that runs builds in this Docker Engine.
+pub(crate) fn config(docker: &Docker) -> String {
+    format!("engine = \"docker\"\n[docker]\nhost = \"unix://{}\"\n", docker.socket().display())
+}
+
 /// What a pusher reads, and what became of it: an app for each of these buildpacks.
 const PACKS: [&str; 4] = ["null", "eats-memory", "fills-disk", "forks"];
 
@@ -179,8 +184,7 @@ fn story(daemon: &Daemon, user: &User, pack: &str) -> String {
 fn pushers_read_the_same_whatever_their_code_runs_in() {
     let Some(docker) = Docker::get() else { return };
     let limits = "[limits]\nbuild_memory_bytes = 67108864\nbuild_disk_bytes = 16777216\nbuild_pids = 32\n";
-    let engine = format!("engine = \"docker\"\n[docker]\nhost = \"unix://{}\"\n", docker.socket().display());
-    let [sandbox, containers] = [String::new(), engine].map(|engine| {
+    let [sandbox, containers] = [String::new(), config(docker)].map(|engine| {
         let daemon = Daemon::start_with(&format!("{engine}{limits}"));
         let user = daemon.user("alice@example.com");
         PACKS.map(|pack| story(&daemon, &user, pack))
@@ -188,5 +192,38 @@ fn pushers_read_the_same_whatever_their_code_runs_in() {
     assert!(sandbox[0].contains("migrating"), "{}", sandbox[0]);
     for (in_sandbox, in_container) in sandbox.iter().zip(&containers) {
         assert_eq!(in_sandbox, in_container);
+    }
+}
+
+/// Good and bad ends that need nothing of what only some engines can do.
+const CONTRACT: [&str; 8] = ["null", "exports", "noisy", "fails", "refuses", "release-fails", "release-rambles", "half"];
+
+#[test]
+fn pushers_read_the_same_with_every_engine() {
+    let docker = Docker::get().map(config);
+    let engines = [Some(String::new()), Some("engine = \"local\"\n".to_owned()), docker];
+    let told = engines.into_iter().flatten().map(|engine| {
+        let daemon = Daemon::start_with(&engine);
+        let user = daemon.user("alice@example.com");
+        CONTRACT.map(|pack| {
+            daemon.client(&user, &["apps:create", pack]);
+            daemon.client(&user, &["buildpacks:set", "./pack", "--app", pack]);
+            // One of them is a pack with half of what it needs.
+            let tree = WorkTree::with_pack(if pack == "half" { "null" } else { pack });
+            if pack == "half" {
+                std::fs::remove_file(tree.path().join("pack/bin/compile")).unwrap();
+            }
+            tree.write("Procfile", "release: echo migrating $DYNO; exit 3\nweb: ./serve\n");
+            tree.commit("a release command that fails");
+            let pushed = tree.push_ssh(&daemon, &user, pack);
+            (pushed.transcript, daemon.releases(&user, pack))
+        })
+    });
+    let told: Vec<_> = told.collect();
+    assert!(told[0][0].0.contains("migrating"), "{}", told[0][0].0);
+    for other in &told[1..] {
+        for (sandbox, other) in told[0].iter().zip(other) {
+            assert_eq!(sandbox, other);
+        }
     }
 }

@@ -4,7 +4,8 @@
 //! world leads to a listener of the test. So real addresses are tried, and no packet can leave the machine.
 
 use std::io::Write as _;
-use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
+use std::time::Duration;
 
 use hoist::engine::{Engine, Exit, Kind, Settings, Spec};
 
@@ -19,7 +20,8 @@ const INSIDE: &str = "HOIST_TEST_INSIDE_NAMESPACE";
 /// An address of the test's host itself, in a network that is reachable otherwise.
 const OWN_ADDRESS: &str = "198.51.100.7";
 
-const CLOSED: [&str; 14] = [
+/// The last are IPv6: a cloud's metadata, a neighbour, a network that is not private, and metadata once more.
+const CLOSED: [&str; 18] = [
     "0.1.2.3",
     "10.0.0.1",
     "10.0.2.2",
@@ -34,10 +36,17 @@ const CLOSED: [&str; 14] = [
     OWN_ADDRESS,
     "240.0.0.1",
     "255.255.255.255",
+    "fd00:ec2::254",
+    "fe80::1",
+    "2001:db8::1",
+    "::ffff:169.254.169.254",
 ];
 
 /// The last is in a private network that the settings allow.
 const OPEN: [&str; 4] = ["192.0.2.9", "198.51.100.8", "203.0.113.9", "10.9.1.1"];
+
+/// Leads every address of IPv6 to the test's host as well, where the kernel has it.
+const WORLD_OF_IPV6: &str = "{ ip -6 route add local default dev lo table main || true; }";
 
 #[tokio::test]
 async fn only_public_addresses_are_reached() {
@@ -46,7 +55,7 @@ async fn only_public_addresses_are_reached() {
     }
     // To the port of names every user may be bound here.
     let script = format!(
-        "ip link set lo up && ip route add local default dev lo && ip address add {OWN_ADDRESS}/32 dev lo && \
+        "ip link set lo up && ip route add local default dev lo && ip address add {OWN_ADDRESS}/32 dev lo && {WORLD_OF_IPV6} && \
          echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start"
     );
     run_again_in("--net", &script, "engine_network::only_public_addresses_are_reached", INSIDE);
@@ -72,7 +81,7 @@ async fn only_public_addresses_are_reached_from_a_container() {
     // The Engine's own networks come first.
     let script = format!(
         "ip link set lo up && ip route add local default dev lo table main && ip address add {OWN_ADDRESS}/32 dev lo && \
-         ip address add {NAME_SERVER}/32 dev lo && mount -t tmpfs none /mnt && \
+         ip address add {NAME_SERVER}/32 dev lo && {WORLD_OF_IPV6} && mount -t tmpfs none /mnt && \
          echo nameserver {NAME_SERVER} > /mnt/resolv.conf && mount --bind /mnt/resolv.conf /etc/resolv.conf"
     );
     run_again_in("-nm", &script, "engine_network::only_public_addresses_are_reached_from_a_container", INSIDE);
@@ -80,7 +89,10 @@ async fn only_public_addresses_are_reached_from_a_container() {
 
 /// The test proper, in its namespace.
 async fn reach(kind: Kind, name_server: Ipv4Addr, more_closed: &[&str]) {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).unwrap();
+    // Takes connections of both kinds.
+    let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, PORT));
+    let listener = listener.or_else(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))).unwrap();
+    let datagrams = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).unwrap();
     std::thread::spawn(move || listener.incoming().for_each(|stream| drop(stream.unwrap().write_all(b"reached\n"))));
     let resolver = UdpSocket::bind((name_server, 53)).unwrap();
     std::thread::spawn(move || answer_names(&resolver));
@@ -99,10 +111,24 @@ async fn reach(kind: Kind, name_server: Ipv4Addr, more_closed: &[&str]) {
     let closed = CLOSED.iter().chain(more_closed).map(|address| format!("{address}\n"));
     let open = OPEN.iter().map(|address| format!("{address} reached\n"));
     assert_eq!(fixture.run(attempts).await, (Exit::Code(0), closed.chain(open).collect()));
+    fixture.sh(&format!("bash -c 'for to in {addresses}; do echo $to > /dev/udp/$to/{PORT}; done' 2> /dev/null")).await;
+    assert_eq!(datagrams_of(&datagrams), OPEN);
     let (_, names) = fixture.sh("getent ahostsv4 app.test | head -n 1").await;
     assert_eq!(names.split_whitespace().next(), Some("203.0.113.9"));
     assert_eq!(from_another_environment(&fixture).await, "");
     fixture.environment.stop().await.unwrap();
+}
+
+/// What has come in, up to what is sent last.
+fn datagrams_of(socket: &UdpSocket) -> Vec<String> {
+    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut came = Vec::new();
+    while came.last().is_none_or(|last| last != OPEN[OPEN.len() - 1]) {
+        let mut datagram = [0; 64];
+        let length = socket.recv(&mut datagram).unwrap();
+        came.push(String::from_utf8_lossy(&datagram[..length]).trim().to_owned());
+    }
+    came
 }
 
 /// Says its own address, and whoever connects that it was reached.

@@ -15,6 +15,7 @@ mod repo_upkeep;
 
 mod engine;
 mod engine_docker;
+mod engine_escapes;
 mod engine_isolation;
 mod engine_layers;
 mod engine_network;
@@ -44,6 +45,7 @@ mod container_cli;
 mod container_docker;
 mod contract;
 mod doors;
+mod escapes;
 mod facts;
 mod following;
 mod formation_api;
