@@ -3,10 +3,9 @@
 //! In reading order: who (`accounts`, `tokens`, `ssh_keys`) and what they did (`audit`), what (`apps`, `app_details`,
 //! `collaborators`, `buildpacks` and, of those that were fetched, `buildpack_copies`), the repository (`refs` and what they
 //! were, `past_refs`; `packs` and those that go, `old_packs`; `lfs_objects`, `lfs_locks`) and the images that are pushed
-//! (`registry`), what was uploaded and built (`sources`, `builds`, `build_sources`, `build_buildpacks`, `build_facts`, `slugs`,
-//! `slug_statements`, `oci_images`; `artifacts` is either) or is to be uploaded (`slug_uploads`), what was released (`releases`, `phases`), how it is
-//! scaled (`formations`) and promoted
-//! (`pipelines` and its kin, `review_apps`), what was run (`dynos`) and put out (`logs`), set up
+//! (`registry`), what was uploaded and built (`sources`, `builds`, `build_sources`, `build_buildpacks`, `build_facts`, `build_inputs`, `slugs`,
+//! `slug_statements`, `oci_images`; `artifacts` is either) or is to be uploaded (`slug_uploads`), what was released (`releases`,
+//! `phases`), how it is scaled (`formations`) and promoted (`pipelines` and its kin, `review_apps`), what was run (`dynos`) and put out (`logs`), set up
 //! (`app_setups`) and tested (`test_runs`, `test_cases`), which databases apps use (`addons`, `addon_attachments`).
 //! `connections` are the repositories on forges from which apps are deployed, `deliveries_in` what those forges have told, and
 //! `triggers` what is to be deployed therefore; `follower_deploys` is what is to be deployed of pushes to other apps.

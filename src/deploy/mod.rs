@@ -2,10 +2,10 @@
 //!
 //! `submit` records a build and starts it, `carry_out` sees it to its outcome; `run` below is the build itself, one step a line, or
 //! `container` where images are built. `queue` keeps the builds of one app in order and those of all apps within the host's means,
-//! `turn` is what one waits for; `site` is where one runs; `failure` holds
-//! every reason for which a push is refused, before its build and in it, and the words; `cancel` stops one; `archive` keeps the log; `recover` is what a start
-//! after a crash does. `given` is what a build has besides its source, and `unchanged` spares one that would make the same again;
-//! `notes` is how long each step took, and what else is known of it.
+//! `turn` is what one waits for; `site` is where one runs; `failure` holds every reason for which a push is refused, before its
+//! build and in it, and the words; `cancel` stops one; `archive` keeps the log; `recover` is what a start after a crash does.
+//! `given` is what a build has besides its source, and `unchanged` spares one that would make the same again; `notes` is how long
+//! each step took, and what else is known of it.
 //!
 //! `phase` carries out what an appended release still needs, whatever caused it; `run` runs one-off commands, and
 //! `rendezvous` is where a client attaches to one; `process` is what both have in common, one command of a release, and `program` which;

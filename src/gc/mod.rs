@@ -1,6 +1,6 @@
 //! Garbage collection: what nobody can ask for any more goes.
 //!
-//! Kept are the blobs of slugs, caches, logs, sources that have not expired, buildpacks that are still used, and images; of
+//! Kept are the blobs of slugs and what is said of them, caches, logs, sources that have not expired, buildpacks that are still used, and images; of
 //! images, what a tag of a living app or a release names, what those are made of, what refers to them, and whatever is
 //! young. The rows go first, each some at a time in a transaction of their own, then the files that no row names, each
 //! inside a write transaction that has seen that: who is about to name one waits, and then looks whether it is there.

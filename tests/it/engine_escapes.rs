@@ -252,9 +252,9 @@ async fn memory_that_is_no_processs_own_counts() {
         // Fits its file size limit, not the memory.
         r#"file = os.memfd_create("hoard")
 while True: os.write(file, bytes(1 << 20))"#,
-        r#"segments = ctypes.CDLL(None)
+        r"segments = ctypes.CDLL(None)
 segments.shmat.restype = ctypes.c_void_p
-while True: ctypes.memset(segments.shmat(segments.shmget(0, 1 << 20, 0o1600), None, 0), 1, 1 << 20)"#,
+while True: ctypes.memset(segments.shmat(segments.shmget(0, 1 << 20, 0o1600), None, 0), 1, 1 << 20)",
     ];
     for hoard in hoards {
         for fixture in Fixture::isolated_with(Spec { memory_bytes: 32 * MIB, disk_bytes: 512 * MIB, ..spec() }).await {
