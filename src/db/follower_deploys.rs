@@ -47,7 +47,7 @@ const SELECT: &str = "SELECT follower_deploys.*,
     (SELECT build_id FROM follower_builds WHERE deploy_id = follower_deploys.id ORDER BY follower_builds.rowid DESC LIMIT 1) AS build_id
     FROM follower_deploys";
 
-/// Records what was pushed to an app for every living app that follows it. To be called in the transaction that accepts the push.
+/// Records what was pushed to an app for every living app that follows it. To be called in the transaction that releases it.
 pub async fn insert(db: &mut Connection, pushed: &Pushed<'_>) -> Result<(), DbError> {
     let followers = sqlx::query("SELECT id, last_build FROM apps WHERE follows = ? AND destroyed_at IS NULL ORDER BY name");
     let at = row::millis(pushed.at);
