@@ -27,7 +27,7 @@ pub(in crate::engine) fn write(dir: &Path, out: impl Write) -> io::Result<()> {
     write_until(dir, u64::MAX, out)
 }
 
-/// As [`write`], with later times than `latest_secs` set back to it: unpacking leaves folders and links with times of
+/// As [`write()`], with later times than `latest_secs` set back to it: unpacking leaves folders and links with times of
 /// its own.
 pub(in crate::engine) fn write_until(dir: &Path, latest_secs: u64, out: impl Write) -> io::Result<()> {
     let mut tar = TarWriter { out, buffer: vec![0; BUFFER_BYTES], used: 0, latest_secs };
