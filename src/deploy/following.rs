@@ -8,22 +8,16 @@ mod worker;
 
 use std::time::Duration;
 
-use time::OffsetDateTime;
-use uuid::Uuid;
-
-use super::trigger::Hitch;
+use super::trigger::{Hitch, next_try};
 use super::{Failure, Request, request, submit};
 use crate::auth::{self, AccessError};
 use crate::build::{GitSource, Source};
 use crate::ctx::Ctx;
 use crate::db::follower_deploys::FollowerDeploy;
 use crate::db::{self, DbError};
-use crate::model::{Action, App, BuildId, FollowerDeployId, Priority, PushOptions, next_attempt};
+use crate::model::{Action, App, BuildId, FollowerDeployId, Priority, PushOptions};
 
 pub use worker::deploy_followers;
-
-/// How often a wait doubles: a full queue is looked at every few minutes at least.
-const MOST_DOUBLINGS: u32 = 4;
 
 /// How a push stands with one that follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +64,7 @@ async fn advance(ctx: &Ctx, deploy: &FollowerDeploy) -> Result<(), DbError> {
     };
     let now = ctx.now();
     let next = match &hitch {
-        Hitch::Later { first_wait, within, .. } => next_try(deploy, *first_wait, *within, now),
+        Hitch::Later { first_wait, within, .. } => next_try(deploy.attempts, *first_wait, deploy.since + *within, now),
         _ => None,
     };
     let mut tx = ctx.db.write().await?;
@@ -83,11 +77,6 @@ async fn advance(ctx: &Ctx, deploy: &FollowerDeploy) -> Result<(), DbError> {
         tracing::info!(app.id = %deploy.app, "a push to an app is not built for one that follows it: {hitch}");
     }
     Ok(())
-}
-
-fn next_try(deploy: &FollowerDeploy, first_wait: Duration, within: Duration, now: OffsetDateTime) -> Option<OffsetDateTime> {
-    let chance = Uuid::new_v4().as_bytes()[0];
-    next_attempt(deploy.attempts.min(MOST_DOUBLINGS) + 1, first_wait, chance, now, deploy.since + within)
 }
 
 async fn step(ctx: &Ctx, deploy: &FollowerDeploy) -> Result<(), Hitch> {

@@ -77,7 +77,7 @@ async fn advance(ctx: &Ctx, trigger: &Trigger) -> Result<(), DbError> {
     };
     let now = ctx.now();
     let next = match &hitch {
-        Hitch::Later { first_wait, within, .. } => next_try(trigger, *first_wait, *within, now),
+        Hitch::Later { first_wait, within, .. } => next_try(trigger.attempts, *first_wait, trigger.since + *within, now),
         Hitch::NotBefore { until, .. } => {
             let deadline = trigger.since + CI_TIME;
             (now < deadline).then(|| deadline.min(*until))
@@ -96,9 +96,15 @@ async fn advance(ctx: &Ctx, trigger: &Trigger) -> Result<(), DbError> {
     Ok(())
 }
 
-fn next_try(trigger: &Trigger, first_wait: Duration, within: Duration, now: OffsetDateTime) -> Option<OffsetDateTime> {
+/// When what was tried so often is tried again; `None` when that would be after the deadline.
+pub(super) fn next_try(
+    attempts: u32,
+    first_wait: Duration,
+    deadline: OffsetDateTime,
+    now: OffsetDateTime,
+) -> Option<OffsetDateTime> {
     let chance = Uuid::new_v4().as_bytes()[0];
-    next_attempt(trigger.attempts.min(MOST_DOUBLINGS) + 1, first_wait, chance, now, trigger.since + within)
+    next_attempt(attempts.min(MOST_DOUBLINGS) + 1, first_wait, chance, now, deadline)
 }
 
 async fn step(ctx: &Ctx, trigger: &Trigger) -> Result<(), Hitch> {
