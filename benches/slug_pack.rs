@@ -137,7 +137,8 @@ fn tar_pigz(tree: &Path, out: &Path) -> Result<u64> {
 }
 
 async fn pack_tree(environment: &Environment, slugs: &Slugs) -> Result<Packed> {
-    Ok(pack(environment.take_out(TREE).await?, &slugs.store, &slugs.last, &Limits::default()).await?)
+    let (packed, ()) = pack(environment.take_out(TREE).await?, &slugs.store, &slugs.last, &Limits::default(), ()).await?;
+    Ok(packed)
 }
 
 /// An environment of the engine that needs nothing: its files are read and piped as every engine does it.

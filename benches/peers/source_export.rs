@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use hoist::engine::{Engine, Spec};
+use hoist::engine::{Engine, Spec, make_yard};
 use hoist::git::{Additions, Repo};
 use hoist::model::{CommitId, Limits};
 use ignore::gitignore::Gitignore;
@@ -29,13 +29,14 @@ pub(crate) fn measure(_: &Peers) {
     slug_tree::generate_packages(tree.path(), PACKAGES).expect("the files can be written");
     let commit: CommitId = tree.commit("first").parse().expect("git names commits");
     tree.git(&["repack", "-adq"]);
-    // Side by side: both write to the same file system.
+    // Side by side: both write to the same file system, and neither where the other, or itself, has just removed a tree.
     let work = tempfile::tempdir().expect("a temporary folder can be made");
+    make_yard(work.path()).expect("it is there");
     let repo = repo_of(&tree, &work.path().join("repo"));
     let runtime = Runtime::new().expect("a runtime can be started");
     let engine = runtime.block_on(open_engine(&work.path().join("engine")));
     let hoist = |_| runtime.block_on(export(&engine, &repo, &commit));
-    let medians = in_turns(ROUNDS, hoist, |_| archive(tree.path(), &work.path().join("peer")));
+    let medians = in_turns(ROUNDS, hoist, |round| archive(tree.path(), &work.path().join(format!("peer-{round}"))));
     table::compare("source export of 20,000 files", medians.hoist, medians.peer, 0.6);
 }
 

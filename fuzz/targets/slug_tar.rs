@@ -2,7 +2,7 @@
 
 pub(crate) fn run(tar: &[u8]) {
     let mut slug = Vec::new();
-    if hoist::slug::rewrite(tar, &mut slug).is_err() {
+    if hoist::slug::rewrite(tar, &mut slug, &mut ()).is_err() {
         return;
     }
     let mut archive = tar::Archive::new(&slug[..]);

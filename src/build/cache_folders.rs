@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 
 use super::CACHE_DIR;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, make_yard};
 use crate::model::{Digest, Limits};
 use crate::store::Store;
 
@@ -64,7 +64,7 @@ impl CacheFolders {
     /// Opens the folder, and removes what was being made or removed when an earlier daemon ended.
     pub async fn open(dir: PathBuf, engine: Engine, store: Store, limits: &Limits) -> Result<Self, EngineError> {
         let cannot = |source| EngineError { what: format!("cannot prepare {}", dir.display()), source: Some(source) };
-        fs::create_dir_all(&dir).map_err(cannot)?;
+        make_yard(&dir).map_err(cannot)?;
         let folders = Self(Arc::new(Shared {
             dir: dir.clone(),
             engine,

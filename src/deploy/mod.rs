@@ -72,6 +72,7 @@ use crate::build::{self, Build, CacheFolder, Discovered, ForNewApp};
 use crate::ctx::Ctx;
 use crate::engine::{Environment, Spec};
 use crate::fetch;
+use crate::image::of_slug::{Contents, Inventory};
 use crate::model::{AppId, Artifact, CacheChange, Phase, ProcessTypes, Slug, SlugId, SlugStatement};
 use crate::release::NewManifest;
 use crate::slug::{self, Packed};
@@ -80,6 +81,7 @@ use crate::transcript::size;
 use given::Given;
 use queue::{Builder, Entry};
 use site::Site;
+use statements::Made;
 
 /// A log's reader, which doors show to pushers.
 pub use crate::transcript::{AppLog, Follower, OutputLine, OutputLines};
@@ -178,11 +180,11 @@ async fn build_and_pack(
     let Discovered { process_types, for_new_app } = build::discover_process_types(build, &compiled).await?;
     notes.begin(Phase::Pack);
     let save_cache = async { Ok(build::save_cache(build, &ctx.store, ctx.config.limits.build_disk_bytes).await?) };
-    let (packed, (cache, saved_bytes)) = tokio::try_join!(pack(ctx, request.app.id, build), save_cache)?;
+    let ((packed, contents), (cache, saved_bytes)) = tokio::try_join!(pack(ctx, request.app.id, build), save_cache)?;
     let slug = new_slug(ctx, request, stack, &packed, process_types, compiled.language);
     notes.cache_saved(saved_bytes);
     notes.begin(Phase::Store);
-    let statements = statements::make(ctx, entry.id, request, stack, &slug, None).await?;
+    let statements = statements::make(ctx, entry.id, request, stack, &slug, Made::Now(contents)).await?;
     Ok(Built { artifact: Artifact::Slug(slug), statements, manifests: Vec::new(), cache, for_new_app, is_again: false })
 }
 
@@ -199,12 +201,12 @@ async fn restore_cache(
     }
 }
 
-async fn pack(ctx: &Ctx, app: AppId, build: &Build<'_>) -> Result<Packed, Failure> {
+async fn pack(ctx: &Ctx, app: AppId, build: &Build<'_>) -> Result<(Packed, Contents), Failure> {
     let limits = &ctx.config.limits;
     build.transcript.line("");
     build.transcript.section("Compressing...");
     let tar = build.environment.take_out(&build.dir).await?;
-    let packed = slug::pack(tar, &ctx.store, &ctx.last_slugs.of(app), limits).await?;
+    let (packed, inventory) = slug::pack(tar, &ctx.store, &ctx.last_slugs.of(app), limits, Inventory::default()).await?;
     build.transcript.detail(&format!("Done: {}", size(packed.size_bytes)));
     build.transcript.section("Launching...");
     if packed.size_bytes > limits.slug_warning_bytes {
@@ -212,7 +214,7 @@ async fn pack(ctx: &Ctx, app: AppId, build: &Build<'_>) -> Result<Packed, Failur
         let text = format!("Warning: Your slug size ({is} MB) exceeds our soft limit ({soft} MB) which may affect boot time.");
         build.transcript.warning(&text);
     }
-    Ok(packed)
+    Ok((packed, inventory.contents()))
 }
 
 fn source_means(ctx: &Ctx) -> build::Means<'_> {

@@ -8,14 +8,14 @@ use std::io;
 use tokio::task::spawn_blocking;
 
 use super::image_blobs::{Kept, keep};
-use super::statements::{StatementError, packages_of_app, packages_of_stack, read_statement};
+use super::statements::{self, StatementError, packages_of_stack};
 use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::db::registry::Place;
 use crate::db::registry::manifests::{self, StoredManifest};
 use crate::db::{self, DbError};
 use crate::image::of_slug::{self, Artifact, BuildOrigin, ImageStack, Listing, Origin, SlugImage, StackLayer};
-use crate::model::{App, Descriptor, ManifestType, Platform, Release, Slug, StackName, StatementKind};
+use crate::model::{App, Descriptor, ManifestType, Platform, Release, Slug, StackName};
 use crate::stack::{self, Held, StackError};
 
 /// Why a release can't be had as an image. None is its owner's fault.
@@ -122,12 +122,8 @@ fn host(config: &Config) -> String {
 
 async fn listing(ctx: &Ctx, slug: &Slug, stack: &UsedStack) -> Result<Listing, SlugImageError> {
     let stack = packages_of_stack(&stack.held.stack.run_root).await?;
-    let kept = read_statement(ctx, slug.id, StatementKind::Sbom).await.map_err(|error| match error {
+    statements::list(ctx, slug.id, &slug.digest, &stack).await.map_err(|error| match error {
         StatementError::Db(error) => error.into(),
-        StatementError::Store(error) => SlugImageError::from(error),
-    })?;
-    if let Some(listing) = kept.and_then(|kept| Listing::again(&stack, &kept)) {
-        return Ok(listing);
-    }
-    Ok(Listing::new(&stack, &packages_of_app(ctx, &slug.digest).await?))
+        StatementError::Store(error) => error.into(),
+    })
 }

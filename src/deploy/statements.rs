@@ -17,30 +17,58 @@ use crate::model::{AppName, BuildId, Checksum, Digest, Slug, SlugId, SlugStateme
 use crate::slug;
 use crate::stack::{self, Stack};
 
-/// Makes all that is said of a slug that was just packed, or is an earlier one `again`.
+/// How a slug came about.
+pub(super) enum Made {
+    /// It was built, and this was seen in it.
+    Now(Contents),
+    /// It is an earlier one again.
+    Earlier(SlugId),
+}
+
+/// Makes all that is said of a slug.
 pub(super) async fn make(
     ctx: &Ctx,
     build: BuildId,
     request: &Request,
     stack: &Stack,
     slug: &Slug,
-    again: Option<SlugId>,
+    made: Made,
 ) -> Result<Vec<SlugStatement>, Failure> {
-    let sbom = make_sbom(ctx, &request.app.name, slug, stack).await?;
     let mut options = request.options.words();
-    options.extend(again.map(|earlier| format!("skip-unchanged:{earlier}")));
+    if let Made::Earlier(earlier) = &made {
+        options.push(format!("skip-unchanged:{earlier}"));
+    }
+    let sbom = make_sbom(ctx, &request.app.name, slug, stack, made).await?;
     let provenance = make_provenance(ctx, build, request, slug, &sbom, options).await?;
     Ok(vec![sbom, provenance])
 }
 
 /// Lists what is in it.
-async fn make_sbom(ctx: &Ctx, app: &AppName, slug: &Slug, stack: &Stack) -> Result<SlugStatement, Failure> {
-    let made = async {
-        let (stack, app_packages) = tokio::try_join!(packages_of_stack(&stack.run_root), packages_of_app(ctx, &slug.digest))?;
-        let sbom = of_slug::slug_sbom(app, slug, &Listing::new(&stack, &app_packages));
-        keep(ctx, StatementKind::Sbom, &sbom).await
+async fn make_sbom(ctx: &Ctx, app: &AppName, slug: &Slug, stack: &Stack, made: Made) -> Result<SlugStatement, Failure> {
+    let listing = async {
+        let packages = packages_of_stack(&stack.run_root).await?;
+        match made {
+            Made::Now(contents) => Ok(Listing::new(&packages, &contents)),
+            Made::Earlier(earlier) => list(ctx, earlier, &slug.digest, &packages).await,
+        }
     };
-    made.await.map_err(|source| Failure::Io { what: "what is in the slug can't be listed", source })
+    let kept = async {
+        let sbom = of_slug::slug_sbom(app, slug, &listing.await?);
+        Ok(keep(ctx, StatementKind::Sbom, &sbom).await?)
+    };
+    kept.await.map_err(|error| match error {
+        StatementError::Db(error) => error.into(),
+        StatementError::Store(source) => Failure::Io { what: "what is in the slug can't be listed", source },
+    })
+}
+
+/// Lists what is in a slug on a stack of these packages: from what was kept of it, or else from the slug itself.
+pub(super) async fn list(ctx: &Ctx, slug: SlugId, blob: &Digest, stack: &BTreeSet<Package>) -> Result<Listing, StatementError> {
+    let kept = read_statement(ctx, slug, StatementKind::Sbom).await?;
+    match kept.and_then(|kept| Listing::again(stack, &kept)) {
+        Some(listing) => Ok(listing),
+        None => Ok(Listing::new(stack, &packages_of_app(ctx, blob).await?)),
+    }
 }
 
 /// Signs where it comes from.
@@ -119,7 +147,7 @@ pub enum StatementError {
 }
 
 /// What package managers have left in a slug.
-pub(super) async fn packages_of_app(ctx: &Ctx, slug: &Digest) -> io::Result<Contents> {
+async fn packages_of_app(ctx: &Ctx, slug: &Digest) -> io::Result<Contents> {
     let tar = SyncIoBridge::new(slug::open_tar(&ctx.store, slug).await?);
     spawn_blocking(move || of_slug::packages_in_slug(BufReader::new(tar))).await.map_err(io::Error::other)?
 }

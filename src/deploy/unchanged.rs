@@ -5,7 +5,8 @@ use ring::hmac;
 
 use super::given::Given;
 use super::queue::Entry;
-use super::{Built, Failure, Request, buildpacks, statements};
+use super::statements::{self, Made};
+use super::{Built, Failure, Request, buildpacks};
 use crate::build::{BuildError, ForNewApp, GitSource, Source, builtin};
 use crate::ctx::Ctx;
 use crate::db::{self, DbError};
@@ -42,7 +43,7 @@ pub(super) async fn slug_again(ctx: &Ctx, entry: &Entry, request: &Request, give
     let earlier = slug.id;
     let slug = Slug { id: SlugId::new(), commit: Some(source.commit.clone()), created_at: ctx.now(), ..slug };
     // Of this commit: the old ones are about another.
-    let statements = statements::make(ctx, entry.id, request, &held.stack, &slug, Some(earlier)).await?;
+    let statements = statements::make(ctx, entry.id, request, &held.stack, &slug, Made::Earlier(earlier)).await?;
     Ok(Some(Built {
         artifact: Artifact::Slug(slug),
         statements,

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::read::{Image, UnusableImage};
 use super::unpack::unpack;
-use crate::engine::Engine;
+use crate::engine::{Engine, make_yard};
 use crate::model::{Digest, Limits};
 use crate::store::Store;
 
@@ -54,7 +54,7 @@ pub struct Root {
 impl Roots {
     /// Opens the folder, and removes what was being made or removed when an earlier daemon ended.
     pub async fn open(dir: PathBuf, engine: Engine, store: Store, limits: &Limits) -> Result<Self, UnusableImage> {
-        fs::create_dir_all(&dir).map_err(failed)?;
+        make_yard(&dir).map_err(failed)?;
         let roots = Self(Arc::new(Shared { dir, engine, store, limits: limits.clone(), used: Mutex::default() }));
         for entry in fs::read_dir(&roots.0.dir).map_err(failed)? {
             let entry = entry.map_err(failed)?;

@@ -14,6 +14,7 @@ use super::rewrite::{BadEntry, RewriteError, rewrite};
 use super::runs::{Earlier, Run};
 use crate::model::{Digest, Limits};
 use crate::store::{Store, Writer};
+use crate::tarball::Observer;
 
 /// More would keep more memory than they save time: reading the folder is then slower than compressing it.
 const MAX_THREADS: usize = 8;
@@ -68,35 +69,39 @@ impl From<io::Error> for PackError {
     }
 }
 
-/// Packs the tar of a build's folder, as [`take_out`](crate::engine::Environment::take_out) streams it, and stores it.
+/// Packs the tar of a build's folder, as [`take_out`](crate::engine::Environment::take_out) streams it, and stores it. The
+/// observer sees the slug's files on their way, and comes back.
 ///
 /// The tar is packed while it is read, on all cores, with bounded memory. What has not changed since the app's last slug is
 /// taken from there as it was compressed then: the slug is the same, only sooner. Dropping the future ends the work at the
 /// next piece of the tar and leaves nothing in the store.
-pub async fn pack(
+pub async fn pack<O: Observer + Send + 'static>(
     tar: impl AsyncRead + Send + Unpin + 'static,
     store: &Store,
     last: &LastSlug,
     limits: &Limits,
-) -> Result<Packed, PackError> {
+    observer: O,
+) -> Result<(Packed, O), PackError> {
     let cores = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-    pack_on(cores.min(const { NonZero::new(MAX_THREADS).unwrap() }), tar, store, last, limits).await
+    pack_on(cores.min(const { NonZero::new(MAX_THREADS).unwrap() }), tar, store, last, limits, observer).await
 }
 
-async fn pack_on(
+async fn pack_on<O: Observer + Send + 'static>(
     threads: NonZero<usize>,
     tar: impl AsyncRead + Send + Unpin + 'static,
     store: &Store,
     last: &LastSlug,
     limits: &Limits,
-) -> Result<Packed, PackError> {
+    mut observer: O,
+) -> Result<(Packed, O), PackError> {
     let (feeder, input) = feed::channel();
     let (store, last, slug_bytes, content_bytes) = (store.clone(), last.clone(), limits.slug_bytes, limits.build_disk_bytes);
     let packing = spawn_blocking(move || {
         let output = Limited { writer: store.writer()?, size_bytes: 0, limit_bytes: slug_bytes };
-        let (packed, runs) = pack_blocking(threads, input, last.open(&store).as_ref(), output, content_bytes)?;
+        let earlier = last.open(&store);
+        let (packed, runs) = pack_blocking(threads, input, earlier.as_ref(), output, content_bytes, &mut observer)?;
         last.note(&packed.digest, &runs);
-        Ok(packed)
+        Ok((packed, observer))
     });
     feeder.feed(tar).await;
     packing.await.unwrap_or_else(|panicked| Err(PackError::Store(io::Error::other(panicked))))
@@ -108,11 +113,12 @@ fn pack_blocking(
     earlier: Option<&Earlier>,
     output: Limited,
     limit_bytes: u64,
+    observer: &mut impl Observer,
 ) -> Result<(Packed, Vec<Run>), PackError> {
     let (rewritten, content, (output, runs)) = std::thread::scope(|scope| {
         let gzip = Gzip::new(scope, threads, earlier, output)?;
         let mut content = Content { gzip, hasher: Sha256::new(), size_bytes: 0, limit_bytes };
-        let rewritten = rewrite(input, &mut content)?;
+        let rewritten = rewrite(input, &mut content, observer)?;
         let Content { gzip, hasher, size_bytes, .. } = content;
         Ok::<_, PackError>((rewritten, (hasher, size_bytes), gzip.finish()?))
     })?;

@@ -12,7 +12,7 @@ use tar::{EntryType, Header};
 
 use super::entry_path::{EntryPath, Order};
 use crate::model::APP_USER_ID;
-use crate::tarball::{BLOCK_BYTES, Kind, MAX_PATH_BYTES, RawEntry, read_entry};
+use crate::tarball::{BLOCK_BYTES, Kind, MAX_PATH_BYTES, Observer, RawEntry, read_entry};
 
 /// The folder that the app is unpacked to, below the root.
 const APP: &[u8] = b"./app/";
@@ -56,15 +56,15 @@ pub enum RewriteError {
     Output(#[source] io::Error),
 }
 
-/// Reads the tar of a folder and writes that of a slug.
-pub fn rewrite(mut input: impl BufRead, mut output: impl Write) -> Result<Rewritten, RewriteError> {
+/// Reads the tar of a folder and writes that of a slug, whose files the observer sees.
+pub fn rewrite(mut input: impl BufRead, mut output: impl Write, observer: &mut impl Observer) -> Result<Rewritten, RewriteError> {
     let mut admission = Admission::default();
     write_header(&mut output, &Member::folder(APP.to_vec())).map_err(RewriteError::Output)?;
     while let Some(entry) = read_entry(&mut input).map_err(RewriteError::Input)? {
         let member = admission.admit(&entry).map_err(|why| BadEntry { path: entry.path, why })?;
         if let Some(member) = member {
             write_header(&mut output, &member).map_err(RewriteError::Output)?;
-            copy_content(&mut input, &mut output, member.size_bytes)?;
+            copy_content(&mut input, &mut output, &member, observer)?;
         }
     }
     // Read on, so that whoever writes the tar can write all of it.
@@ -189,8 +189,14 @@ fn fill(field: &mut [u8], name: &[u8]) {
 }
 
 /// Copies a file's content with the padding behind it.
-fn copy_content(input: &mut impl BufRead, output: &mut impl Write, size_bytes: u64) -> Result<(), RewriteError> {
-    let mut left = size_bytes;
+fn copy_content(
+    input: &mut impl BufRead,
+    output: &mut impl Write,
+    member: &Member,
+    observer: &mut impl Observer,
+) -> Result<(), RewriteError> {
+    let mut seen = (member.entry_type == EntryType::Regular && observer.file(&member.name, member.size_bytes)).then(Vec::new);
+    let mut left = member.size_bytes;
     while left > 0 {
         let available = input.fill_buf().map_err(RewriteError::Input)?;
         if available.is_empty() {
@@ -198,10 +204,16 @@ fn copy_content(input: &mut impl BufRead, output: &mut impl Write, size_bytes: u
         }
         let length = usize::try_from(left).map_or(available.len(), |left| left.min(available.len()));
         output.write_all(&available[..length]).map_err(RewriteError::Output)?;
+        if let Some(seen) = &mut seen {
+            seen.extend_from_slice(&available[..length]);
+        }
         input.consume(length);
         left -= length as u64;
     }
-    let padding = padding(size_bytes);
+    if let Some(seen) = seen {
+        observer.content(&member.name, &seen);
+    }
+    let padding = padding(member.size_bytes);
     let mut skipped = [0; BLOCK_BYTES];
     // What is in the input's padding is not looked at: it is no part of any file.
     input.read_exact(&mut skipped[..padding.len()]).map_err(RewriteError::Input)?;

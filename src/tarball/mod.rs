@@ -47,6 +47,25 @@ pub enum Kind {
     Special,
 }
 
+/// Looks at a tar's files while it passes by.
+pub trait Observer {
+    /// Hears of a file, and tells whether to be given its content: all of it at once, so that only small ones are to be
+    /// wanted.
+    fn file(&mut self, path: &[u8], size_bytes: u64) -> bool;
+
+    /// Is given the content of a file that it wanted.
+    fn content(&mut self, path: &[u8], content: &[u8]);
+}
+
+/// Wants nothing.
+impl Observer for () {
+    fn file(&mut self, _: &[u8], _: u64) -> bool {
+        false
+    }
+
+    fn content(&mut self, _: &[u8], _: &[u8]) {}
+}
+
 /// What headers in front of an entry's own say about it.
 #[derive(Default)]
 struct Extended {

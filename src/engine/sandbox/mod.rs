@@ -27,7 +27,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{EngineError, Settings, Spec};
+use super::{EngineError, Settings, Spec, make_yard};
 use cgroup::Cgroups;
 use filter::NAME_SERVER;
 use prepared::Reserve;
@@ -74,7 +74,7 @@ pub(super) struct Sandbox {
 impl Sandbox {
     pub(super) fn open(settings: Settings) -> Result<Self, EngineError> {
         let cannot = |error| EngineError::io(format!("cannot prepare the work folder {}", settings.work_dir.display()), error);
-        std::fs::create_dir_all(&settings.work_dir).map_err(cannot)?;
+        make_yard(&settings.work_dir).map_err(cannot)?;
         let work_dir = settings.work_dir.canonicalize().map_err(cannot)?;
         let sandbox = Self {
             roots: Arc::new(Roots::open(settings.helper)?),

@@ -56,7 +56,11 @@ fn tar_of(tree: &Path, options: &str) -> Vec<u8> {
 }
 
 async fn pack_bytes(tar: Vec<u8>, store: &Store) -> Result<Packed, PackError> {
-    pack(io::Cursor::new(tar), store, &no_last_slug(), &Limits::default()).await
+    packed(pack(io::Cursor::new(tar), store, &no_last_slug(), &Limits::default(), ()).await)
+}
+
+fn packed(done: Result<(Packed, ()), PackError>) -> Result<Packed, PackError> {
+    done.map(|(packed, ())| packed)
 }
 
 /// Of an app that has none, in a folder that is gone.
@@ -100,9 +104,9 @@ async fn equal_trees_make_equal_slugs() {
         let tar = tar_of(work.path(), options);
         for threads in 1..=4 {
             let threads = NonZero::new(threads).unwrap();
-            let again =
-                pack_on(threads, io::Cursor::new(tar.clone()), &store, &no_last_slug(), &Limits::default()).await.unwrap();
-            assert_eq!(again, first, "{options}, {threads} threads");
+            let tar = io::Cursor::new(tar.clone());
+            let again = pack_on(threads, tar, &store, &no_last_slug(), &Limits::default(), ()).await;
+            assert_eq!(packed(again).unwrap(), first, "{options}, {threads} threads");
         }
     }
     assert_eq!(files_below(dir.path()), 1);
@@ -168,7 +172,7 @@ async fn too_large_a_slug_stops_while_it_is_written() {
     let limits = Limits { slug_bytes: 3_000_000, ..Limits::default() };
     let endless = Endless::new();
     let taken = endless.taken.clone();
-    match pack_on(NonZero::new(2).unwrap(), endless, &store, &no_last_slug(), &limits).await {
+    match pack_on(NonZero::new(2).unwrap(), endless, &store, &no_last_slug(), &limits, ()).await {
         Err(PackError::TooLarge { size_bytes: 3_000_001..5_000_000, limit_bytes: 3_000_000 }) => {}
         other => panic!("{other:?}"),
     }
@@ -188,7 +192,7 @@ async fn too_much_content_stops_however_well_it_compresses() {
     header.set_cksum();
     tar[512..1024].copy_from_slice(header.as_bytes());
     let limits = Limits { build_disk_bytes: 10_000_000, ..Limits::default() };
-    let error = pack(io::Cursor::new(tar), &store, &no_last_slug(), &limits).await.unwrap_err();
+    let error = pack(io::Cursor::new(tar), &store, &no_last_slug(), &limits, ()).await.unwrap_err();
     assert!(matches!(error, PackError::ContentTooLarge { limit_bytes: 10_000_000 }), "{error:?}");
     assert_eq!(files_below(dir.path()), 0);
 }
@@ -203,7 +207,7 @@ async fn faults_are_told_apart_and_leave_nothing() {
         Ok(bytes::Bytes::from(vec![0; 1024])),
         Err(io::Error::from(io::ErrorKind::ConnectionReset)),
     ]));
-    let verdict = pack(broken, &store, &no_last_slug(), &Limits::default()).await.unwrap_err();
+    let verdict = pack(broken, &store, &no_last_slug(), &Limits::default(), ()).await.unwrap_err();
     assert!(matches!(&verdict, PackError::Read(error) if error.kind() == io::ErrorKind::ConnectionReset), "{verdict:?}");
 
     let work = TempDir::new().unwrap();

@@ -61,7 +61,7 @@ fn tar_of(inputs: &[Input], uid: u64) -> Vec<u8> {
 
 fn rewritten(tar: &[u8]) -> Result<Vec<u8>, RewriteError> {
     let mut slug = Vec::new();
-    rewrite(tar, &mut slug).map(|_| slug)
+    rewrite(tar, &mut slug, &mut ()).map(|_| slug)
 }
 
 /// What the `tar` crate reads, a line per entry.

@@ -23,7 +23,7 @@ use crate::model::{AppName, CommitId, Descriptor, Digest, Slug};
 
 pub use debian::debian_packages;
 pub use locks::read_lock_file;
-pub use slug::packages_in_slug;
+pub use slug::{Inventory, packages_in_slug};
 
 /// What is attached to an image.
 pub const SBOM_TYPE: &str = "application/vnd.cyclonedx+json";

@@ -1,46 +1,67 @@
 //! The packages of an app: what lies in its slug.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, Read as _};
 
 use super::locks::{self, INSTALLED_BY_NPM, MAX_PACKAGES, WANTED_OF_NPM, is_plain};
 use super::{Contents, Package, debian_packages};
-use crate::tarball::{BLOCK_BYTES, Kind, read_entry};
+use crate::tarball::{BLOCK_BYTES, Kind, Observer, read_entry};
 
 /// A list that is larger is not read: the largest real ones have a few MiB, and it is in memory for a moment.
 const MAX_LIST_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Reads a slug's tar to its end and lists the packages of its lock files, those that Python has installed, and those of the
-/// distribution that buildpacks have unpacked. A list that can't be understood is the app's own affair, but is named. Blocks.
-pub fn packages_in_slug(mut tar: impl BufRead) -> io::Result<Contents> {
-    let mut found = Found::default();
-    while let Some(entry) = read_entry(&mut tar)? {
-        let Kind::File { size_bytes, .. } = entry.kind else { continue };
-        let path = String::from_utf8_lossy(&entry.path);
-        let path = path.trim_start_matches("./");
-        found.installed(path);
-        let mut content = (&mut tar).take(size_bytes.next_multiple_of(BLOCK_BYTES as u64));
-        // Lists count in the app's own folder, where buildpacks look for them; below they are other people's.
-        if let Some(path) = path.strip_prefix("app/").filter(|path| locks::is_lock_file(path) || is_unpacked(path)) {
-            // Of what is too long, nothing.
-            let text = if size_bytes <= MAX_LIST_BYTES { read_text(&mut content, size_bytes)? } else { None };
-            found.listed(path, text.and_then(|text| read_list(path, &text)));
-        }
-        io::copy(&mut content, &mut io::sink())?;
-    }
-    Ok(found.contents())
-}
-
-/// What was found so far.
+/// Lists the packages of a slug's lock files, those that Python has installed, and those of the distribution that buildpacks
+/// have unpacked. A list that can't be understood is the app's own affair, but is named.
 #[derive(Default)]
-struct Found {
+pub struct Inventory {
     installed: BTreeSet<Package>,
     /// By the list's path; none where it was not read.
     listed: BTreeMap<String, Option<Vec<Package>>>,
     packages: usize,
 }
 
-impl Found {
+/// Sees the slug's files.
+impl Observer for Inventory {
+    fn file(&mut self, path: &[u8], size_bytes: u64) -> bool {
+        let path = shown(path);
+        self.installed(&path);
+        match list_in_app(&path) {
+            // Of what is too long, nothing.
+            Some(list) if size_bytes > MAX_LIST_BYTES => {
+                self.listed(list, None);
+                false
+            }
+            list => list.is_some(),
+        }
+    }
+
+    fn content(&mut self, path: &[u8], content: &[u8]) {
+        if let Some(list) = list_in_app(&shown(path)) {
+            // What is no UTF-8 is no list.
+            let packages = str::from_utf8(content).ok().and_then(|text| read_list(list, text));
+            self.listed(list, packages);
+        }
+    }
+}
+
+/// Makes the inventory of a slug's tar, which is read to its end. Blocks.
+pub fn packages_in_slug(mut tar: impl BufRead) -> io::Result<Contents> {
+    let mut inventory = Inventory::default();
+    while let Some(entry) = read_entry(&mut tar)? {
+        let Kind::File { size_bytes, .. } = entry.kind else { continue };
+        let mut content = (&mut tar).take(size_bytes.next_multiple_of(BLOCK_BYTES as u64));
+        if inventory.file(&entry.path, size_bytes) {
+            let mut bytes = Vec::new();
+            (&mut content).take(size_bytes).read_to_end(&mut bytes)?;
+            inventory.content(&entry.path, &bytes);
+        }
+        io::copy(&mut content, &mut io::sink())?;
+    }
+    Ok(inventory.contents())
+}
+
+impl Inventory {
     /// Each has a folder `NAME-VERSION.dist-info` (packaging.python.org, "Recording installed projects").
     fn installed(&mut self, path: &str) {
         let folder = path.strip_suffix(".dist-info/METADATA").and_then(|folder| folder.rsplit('/').next());
@@ -58,7 +79,9 @@ impl Found {
         self.listed.insert(path.to_owned(), packages);
     }
 
-    fn contents(mut self) -> Contents {
+    /// What was found.
+    #[must_use]
+    pub fn contents(mut self) -> Contents {
         if matches!(self.listed.get(INSTALLED_BY_NPM), Some(Some(_))) {
             self.listed.retain(|path, _| !WANTED_OF_NPM.contains(&path.as_str()));
         }
@@ -81,11 +104,14 @@ fn read_list(path: &str, text: &str) -> Option<Vec<Package>> {
     locks::read_lock_file(path, text)
 }
 
-/// What is no UTF-8 is no list.
-fn read_text(content: &mut impl io::Read, size_bytes: u64) -> io::Result<Option<String>> {
-    let mut bytes = Vec::new();
-    content.take(size_bytes).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8(bytes).ok())
+/// A path of the slug's tar.
+fn shown(path: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(path.strip_prefix(b"./").unwrap_or(path))
+}
+
+/// A list's path in the app's own folder, where buildpacks look for it; below are other people's.
+fn list_in_app(path: &str) -> Option<&str> {
+    path.strip_prefix("app/").filter(|path| locks::is_lock_file(path) || is_unpacked(path))
 }
 
 /// Whether this is dpkg's list of what a buildpack has unpacked: `buildpacks/lib/debian.sh` writes it.

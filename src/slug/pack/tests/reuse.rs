@@ -35,7 +35,7 @@ fn tar_of_files(files: &Files) -> Vec<u8> {
 fn pack_files(files: &Files, store: &Store, last: &LastSlug) -> Packed {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let tar = io::Cursor::new(tar_of_files(files));
-    runtime.block_on(pack_on(NonZero::new(2).unwrap(), tar, store, last, &Limits::default())).unwrap()
+    packed(runtime.block_on(pack_on(NonZero::new(2).unwrap(), tar, store, last, &Limits::default(), ()))).unwrap()
 }
 
 fn last_slug() -> (TempDir, LastSlug) {
