@@ -116,6 +116,7 @@ impl Environment {
             Reply::Done => {}
             reply => return Err(EngineError::io("cannot set up a container", io::Error::other(out_of_turn(&reply)))),
         }
+        containers.check_sizes(container.id()).await?;
         Ok(Self { container, _hold: Hold(Mutex::new(conversation)), spec, containers })
     }
 
@@ -244,7 +245,8 @@ impl Environment {
     /// Disk space taken by the container's writable layer, as the Engine adds it up.
     async fn disk_bytes(&self) -> Result<u64, EngineError> {
         let written = self.containers.docker.written_bytes(self.container.id()).await;
-        written.map_err(failed("cannot ask for a container's size"))
+        // It could at the start: what it can't add up any more is nested deeper than a path is long, and counts as endless.
+        Ok(written.map_err(failed("cannot ask for a container's size"))?.unwrap_or(u64::MAX))
     }
 }
 
