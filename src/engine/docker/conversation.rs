@@ -103,7 +103,6 @@ impl Conversation {
             }
         };
         let taking = async {
-            let unread = |error| EngineError::io("nobody reads what comes out of the container", error);
             loop {
                 match from.next().await? {
                     (Kind::Reply, bytes) => return parse::<Answer>(&bytes),
@@ -118,6 +117,16 @@ impl Conversation {
             () = feeding => return Err(late(rest.unwrap_or_default())),
         };
         Ok((answer, fed))
+    }
+
+    /// Takes output until the answer comes. The other side may be silent for as long as `silence`.
+    pub(super) async fn take(&mut self, silence: Duration, mut output: impl AsyncWrite + Unpin) -> Result<Answer, EngineError> {
+        loop {
+            match in_time(silence, self.from.next()).await? {
+                (Kind::Reply, bytes) => return parse(&bytes),
+                (_, piece) => output.write_all(&piece).await.map_err(unread)?,
+            }
+        }
     }
 
     /// Calls the request off, and waits until what it had started is dead.
@@ -158,6 +167,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, EngineError> {
 
 async fn in_time<T>(limit: Duration, reply: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
     tokio::time::timeout(limit, reply).await.map_err(|_| late(limit))?
+}
+
+fn unread(error: io::Error) -> EngineError {
+    EngineError::io("nobody reads what comes out of the container", error)
 }
 
 fn late(limit: Duration) -> EngineError {
@@ -205,6 +218,18 @@ mod tests {
         let mut conversation = Conversation::begin(with(said), &"what").await.unwrap();
         let error = conversation.carry(empty(), None, sink(), sink()).await.unwrap_err();
         assert_eq!(error.to_string(), "the container ended without a reply");
+    }
+
+    #[tokio::test]
+    async fn what_is_silent_for_too_long_is_given_up() {
+        let (mut said, heard) = duplex(1 << 10);
+        said.write_all(&frames::header(Kind::Stdout, 3).unwrap()).await.unwrap();
+        said.write_all(b"tar").await.unwrap();
+        let streams = Streams { input: Box::pin(sink()), output: Box::pin(ReaderStream::new(heard)) };
+        let mut conversation = Conversation::begin(streams, &"what").await.unwrap();
+        let mut taken = Vec::new();
+        let error = conversation.take(Duration::from_millis(10), &mut taken).await.unwrap_err();
+        assert_eq!((&taken[..], &*error.to_string()), (&b"tar"[..], "the container did not reply within 0 s"));
     }
 
     #[tokio::test]

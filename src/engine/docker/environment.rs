@@ -49,6 +49,9 @@ const HIDDEN: [&str; 10] = [
 /// Which build's a container is, for people.
 const NAME_LABEL: &str = "hoist.environment";
 
+/// How long a container may give nothing more of a tar. On a busy disk, finding the next file takes its time.
+const SILENCE_TIMEOUT: Duration = UNPACK_TIMEOUT;
+
 /// How long removing a container may take that nobody waits for.
 const REMOVE_TIMEOUT: Duration = Duration::from_mins(2);
 
@@ -133,10 +136,10 @@ impl Environment {
     pub(in crate::engine) async fn take_out(&self, dir: &str) -> Result<TarStream, EngineError> {
         let (mut conversation, _) = self.begin(Request::TakeOut { dir: dir.into() }, Input::TarOut).await?;
         let (sender, receiver) = wide_pipe()?;
-        // Ends when nobody reads the pipe any more.
-        let taking = tokio::spawn(async move { conversation.carry(empty(), None, sender, sink()).await });
+        // Ends when nobody reads the pipe any more. The tar's end is not seen, so whatever comes last has that time after it.
+        let taking = tokio::spawn(async move { conversation.take(SILENCE_TIMEOUT, sender).await });
         Ok(with_verdict(receiver, async {
-            match taking.await?.map_err(io::Error::other)?.0.reply {
+            match taking.await?.map_err(io::Error::other)?.reply {
                 Reply::Done => Ok(()),
                 reply => Err(io::Error::other(out_of_turn(&reply))),
             }
