@@ -16,7 +16,7 @@ use crate::engine::sandbox::cgroup::Events;
 use crate::engine::sandbox::environment::{FILE_TOO_LARGE, UNPACK_TIMEOUT};
 use crate::engine::sandbox::limits::{out_of_turn, watch_disk};
 use crate::engine::sandbox::protocol::{Reply, Request};
-use crate::engine::transfer::{TarStream, wide_pipe, with_verdict};
+use crate::engine::transfer::{TarStream, verdict_of, wide_pipe, with_verdict};
 use crate::engine::{Command, EngineError, Exit, Spec, Stream, file_name};
 use crate::model::WindowSize;
 
@@ -138,12 +138,7 @@ impl Environment {
         let (sender, receiver) = wide_pipe()?;
         // Ends when nobody reads the pipe any more. The tar's end is not seen, so whatever comes last has that time after it.
         let taking = tokio::spawn(async move { conversation.take(SILENCE_TIMEOUT, sender).await });
-        Ok(with_verdict(receiver, async {
-            match taking.await?.map_err(io::Error::other)?.reply {
-                Reply::Done => Ok(()),
-                reply => Err(io::Error::other(out_of_turn(&reply))),
-            }
-        }))
+        Ok(with_verdict(receiver, async { verdict_of(taking.await?.map_err(io::Error::other)?.reply) }))
     }
 
     pub(in crate::engine) async fn run(

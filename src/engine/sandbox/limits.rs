@@ -66,7 +66,7 @@ pub(super) async fn watch_memory(
 
 pub(in crate::engine) fn out_of_turn(reply: &Reply) -> EngineError {
     EngineError::new(match reply {
-        Reply::Failed(what) => what.clone(),
+        Reply::Failed(what) | Reply::Refused(what) => what.clone(),
         reply => format!("the sandbox replied {reply:?} out of turn"),
     })
 }

@@ -71,8 +71,10 @@ fn create_for_app(dir: &Path) -> io::Result<()> {
 fn take_out(dir: &Path, tar: Option<OwnedFd>) -> io::Result<Reply> {
     let tar = File::from(tar.ok_or(io::ErrorKind::InvalidInput)?);
     become_app()?;
-    tree::write(dir, tar)?;
-    Ok(Reply::Done)
+    match tree::write(dir, tar) {
+        Err(error) if error.kind() == tree::UNFIT => Ok(Reply::Refused(error.to_string())),
+        written => written.map(|()| Reply::Done),
+    }
 }
 
 /// Gives up everything but being `app`, so that a link that `app` has made leads nowhere that `app` may not go.
