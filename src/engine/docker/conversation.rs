@@ -3,6 +3,8 @@
 use std::future::pending;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -23,6 +25,8 @@ use crate::engine::sandbox::limits::out_of_turn;
 pub(super) struct Conversation {
     to: Pin<Box<dyn AsyncWrite + Send>>,
     from: Frames,
+    /// Disk space of deleted files, as the other side has told it last.
+    unlinked_bytes: Arc<AtomicU64>,
 }
 
 /// The frames that come; waiting for one may be given up and begun again.
@@ -63,7 +67,7 @@ impl Conversation {
             return Err(EngineError::new("arguments and environment of the command are too large"));
         }
         let from = Frames { pieces: streams.output, buffer: BytesMut::new() };
-        let mut conversation = Self { to: streams.input, from };
+        let mut conversation = Self { to: streams.input, from, unlinked_bytes: Arc::default() };
         let sent = tokio::time::timeout(REPLY_TIMEOUT, send(&mut conversation.to, Kind::Call, &bytes)).await;
         sent.map_err(io::Error::from).flatten().map_err(|error| EngineError::io("the container takes no requests", error))?;
         Ok(conversation)
@@ -76,6 +80,11 @@ impl Conversation {
             (Kind::Reply, bytes) => Err(out_of_turn(&parse::<Answer>(&bytes)?.reply)),
             (kind, _) => Err(EngineError::new(format!("the container said {kind:?} out of turn"))),
         }
+    }
+
+    /// Where it is told, while a command runs, how much disk space deleted files take.
+    pub(super) fn unlinked_bytes(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.unlinked_bytes)
     }
 
     /// Waits for the answer to a request that has neither input nor output.
@@ -92,7 +101,7 @@ impl Conversation {
         mut stdout: impl AsyncWrite + Unpin,
         mut stderr: impl AsyncWrite + Unpin,
     ) -> Result<(Answer, io::Result<()>), EngineError> {
-        let Self { to, from } = self;
+        let Self { to, from, unlinked_bytes } = self;
         let window = Semaphore::new(WINDOW);
         let mut fed = Ok(());
         let feeding = async {
@@ -107,6 +116,7 @@ impl Conversation {
                 match from.next().await? {
                     (Kind::Reply, bytes) => return parse::<Answer>(&bytes),
                     (Kind::Taken, _) => window.add_permits(1),
+                    (Kind::Unlinked, bytes) => unlinked_bytes.store(parse(&bytes)?, Ordering::Relaxed),
                     (Kind::Stderr, piece) => stderr.write_all(&piece).await.map_err(unread)?,
                     (_, piece) => stdout.write_all(&piece).await.map_err(unread)?,
                 }
@@ -194,7 +204,8 @@ mod tests {
     fn reply() -> Vec<u8> {
         let mut said = Vec::new();
         let answer = Answer { reply: Reply::Done, events: Events { out_of_memory: 1, out_of_pids: 0 } };
-        for (kind, bytes) in [(Kind::Stdout, &b"out"[..]), (Kind::Stderr, b"err"), (Kind::Stdout, b"put")] {
+        for (kind, bytes) in [(Kind::Stdout, &b"out"[..]), (Kind::Unlinked, b"7"), (Kind::Stderr, b"err"), (Kind::Stdout, b"put")]
+        {
             frames::write(&mut said, kind, bytes).unwrap();
         }
         frames::write(&mut said, Kind::Reply, &serde_json::to_vec(&answer).unwrap()).unwrap();
@@ -208,6 +219,7 @@ mod tests {
         let (answer, fed) = conversation.carry(empty(), None, &mut stdout, &mut stderr).await.unwrap();
         assert_eq!((&stdout[..], &stderr[..]), (&b"output"[..], &b"err"[..]));
         assert!(matches!(answer.reply, Reply::Done) && fed.is_ok());
+        assert_eq!(conversation.unlinked_bytes().load(Ordering::Relaxed), 7);
         assert_eq!(answer.events, Events { out_of_memory: 1, out_of_pids: 0 });
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ const OWN_MEMORY_BYTES: u64 = 32 * 1024 * 1024;
 
 /// What hoist's own processes in a container may do; commands may do none of it. As a sandbox's, but for what process 1
 /// takes from itself, and what loads the network's filter.
-const CAPABILITIES: [&str; 6] = ["SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE", "SETPCAP"];
+const CAPABILITIES: [&str; 7] = ["SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE", "SYS_PTRACE", "SETPCAP"];
 const LOADS_FILTER: &str = "NET_ADMIN";
 
 /// Parts of `/sys` that tell about the host. What is left are the container's own cgroups.
@@ -199,9 +200,10 @@ impl Environment {
             return Err(EngineError::new("the command needs a network and the environment has none"));
         }
         let (mut conversation, before) = self.begin(Request::Run { argv, env, cwd, terminal }, kind).await?;
+        let unlinked = conversation.unlinked_bytes();
         let ended = tokio::select! {
             answer = conversation.carry(input, None, stdout, stderr) => Ok(answer),
-            exit = watch_disk(self.spec.disk_bytes, || self.disk_bytes()) => Err(exit?),
+            exit = watch_disk(self.spec.disk_bytes, || self.disk_bytes(&unlinked)) => Err(exit?),
             () = tokio::time::sleep(timeout) => Err(Exit::TimedOut),
         };
         match ended {
@@ -236,15 +238,17 @@ impl Environment {
         if answer.events.out_of_pids > before.out_of_pids {
             return Ok(Exit::OutOfPids);
         }
-        let is_full = self.disk_bytes().await? >= self.spec.disk_bytes;
+        // Deleted files have gone with the command.
+        let is_full = self.disk_bytes(&AtomicU64::new(0)).await? >= self.spec.disk_bytes;
         Ok(if is_full { Exit::OutOfDisk } else { exit })
     }
 
-    /// Disk space taken by the container's writable layer, as the Engine adds it up.
-    async fn disk_bytes(&self) -> Result<u64, EngineError> {
+    /// Disk space taken by the container's writable layer, as the Engine adds it up, and by deleted files.
+    async fn disk_bytes(&self, unlinked: &AtomicU64) -> Result<u64, EngineError> {
         let written = self.containers.docker.written_bytes(self.container.id()).await;
         // It could at the start: what it can't add up any more is nested deeper than a path is long, and counts as endless.
-        Ok(written.map_err(failed("cannot ask for a container's size"))?.unwrap_or(u64::MAX))
+        let written = written.map_err(failed("cannot ask for a container's size"))?.unwrap_or(u64::MAX);
+        Ok(written.saturating_add(unlinked.load(Ordering::Relaxed)))
     }
 }
 

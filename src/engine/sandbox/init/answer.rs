@@ -11,7 +11,7 @@ use rustix::process::{Gid, Uid};
 
 use super::serve::Inside;
 use super::supervise::CommandFiles;
-use super::{become_user, describe, supervise};
+use super::{become_user, describe, supervise, unlinked};
 use crate::engine::sandbox::protocol::{MAX_LINE_BYTES, Reply, Request};
 use crate::engine::tree;
 
@@ -82,8 +82,10 @@ fn become_app() -> io::Result<()> {
     become_user(Uid::from_raw(APP), Gid::from_raw(APP))
 }
 
+/// What has a name is found in the writable layer, what has none any more where all layers are one.
 fn measure_disk(inside: &Inside) -> io::Result<Reply> {
-    Ok(Reply::Disk { bytes: tree::disk_bytes(&upper_path(inside))? })
+    let unlinked = unlinked::bytes(Path::new("/"), &supervise::processes()?)?;
+    Ok(Reply::Disk { bytes: tree::disk_bytes(&upper_path(inside))?.saturating_add(unlinked) })
 }
 
 fn upper_path(inside: &Inside) -> PathBuf {
