@@ -30,7 +30,7 @@ mod source;
 mod tar_header;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -156,7 +156,7 @@ pub enum BuildError {
     Pack {
         buildpack: BuildpackRef,
         #[source]
-        error: Box<BuildError>,
+        error: Arc<BuildError>,
     },
     #[error("the buildpack {} has no {script} that can be run", .buildpack.shown())]
     NoScript { buildpack: BuildpackRef, script: &'static str, is_there: bool },

@@ -57,6 +57,7 @@ mod slugs;
 mod stack;
 mod stack_pull;
 mod stack_remove;
+mod stack_work;
 mod webhooks;
 mod webhooks_deliveries;
 

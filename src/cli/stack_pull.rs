@@ -5,7 +5,8 @@ use clap::Args;
 
 use super::error::CliError;
 use super::output;
-use super::stacks::{Shown, describe, open_engine};
+use super::stack_work::open_engine;
+use super::stacks::{Shown, describe};
 use crate::config::{Config, PlaceArgs};
 use crate::model::{ImageName, Platform, StackName};
 use crate::server;
@@ -39,7 +40,7 @@ impl PullArgs {
     }
 
     async fn pull(&self, config: &Config) -> anyhow::Result<Stack> {
-        let engine = open_engine(config).await?;
+        let (_folder, engine) = open_engine(config).await?;
         let order = Pull {
             name: &self.name,
             stacks_dir: &config.stacks_dir,

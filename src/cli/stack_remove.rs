@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::error::CliError;
 use super::output;
-use super::stacks::open_engine;
+use super::stack_work::open_engine;
 use crate::config::{Config, PlaceArgs};
 use crate::db::{self, Db, Write};
 use crate::model::StackName;
@@ -32,7 +32,7 @@ impl Remove {
     }
 
     async fn remove(&self, config: &Config) -> anyhow::Result<()> {
-        let engine = open_engine(config).await?;
+        let (_folder, engine) = open_engine(config).await?;
         let db = Db::open(&config.data_dir).await?;
         let removed =
             stack::remove(&config.stacks_dir, &self.name, &engine, async || self.see_that_nobody_needs_it(config, &db).await)

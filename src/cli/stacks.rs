@@ -9,10 +9,9 @@ use super::error::CliError;
 use super::output;
 use super::stack_pull::PullArgs;
 use super::stack_remove::Remove;
+use super::stack_work::open_engine;
 use crate::config::{Config, PlaceArgs};
-use crate::engine::Engine;
 use crate::model::{Digest, ImageName, StackName};
-use crate::server;
 use crate::stack::{self, Order, Pulled, Rebuild, Stack};
 
 #[derive(Debug, Subcommand)]
@@ -77,18 +76,11 @@ impl Build {
     }
 
     async fn build(&self, config: &Config) -> anyhow::Result<Stack> {
-        let engine = open_engine(config).await?;
+        let (_folder, engine) = open_engine(config).await?;
         let rebuild = if self.force { Rebuild::Always } else { Rebuild::IfChanged };
         let order = Order { name: &self.name, stacks_dir: &config.stacks_dir, mirror: self.mirror.as_deref(), rebuild };
         Ok(stack::build(order, &engine, output::note).await?)
     }
-}
-
-/// The engine for making stacks. A work folder of its own: opening an engine sweeps it, and the daemon may be running in the
-/// other.
-pub(super) async fn open_engine(config: &Config) -> anyhow::Result<Engine> {
-    let work_dir = config.data_dir.join("stack-work");
-    Ok(Engine::open(server::engine_settings(config, &work_dir)?).await?)
 }
 
 impl List {

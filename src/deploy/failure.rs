@@ -337,6 +337,11 @@ fn slug_words(error: &PackError, limits: &Limits) -> Vec<String> {
                 warning("See: http://devcenter.heroku.com/articles/slug-size"),
             ]
         }
+        PackError::BadFolder(why) => vec![
+            warning(&format!("The built app can't be packed: {}.", why.to_string().escape_debug())),
+            warning("A buildpack has to leave the app in its build folder. Mend it, or set another one with"),
+            warning("`hoist buildpacks:set`, and push again."),
+        ],
         error => vec![warning(&format!("The built app can't be packed: {error}"))],
     }
 }

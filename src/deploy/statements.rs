@@ -1,6 +1,5 @@
 //! What is said of a slug: made when it is built, and kept beside it.
 
-use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read as _};
 use std::path::Path;
 
@@ -12,7 +11,7 @@ use super::{Failure, Request};
 use crate::build::{Origin, Source};
 use crate::ctx::Ctx;
 use crate::db;
-use crate::image::of_slug::{self, Code, Contents, Listing, Package, SlugOrigin};
+use crate::image::of_slug::{self, Code, Contents, Listing, SlugOrigin, StackPackages};
 use crate::model::{AppName, BuildId, Checksum, Digest, Slug, SlugId, SlugStatement, StatementKind};
 use crate::slug;
 use crate::stack::{self, Stack};
@@ -157,17 +156,20 @@ const MAX_STATUS_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What is installed in the root file system that a slug runs in; nothing if that is no Debian, or its list can't be understood: the
 /// stack may be anybody's image.
-pub(super) async fn packages_of_stack(run_root: &Path) -> io::Result<BTreeSet<Package>> {
+pub(super) async fn packages_of_stack(run_root: &Path) -> io::Result<StackPackages> {
     let run_root = run_root.to_owned();
-    let list = move || match stack::open_inside(&run_root, "var/lib/dpkg/status")? {
-        Some(status) => match of_slug::debian_packages(BufReader::new(status.take(MAX_STATUS_BYTES))) {
+    let list = move || {
+        let Some(status) = stack::open_inside(&run_root, "var/lib/dpkg/status")? else { return Ok(StackPackages::default()) };
+        let packages = match of_slug::debian_packages(BufReader::new(status.take(MAX_STATUS_BYTES))) {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 tracing::warn!(%error, stack = %run_root.display(), "a stack's list of packages can't be understood");
-                Ok(BTreeSet::new())
+                return Ok(StackPackages::default());
             }
-            listed => listed,
-        },
-        None => Ok(BTreeSet::new()),
+            listed => listed?,
+        };
+        let os_release = stack::open_inside(&run_root, "etc/os-release")?;
+        let distribution = os_release.map(of_slug::distribution).transpose()?.flatten();
+        Ok(StackPackages { distribution, packages })
     };
     spawn_blocking(list).await.map_err(io::Error::other)?
 }

@@ -10,7 +10,9 @@ use std::time::Duration;
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
-use bollard::models::{ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig};
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig,
+};
 use bollard::query_parameters::{
     AttachContainerOptions, InspectContainerOptions, ListContainersOptions, RemoveContainerOptions, StartContainerOptions,
     WaitContainerOptions,
@@ -123,11 +125,15 @@ impl Docker {
         }
     }
 
-    /// How much a container has written into its file system, in bytes.
-    pub async fn written_bytes(&self, id: &ContainerId) -> Result<u64, DockerError> {
+    /// How much a container has written into its file system, in bytes; `None` if the Engine can't tell.
+    pub async fn written_bytes(&self, id: &ContainerId) -> Result<Option<u64>, DockerError> {
         let client = self.connect(WORK_TIME).await?;
-        let found = client.inspect_container(&id.0, Some(InspectContainerOptions { size: true })).await?;
-        Ok(found.size_rw.and_then(|bytes| bytes.try_into().ok()).unwrap_or(0))
+        Ok(written(&client.inspect_container(&id.0, Some(InspectContainerOptions { size: true })).await?))
+    }
+
+    /// Fails with [`DockerError::Unfit`] if the Engine can't tell how much a container has written.
+    pub async fn check_written_bytes(&self, id: &ContainerId) -> Result<(), DockerError> {
+        check_written(self.written_bytes(id).await?)
     }
 
     /// Kills all in a container and removes it. One that is gone already is fine.
@@ -148,6 +154,17 @@ impl Docker {
         let found = client.list_containers(Some(options)).await?;
         Ok(found.into_iter().filter_map(|container| container.id.map(ContainerId)).collect())
     }
+}
+
+/// An Engine that has failed to add it up says -1.
+fn written(found: &ContainerInspectResponse) -> Option<u64> {
+    found.size_rw?.try_into().ok()
+}
+
+fn check_written(bytes: Option<u64>) -> Result<(), DockerError> {
+    let unfit = "can't tell how much a container has written, so that nothing would limit a build's disk; \
+                 `docker info` names its storage driver: set another one, such as overlay2";
+    bytes.map(drop).ok_or(DockerError::Unfit(unfit))
 }
 
 /// Waits for a container that the Engine is removing.
@@ -247,6 +264,16 @@ mod tests {
         let host = limited.host_config.unwrap();
         assert_eq!((host.cpu_quota, host.network_mode.as_deref()), (Some(200_000), Some("builds")));
         assert_eq!(limited.labels.unwrap()["hoist.work-dir"], "/data/work");
+    }
+
+    #[test]
+    fn an_engine_that_tells_no_size_is_refused() {
+        let told = |size_rw| check_written(written(&ContainerInspectResponse { size_rw, ..ContainerInspectResponse::default() }));
+        assert!(told(Some(0)).is_ok());
+        for unknown in [None, Some(-1)] {
+            let error = told(unknown).unwrap_err().to_string();
+            assert!(error.starts_with("the Docker Engine can't tell how much a container has written"), "{error}");
+        }
     }
 
     #[test]

@@ -13,7 +13,9 @@ use tokio::net::unix::pipe::{Receiver, Sender, pipe};
 
 use tokio_util::io::StreamReader;
 
-use super::EngineError;
+use super::sandbox::limits::out_of_turn;
+use super::sandbox::protocol::Reply;
+use super::{EngineError, tree};
 
 /// Bytes copied at a time, and asked for as a pipe's size: the most that ordinary users get.
 const PIPE_BYTES: usize = 1024 * 1024;
@@ -30,6 +32,15 @@ pub(super) fn wide_pipe() -> Result<(Sender, Receiver), EngineError> {
 pub(super) async fn copy_into(tar: impl AsyncRead + Send + Unpin, mut pipe: Sender) -> io::Result<()> {
     tokio::io::copy_buf(&mut BufReader::with_capacity(PIPE_BYTES, tar), &mut pipe).await?;
     pipe.shutdown().await
+}
+
+/// What the reply to a request for a tar says of it.
+pub(super) fn verdict_of(reply: Reply) -> io::Result<()> {
+    match reply {
+        Reply::Done => Ok(()),
+        Reply::Refused(why) => Err(io::Error::new(tree::UNFIT, why)),
+        reply => Err(io::Error::other(out_of_turn(&reply))),
+    }
 }
 
 /// A pipe, and then nothing or an error.

@@ -34,7 +34,7 @@ pub struct Packed {
     pub files: u64,
 }
 
-/// Why there is no slug. The first three are the app's own doing, the others hoist's.
+/// Why there is no slug. The first four are the app's own doing, the others hoist's.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
     /// Packing stops there: the whole slug would have been at least of this size.
@@ -45,6 +45,9 @@ pub enum PackError {
     ContentTooLarge { limit_bytes: u64 },
     #[error(transparent)]
     BadEntry(BadEntry),
+    /// The build has left something else in its folder's place, or one that can't be read.
+    #[error("{0}")]
+    BadFolder(#[source] io::Error),
     /// The engine's stream broke off, or is no tar.
     #[error("cannot read the build's folder")]
     Read(#[source] io::Error),
@@ -56,6 +59,7 @@ impl From<RewriteError> for PackError {
     fn from(error: RewriteError) -> Self {
         match error {
             RewriteError::BadEntry(error) => Self::BadEntry(error),
+            RewriteError::Input(error) if error.kind() == io::ErrorKind::NotADirectory => Self::BadFolder(error),
             RewriteError::Input(error) => Self::Read(error),
             RewriteError::Output(error) => error.into(),
         }

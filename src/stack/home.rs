@@ -108,7 +108,8 @@ impl Home {
         }
     }
 
-    /// Puts a stack that was made in `incoming/roots` into the folder of its digest. What that has already stays: it is the same.
+    /// Puts a stack that was made in `incoming/roots` into the folder of its digest. Roots that are there already stay: they are
+    /// the same, and may be in use.
     pub(super) async fn place(&self, digest: &Digest) -> Result<(), StackError> {
         let (roots, dest) = (self.incoming().join("roots"), self.path.join(digest.hex()));
         let place = move || -> io::Result<()> {
@@ -126,15 +127,18 @@ fn is_at(file: &File, path: &Path) -> bool {
     matches!((here, there), (Ok(here), Ok(there)) if (here.dev(), here.ino()) == (there.dev(), there.ino()))
 }
 
-/// Moves what the one folder has and the other lacks; a folder of layers is filled likewise. The roots come last: once they are
-/// there, so is the rest.
+/// Moves what the one folder has and the other lacks. Records and layers take the place of what is there, which may be damaged.
+/// The roots come last: once they are there, so is the rest.
 fn fill(from: &Path, to: &Path) -> io::Result<()> {
     let mut names = fs::read_dir(from)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
     names.sort_by_key(|name| ROOTS.iter().any(|root| name == root));
     for name in names {
         let (entry, there) = (from.join(&name), to.join(&name));
         if name == LAYERS && there.is_dir() {
-            fill(&entry, &there)?;
+            for layer in fs::read_dir(&entry)? {
+                let layer = layer?;
+                fs::rename(layer.path(), there.join(layer.file_name()))?;
+            }
         } else if fs::symlink_metadata(&there).is_err() || name == RECORD {
             fs::rename(&entry, &there)?;
         }
@@ -184,10 +188,13 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "new").unwrap();
         }
-        fs::create_dir_all(stack.join("layers")).unwrap();
-        fs::write(stack.join("layers/a"), "old").unwrap();
+        for file in ["run/new", "layers/a", "image.json"] {
+            let path = stack.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "old").unwrap();
+        }
         home.place(&digest).await.unwrap();
         let read = |file: &str| fs::read_to_string(stack.join(file)).unwrap();
-        assert_eq!(["run/new", "layers/a", "layers/b", "image.json"].map(read), ["new", "old", "new", "new"]);
+        assert_eq!(["run/new", "layers/a", "layers/b", "image.json"].map(read), ["old", "new", "new", "new"]);
     }
 }

@@ -64,6 +64,21 @@ fn of_record(folder: &Path, layer: &LayerRecord) -> Option<Layer> {
     is_whole.then_some(Layer { path, digest, diff_id, size_bytes, packing })
 }
 
+/// Tells whether all that is kept of a stack that was pulled is there as it was: its record, and each layer, byte by byte.
+pub(super) fn is_kept_whole(folder: &Path) -> io::Result<bool> {
+    // Whatever is wrong with the record, pulling again mends it.
+    let Ok(Some(record)) = read_record(folder) else { return Ok(false) };
+    for layer in &record.layers {
+        let Some(Layer { path, digest, .. }) = of_record(folder, layer) else { return Ok(false) };
+        let mut content = Hashed::new(io::sink());
+        io::copy(&mut File::open(path)?, &mut content)?;
+        if content.digest() != digest {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Notes that an image stands on a stack's layers: they stay when another takes the stack's place. The caller holds the stack.
 pub fn note_image(stack: &Stack) -> Result<(), StackError> {
     let path = stack.folder().join(IMAGED);

@@ -102,6 +102,16 @@ async fn too_much_disk_is_told_apart() {
 }
 
 #[tokio::test]
+async fn files_that_have_no_name_any_more_count_as_disk() {
+    // Each is smaller than the limit, and held open by a process of its own.
+    let script = "cd /tmp; for i in $(seq 8); do (head -c 10M /dev/zero; sleep 1000) > part & sleep 0.1; rm part; done; wait";
+    for fixture in Fixture::isolated().await {
+        assert_eq!(fixture.sh(script).await.0, Exit::OutOfDisk, "{:?}", fixture.kind);
+        assert_eq!(fixture.sh("true").await.0, Exit::Code(0), "{:?}: they are gone with the command", fixture.kind);
+    }
+}
+
+#[tokio::test]
 async fn processes_are_ended_however_they_detach() {
     for fixture in Fixture::isolated().await {
         assert_eq!(fixture.sh("(setsid sh -c 'sleep 1000 & sleep 1001' &) & wait").await.0, Exit::Code(0));

@@ -1,6 +1,7 @@
 //! Fetching a buildpack, unless there is a copy that will do.
 
 use std::io;
+use std::sync::Arc;
 
 use ring::hmac;
 use time::OffsetDateTime;
@@ -11,6 +12,7 @@ use tokio::time::timeout;
 
 use super::super::Failure;
 use super::Behalf;
+use super::turns::Turn;
 use crate::build::{self, BuildError, FoundPack, Means, PackRepository, RemoteError};
 use crate::ctx::Ctx;
 use crate::db::buildpack_copies::{BuildpackCopy, CopyKey};
@@ -60,7 +62,11 @@ pub(super) async fn fetch_pack(
         return use_copy(ctx, wanted, copy, tar).await;
     }
     transcript.section(&format!("Fetching buildpack {}", told(&wanted)));
-    let _turn = ctx.packs.turn(&wanted.key).await;
+    let mut turn = ctx.packs.turn(&wanted.key).await;
+    if let Some(error) = turn.failed_since(wanted.since) {
+        transcript.warning("Another build has just found that it can't be fetched.");
+        return Err(failed(&wanted, error));
+    }
     let kept = kept(ctx, &wanted.key).await?;
     match kept {
         // Another build has asked while this one waited; if in vain, once more would only take as long again.
@@ -72,7 +78,7 @@ pub(super) async fn fetch_pack(
             }
             use_copy(ctx, wanted, copy, tar).await
         }
-        kept => fetch_newest(ctx, transcript, wanted, behalf, kept).await,
+        kept => fetch_newest(ctx, transcript, wanted, behalf, kept, &mut turn).await,
     }
 }
 
@@ -92,6 +98,7 @@ async fn fetch_newest(
     wanted: Wanted<'_>,
     behalf: &Behalf<'_>,
     kept: Option<(BuildpackCopy, File)>,
+    turn: &mut Turn,
 ) -> Result<FoundPack, Failure> {
     let newest = ask(ctx, &wanted, behalf, kept.as_ref().map(|(copy, _)| copy)).await;
     let now = ctx.now();
@@ -110,9 +117,17 @@ async fn fetch_newest(
             say_instead(transcript, &format!("It can't be fetched: {}.", error.why()), &copy);
             keep(ctx, wanted, BuildpackCopy { asked_at: now, used_at: now, ..copy }, tar).await
         }
-        (Err(error), _) => Err(BuildError::Pack { buildpack: wanted.buildpack.clone(), error: Box::new(error) }.into()),
+        (Err(error), _) => {
+            let error = Arc::new(error);
+            turn.fail(now, Arc::clone(&error));
+            Err(failed(&wanted, error))
+        }
         (Ok(Newest::AsBefore), None) => Err(unread(io::ErrorKind::NotFound.into())),
     }
+}
+
+fn failed(wanted: &Wanted<'_>, error: Arc<BuildError>) -> Failure {
+    BuildError::Pack { buildpack: wanted.buildpack.clone(), error }.into()
 }
 
 fn say_instead(transcript: &Transcript, why: &str, copy: &BuildpackCopy) {

@@ -3,6 +3,8 @@
 use std::future::pending;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -23,6 +25,8 @@ use crate::engine::sandbox::limits::out_of_turn;
 pub(super) struct Conversation {
     to: Pin<Box<dyn AsyncWrite + Send>>,
     from: Frames,
+    /// Disk space of deleted files, as the other side has told it last.
+    unlinked_bytes: Arc<AtomicU64>,
 }
 
 /// The frames that come; waiting for one may be given up and begun again.
@@ -63,7 +67,7 @@ impl Conversation {
             return Err(EngineError::new("arguments and environment of the command are too large"));
         }
         let from = Frames { pieces: streams.output, buffer: BytesMut::new() };
-        let mut conversation = Self { to: streams.input, from };
+        let mut conversation = Self { to: streams.input, from, unlinked_bytes: Arc::default() };
         let sent = tokio::time::timeout(REPLY_TIMEOUT, send(&mut conversation.to, Kind::Call, &bytes)).await;
         sent.map_err(io::Error::from).flatten().map_err(|error| EngineError::io("the container takes no requests", error))?;
         Ok(conversation)
@@ -76,6 +80,11 @@ impl Conversation {
             (Kind::Reply, bytes) => Err(out_of_turn(&parse::<Answer>(&bytes)?.reply)),
             (kind, _) => Err(EngineError::new(format!("the container said {kind:?} out of turn"))),
         }
+    }
+
+    /// Where it is told, while a command runs, how much disk space deleted files take.
+    pub(super) fn unlinked_bytes(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.unlinked_bytes)
     }
 
     /// Waits for the answer to a request that has neither input nor output.
@@ -92,7 +101,7 @@ impl Conversation {
         mut stdout: impl AsyncWrite + Unpin,
         mut stderr: impl AsyncWrite + Unpin,
     ) -> Result<(Answer, io::Result<()>), EngineError> {
-        let Self { to, from } = self;
+        let Self { to, from, unlinked_bytes } = self;
         let window = Semaphore::new(WINDOW);
         let mut fed = Ok(());
         let feeding = async {
@@ -103,11 +112,11 @@ impl Conversation {
             }
         };
         let taking = async {
-            let unread = |error| EngineError::io("nobody reads what comes out of the container", error);
             loop {
                 match from.next().await? {
                     (Kind::Reply, bytes) => return parse::<Answer>(&bytes),
                     (Kind::Taken, _) => window.add_permits(1),
+                    (Kind::Unlinked, bytes) => unlinked_bytes.store(parse(&bytes)?, Ordering::Relaxed),
                     (Kind::Stderr, piece) => stderr.write_all(&piece).await.map_err(unread)?,
                     (_, piece) => stdout.write_all(&piece).await.map_err(unread)?,
                 }
@@ -118,6 +127,16 @@ impl Conversation {
             () = feeding => return Err(late(rest.unwrap_or_default())),
         };
         Ok((answer, fed))
+    }
+
+    /// Takes output until the answer comes. The other side may be silent for as long as `silence`.
+    pub(super) async fn take(&mut self, silence: Duration, mut output: impl AsyncWrite + Unpin) -> Result<Answer, EngineError> {
+        loop {
+            match in_time(silence, self.from.next()).await? {
+                (Kind::Reply, bytes) => return parse(&bytes),
+                (_, piece) => output.write_all(&piece).await.map_err(unread)?,
+            }
+        }
     }
 
     /// Calls the request off, and waits until what it had started is dead.
@@ -160,6 +179,10 @@ async fn in_time<T>(limit: Duration, reply: impl Future<Output = Result<T, Engin
     tokio::time::timeout(limit, reply).await.map_err(|_| late(limit))?
 }
 
+fn unread(error: io::Error) -> EngineError {
+    EngineError::io("nobody reads what comes out of the container", error)
+}
+
 fn late(limit: Duration) -> EngineError {
     EngineError::new(format!("the container did not reply within {} s", limit.as_secs()))
 }
@@ -181,7 +204,8 @@ mod tests {
     fn reply() -> Vec<u8> {
         let mut said = Vec::new();
         let answer = Answer { reply: Reply::Done, events: Events { out_of_memory: 1, out_of_pids: 0 } };
-        for (kind, bytes) in [(Kind::Stdout, &b"out"[..]), (Kind::Stderr, b"err"), (Kind::Stdout, b"put")] {
+        for (kind, bytes) in [(Kind::Stdout, &b"out"[..]), (Kind::Unlinked, b"7"), (Kind::Stderr, b"err"), (Kind::Stdout, b"put")]
+        {
             frames::write(&mut said, kind, bytes).unwrap();
         }
         frames::write(&mut said, Kind::Reply, &serde_json::to_vec(&answer).unwrap()).unwrap();
@@ -195,6 +219,7 @@ mod tests {
         let (answer, fed) = conversation.carry(empty(), None, &mut stdout, &mut stderr).await.unwrap();
         assert_eq!((&stdout[..], &stderr[..]), (&b"output"[..], &b"err"[..]));
         assert!(matches!(answer.reply, Reply::Done) && fed.is_ok());
+        assert_eq!(conversation.unlinked_bytes().load(Ordering::Relaxed), 7);
         assert_eq!(answer.events, Events { out_of_memory: 1, out_of_pids: 0 });
     }
 
@@ -205,6 +230,18 @@ mod tests {
         let mut conversation = Conversation::begin(with(said), &"what").await.unwrap();
         let error = conversation.carry(empty(), None, sink(), sink()).await.unwrap_err();
         assert_eq!(error.to_string(), "the container ended without a reply");
+    }
+
+    #[tokio::test]
+    async fn what_is_silent_for_too_long_is_given_up() {
+        let (mut said, heard) = duplex(1 << 10);
+        said.write_all(&frames::header(Kind::Stdout, 3).unwrap()).await.unwrap();
+        said.write_all(b"tar").await.unwrap();
+        let streams = Streams { input: Box::pin(sink()), output: Box::pin(ReaderStream::new(heard)) };
+        let mut conversation = Conversation::begin(streams, &"what").await.unwrap();
+        let mut taken = Vec::new();
+        let error = conversation.take(Duration::from_millis(10), &mut taken).await.unwrap_err();
+        assert_eq!((&taken[..], &*error.to_string()), (&b"tar"[..], "the container did not reply within 0 s"));
     }
 
     #[tokio::test]

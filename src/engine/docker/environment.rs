@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::engine::sandbox::cgroup::Events;
 use crate::engine::sandbox::environment::{FILE_TOO_LARGE, UNPACK_TIMEOUT};
 use crate::engine::sandbox::limits::{out_of_turn, watch_disk};
 use crate::engine::sandbox::protocol::{Reply, Request};
-use crate::engine::transfer::{TarStream, wide_pipe, with_verdict};
+use crate::engine::transfer::{TarStream, verdict_of, wide_pipe, with_verdict};
 use crate::engine::{Command, EngineError, Exit, Spec, Stream, file_name};
 use crate::model::WindowSize;
 
@@ -29,7 +30,7 @@ const OWN_MEMORY_BYTES: u64 = 32 * 1024 * 1024;
 
 /// What hoist's own processes in a container may do; commands may do none of it. As a sandbox's, but for what process 1
 /// takes from itself, and what loads the network's filter.
-const CAPABILITIES: [&str; 6] = ["SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE", "SETPCAP"];
+const CAPABILITIES: [&str; 7] = ["SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE", "SYS_PTRACE", "SETPCAP"];
 const LOADS_FILTER: &str = "NET_ADMIN";
 
 /// Parts of `/sys` that tell about the host. What is left are the container's own cgroups.
@@ -48,6 +49,9 @@ const HIDDEN: [&str; 10] = [
 
 /// Which build's a container is, for people.
 const NAME_LABEL: &str = "hoist.environment";
+
+/// How long a container may give nothing more of a tar. On a busy disk, finding the next file takes its time.
+const SILENCE_TIMEOUT: Duration = UNPACK_TIMEOUT;
 
 /// How long removing a container may take that nobody waits for.
 const REMOVE_TIMEOUT: Duration = Duration::from_mins(2);
@@ -116,6 +120,7 @@ impl Environment {
             Reply::Done => {}
             reply => return Err(EngineError::io("cannot set up a container", io::Error::other(out_of_turn(&reply)))),
         }
+        containers.check_sizes(container.id()).await?;
         Ok(Self { container, _hold: Hold(Mutex::new(conversation)), spec, containers })
     }
 
@@ -132,14 +137,9 @@ impl Environment {
     pub(in crate::engine) async fn take_out(&self, dir: &str) -> Result<TarStream, EngineError> {
         let (mut conversation, _) = self.begin(Request::TakeOut { dir: dir.into() }, Input::TarOut).await?;
         let (sender, receiver) = wide_pipe()?;
-        // Ends when nobody reads the pipe any more.
-        let taking = tokio::spawn(async move { conversation.carry(empty(), None, sender, sink()).await });
-        Ok(with_verdict(receiver, async {
-            match taking.await?.map_err(io::Error::other)?.0.reply {
-                Reply::Done => Ok(()),
-                reply => Err(io::Error::other(out_of_turn(&reply))),
-            }
-        }))
+        // Ends when nobody reads the pipe any more. The tar's end is not seen, so whatever comes last has that time after it.
+        let taking = tokio::spawn(async move { conversation.take(SILENCE_TIMEOUT, sender).await });
+        Ok(with_verdict(receiver, async { verdict_of(taking.await?.map_err(io::Error::other)?.reply) }))
     }
 
     pub(in crate::engine) async fn run(
@@ -200,9 +200,10 @@ impl Environment {
             return Err(EngineError::new("the command needs a network and the environment has none"));
         }
         let (mut conversation, before) = self.begin(Request::Run { argv, env, cwd, terminal }, kind).await?;
+        let unlinked = conversation.unlinked_bytes();
         let ended = tokio::select! {
             answer = conversation.carry(input, None, stdout, stderr) => Ok(answer),
-            exit = watch_disk(self.spec.disk_bytes, || self.disk_bytes()) => Err(exit?),
+            exit = watch_disk(self.spec.disk_bytes, || self.disk_bytes(&unlinked)) => Err(exit?),
             () = tokio::time::sleep(timeout) => Err(Exit::TimedOut),
         };
         match ended {
@@ -237,14 +238,17 @@ impl Environment {
         if answer.events.out_of_pids > before.out_of_pids {
             return Ok(Exit::OutOfPids);
         }
-        let is_full = self.disk_bytes().await? >= self.spec.disk_bytes;
+        // Deleted files have gone with the command.
+        let is_full = self.disk_bytes(&AtomicU64::new(0)).await? >= self.spec.disk_bytes;
         Ok(if is_full { Exit::OutOfDisk } else { exit })
     }
 
-    /// Disk space taken by the container's writable layer, as the Engine adds it up.
-    async fn disk_bytes(&self) -> Result<u64, EngineError> {
+    /// Disk space taken by the container's writable layer, as the Engine adds it up, and by deleted files.
+    async fn disk_bytes(&self, unlinked: &AtomicU64) -> Result<u64, EngineError> {
         let written = self.containers.docker.written_bytes(self.container.id()).await;
-        written.map_err(failed("cannot ask for a container's size"))
+        // It could at the start: what it can't add up any more is nested deeper than a path is long, and counts as endless.
+        let written = written.map_err(failed("cannot ask for a container's size"))?.unwrap_or(u64::MAX);
+        Ok(written.saturating_add(unlinked.load(Ordering::Relaxed)))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Into the container go one [`Kind::Call`], then the request's input, if it has any, and its end. Out of it come one
 //! [`Kind::Ready`] with how often the container has run into a limit so far, pieces of output and, at last, one
-//! [`Kind::Reply`]. Who closes the way in calls the request off. That has to be seen also while a command does not read its
+//! [`Kind::Reply`]; while a command runs, also [`Kind::Unlinked`] with the disk space of deleted files. Who closes the way in calls the request off. That has to be seen also while a command does not read its
 //! input, and so no more than [`WINDOW`] pieces of that are on their way: each is answered by a [`Kind::Taken`].
 
 use std::io::{self, Read, Write};
@@ -32,6 +32,7 @@ pub(super) enum Kind {
     Reply = 6,
     Taken = 7,
     Ready = 8,
+    Unlinked = 9,
 }
 
 /// What the first process of a container is to set up.
@@ -82,7 +83,8 @@ pub(super) struct Answer {
 }
 
 fn kind(byte: u8) -> io::Result<Kind> {
-    [Kind::Call, Kind::Input, Kind::InputEnd, Kind::Stdout, Kind::Stderr, Kind::Reply, Kind::Taken, Kind::Ready]
+    use Kind::{Call, Input, InputEnd, Ready, Reply, Stderr, Stdout, Taken, Unlinked};
+    [Call, Input, InputEnd, Stdout, Stderr, Reply, Taken, Ready, Unlinked]
         .into_iter()
         .find(|kind| *kind as u8 == byte)
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{byte} is no kind of frame")))
@@ -159,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_is_no_frame_is_refused_before_it_is_read() {
-        for wrong in [[9, 0, 0, 0, 0], [4, 0xff, 0, 0, 0]] {
+        for wrong in [[10, 0, 0, 0, 0], [4, 0xff, 0, 0, 0]] {
             assert!(take(&mut BytesMut::from(&wrong[..])).is_err() && read(&wrong[..]).is_err(), "{wrong:?}");
         }
         assert!(header(Kind::Stdout, usize::try_from(MAX_LINE_BYTES).unwrap() + 1).is_err());

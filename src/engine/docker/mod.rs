@@ -28,7 +28,7 @@ use tokio::sync::OnceCell;
 use super::sandbox::Roots;
 use super::sandbox::filter;
 use super::{EngineError, Settings, Spec};
-use crate::docker::{Docker, DockerError, Label};
+use crate::docker::{ContainerId, Docker, DockerError, Label};
 use program::Program;
 
 mod image;
@@ -62,6 +62,8 @@ pub(super) struct Containers {
     network: String,
     /// What is in the Engine, by name: an image, the network. Who needs one that is being made waits for that.
     made: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
+    /// There once the Engine has told how much a container has written.
+    tells_sizes: OnceCell<()>,
 }
 
 impl Containers {
@@ -89,6 +91,7 @@ impl Containers {
             label: Label::new(WORK_DIR_LABEL, work_dir),
             network: format!("hoist-{key}"),
             made: Mutex::default(),
+            tells_sizes: OnceCell::new(),
         };
         containers.sweep().await.map_err(failed("cannot sweep the Docker Engine"))?;
         Ok(containers)
@@ -169,6 +172,12 @@ impl Containers {
             made.map_err(failed("cannot make a network for environments"))
         };
         self.make_once(&self.network, make).await
+    }
+
+    /// Sees to it that the Engine tells how much a container has written, by the first one that there is.
+    async fn check_sizes(&self, id: &ContainerId) -> Result<(), EngineError> {
+        let check = async { self.docker.check_written_bytes(id).await.map_err(failed("a build's disk can't be limited")) };
+        self.tells_sizes.get_or_try_init(|| check).await.copied()
     }
 
     /// The text of the host's CA bundle.

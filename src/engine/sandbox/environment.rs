@@ -20,7 +20,7 @@ use super::limits::{disk_bytes, out_of_turn, watch_disk, watch_memory};
 use super::network::Network;
 use super::protocol::{Invitation, MAX_LINE_BYTES, Reply, Request, Terminal, receive, send};
 use crate::engine::output::{Pipes, attach_until, output_pipe, stream_until};
-use crate::engine::transfer::{TarStream, copy_into, wide_pipe, with_verdict};
+use crate::engine::transfer::{TarStream, copy_into, verdict_of, wide_pipe, with_verdict};
 use crate::engine::{Command, EngineError, Exit, Spec, Stream};
 use crate::model::WindowSize;
 
@@ -74,13 +74,8 @@ impl Environment {
         let pipe = sender.into_blocking_fd().map_err(|error| EngineError::io("cannot prepare a pipe", error))?;
         let request = Request::TakeOut { dir: PathBuf::from(dir) };
         let mut conversation = self.invite(&request, &[pipe.as_fd()]).await?;
-        let verdict = async move {
-            match in_time(REPLY_TIMEOUT, reply(&mut conversation)).await {
-                Ok(Reply::Done) => Ok(()),
-                Ok(reply) => Err(io::Error::other(out_of_turn(&reply))),
-                Err(error) => Err(io::Error::other(error)),
-            }
-        };
+        let verdict =
+            async move { verdict_of(in_time(REPLY_TIMEOUT, reply(&mut conversation)).await.map_err(io::Error::other)?) };
         Ok(with_verdict(receiver, verdict))
     }
 

@@ -3,7 +3,7 @@
 //!
 //! The disk is watched by adding up the writable layer now and then, so a command may go past its limit for as long
 //! as that takes to be seen; the kernel holds only the size of each single file. Files that are deleted but still
-//! open do not count.
+//! open count, too; of those that are only mapped, or on their way through a socket, nobody here learns.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use super::protocol::{Reply, Request};
 use crate::engine::{EngineError, Exit};
 
 /// First and longest pause between two looks at the disk.
-const DISK_INTERVALS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+pub(in crate::engine) const DISK_INTERVALS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
 /// A pause is at least this many times what the look before took, so that watching stays under 5 % of a CPU.
 const DISK_RESTRAINT: u32 = 20;
@@ -25,15 +25,21 @@ pub(in crate::engine) async fn watch_disk<M>(limit_bytes: u64, measure: impl Fn(
 where
     M: Future<Output = Result<u64, EngineError>>,
 {
-    let (mut pause, longest) = DISK_INTERVALS;
+    let mut pause = DISK_INTERVALS.0;
     loop {
         tokio::time::sleep(pause).await;
         let begin = Instant::now();
         if measure().await? > limit_bytes {
             return Ok(Exit::OutOfDisk);
         }
-        pause = (begin.elapsed() * DISK_RESTRAINT).clamp(pause.mul_f32(1.2).min(longest), longest);
+        pause = pause_after(pause, begin.elapsed());
     }
+}
+
+/// The pause after a look that took so long.
+pub(in crate::engine) fn pause_after(last_pause: Duration, look: Duration) -> Duration {
+    let longest = DISK_INTERVALS.1;
+    (look * DISK_RESTRAINT).clamp(last_pause.mul_f32(1.2).min(longest), longest)
 }
 
 /// Disk space taken by an environment's writable layer.
@@ -66,7 +72,7 @@ pub(super) async fn watch_memory(
 
 pub(in crate::engine) fn out_of_turn(reply: &Reply) -> EngineError {
     EngineError::new(match reply {
-        Reply::Failed(what) => what.clone(),
+        Reply::Failed(what) | Reply::Refused(what) => what.clone(),
         reply => format!("the sandbox replied {reply:?} out of turn"),
     })
 }

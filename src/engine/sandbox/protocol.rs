@@ -144,6 +144,8 @@ pub(in crate::engine) enum Reply {
     Changes {
         are_any: bool,
     },
+    /// What was to be taken out is none any more that can be.
+    Refused(String),
     Failed(String),
 }
 

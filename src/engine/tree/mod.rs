@@ -3,6 +3,8 @@
 //! is blocking and meets trees made by strangers: nested deeper than a path is long, changing while they are read, full of
 //! links that point elsewhere.
 
+use std::io::ErrorKind;
+
 mod layers;
 mod measure;
 mod new_file;
@@ -18,6 +20,9 @@ pub(super) use remove::remove_contents;
 pub(super) use unpack::{unpack, unpack_root};
 pub(super) use write::{write, write_until};
 pub use yard::make_yard;
+
+/// The kind of error of a tree that can't be read for what has been made of it.
+pub(in crate::engine) const UNFIT: ErrorKind = ErrorKind::NotADirectory;
 
 /// Deepest nesting of folders that is read. Real trees stay far below; a path this deep no longer fits into
 /// `PATH_MAX` anyway.

@@ -11,7 +11,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 
 use rustix::fs::{Advice, fadvise};
 
-use super::MAX_DEPTH;
+use super::{MAX_DEPTH, UNFIT};
 
 /// How many entries the walk may be ahead; each may be an open file.
 const AHEAD: usize = 64;
@@ -34,13 +34,13 @@ pub(super) enum Kind {
 }
 
 /// Hands every folder, link and file below `dir` to `take`: folders before what is in them, which is sorted by name. All
-/// else is passed over. Ends with the first failure of either side.
+/// else is passed over. Ends with the first failure of either side; one of the tree's own is [`UNFIT`].
 pub(super) fn walk_ahead(dir: &Path, mut take: impl FnMut(Entry) -> io::Result<()>) -> io::Result<()> {
     let (ahead, entries) = sync_channel(AHEAD);
     std::thread::scope(|scope| {
         let walker = std::thread::Builder::new().name("walk".into()).spawn_scoped(scope, move || {
             let mut walk = Walk { ahead };
-            walk.entry(fs::metadata(dir)?, Kind::Folder, b"./")?;
+            walk.entry(metadata_of_root(dir)?, Kind::Folder, b"./")?;
             walk.folder(dir, &mut b"./".to_vec(), 0)
         })?;
         // Dropping the receiver, also for a failure, lets the walk end.
@@ -51,6 +51,19 @@ pub(super) fn walk_ahead(dir: &Path, mut take: impl FnMut(Entry) -> io::Result<(
     })
 }
 
+/// What has taken the folder's place is not followed: a link leads to what is nobody's tree.
+fn metadata_of_root(dir: &Path) -> io::Result<Metadata> {
+    match fs::symlink_metadata(dir) {
+        Ok(metadata) if metadata.is_dir() => Ok(metadata),
+        Ok(metadata) if metadata.is_symlink() => {
+            Err(unfit(format!("{} has become a symbolic link to {}", dir.display(), fs::read_link(dir)?.display())))
+        }
+        Ok(_) => Err(unfit(format!("{} is no folder any more", dir.display()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(unfit(format!("{} has been removed", dir.display()))),
+        Err(error) => Err(about(dir, &error)),
+    }
+}
+
 struct Walk {
     ahead: SyncSender<Entry>,
 }
@@ -59,7 +72,7 @@ impl Walk {
     /// Hands over what is in `dir`, whose name in the tree is `name` (ending in `/`).
     fn folder(&mut self, dir: &Path, name: &mut Vec<u8>, depth: usize) -> io::Result<()> {
         if depth > MAX_DEPTH {
-            return Err(io::Error::other(format!("{} is nested too deep", dir.display())));
+            return Err(unfit(format!("{} is nested too deep", dir.display())));
         }
         for (file_name, kind) in sorted_entries(dir)? {
             let path = dir.join(&file_name);
@@ -107,12 +120,18 @@ fn sorted_entries(dir: &Path) -> io::Result<Vec<(OsString, FileType)>> {
         .map(|entry| entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?))))
         .collect::<io::Result<Vec<_>>>()?;
     if entries.len() > MAX_FOLDER_ENTRIES {
-        return Err(io::Error::other(format!("{} has more than {MAX_FOLDER_ENTRIES} entries", dir.display())));
+        return Err(unfit(format!("{} has more than {MAX_FOLDER_ENTRIES} entries", dir.display())));
     }
     entries.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
     Ok(entries)
 }
 
+/// Whoever has made the tree has also set its modes.
 fn about(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+    let kind = if error.kind() == io::ErrorKind::PermissionDenied { UNFIT } else { error.kind() };
+    io::Error::new(kind, format!("{}: {error}", path.display()))
+}
+
+fn unfit(why: String) -> io::Error {
+    io::Error::new(UNFIT, why)
 }

@@ -21,7 +21,8 @@ pub use envelope::{EnvelopeError, STATEMENT_TYPE as PROVENANCE_TYPE, open_envelo
 pub use image::{ImageStack, SlugImage, StackLayer};
 pub use provenance::{BuildOrigin, Origin, provenance};
 pub use sbom::{
-    Contents, Inventory, Listing, Package, SBOM_TYPE, debian_packages, packages_in_slug, read_lock_file, sbom, slug_sbom,
+    Contents, Inventory, Listing, Package, SBOM_TYPE, StackPackages, debian_packages, distribution, packages_in_slug,
+    read_lock_file, sbom, slug_sbom,
 };
 pub use sign::{KeyError, SIGNATURE_KEY, SigningKey, key_digest, signature, verify};
 pub use slug_provenance::{Code, SlugOrigin, slug_of_statement, slug_provenance};

@@ -10,7 +10,7 @@ mod unpack;
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
@@ -19,7 +19,7 @@ use super::installed::{Current, Stack, find, is_whole, read_current, write_curre
 use super::pulled::{ImageNames, ImageRecord, LAYERS, Record, write_record};
 use super::registry::{Image, Registries, RegistryError};
 use super::unused::remove_replaced;
-use super::{StackError, io_error};
+use super::{StackError, io_error, layer};
 use crate::engine::Engine;
 use crate::model::{Digest, ImageName, Limits, Platform, StackName};
 use fetch::{Found, fetch_layers, find_images};
@@ -44,8 +44,8 @@ pub struct Pull<'a> {
 
 /// Pulls a stack and puts it in use; hands lines of progress to `on_line`.
 ///
-/// The stack's digest is that of what was pulled: if a name stands for the same images as before, nothing is done. Builds that
-/// are running keep the roots they started from.
+/// The stack's digest is that of what was pulled: if a name stands for the same images as before, and all of them is there, nothing
+/// is done. Builds that are running keep the roots they started from.
 pub async fn pull(order: Pull<'_>, engine: &Engine, mut on_line: impl FnMut(&str) + Send) -> Result<Stack, StackError> {
     if order.name.is_container() {
         return Err(StackError::NoStacksName(order.name.clone()));
@@ -99,7 +99,7 @@ async fn make(
 ) -> Result<Digest, StackError> {
     let mut found = find_images(order, names, on_line).await?;
     let digest = digest_of(&found);
-    if is_whole(&home.path, &digest) {
+    if is_whole(&home.path, &digest) && is_kept_whole(home.path.join(digest.hex())).await? {
         on_line("these images are there already");
         return Ok(digest);
     }
@@ -132,6 +132,11 @@ async fn make(
     write_record(&roots, &Record { build, run, layers: kept, size_bytes })?;
     home.place(&digest).await?;
     Ok(digest)
+}
+
+async fn is_kept_whole(folder: PathBuf) -> Result<bool, StackError> {
+    let look = move || layer::is_kept_whole(&folder);
+    tokio::task::spawn_blocking(look).await.expect("reading does not panic").map_err(io_error("read the stack's layers"))
 }
 
 async fn unpack_build(

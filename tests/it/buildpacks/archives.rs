@@ -9,8 +9,9 @@ use std::thread;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{DETECT, Shop, pack};
+use super::{DETECT, Said, Shop, pack};
 use crate::builds_api::archive_of;
+use crate::harness::{until, until_log, wait};
 
 /// A server that answers every question with the same bytes, or with 503 without any.
 pub(super) struct Files {
@@ -44,6 +45,11 @@ impl Files {
 
     pub(super) fn serve(&self, bytes: Option<Vec<u8>>) {
         *self.bytes.lock().unwrap() = bytes;
+    }
+
+    /// Keeps it from answering until that goes.
+    fn hold(&self) -> impl Drop {
+        self.bytes.lock().unwrap()
     }
 
     /// What each question has shown for its right.
@@ -121,6 +127,29 @@ fn an_old_copy_is_fetched_again_and_serves_while_the_server_is_away() {
         " !     The buildpack http://HOST/packs/pack.tgz can't be fetched: the server answered 503.",
         " !     Neither your code nor hoist is at fault, but the buildpack's server, or the way there. Push again later.",
     ]);
+}
+
+#[test]
+fn builds_that_wait_for_a_server_that_is_away_ask_it_once() {
+    let (shop, files) = (Shop::with("[limits]\nconcurrent_builds = 2\n"), Files::start(Vec::new()));
+    files.serve(None);
+    shop.set(&files.url());
+    shop.daemon.client(&shop.user, &["apps:create", "other"]);
+    shop.daemon.client(&shop.user, &["buildpacks:set", &files.url(), "--app", "other"]);
+    let start = |app: &str| shop.tree.start_push(&shop.daemon, &shop.user, app, &["main"]);
+    let held = files.hold();
+    let first = start("shop");
+    until(|| files.asked().len() == 1);
+    let second = start("other");
+    until_log(&shop.daemon, &shop.user, "other", "Fetching buildpack");
+    drop(held);
+    let away = "can't be fetched: the server answered 503.";
+    Said(wait(first)).refused_with(&[away]);
+    Said(wait(second)).refused_with(&["Another build has just found that it can't be fetched.", away]);
+    assert_eq!(files.asked().len(), 1);
+    // A later push asks again.
+    shop.push().refused_with(&[away]);
+    assert_eq!(files.asked().len(), 2);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
@@ -189,12 +190,17 @@ impl Place {
         text.lines().last().unwrap_or_default().to_owned()
     }
 
-    /// What is at a path in the root that apps run in.
-    pub(super) fn read(&self, path: &str) -> String {
+    /// Where the stack is that is in use.
+    pub(super) fn folder(&self) -> PathBuf {
         let current = std::fs::read(self.dir.path().join("stacks/mine/current.json")).unwrap();
         let current: serde_json::Value = serde_json::from_slice(&current).unwrap();
         let digest = current["digest"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
-        std::fs::read_to_string(self.dir.path().join("stacks/mine").join(digest).join("run").join(path)).unwrap_or_default()
+        self.dir.path().join("stacks/mine").join(digest)
+    }
+
+    /// What is at a path in the root that apps run in.
+    pub(super) fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.folder().join("run").join(path)).unwrap_or_default()
     }
 }
 

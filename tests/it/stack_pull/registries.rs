@@ -44,6 +44,34 @@ fn the_same_image_is_not_fetched_twice() {
 }
 
 #[test]
+fn what_is_damaged_is_mended_by_another_pull() {
+    let image = TestImage::with_bash(json!({})).files(Packing::Gzip, &[("kept", "kept")]);
+    let (peer, place) = (Peer::of(&image), Place::new(""));
+    place.pull(&peer.image(), &[]);
+    let folder = place.folder();
+    let (record, layers) = (folder.join("image.json"), folder.join("layers"));
+    let layer = std::fs::read_dir(&layers).unwrap().next().unwrap().unwrap().path();
+    let [whole_record, whole_layer] = [&record, &layer].map(|path| std::fs::read(path).unwrap());
+    let other_layer = vec![0; whole_layer.len()];
+    let is_mended = || {
+        let again = place.hoist(&["stack:pull", "mine"]);
+        let said = String::from_utf8_lossy(&again.stderr);
+        assert!(again.status.success() && !said.contains("there already"), "{said}");
+        assert!(std::fs::read(&record).unwrap() == whole_record && std::fs::read(&layer).unwrap() == whole_layer);
+    };
+    for (path, damaged) in [(&record, &b"{"[..]), (&layer, b"half"), (&layer, &other_layer)] {
+        std::fs::write(path, damaged).unwrap();
+        is_mended();
+    }
+    for path in [&record, &layer] {
+        std::fs::remove_file(path).unwrap();
+        is_mended();
+    }
+    std::fs::remove_dir_all(&layers).unwrap();
+    is_mended();
+}
+
+#[test]
 fn who_asks_says_who_they_are_as_the_registry_wants_it() {
     let image = TestImage::with_bash(json!({}));
     let served = Served::new(&image);

@@ -5,11 +5,15 @@ use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::engine::docker::frames::{self, Kind, PIECE_BYTES, WINDOW};
 use crate::engine::sandbox::cgroup::Events;
+use crate::engine::sandbox::init::supervise::processes;
+use crate::engine::sandbox::init::unlinked;
+use crate::engine::sandbox::limits::{DISK_INTERVALS, pause_after};
 use crate::engine::sandbox::protocol::{Reply, Request, Terminal, receive};
 
 /// How long the rest of the output may take once the request is answered. Only a process of another command that was
@@ -35,6 +39,9 @@ pub(super) fn relay(mut conversation: UnixStream, ends: Ends, request: &Request,
     start(move || write_input(&taken, &opened))?;
     let outputs = Outputs::start(ends.outputs, ends.is_terminal)?;
     frames::write(io::stdout().lock(), Kind::Ready, &serde_json::to_vec(&before)?)?;
+    if matches!(request, Request::Run { .. }) {
+        start(tell_unlinked)?;
+    }
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     conversation.write_all(&line)?;
@@ -77,6 +84,22 @@ fn write_input(pieces: &Receiver<Vec<u8>>, opened: &Receiver<Option<OwnedFd>>) {
         if frames::write(io::stdout().lock(), Kind::Taken, &[]).is_err() {
             return;
         }
+    }
+}
+
+/// Tells now and then how much disk space deleted files take, which the Engine does not see.
+fn tell_unlinked() {
+    let mut pause = DISK_INTERVALS.0;
+    loop {
+        std::thread::sleep(pause);
+        let begin = Instant::now();
+        // What can't be looked at now may be the next time.
+        let bytes = processes().and_then(|processes| unlinked::bytes(Path::new("/"), &processes)).unwrap_or(0);
+        let told = serde_json::to_vec(&bytes).expect("a number is JSON");
+        if frames::write(io::stdout().lock(), Kind::Unlinked, &told).is_err() {
+            return;
+        }
+        pause = pause_after(pause, begin.elapsed());
     }
 }
 

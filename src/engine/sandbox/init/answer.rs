@@ -11,7 +11,7 @@ use rustix::process::{Gid, Uid};
 
 use super::serve::Inside;
 use super::supervise::CommandFiles;
-use super::{become_user, describe, supervise};
+use super::{become_user, describe, supervise, unlinked};
 use crate::engine::sandbox::protocol::{MAX_LINE_BYTES, Reply, Request};
 use crate::engine::tree;
 
@@ -71,8 +71,10 @@ fn create_for_app(dir: &Path) -> io::Result<()> {
 fn take_out(dir: &Path, tar: Option<OwnedFd>) -> io::Result<Reply> {
     let tar = File::from(tar.ok_or(io::ErrorKind::InvalidInput)?);
     become_app()?;
-    tree::write(dir, tar)?;
-    Ok(Reply::Done)
+    match tree::write(dir, tar) {
+        Err(error) if error.kind() == tree::UNFIT => Ok(Reply::Refused(error.to_string())),
+        written => written.map(|()| Reply::Done),
+    }
 }
 
 /// Gives up everything but being `app`, so that a link that `app` has made leads nowhere that `app` may not go.
@@ -80,8 +82,10 @@ fn become_app() -> io::Result<()> {
     become_user(Uid::from_raw(APP), Gid::from_raw(APP))
 }
 
+/// What has a name is found in the writable layer, what has none any more where all layers are one.
 fn measure_disk(inside: &Inside) -> io::Result<Reply> {
-    Ok(Reply::Disk { bytes: tree::disk_bytes(&upper_path(inside))? })
+    let unlinked = unlinked::bytes(Path::new("/"), &supervise::processes()?)?;
+    Ok(Reply::Disk { bytes: tree::disk_bytes(&upper_path(inside))?.saturating_add(unlinked) })
 }
 
 fn upper_path(inside: &Inside) -> PathBuf {

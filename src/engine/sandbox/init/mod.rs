@@ -3,8 +3,9 @@
 //! In reading order: this file starts the helper and does its [`Job`]; `keeper` is the helper of an environment: it
 //! makes the namespaces, forks the environment's first process, and clears up when that has ended; `mounts` builds
 //! the file system seen inside; `confine` and `seccomp` take everything from the first process that it will not
-//! need; `serve` is the loop of that process; `answer` does what the daemon asks for; `supervise` runs one command
-//! and ends its tree, with `terminal` in a terminal; `sys` holds the few system calls that no library wraps safely.
+//! need; `serve` is the loop of that process; `answer` does what the daemon asks for, with `unlinked` for the disk; `supervise`
+//! runs one command and ends its tree, with `terminal` in a terminal; `sys` holds the few system calls that no library wraps
+//! safely.
 
 use std::fs::File;
 use std::io;
@@ -28,8 +29,9 @@ mod seccomp;
 
 pub(in crate::engine) mod answer;
 pub(in crate::engine) mod serve;
-mod supervise;
+pub(in crate::engine) mod supervise;
 mod terminal;
+pub(in crate::engine) mod unlinked;
 
 pub(in crate::engine) mod sys;
 

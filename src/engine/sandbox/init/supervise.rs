@@ -208,7 +208,7 @@ fn descendants() -> io::Result<Vec<Pid>> {
 }
 
 /// The ids of all processes in the environment.
-pub(super) fn processes() -> io::Result<Vec<i32>> {
+pub(in crate::engine) fn processes() -> io::Result<Vec<i32>> {
     let names = std::fs::read_dir("/proc")?.map(|entry| entry.map(|entry| entry.file_name()));
     Ok(names.collect::<io::Result<Vec<_>>>()?.iter().filter_map(|name| name.to_str()?.parse().ok()).collect())
 }

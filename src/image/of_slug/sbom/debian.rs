@@ -1,7 +1,7 @@
 //! The packages of a stack.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 use deb822_fast::Deb822;
 
@@ -20,9 +20,32 @@ pub fn debian_packages(status: impl BufRead) -> io::Result<BTreeSet<Package>> {
     Ok(packages)
 }
 
+/// More than any os-release has.
+const MAX_RELEASE_BYTES: u64 = 64 * 1024;
+
+/// Reads `/etc/os-release` (os-release(5)): which distribution it is, in the word that purls have for it.
+pub fn distribution(os_release: impl Read) -> io::Result<Option<String>> {
+    let mut text = Vec::new();
+    os_release.take(MAX_RELEASE_BYTES).read_to_end(&mut text)?;
+    let text = String::from_utf8_lossy(&text);
+    let id = text.lines().find_map(|line| line.strip_prefix("ID=")).map(|id| id.trim().trim_matches(['"', '\'']));
+    let is_word = |id: &&str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    Ok(id.filter(is_word).map(str::to_ascii_lowercase))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_distribution_is_one_word() {
+        let of = |text: &str| distribution(text.as_bytes()).unwrap();
+        assert_eq!(of("NAME=\"Ubuntu\"\nVERSION_ID=\"24.04\"\nID=ubuntu\nID_LIKE=debian\n").as_deref(), Some("ubuntu"));
+        assert_eq!(of("ID=\"linuxmint\"").as_deref(), Some("linuxmint"));
+        for none in ["", "ID=\n", "ID=a/b\n", "VERSION_ID=12\n"] {
+            assert_eq!(of(none), None, "{none}");
+        }
+    }
 
     #[test]
     fn only_what_is_installed_counts() {

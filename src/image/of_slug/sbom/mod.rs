@@ -21,7 +21,7 @@ use super::image::{SlugImage, rfc3339};
 use super::to_json;
 use crate::model::{AppName, CommitId, Descriptor, Digest, Slug};
 
-pub use debian::debian_packages;
+pub use debian::{debian_packages, distribution};
 pub use locks::read_lock_file;
 pub use slug::{Inventory, packages_in_slug};
 
@@ -43,10 +43,10 @@ impl Package {
         Self { kind, name: name.into(), version: version.into() }
     }
 
-    /// How package managers of all worlds name it (purl); `None` for what can't be named so.
-    fn purl(&self) -> Option<String> {
+    /// How package managers of all worlds name it (purl), on this distribution; `None` for what can't be named so.
+    fn purl(&self, distribution: &str) -> Option<String> {
         let (namespace, name) = match self.kind {
-            "deb" => (Some("debian"), self.name.as_str()),
+            "deb" => (Some(distribution), self.name.as_str()),
             _ => self.name.rsplit_once('/').map_or((None, self.name.as_str()), |(scope, name)| (Some(scope), name)),
         };
         let mut purl = PackageUrl::new(self.kind, name).ok()?;
@@ -57,10 +57,10 @@ impl Package {
         Some(purl.to_string())
     }
 
-    fn component(&self) -> Value {
+    fn component(&self, distribution: &str) -> Value {
         let mut component =
             BTreeMap::from([("type", "library".to_owned()), ("name", self.name.clone()), ("version", self.version.clone())]);
-        if let Some(purl) = self.purl() {
+        if let Some(purl) = self.purl(distribution) {
             component.extend([("bom-ref", purl.clone()), ("purl", purl)]);
         }
         json!(component)
@@ -73,6 +73,29 @@ pub struct Contents {
     pub packages: BTreeSet<Package>,
     /// The lock files that could not be understood: what they name is missing.
     pub unread: BTreeSet<String>,
+}
+
+/// What is installed in a stack.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StackPackages {
+    /// Whose they are, as its os-release says; Debian's, if that is not known.
+    pub distribution: Option<String>,
+    pub packages: BTreeSet<Package>,
+}
+
+impl StackPackages {
+    fn distribution(&self) -> &str {
+        self.distribution.as_deref().unwrap_or("debian")
+    }
+
+    /// Marked as the stack's.
+    fn components(&self) -> impl Iterator<Item = Value> {
+        self.packages.iter().map(|package| {
+            let mut component = package.component(self.distribution());
+            component["properties"] = of_stack_only();
+            component
+        })
+    }
 }
 
 /// What a document lists.
@@ -97,21 +120,22 @@ struct WrittenMetadata {
 }
 
 impl Listing {
-    /// The packages of a stack, and of an app on it.
+    /// The packages of a stack, and of an app on it: what buildpacks unpack is of the stack's distribution.
     #[must_use]
-    pub fn new(stack: &BTreeSet<Package>, app: &Contents) -> Self {
-        let components = distinct(app.packages.iter().map(Package::component).chain(stack.iter().map(of_stack)));
+    pub fn new(stack: &StackPackages, app: &Contents) -> Self {
+        let apps = app.packages.iter().map(|package| package.component(stack.distribution()));
+        let components = distinct(apps.chain(stack.components()));
         let property = |file: &String| json!({ "name": "hoist:lock-file-not-understood", "value": file });
         Self { components, properties: app.unread.iter().map(property).collect() }
     }
 
     /// The packages of a stack, and of the app that a slug's own document lists; `None` when it is none of hoist's.
     #[must_use]
-    pub fn again(stack: &BTreeSet<Package>, slug_sbom: &[u8]) -> Option<Self> {
+    pub fn again(stack: &StackPackages, slug_sbom: &[u8]) -> Option<Self> {
         let written: Written = serde_json::from_slice(slug_sbom).ok()?;
         // What both have is the app's, so that it stays when the stack changes.
         let apps = written.components.into_iter().filter(|component| component["properties"] != of_stack_only());
-        let components = distinct(apps.chain(stack.iter().map(of_stack)));
+        let components = distinct(apps.chain(stack.components()));
         Some(Self { components, properties: written.metadata.properties })
     }
 }
@@ -119,12 +143,6 @@ impl Listing {
 /// Tells what is the stack's from what is the app's, which may have packages of the distribution, too.
 fn of_stack_only() -> Value {
     json!([{ "name": "hoist:part-of", "value": "stack" }])
-}
-
-fn of_stack(package: &Package) -> Value {
-    let mut component = package.component();
-    component["properties"] = of_stack_only();
-    component
 }
 
 /// Without those that a document would have two of by one reference: purls don't tell every two names apart.
@@ -202,10 +220,15 @@ mod tests {
     use crate::image::of_slug::image::tests::with_image;
     use crate::model::ManifestType;
 
+    fn stack(distribution: Option<&str>, version: &str) -> StackPackages {
+        let packages = [Package::new("deb", "libc6", version)].into();
+        StackPackages { distribution: distribution.map(str::to_owned), packages }
+    }
+
     #[test]
     fn the_document_names_the_image_and_each_package() {
         let packages = [Package::new("npm", "@babel/core", "7.0.0"), Package::new("pypi", "flask", "3.0.0")].into();
-        let stack = [Package::new("deb", "libc6", "2.36-9+deb12u10")].into();
+        let stack = stack(None, "2.36-9+deb12u10");
         let listing = Listing::new(&stack, &Contents { packages, unread: BTreeSet::new() });
         let subject = descriptor_of(ManifestType::OciManifest.as_str(), b"image");
         let made = with_image(|image| sbom(image, &listing, &subject));
@@ -277,12 +300,15 @@ mod tests {
         // nginx is one that a buildpack has unpacked.
         let packages = [Package::new("npm", "@babel/core", "7.0.0"), Package::new("deb", "nginx", "1.22.1-9")].into();
         let app = Contents { packages, unread: ["yarn.lock".into()].into() };
-        let stack = |version| BTreeSet::from([Package::new("deb", "libc6", version)]);
+        let stack = |version| stack(Some("ubuntu"), version);
         let of_slug = with_image(|image| slug_sbom(image.app, image.slug, &Listing::new(&stack("1"), &app)));
         let document: Value = serde_json::from_slice(&of_slug).unwrap();
         let component = &document["metadata"]["component"];
         assert_eq!((&component["type"], &component["name"]), (&json!("application"), &json!("my-app")));
         assert_eq!(component["hashes"][0]["content"], "01".repeat(32), "of the slug");
+        let names: Vec<_> =
+            document["components"].as_array().unwrap().iter().map(|part| part["purl"].as_str().unwrap()).collect();
+        assert_eq!(names, ["pkg:deb/ubuntu/nginx@1.22.1-9", "pkg:npm/%40babel/core@7.0.0", "pkg:deb/ubuntu/libc6@1"]);
         assert_eq!(document["metadata"]["properties"][0]["value"], "yarn.lock");
         assert_eq!(Listing::again(&stack("2"), &of_slug), Some(Listing::new(&stack("2"), &app)));
         assert_eq!(Listing::again(&stack("2"), b"{}"), None);
