@@ -43,8 +43,9 @@ pub(super) async fn take_report(build: &Build<'_>, detected: &Detected) {
 fn why(exit: Exit, answer: &Answer) -> String {
     match exit {
         Exit::Code(code) => {
-            let said: String =
-                answer.all.lines().last().unwrap_or_default().chars().filter(|c| !c.is_control()).take(200).collect();
+            // Which of two pipes was written to last nobody can tell; facts go to the one, what went wrong to the other.
+            let last = answer.stderr.lines().last().or_else(|| answer.stdout.lines().last()).unwrap_or_default();
+            let said: String = last.chars().filter(|c| !c.is_control()).take(200).collect();
             format!("exit status {code} {said}").trim_end().to_owned()
         }
         Exit::Signal(signal) => format!("signal {signal} ended it"),

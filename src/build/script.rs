@@ -25,6 +25,7 @@ pub(super) struct Pack {
 pub(super) struct Answer {
     pub(super) exit: Exit,
     pub(super) stdout: String,
+    pub(super) stderr: String,
     /// Standard output and standard error as they came.
     pub(super) all: String,
 }
@@ -75,17 +76,15 @@ impl Build<'_> {
     }
 
     async fn collect(&self, command: Command) -> Result<Answer, EngineError> {
-        let (mut stdout, mut all) = (Vec::new(), Vec::new());
+        let (mut stdout, mut stderr, mut all) = (Vec::new(), Vec::new(), Vec::new());
         let take = |stream, piece: &[u8]| {
             let keep = |text: &mut Vec<u8>| text.extend_from_slice(&piece[..piece.len().min(MAX_ANSWER - text.len())]);
             keep(&mut all);
-            if stream == Stream::Stdout {
-                keep(&mut stdout);
-            }
+            keep(if stream == Stream::Stdout { &mut stdout } else { &mut stderr });
         };
         let exit = self.environment.run(command, take).await?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Answer { exit, stdout: text(stdout), all: text(all) })
+        Ok(Answer { exit, stdout: text(stdout), stderr: text(stderr), all: text(all) })
     }
 
     /// A script's command line: the script itself, or bash when exports must be sourced first. A pack's scripts start

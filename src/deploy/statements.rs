@@ -62,7 +62,7 @@ async fn make_sbom(ctx: &Ctx, app: &AppName, slug: &Slug, stack: &Stack, made: M
 }
 
 /// Lists what is in a slug on a stack of these packages: from what was kept of it, or else from the slug itself.
-pub(super) async fn list(ctx: &Ctx, slug: SlugId, blob: &Digest, stack: &BTreeSet<Package>) -> Result<Listing, StatementError> {
+pub(super) async fn list(ctx: &Ctx, slug: SlugId, blob: &Digest, stack: &StackPackages) -> Result<Listing, StatementError> {
     let kept = read_statement(ctx, slug, StatementKind::Sbom).await?;
     match kept.and_then(|kept| Listing::again(stack, &kept)) {
         Some(listing) => Ok(listing),

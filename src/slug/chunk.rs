@@ -6,12 +6,9 @@
 
 use std::io;
 
-use flate2::{Compress, Compression, FlushCompress};
-use sha2::{Digest as _, Sha256};
-
-use super::runs::Run;
-use crate::model::Digest;
+use super::runs::{Earlier, Key, Run};
 use crate::tarball::BLOCK_BYTES;
+use flate2::{Compress, Compression, FlushCompress};
 
 /// What compresses. A slug is the same whether or not runs of an earlier one are in it, so these must have been made by the
 /// same program; a test holds this to Cargo.lock.
@@ -41,13 +38,23 @@ pub(super) struct Chunk {
     /// The content, deflated up to a byte boundary; more can follow.
     run: Vec<u8>,
     /// What the run depends on, hashed.
-    key: Digest,
+    key: Key,
+    /// Which chunk of its archive this is, from 0.
+    number: usize,
+    /// Which run of the earlier slug this one is, if it was taken over.
+    earlier: Option<usize>,
 }
 
 impl Chunk {
     pub(super) fn new() -> Self {
-        let key = Digest::from_bytes([0; 32]);
-        Self { input: Vec::with_capacity(WINDOW_BYTES + MAX_BYTES), dictionary_bytes: 0, run: Vec::new(), key }
+        Self {
+            input: Vec::with_capacity(WINDOW_BYTES + MAX_BYTES),
+            dictionary_bytes: 0,
+            run: Vec::new(),
+            key: Key::from_bytes([0; 32]),
+            number: 0,
+            earlier: None,
+        }
     }
 
     /// Begins anew, behind another chunk.
@@ -56,6 +63,7 @@ impl Chunk {
         self.input.clear();
         self.input.extend_from_slice(&before.input[window..]);
         self.dictionary_bytes = self.input.len();
+        self.number = before.number + 1;
     }
 
     pub(super) fn content(&self) -> &[u8] {
@@ -64,6 +72,11 @@ impl Chunk {
 
     pub(super) fn run(&self) -> &[u8] {
         &self.run
+    }
+
+    /// Whether the run is the one that stands in the same place in the earlier slug.
+    pub(super) fn is_in_its_place(&self) -> bool {
+        self.earlier == Some(self.number)
     }
 
     /// Takes content until the chunk ends: how much, and whether it has ended.
@@ -80,20 +93,24 @@ impl Chunk {
         }
     }
 
-    /// Makes the run, or has `take_over` find it by its key, and tells what to remember of it.
-    pub(super) fn compress(&mut self, take_over: impl FnOnce(&Digest, &mut Vec<u8>) -> bool) -> io::Result<Run> {
+    /// Makes the run, or takes it over from an earlier slug, and tells what to remember of it.
+    pub(super) fn compress(&mut self, earlier: Option<&Earlier>) -> io::Result<Run> {
         self.key = self.hash_input();
-        if !take_over(&self.key, &mut self.run) {
-            self.deflate()?;
+        self.earlier = earlier.and_then(|earlier| earlier.take_over(&self.key, self.number, &mut self.run));
+        match earlier.zip(self.earlier) {
+            Some((earlier, number)) => Ok(earlier.run(number).clone()),
+            None => {
+                self.deflate()?;
+                Ok(Run::of(self.key, &self.run))
+            }
         }
-        Ok(Run::of(self.key, &self.run))
     }
 
-    fn hash_input(&self) -> Digest {
-        let mut hasher = Sha256::new();
-        hasher.update(self.dictionary_bytes.to_le_bytes());
+    fn hash_input(&self) -> Key {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.dictionary_bytes.to_le_bytes());
         hasher.update(&self.input);
-        Digest::from_bytes(hasher.finalize().into())
+        hasher.finalize()
     }
 
     fn deflate(&mut self) -> io::Result<()> {

@@ -4,7 +4,7 @@
 //! checksums are combined. Where the cuts are depends on the input alone: the output is the same for any number of threads,
 //! and with or without an earlier slug to take runs from.
 
-use std::io::{self, Write};
+use std::io;
 use std::num::NonZero;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Scope;
@@ -21,18 +21,26 @@ pub(super) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 /// An empty block that says to be the last one (RFC 1951, 3.2.6): so no run needs to be.
 const END: [u8; 2] = [3, 0];
 
+/// What stands behind the runs.
+const TRAILER_BYTES: usize = END.len() + 8;
+
+/// Takes the member's runs, one behind the other. What comes before them is [`HEADER`].
+pub(super) trait Sink {
+    fn take(&mut self, chunk: &Chunk, run: Run) -> io::Result<()>;
+}
+
 /// Compresses what is written to it on threads of `scope`. Memory: about 5 MiB per thread, and 70 bytes for each run.
-pub(super) struct Gzip<'scope, 'env, W> {
+pub(super) struct Gzip<'scope, 'env, S> {
     scope: &'scope Scope<'scope, 'env>,
     threads: NonZero<usize>,
     earlier: Option<&'env Earlier>,
     lanes: Vec<Lane>,
-    output: W,
+    sink: S,
     filling: Chunk,
     /// Chunks that came back, to be filled again.
     spare: Vec<Chunk>,
     submitted: usize,
-    runs: Vec<Run>,
+    collected: usize,
     checksum: crc32fast::Hasher,
     /// Modulo 2^32, as the trailer has it (ISIZE, RFC 1952, 2.3.1).
     input_bytes: u32,
@@ -52,47 +60,47 @@ struct Done {
     checksum: crc32fast::Hasher,
 }
 
-impl<'scope, 'env, W: Write> Gzip<'scope, 'env, W> {
+impl<'scope, 'env, S: Sink> Gzip<'scope, 'env, S> {
     /// Starts a member. Threads start as there is work for them.
     pub(super) fn new(
         scope: &'scope Scope<'scope, 'env>,
         threads: NonZero<usize>,
         earlier: Option<&'env Earlier>,
-        mut output: W,
-    ) -> io::Result<Self> {
-        output.write_all(&HEADER)?;
-        Ok(Self {
+        sink: S,
+    ) -> Self {
+        Self {
             scope,
             threads,
             earlier,
             lanes: Vec::new(),
-            output,
+            sink,
             filling: Chunk::new(),
             spare: Vec::new(),
             submitted: 0,
-            runs: Vec::new(),
+            collected: 0,
             checksum: crc32fast::Hasher::new(),
             input_bytes: 0,
-        })
+        }
     }
 
-    /// Compresses the rest, ends the member and returns what it was written to, and its runs.
-    pub(super) fn finish(mut self) -> io::Result<(W, Vec<Run>)> {
+    /// Compresses the rest, and returns what has taken the runs and what ends the member.
+    pub(super) fn finish(mut self) -> io::Result<(S, [u8; TRAILER_BYTES])> {
         if !self.filling.content().is_empty() {
             self.submit()?;
         }
-        while self.runs.len() < self.submitted {
+        while self.collected < self.submitted {
             self.collect()?;
         }
-        self.output.write_all(&END)?;
-        self.output.write_all(&self.checksum.finalize().to_le_bytes())?;
-        self.output.write_all(&self.input_bytes.to_le_bytes())?;
-        Ok((self.output, self.runs))
+        let mut trailer = [0; TRAILER_BYTES];
+        trailer[..END.len()].copy_from_slice(&END);
+        trailer[END.len()..][..4].copy_from_slice(&self.checksum.finalize().to_le_bytes());
+        trailer[END.len() + 4..].copy_from_slice(&self.input_bytes.to_le_bytes());
+        Ok((self.sink, trailer))
     }
 
     /// Hands the filled chunk to the next thread in turn and begins another.
     fn submit(&mut self) -> io::Result<()> {
-        if self.submitted - self.runs.len() == self.threads.get() * CHUNKS_PER_THREAD {
+        if self.submitted - self.collected == self.threads.get() * CHUNKS_PER_THREAD {
             self.collect()?;
         }
         let mut next = self.spare.pop().unwrap_or_else(Chunk::new);
@@ -110,19 +118,19 @@ impl<'scope, 'env, W: Write> Gzip<'scope, 'env, W> {
         Ok(())
     }
 
-    /// Waits for the oldest chunk and writes its run out.
+    /// Waits for the oldest chunk and hands its run on.
     fn collect(&mut self) -> io::Result<()> {
-        let lane = &self.lanes[self.runs.len() % self.threads];
+        let lane = &self.lanes[self.collected % self.threads];
         let done = lane.done.recv().map_err(|_| thread_gone())??;
+        self.collected += 1;
         self.checksum.combine(&done.checksum);
-        self.output.write_all(done.chunk.run())?;
-        self.runs.push(done.run);
+        self.sink.take(&done.chunk, done.run)?;
         self.spare.push(done.chunk);
         Ok(())
     }
 }
 
-impl<W: Write> Write for Gzip<'_, '_, W> {
+impl<S: Sink> io::Write for Gzip<'_, '_, S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let (taken, is_full) = self.filling.fill(bytes);
         if is_full {
@@ -153,7 +161,7 @@ impl Lane {
 }
 
 fn work_on(mut chunk: Chunk, earlier: Option<&Earlier>) -> io::Result<Done> {
-    let run = chunk.compress(|key, run| earlier.is_some_and(|earlier| earlier.take_over(key, run)))?;
+    let run = chunk.compress(earlier)?;
     let mut checksum = crc32fast::Hasher::new();
     checksum.update(chunk.content());
     Ok(Done { chunk, run, checksum })

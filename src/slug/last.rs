@@ -14,12 +14,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::gzip::HEADER;
-use super::runs::{Earlier, Run, decode, encode};
+use super::runs::{Earlier, Note, decode, encode};
 use crate::model::{AppId, Digest};
 use crate::store::Store;
 
-/// All notes together. A slug of 300 MB unpacked has one of 250 KiB.
+/// All notes together. A slug of 300 MB unpacked has one of 650 KiB.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
 /// What is noted of apps' last slugs. Cheap to clone.
@@ -81,16 +80,16 @@ impl LastSlugs {
 impl LastSlug {
     /// Opens the slug; `None` if it, or what is noted of it, is missing or of no use. Blocks.
     pub(super) fn open(&self, store: &Store) -> Option<Earlier> {
-        let (slug, runs) = decode(&fs::read(&self.path).ok()?)?;
-        let slug = File::open(store.path_of(&slug)).ok()?;
-        Some(Earlier::new(slug, &runs, HEADER.len() as u64))
+        let (digest, notes) = decode(&fs::read(&self.path).ok()?)?;
+        let slug = File::open(store.path_of(&digest)).ok()?;
+        Some(Earlier::new(digest, slug, notes))
     }
 
     /// Notes a slug as the last one. Blocks.
-    pub(super) fn note(&self, slug: &Digest, runs: &[Run]) {
+    pub(super) fn note(&self, slug: &Digest, notes: &[Note]) {
         let noted = || {
             let mut file = tempfile::NamedTempFile::new_in(&self.slugs.0)?;
-            file.write_all(&encode(slug, runs))?;
+            file.write_all(&encode(slug, notes))?;
             file.persist(&self.path).map_err(|failed| failed.error)?;
             self.slugs.prune(MAX_BYTES)
         };

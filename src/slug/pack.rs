@@ -1,19 +1,19 @@
 //! The stage: a build's folder becomes a slug in the store.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
 use std::num::NonZero;
 
-use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncRead;
 use tokio::task::spawn_blocking;
 
 use super::feed;
 use super::gzip::Gzip;
 use super::last::LastSlug;
+use super::output::{Bounds, Output, Stored};
 use super::rewrite::{BadEntry, RewriteError, rewrite};
-use super::runs::{Earlier, Run};
+use super::runs::{Earlier, Note};
 use crate::model::{Digest, Limits};
-use crate::store::{Store, Writer};
+use crate::store::Store;
 use crate::tarball::Observer;
 
 /// More would keep more memory than they save time: reading the folder is then slower than compressing it.
@@ -67,7 +67,7 @@ impl From<RewriteError> for PackError {
 }
 
 impl From<io::Error> for PackError {
-    /// Limits are held where the bytes are written, so they pass through `Write` on their way up.
+    /// Limits are held where the runs are taken, so they pass through `Write` on their way up.
     fn from(error: io::Error) -> Self {
         error.downcast().unwrap_or_else(Self::Store)
     }
@@ -99,12 +99,13 @@ async fn pack_on<O: Observer + Send + 'static>(
     mut observer: O,
 ) -> Result<(Packed, O), PackError> {
     let (feeder, input) = feed::channel();
-    let (store, last, slug_bytes, content_bytes) = (store.clone(), last.clone(), limits.slug_bytes, limits.build_disk_bytes);
+    let (store, last) = (store.clone(), last.clone());
+    let bounds = Bounds { slug_bytes: limits.slug_bytes, content_bytes: limits.build_disk_bytes };
     let packing = spawn_blocking(move || {
-        let output = Limited { writer: store.writer()?, size_bytes: 0, limit_bytes: slug_bytes };
         let earlier = last.open(&store);
-        let (packed, runs) = pack_blocking(threads, input, earlier.as_ref(), output, content_bytes, &mut observer)?;
-        last.note(&packed.digest, &runs);
+        let output = Output::new(&store, earlier.as_ref(), bounds)?;
+        let (packed, notes) = pack_blocking(threads, input, earlier.as_ref(), output, &mut observer)?;
+        last.note(&packed.digest, &notes);
         Ok((packed, observer))
     });
     feeder.feed(tar).await;
@@ -115,66 +116,16 @@ fn pack_blocking(
     threads: NonZero<usize>,
     input: impl BufRead,
     earlier: Option<&Earlier>,
-    output: Limited,
-    limit_bytes: u64,
+    output: Output<'_>,
     observer: &mut impl Observer,
-) -> Result<(Packed, Vec<Run>), PackError> {
-    let (rewritten, content, (output, runs)) = std::thread::scope(|scope| {
-        let gzip = Gzip::new(scope, threads, earlier, output)?;
-        let mut content = Content { gzip, hasher: Sha256::new(), size_bytes: 0, limit_bytes };
-        let rewritten = rewrite(input, &mut content, observer)?;
-        let Content { gzip, hasher, size_bytes, .. } = content;
-        Ok::<_, PackError>((rewritten, (hasher, size_bytes), gzip.finish()?))
+) -> Result<(Packed, Vec<Note>), PackError> {
+    let (files, (output, trailer)) = std::thread::scope(|scope| {
+        let mut gzip = Gzip::new(scope, threads, earlier, output);
+        let rewritten = rewrite(input, &mut gzip, observer)?;
+        Ok::<_, PackError>((rewritten.files, gzip.finish()?))
     })?;
-    let (digest, size_bytes) = output.writer.finish().map_err(PackError::Store)?;
-    let content_digest = Digest::from_bytes(content.0.finalize().into());
-    Ok((Packed { digest, content_digest, size_bytes, content_bytes: content.1, files: rewritten.files }, runs))
-}
-
-/// The archive before compression, on its way to being compressed.
-struct Content<W> {
-    gzip: W,
-    hasher: Sha256,
-    size_bytes: u64,
-    limit_bytes: u64,
-}
-
-impl<W: Write> Write for Content<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.gzip.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        self.size_bytes += written as u64;
-        if self.size_bytes > self.limit_bytes {
-            return Err(io::Error::other(PackError::ContentTooLarge { limit_bytes: self.limit_bytes }));
-        }
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.gzip.flush()
-    }
-}
-
-/// The compressed archive, on its way to the store.
-struct Limited {
-    writer: Writer,
-    size_bytes: u64,
-    limit_bytes: u64,
-}
-
-impl Write for Limited {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.size_bytes += bytes.len() as u64;
-        if self.size_bytes > self.limit_bytes {
-            let Self { size_bytes, limit_bytes, .. } = *self;
-            return Err(io::Error::other(PackError::TooLarge { size_bytes, limit_bytes }));
-        }
-        self.writer.write_all(bytes).map(|()| bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
-    }
+    let Stored { digest, content_digest, size_bytes, content_bytes, notes } = output.finish(&trailer)?;
+    Ok((Packed { digest, content_digest, size_bytes, content_bytes, files }, notes))
 }
 
 #[cfg(test)]

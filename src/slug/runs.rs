@@ -2,112 +2,171 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::FileExt as _;
 
+use sha2::digest::common::hazmat::{SerializableState as _, SerializedState};
 use sha2::{Digest as _, Sha256};
 
 use super::chunk::{COMPRESSOR, MAX_BYTES};
+use super::gzip::HEADER;
 use crate::model::Digest;
 
-/// Raised when runs are made in another way.
-const FORMAT: &str = "runs 1";
+/// Raised when runs are made or noted in another way.
+const FORMAT: &str = "runs 2";
 
-/// What is noted of one run: two digests and its size.
-const RUN_BYTES: usize = 32 + 32 + 4;
+/// Whose state of a hash is noted; a test holds this to Cargo.lock.
+pub(super) const HASHER: &str = "sha2 0.11.1";
+
+/// Bytes copied at a time.
+const COPY_BYTES: usize = 256 * 1024;
+
+/// Digest of what a run is made of, or of a run.
+pub(super) type Key = blake3::Hash;
 
 /// A chunk's compressed bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Run {
     /// Digest of all that it depends on.
-    key: Digest,
+    key: Key,
     /// Digest of the run itself.
-    digest: Digest,
+    digest: Key,
     size_bytes: u32,
 }
 
 impl Run {
-    pub(super) fn of(key: Digest, run: &[u8]) -> Self {
-        let digest = Digest::from_bytes(Sha256::digest(run).into());
-        Self { key, digest, size_bytes: u32::try_from(run.len()).expect("a run is small") }
+    pub(super) fn of(key: Key, run: &[u8]) -> Self {
+        Self { key, digest: blake3::hash(run), size_bytes: u32::try_from(run.len()).expect("a run is small") }
     }
 }
 
 #[cfg(test)]
 impl Run {
-    pub(super) fn key(&self) -> Digest {
+    pub(super) fn key(&self) -> Key {
         self.key
     }
 }
 
-/// Writes down a slug's runs, in the order in which they stand there.
-pub(super) fn encode(slug: &Digest, runs: &[Run]) -> Vec<u8> {
-    let mut bytes = head();
-    bytes.reserve_exact((runs.len() + 1) * RUN_BYTES);
-    bytes.extend_from_slice(slug.as_bytes());
-    for run in runs {
-        bytes.extend_from_slice(run.key.as_bytes());
-        bytes.extend_from_slice(run.digest.as_bytes());
-        bytes.extend_from_slice(&run.size_bytes.to_le_bytes());
+/// What is noted of a run.
+#[derive(Debug, Clone)]
+pub(super) struct Note {
+    pub(super) run: Run,
+    /// The hash of the archive's content up to the end of this run.
+    pub(super) content: Sha256,
+}
+
+/// Two digests, a size, and a hash's state.
+const NOTE_BYTES: usize = 32 + 32 + 4 + size_of::<SerializedState<Sha256>>();
+
+impl Note {
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(self.run.key.as_bytes());
+        bytes.extend_from_slice(self.run.digest.as_bytes());
+        bytes.extend_from_slice(&self.run.size_bytes.to_le_bytes());
+        bytes.extend_from_slice(&self.content.serialize());
     }
+
+    fn decode(bytes: &[u8; NOTE_BYTES]) -> Option<Self> {
+        let (key, rest) = bytes.split_first_chunk().expect("it is longer");
+        let (digest, rest) = rest.split_first_chunk().expect("it is longer");
+        let (size_bytes, content) = rest.split_first_chunk().expect("it is longer");
+        let run =
+            Run { key: Key::from_bytes(*key), digest: Key::from_bytes(*digest), size_bytes: u32::from_le_bytes(*size_bytes) };
+        Some(Self { run, content: Sha256::deserialize(content.try_into().ok()?).ok()? })
+    }
+}
+
+/// Writes down a slug's runs, in the order in which they stand there.
+pub(super) fn encode(slug: &Digest, notes: &[Note]) -> Vec<u8> {
+    let mut bytes = head();
+    bytes.reserve_exact((notes.len() + 1) * NOTE_BYTES);
+    bytes.extend_from_slice(slug.as_bytes());
+    notes.iter().for_each(|note| note.encode(&mut bytes));
     let digest = Sha256::digest(&bytes);
     bytes.extend_from_slice(&digest);
     bytes
 }
 
-/// Reads what [`encode`] wrote; `None` if it is damaged or another compressor's.
-pub(super) fn decode(bytes: &[u8]) -> Option<(Digest, Vec<Run>)> {
+/// Reads what [`encode`] wrote; `None` if it is damaged or was noted by another program.
+pub(super) fn decode(bytes: &[u8]) -> Option<(Digest, Vec<Note>)> {
     let (noted, digest) = bytes.split_last_chunk::<32>()?;
-    let (slug, runs) = noted.strip_prefix(&*head())?.split_first_chunk::<32>()?;
-    let (runs, []) = runs.as_chunks::<RUN_BYTES>() else { return None };
+    let (slug, notes) = noted.strip_prefix(&*head())?.split_first_chunk::<32>()?;
+    let (notes, []) = notes.as_chunks::<NOTE_BYTES>() else { return None };
     if *digest != *Sha256::digest(noted) {
         return None;
     }
-    Some((Digest::from_bytes(*slug), runs.iter().map(decode_run).collect()))
-}
-
-fn decode_run(bytes: &[u8; RUN_BYTES]) -> Run {
-    let (key, rest) = bytes.split_first_chunk::<32>().expect("it is longer");
-    let (digest, size_bytes) = rest.split_first_chunk::<32>().expect("it is longer");
-    let size_bytes = u32::from_le_bytes(size_bytes.try_into().expect("four are left"));
-    Run { key: Digest::from_bytes(*key), digest: Digest::from_bytes(*digest), size_bytes }
+    Some((Digest::from_bytes(*slug), notes.iter().map(Note::decode).collect::<Option<_>>()?))
 }
 
 fn head() -> Vec<u8> {
-    format!("{FORMAT}, {COMPRESSOR}\n").into_bytes()
+    format!("{FORMAT}, {COMPRESSOR}, {HASHER}\n").into_bytes()
 }
 
 /// A slug whose runs are known.
 #[derive(Debug)]
 pub(super) struct Earlier {
-    slug: File,
-    places: HashMap<Digest, Place>,
-}
-
-#[derive(Debug)]
-struct Place {
-    offset_bytes: u64,
-    size_bytes: usize,
     digest: Digest,
+    slug: File,
+    notes: Vec<Note>,
+    /// Where each run begins, and where the last one ends.
+    offsets: Vec<u64>,
+    numbers: HashMap<Key, usize>,
 }
 
 impl Earlier {
-    /// Takes a slug with its runs, of which the first begins at an offset.
-    pub(super) fn new(slug: File, runs: &[Run], mut offset_bytes: u64) -> Self {
-        let mut places = HashMap::with_capacity(runs.len());
-        for run in runs {
-            let size_bytes = run.size_bytes as usize;
-            places.insert(run.key, Place { offset_bytes, size_bytes, digest: run.digest });
-            offset_bytes += u64::from(run.size_bytes);
+    /// Takes a slug with what is noted of it.
+    pub(super) fn new(digest: Digest, slug: File, notes: Vec<Note>) -> Self {
+        let mut offsets = vec![HEADER.len() as u64];
+        let mut numbers = HashMap::with_capacity(notes.len());
+        for (number, Note { run, .. }) in notes.iter().enumerate() {
+            offsets.push(offsets[number] + u64::from(run.size_bytes));
+            numbers.insert(run.key, number);
         }
-        Self { slug, places }
+        Self { digest, slug, notes, offsets, numbers }
     }
 
-    /// Reads a run and tells whether it is there, whole and undamaged. Blocks.
-    pub(super) fn take_over(&self, key: &Digest, run: &mut Vec<u8>) -> bool {
+    pub(super) fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// What is noted of its runs, in their order.
+    pub(super) fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// One of its runs.
+    pub(super) fn run(&self, number: usize) -> &Run {
+        &self.notes[number].run
+    }
+
+    /// Reads a run that is there, whole and undamaged, and tells which it is; where there are several of one key, preferably this one.
+    /// Blocks.
+    pub(super) fn take_over(&self, key: &Key, number: usize, run: &mut Vec<u8>) -> Option<usize> {
+        let is_there = self.notes.get(number).is_some_and(|note| note.run.key == *key);
+        let number = if is_there { number } else { *self.numbers.get(key)? };
+        self.read(number, run).then_some(number)
+    }
+
+    fn read(&self, number: usize, bytes: &mut Vec<u8>) -> bool {
+        let run = self.run(number);
+        let size_bytes = run.size_bytes as usize;
         // No run is much larger than its chunk, whatever the note says.
-        let Some(place) = self.places.get(key).filter(|place| place.size_bytes <= 2 * MAX_BYTES) else { return false };
-        run.resize(place.size_bytes, 0);
-        self.slug.read_exact_at(run, place.offset_bytes).is_ok() && *place.digest.as_bytes() == *Sha256::digest(&*run)
+        if size_bytes > 2 * MAX_BYTES {
+            return false;
+        }
+        bytes.resize(size_bytes, 0);
+        self.slug.read_exact_at(bytes, self.offsets[number]).is_ok() && run.digest == blake3::hash(bytes)
+    }
+
+    /// Copies its first runs, so many of them. Blocks.
+    pub(super) fn copy_to(&self, output: &mut impl Write, runs: usize) -> io::Result<()> {
+        let (mut slug, length_bytes) = (&self.slug, self.offsets[runs] - self.offsets[0]);
+        slug.seek(SeekFrom::Start(self.offsets[0]))?;
+        let mut first = BufReader::with_capacity(COPY_BYTES, slug.take(length_bytes));
+        if io::copy(&mut first, output)? != length_bytes {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
     }
 }
 

@@ -111,6 +111,16 @@ impl Store {
         tokio::fs::try_exists(self.path(digest)).await
     }
 
+    /// Counts on a blob from now on, as if it had been written again, if it is there. Blocks.
+    pub fn keep(&self, digest: &Digest) -> io::Result<bool> {
+        if !touch(&self.path(digest))? {
+            return Ok(false);
+        }
+        // Its writer may have renamed it and not flushed the folder yet.
+        sync_dir(&self.folder(digest))?;
+        Ok(true)
+    }
+
     /// Removes a blob; one that is not there is fine. The caller knows that nothing refers to it, or is about to.
     pub async fn remove(&self, digest: &Digest) -> io::Result<()> {
         match tokio::fs::remove_file(self.path(digest)).await {

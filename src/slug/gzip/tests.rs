@@ -1,14 +1,36 @@
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
+
+use sha2::{Digest as _, Sha256};
 
 use super::super::chunk::MAX_BYTES;
+use super::super::runs::Note;
 use super::*;
+use crate::model::Digest;
 
 fn compressed(content: &[u8], threads: usize, piece_bytes: usize) -> Vec<u8> {
     std::thread::scope(|scope| {
-        let mut gzip = Gzip::new(scope, NonZero::new(threads).unwrap(), None, Vec::new()).unwrap();
+        let mut gzip = Gzip::new(scope, NonZero::new(threads).unwrap(), None, Member::default());
         content.chunks(piece_bytes).for_each(|piece| gzip.write_all(piece).unwrap());
-        gzip.finish().unwrap().0
+        let (member, trailer) = gzip.finish().unwrap();
+        [&HEADER[..], &member.runs.concat(), &trailer].concat()
     })
+}
+
+/// What becomes of runs.
+#[derive(Default)]
+struct Member {
+    runs: Vec<Vec<u8>>,
+    notes: Vec<Note>,
+    in_their_places: usize,
+}
+
+impl Sink for Member {
+    fn take(&mut self, chunk: &Chunk, run: Run) -> io::Result<()> {
+        self.runs.push(chunk.run().to_vec());
+        self.notes.push(Note { run, content: Sha256::new() });
+        self.in_their_places += usize::from(chunk.is_in_its_place());
+        Ok(())
+    }
 }
 
 /// Content of many sorts: runs, text that comes again, and noise.
@@ -60,37 +82,43 @@ fn runs_of_an_earlier_slug_are_taken_over() {
     let content = content(20 * MAX_BYTES);
     let pack = |earlier: Option<&Earlier>| {
         std::thread::scope(|scope| {
-            let mut gzip = Gzip::new(scope, NonZero::new(2).unwrap(), earlier, Vec::new()).unwrap();
+            let mut gzip = Gzip::new(scope, NonZero::new(2).unwrap(), earlier, Member::default());
             gzip.write_all(&content).unwrap();
             gzip.finish().unwrap()
         })
     };
-    let (gzip, runs) = pack(None);
+    let (first, trailer) = pack(None);
+    let runs = first.notes.len();
+    assert!(runs > 20 && first.in_their_places == 0);
     // Nothing but what is taken over can look like this.
-    let marked: Vec<_> = runs.iter().map(|run| Run::of(run.key(), b"taken over ")).collect();
+    let marked = |note: &Note| Note { run: Run::of(note.run.key(), b"taken over "), content: Sha256::new() };
     let mut slug = tempfile::tempfile().unwrap();
-    slug.write_all(&b"taken over ".repeat(runs.len())).unwrap();
-    let (again, _) = pack(Some(&Earlier::new(slug, &marked, 0)));
-    assert!(runs.len() > 20);
-    assert_eq!(again[HEADER.len()..again.len() - 10], *b"taken over ".repeat(runs.len()));
-    assert_eq!(again[again.len() - 10..], gzip[gzip.len() - 10..], "the checksum is that of the content");
+    slug.write_all(&HEADER).unwrap();
+    slug.write_all(&b"taken over ".repeat(runs)).unwrap();
+    let mut notes: Vec<_> = first.notes.iter().map(marked).collect();
+    let earlier = |notes: &[Note]| Earlier::new(Digest::from_bytes([0; 32]), slug.try_clone().unwrap(), notes.to_vec());
+    let (again, again_trailer) = pack(Some(&earlier(&notes)));
+    assert!(again.runs.iter().all(|run| run == b"taken over "));
+    assert_eq!((again.in_their_places, again_trailer), (runs, trailer), "the checksum is that of the content");
+
+    notes.swap(3, 4);
+    let (moved, _) = pack(Some(&earlier(&notes)));
+    assert!(moved.runs.iter().all(|run| run == b"taken over "));
+    assert_eq!(moved.in_their_places, runs - 2);
 }
 
 #[test]
 fn a_failing_output_ends_it() {
     struct Full(usize);
-    impl Write for Full {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
+    impl Sink for Full {
+        fn take(&mut self, chunk: &Chunk, _: Run) -> io::Result<()> {
+            self.0 = self.0.checked_sub(chunk.run().len()).ok_or(io::ErrorKind::StorageFull)?;
             Ok(())
         }
     }
     let content = content(80 * MAX_BYTES);
     let written = std::thread::scope(|scope| {
-        let mut gzip = Gzip::new(scope, NonZero::new(2).unwrap(), None, Full(MAX_BYTES)).unwrap();
+        let mut gzip = Gzip::new(scope, NonZero::new(2).unwrap(), None, Full(MAX_BYTES));
         content.chunks(1000).position(|piece| gzip.write_all(piece).is_err())
     });
     assert!(written.is_some_and(|pieces| pieces < content.len() / 1000 / 2), "it stops early: {written:?}");

@@ -3,6 +3,7 @@ use std::pin::Pin;
 use std::process::Command;
 use std::task::{Context, Poll};
 
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, ReadBuf};
 
@@ -227,7 +228,7 @@ async fn a_pack_dropped_midway_leaves_nothing() {
     let (reader, mut writer) = tokio::io::duplex(1024);
     let limits = Limits::default();
     let last = no_last_slug();
-    let mut packing = Box::pin(pack(reader, &store, &last, &limits));
+    let mut packing = Box::pin(pack(reader, &store, &last, &limits, ()));
     tokio::select! {
         _ = &mut packing => panic!("the tar has not ended"),
         written = tokio::io::AsyncWriteExt::write_all(&mut writer, &[b'x'; 2000]) => written.unwrap(),

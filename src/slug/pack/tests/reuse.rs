@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt as _;
 
 use proptest::prelude::*;
 
+use super::super::super::runs::decode;
 use super::*;
 
 /// The content of a folder's files, by their names.
@@ -110,12 +111,38 @@ fn most_runs_of_a_changed_folder_are_noted_already() {
     let before = noted();
     files.insert("file-20b".into(), text(99, 1000));
     pack_files(&files, &store, &last);
-    // What a run depends on, and its digest, in records of one size behind 32 bytes and a line.
-    let records = |note: &[u8]| {
-        let start = note.iter().position(|byte| *byte == b'\n').unwrap() + 33;
-        note[start..note.len() - 32].chunks(68).map(<[u8]>::to_vec).collect::<Vec<_>>()
-    };
-    let (before, after) = (records(&before), records(&noted()));
+    let runs = |noted: &[u8]| decode(noted).unwrap().1.into_iter().map(|note| note.run).collect::<Vec<_>>();
+    let (before, after) = (runs(&before), runs(&noted()));
     let new = after.iter().filter(|run| !before.contains(run)).count();
     assert!(before.len() > 15 && (1..=4).contains(&new), "{new} of {}", before.len());
+}
+
+#[test]
+fn the_same_folder_writes_nothing() {
+    let (store_dir, store) = store();
+    let (_dir, last) = last_slug();
+    let first = pack_files(&many_files(), &store, &last);
+    let slug = store.path_of(&first.digest);
+    let inode = |path: &Path| std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).unwrap());
+    let before = inode(&slug);
+    // Nothing could be written now.
+    std::fs::remove_dir(store_dir.path().join("tmp")).unwrap();
+    assert_eq!(pack_files(&many_files(), &store, &last), first);
+    assert_eq!(inode(&slug), before);
+}
+
+#[test]
+fn a_slug_that_is_the_earlier_ones_beginning_or_goes_on_behind_it_is_its_own() {
+    let (_store_dir, store) = store();
+    let files = many_files();
+    for (case, change) in [("less", files.len() - 1), ("more", files.len() + 1)] {
+        let (_dir, last) = last_slug();
+        pack_files(&files, &store, &last);
+        let changed: Files = files.clone().into_iter().chain([("file-99".to_owned(), text(99, 100))]).take(change).collect();
+        let (_other_dir, other) = super::store();
+        let packed = pack_files(&changed, &store, &last);
+        assert_eq!(packed, pack_files(&changed, &other, &no_last_slug()), "{case}");
+        let whole = |store: &Store| std::fs::read(store.path_of(&packed.digest)).unwrap();
+        assert!(whole(&store) == whole(&other), "{case}");
+    }
 }
