@@ -22,7 +22,7 @@ const ROUNDS: usize = 7;
 const PACKAGES: u64 = 667;
 
 /// What may wait between the two, as in a build.
-const PIPE_BYTES: usize = 256 * 1024;
+const PIPE_BYTES: usize = 1024 * 1024;
 
 pub(crate) fn measure(_: &Peers) {
     let tree = WorkTree::new();
@@ -32,11 +32,13 @@ pub(crate) fn measure(_: &Peers) {
     // Side by side: both write to the same file system, and neither where the other, or itself, has just removed a tree.
     let work = tempfile::tempdir().expect("a temporary folder can be made");
     make_yard(work.path()).expect("it is there");
+    let peer = |round| work.path().join(format!("peer-{round}"));
+    (0..=ROUNDS).for_each(|round| std::fs::create_dir(peer(round)).expect("a folder can be made"));
     let repo = repo_of(&tree, &work.path().join("repo"));
     let runtime = Runtime::new().expect("a runtime can be started");
     let engine = runtime.block_on(open_engine(&work.path().join("engine")));
     let hoist = |_| runtime.block_on(export(&engine, &repo, &commit));
-    let medians = in_turns(ROUNDS, hoist, |round| archive(tree.path(), &work.path().join(format!("peer-{round}"))));
+    let medians = in_turns(ROUNDS, hoist, |round| archive(tree.path(), &peer(round)));
     table::compare("source export of 20,000 files", medians.hoist, medians.peer, 0.6);
 }
 
@@ -80,7 +82,6 @@ async fn export(engine: &Engine, repo: &Repo, commit: &CommitId) -> Duration {
 }
 
 fn archive(tree: &Path, dest: &Path) -> Duration {
-    std::fs::create_dir(dest).expect("it is gone");
     let script = r#"git -C "$1" archive HEAD | tar -x -C "$2""#;
     let taken = time(Command::new("sh").args(["-c", script, "sh"]).arg(tree).arg(dest));
     std::fs::remove_dir_all(dest).expect("it can be removed");

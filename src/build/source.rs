@@ -18,7 +18,7 @@ use crate::transcript::{Transcript, size};
 /// The largest `.slugignore` that is read, in bytes.
 pub(super) const MAX_SLUGIGNORE: u64 = 64 * 1024;
 /// What may wait on its way into the environment, in bytes.
-pub(super) const PIPE_BYTES: usize = 256 * 1024;
+pub(super) const PIPE_BYTES: usize = 1024 * 1024;
 
 /// What is built.
 #[derive(Debug, Clone)]

@@ -29,7 +29,7 @@ impl Local {
     pub(super) fn open(settings: Settings) -> Result<Self, EngineError> {
         let work_dir = settings.work_dir;
         let cannot = |error| EngineError::io(format!("cannot prepare the work folder {}", work_dir.display()), error);
-        tree::make_yard(&work_dir).map_err(cannot)?;
+        std::fs::create_dir_all(&work_dir).map_err(cannot)?;
         tree::remove_contents(File::open(&work_dir).map_err(cannot)?).map_err(cannot)?;
         Ok(Self { work_dir })
     }

@@ -19,8 +19,8 @@ use super::pointers::pointers_in;
 use super::quarantine::{PREFIX, Quarantine};
 use crate::model::{CommitId, LfsObject, Limits, SourceRoot};
 
-/// Bytes of an export on the way from the thread that makes it.
-const PIPE_BYTES: usize = 256 * 1024;
+/// Bytes of an export that are handed over at a time: each time wakes somebody.
+const BUFFER_BYTES: usize = 256 * 1024;
 
 /// The objects of one app: a folder `DIR/objects/pack` of packs, and of quarantines beside it. Cheap to clone.
 ///
@@ -85,8 +85,9 @@ impl Repo {
     }
 
     /// Writes a commit's tree to `out` as a tar: entries sorted, folders before what is in them, modes 644 and 755,
-    /// owner 0, a fixed time, symbolic links kept. Folders of submodules are there, empty but for what is added; files of Git LFS
-    /// stand in the place of their pointers if they are. What `ignore` matches is left out.
+    /// owner 0, a fixed time, symbolic links kept. Folders of submodules are there, empty but for what is added; files of
+    /// Git LFS stand in the place of their pointers if they are. What `ignore` matches is left out. Whoever gives this up
+    /// drops the other end of `out`, too: that ends the work.
     pub async fn export(
         &self,
         quarantine: Option<&Quarantine>,
@@ -94,7 +95,7 @@ impl Repo {
         root: Option<&SourceRoot>,
         additions: Additions<'_>,
         ignore: &Gitignore,
-        out: impl AsyncWrite + Unpin,
+        out: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Result<Exported, ReadError> {
         let bounds = Bounds { bytes: self.0.limits.source_bytes, files: self.0.limits.source_files };
         let fetched_dirs = additions.fetched.map(Fetched::packs).unwrap_or_default().iter().cloned();
@@ -194,21 +195,14 @@ pub(super) async fn export_objects(
     (commit, root): (&CommitId, Option<&SourceRoot>),
     ignore: &Gitignore,
     bounds: Bounds,
-    mut out: impl AsyncWrite + Unpin,
+    out: impl AsyncWrite + Send + Unpin + 'static,
 ) -> Result<Exported, ReadError> {
     let (commit, root, ignore) = (commit.clone(), root.cloned(), ignore.clone());
-    // Either end of a duplex sees the other one dropped, which a simplex does not show.
-    let (mut reader, writer) = tokio::io::duplex(PIPE_BYTES);
     let export = spawn_blocking(move || {
-        let mut out = io::BufWriter::with_capacity(64 * 1024, SyncIoBridge::new(writer));
+        let mut out = io::BufWriter::with_capacity(BUFFER_BYTES, SyncIoBridge::new(out));
         let exported = export::export(&mut objects, &brought, &commit, root.as_ref(), &ignore, &bounds, &mut out)?;
         out.into_inner().map_err(|error| ReadError::Output(error.into_error()))?.shutdown().map_err(ReadError::Output)?;
         Ok(exported)
     });
-    let copied = tokio::io::copy(&mut reader, &mut out).await;
-    // Without a reader the thread finds its pipe broken.
-    drop(reader);
-    let exported = export.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?;
-    copied.map_err(ReadError::Output)?;
-    exported
+    export.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?
 }

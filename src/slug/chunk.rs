@@ -6,9 +6,10 @@
 
 use std::io;
 
+use flate2::{Compress, Compression, FlushCompress};
+
 use super::runs::{Earlier, Key, Run};
 use crate::tarball::BLOCK_BYTES;
-use flate2::{Compress, Compression, FlushCompress};
 
 /// What compresses. A slug is the same whether or not runs of an earlier one are in it, so these must have been made by the
 /// same program; a test holds this to Cargo.lock.
@@ -97,13 +98,11 @@ impl Chunk {
     pub(super) fn compress(&mut self, earlier: Option<&Earlier>) -> io::Result<Run> {
         self.key = self.hash_input();
         self.earlier = earlier.and_then(|earlier| earlier.take_over(&self.key, self.number, &mut self.run));
-        match earlier.zip(self.earlier) {
-            Some((earlier, number)) => Ok(earlier.run(number).clone()),
-            None => {
-                self.deflate()?;
-                Ok(Run::of(self.key, &self.run))
-            }
+        if let Some((earlier, number)) = earlier.zip(self.earlier) {
+            return Ok(earlier.run(number).clone());
         }
+        self.deflate()?;
+        Ok(Run::of(self.key, &self.run))
     }
 
     fn hash_input(&self) -> Key {

@@ -22,14 +22,14 @@ pub(super) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 const END: [u8; 2] = [3, 0];
 
 /// What stands behind the runs.
-const TRAILER_BYTES: usize = END.len() + 8;
+pub(super) const TRAILER_BYTES: usize = END.len() + 8;
 
 /// Takes the member's runs, one behind the other. What comes before them is [`HEADER`].
 pub(super) trait Sink {
     fn take(&mut self, chunk: &Chunk, run: Run) -> io::Result<()>;
 }
 
-/// Compresses what is written to it on threads of `scope`. Memory: about 5 MiB per thread, and 70 bytes for each run.
+/// Compresses what is written to it on threads of `scope`. Memory: about 5 MiB per thread.
 pub(super) struct Gzip<'scope, 'env, S> {
     scope: &'scope Scope<'scope, 'env>,
     threads: NonZero<usize>,

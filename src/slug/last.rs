@@ -5,8 +5,8 @@
 //!     .tmp<random>   one that is being written; swept at start
 //! ```
 //!
-//! Nothing depends on what stands here: it is written without being flushed, and whatever is missing, damaged or of a slug
-//! that is gone costs only time. The oldest go when there is more than enough.
+//! It is written without being flushed: whatever is missing, damaged, which its own checksum tells, or of a slug that is
+//! gone costs only time. The oldest go when there is more than enough.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};

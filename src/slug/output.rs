@@ -8,11 +8,14 @@ use std::io::{self, Write as _};
 use sha2::{Digest as _, Sha256};
 
 use super::chunk::Chunk;
-use super::gzip::{HEADER, Sink};
+use super::gzip::{HEADER, Sink, TRAILER_BYTES};
 use super::pack::PackError;
 use super::runs::{Earlier, Note, Run};
 use crate::model::Digest;
 use crate::store::{Store, Writer};
+
+/// Of a slug with more runs none is noted: it has 5 GB, or was made to have many. A note takes 200 bytes of memory.
+const MAX_NOTES: usize = 65_536;
 
 /// What a slug may have at the most.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +28,11 @@ pub(super) struct Bounds {
 pub(super) struct Output<'a> {
     store: &'a Store,
     bounds: Bounds,
+    earlier: Option<&'a Earlier>,
     state: State<'a>,
+    runs: usize,
     notes: Vec<Note>,
+    /// What stands behind the runs is counted from the beginning.
     size_bytes: u64,
     content_bytes: u64,
 }
@@ -34,7 +40,7 @@ pub(super) struct Output<'a> {
 enum State<'a> {
     /// All runs so far are the first ones of this slug, each in its place.
     Same(&'a Earlier),
-    Own(Own),
+    Own(Box<Own>),
 }
 
 /// A slug's own bytes.
@@ -58,23 +64,34 @@ impl<'a> Output<'a> {
     pub(super) fn new(store: &'a Store, earlier: Option<&'a Earlier>, bounds: Bounds) -> io::Result<Self> {
         let state = match earlier {
             Some(earlier) => State::Same(earlier),
-            None => State::Own(Own::new(store)?),
+            None => State::Own(Box::new(Own::new(store)?)),
         };
-        Ok(Self { store, bounds, state, notes: Vec::new(), size_bytes: HEADER.len() as u64, content_bytes: 0 })
+        let size_bytes = (HEADER.len() + TRAILER_BYTES) as u64;
+        Ok(Self { store, bounds, earlier, state, runs: 0, notes: Vec::new(), size_bytes, content_bytes: 0 })
     }
 
     /// Ends the slug with what stands behind its runs, and makes it durable.
-    pub(super) fn finish(self, end: &[u8]) -> io::Result<Stored> {
-        let Self { store, state, notes, size_bytes, content_bytes, .. } = self;
+    pub(super) fn finish(self, end: &[u8; TRAILER_BYTES]) -> io::Result<Stored> {
+        let Self { store, earlier, state, runs, notes, size_bytes, content_bytes, .. } = self;
         let (digest, content) = match state {
-            State::Own(own) => own.finish(end)?,
-            State::Same(earlier) if earlier.notes().len() == notes.len() && store.keep(&earlier.digest())? => {
-                (earlier.digest(), hash_after(&notes))
+            State::Own(own) => own.finish(end, earlier)?,
+            State::Same(same) if same.notes().len() == runs && same.is_whole(end)? && store.keep(&same.digest())? => {
+                (same.digest(), hash_after(&notes))
             }
-            State::Same(earlier) => Own::beginning_as(store, earlier, &notes)?.finish(end)?,
+            State::Same(same) => Own::beginning_as(store, same, &notes)?.finish(end, earlier)?,
         };
         let content_digest = Digest::from_bytes(content.finalize().into());
-        Ok(Stored { digest, content_digest, size_bytes: size_bytes + end.len() as u64, content_bytes, notes })
+        Ok(Stored { digest, content_digest, size_bytes, content_bytes, notes })
+    }
+
+    /// Notes a run, unless there are too many.
+    fn note(&mut self, note: Note) {
+        self.runs += 1;
+        if self.runs <= MAX_NOTES {
+            self.notes.push(note);
+        } else {
+            self.notes = Vec::new();
+        }
     }
 
     /// Counts a run, within the bounds.
@@ -97,15 +114,16 @@ impl Sink for Output<'_> {
         self.count(chunk)?;
         if let State::Same(earlier) = self.state {
             if chunk.is_in_its_place() {
-                self.notes.push(earlier.notes()[self.notes.len()].clone());
+                self.note(earlier.notes()[self.runs].clone());
                 return Ok(());
             }
-            self.state = State::Own(Own::beginning_as(self.store, earlier, &self.notes)?);
+            self.state = State::Own(Box::new(Own::beginning_as(self.store, earlier, &self.notes)?));
         }
         if let State::Own(own) = &mut self.state {
             own.writer.write_all(chunk.run())?;
             own.content.update(chunk.content());
-            self.notes.push(Note { run, content: own.content.clone() });
+            let note = Note { run, content: own.content.clone() };
+            self.note(note);
         }
         Ok(())
     }
@@ -126,9 +144,11 @@ impl Own {
     }
 
     /// Gives the digest of all, and the hash of the content.
-    fn finish(mut self, end: &[u8]) -> io::Result<(Digest, Sha256)> {
+    fn finish(mut self, end: &[u8], earlier: Option<&Earlier>) -> io::Result<(Digest, Sha256)> {
         self.writer.write_all(end)?;
-        let (digest, _) = self.writer.finish()?;
+        // What was not the same, and has its digest, stands damaged in the store.
+        let is_damaged = earlier.is_some_and(|earlier| earlier.digest() == self.writer.digest());
+        let (digest, _) = if is_damaged { self.writer.replace()? } else { self.writer.finish()? };
         Ok((digest, self.content))
     }
 }
@@ -137,3 +157,6 @@ impl Own {
 fn hash_after(notes: &[Note]) -> Sha256 {
     notes.last().map_or_else(Sha256::new, |note| note.content.clone())
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,9 +15,6 @@ use crate::model::Digest;
 /// Raised when runs are made or noted in another way.
 const FORMAT: &str = "runs 2";
 
-/// Whose state of a hash is noted; a test holds this to Cargo.lock.
-pub(super) const HASHER: &str = "sha2 0.11.1";
-
 /// Bytes copied at a time.
 const COPY_BYTES: usize = 256 * 1024;
 
@@ -81,7 +78,9 @@ pub(super) fn encode(slug: &Digest, notes: &[Note]) -> Vec<u8> {
     let mut bytes = head();
     bytes.reserve_exact((notes.len() + 1) * NOTE_BYTES);
     bytes.extend_from_slice(slug.as_bytes());
-    notes.iter().for_each(|note| note.encode(&mut bytes));
+    for note in notes {
+        note.encode(&mut bytes);
+    }
     let digest = Sha256::digest(&bytes);
     bytes.extend_from_slice(&digest);
     bytes
@@ -99,7 +98,9 @@ pub(super) fn decode(bytes: &[u8]) -> Option<(Digest, Vec<Note>)> {
 }
 
 fn head() -> Vec<u8> {
-    format!("{FORMAT}, {COMPRESSOR}, {HASHER}\n").into_bytes()
+    // Whoever lays out a hash's state in another way has another one here.
+    let state = Sha256::new_with_prefix([7; 100]).serialize();
+    [format!("{FORMAT}, {COMPRESSOR}\n").as_bytes(), &state].concat()
 }
 
 /// A slug whose runs are known.
@@ -134,12 +135,24 @@ impl Earlier {
         &self.notes
     }
 
+    /// Whether it has nothing before its runs, and behind them, but what belongs there. Blocks.
+    pub(super) fn is_whole(&self, end: &[u8]) -> io::Result<bool> {
+        let ends_at = self.offsets[self.notes.len()];
+        if self.slug.metadata()?.len() != ends_at + end.len() as u64 {
+            return Ok(false);
+        }
+        let (mut found_header, mut found_end) = (HEADER, vec![0; end.len()]);
+        self.slug.read_exact_at(&mut found_header, 0)?;
+        self.slug.read_exact_at(&mut found_end, ends_at)?;
+        Ok(found_header == HEADER && found_end == end)
+    }
+
     /// One of its runs.
     pub(super) fn run(&self, number: usize) -> &Run {
         &self.notes[number].run
     }
 
-    /// Reads a run that is there, whole and undamaged, and tells which it is; where there are several of one key, preferably this one.
+    /// Reads a run that is there, whole and undamaged, and tells which it is: this one, where there are several of one key.
     /// Blocks.
     pub(super) fn take_over(&self, key: &Key, number: usize, run: &mut Vec<u8>) -> Option<usize> {
         let is_there = self.notes.get(number).is_some_and(|note| note.run.key == *key);

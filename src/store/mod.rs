@@ -129,11 +129,11 @@ impl Store {
         }
     }
 
-    /// Puts a written file at its blob's place by `rename`, or finds the blob there and notes that somebody counts on it
-    /// from now on: garbage collection leaves alone what is young. Blocks.
-    fn place(&self, digest: &Digest, file: &File, rename: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    /// Puts a written file at its blob's place by `rename`, or finds the blob there, unless it is to be made `anew`, and
+    /// notes that somebody counts on it from now on: garbage collection leaves alone what is young. Blocks.
+    fn place(&self, digest: &Digest, file: &File, anew: bool, rename: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
         let path = self.path(digest);
-        if !touch(&path)? {
+        if anew || !touch(&path)? {
             file.sync_all()?;
             // Replaces: should another writer of the same bytes have come first, one copy is as good as the other.
             rename(&path)?;

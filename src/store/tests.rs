@@ -139,3 +139,26 @@ fn writers_of_the_same_bytes_at_once_agree() {
     assert!(finished.iter().all(|(digest, size)| digest.to_string() == HELLO && *size == 5));
     assert_eq!(files_below(dir.path()), 1);
 }
+
+#[tokio::test]
+async fn a_blob_can_be_counted_on_again_or_replaced() {
+    let (_dir, store) = store();
+    let (digest, _) = store.put(&b"hello"[..]).await.unwrap();
+    let path = store.path_of(&digest);
+    File::open(&path).unwrap().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    assert!(store.keep(&digest).unwrap());
+    assert!(path.metadata().unwrap().modified().unwrap() > std::time::SystemTime::UNIX_EPOCH);
+    store.remove(&digest).await.unwrap();
+    assert!(!store.keep(&digest).unwrap());
+
+    std::fs::write(&path, "damaged").unwrap();
+    let written = || {
+        let mut writer = store.writer().unwrap();
+        writer.write_all(b"hello").unwrap();
+        writer
+    };
+    written().finish().unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"damaged");
+    assert_eq!(written().replace().unwrap(), (digest, 5));
+    assert_eq!(std::fs::read(&path).unwrap(), b"hello");
+}

@@ -177,7 +177,7 @@ impl Upload {
             self.file.set_permissions(std::fs::Permissions::from_mode(0o444))?;
             // Its last byte may have come long ago, and what is old and not recorded yet could be collected.
             touch(&path)?;
-            self.store.place(&digest, &self.file, |place| std::fs::rename(&path, place))?;
+            self.store.place(&digest, &self.file, false, |place| std::fs::rename(&path, place))?;
         }
         self.store.uploads.forget(self.id);
         match std::fs::remove_file(&path) {

@@ -36,9 +36,18 @@ impl Writer {
     /// Makes the blob durable under its digest and returns that and its size in bytes. A blob that is there already
     /// stays, as if it had been written now, and this copy is dropped.
     pub fn finish(self) -> io::Result<(Digest, u64)> {
+        self.place(false)
+    }
+
+    /// As [`finish`](Writer::finish), but in the place of a blob that is there, and is known to be damaged.
+    pub fn replace(self) -> io::Result<(Digest, u64)> {
+        self.place(true)
+    }
+
+    fn place(self, anew: bool) -> io::Result<(Digest, u64)> {
         let digest = Digest::from_bytes(self.hasher.finalize().into());
         let (file, path) = self.file.into_parts();
-        self.store.place(&digest, &file, |place| path.persist(place).map_err(|failed| failed.error))?;
+        self.store.place(&digest, &file, anew, |place| path.persist(place).map_err(|failed| failed.error))?;
         Ok((digest, self.size_bytes))
     }
 }

@@ -106,13 +106,20 @@ fn stack_root() -> PathBuf {
 
 /// What environments have left: files in the work folder, containers in the Docker Engine.
 pub(crate) fn left_of(kind: &Kind, work_dir: &Path) -> String {
-    let files = std::fs::read_dir(work_dir).unwrap().map(|entry| entry.unwrap().path().display().to_string());
-    let mut left: String = files.collect();
+    let mut left: String = folders_of(work_dir).iter().map(|path| path.display().to_string()).collect();
     if matches!(kind, Kind::Docker(_)) {
         let label = format!("label=hoist.work-dir={}", work_dir.display());
         left += &run(&mut Docker::get().unwrap().command(&["ps", "--all", "--quiet", "--filter", &label]));
     }
     left
+}
+
+/// The folders of environments, in the lots of a work folder.
+pub(crate) fn folders_of(work_dir: &Path) -> Vec<PathBuf> {
+    let paths = |dir: &Path| std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let is_lot = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().parse::<usize>().is_ok();
+    let (lots, strays): (Vec<_>, Vec<_>) = paths(work_dir).into_iter().partition(is_lot);
+    strays.into_iter().chain(lots.iter().flat_map(|lot| paths(lot))).collect()
 }
 
 pub(crate) fn sh(script: &str) -> Command {

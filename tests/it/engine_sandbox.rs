@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use hoist::engine::{Engine, Exit, Kind, Spec};
 
-use super::engine::{Fixture, settings, sh, spec};
+use super::engine::{Fixture, folders_of, settings, sh, spec};
 use super::harness::run_again_in;
 
 /// Set for the run of this test's other side.
@@ -48,7 +48,7 @@ async fn nothing_outlives_a_killed_daemon() {
     let mut daemon = daemon.spawn().unwrap();
     let mut lines = BufReader::new(daemon.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap() == "is running"));
-    let folder = std::fs::read_dir(work_dir.path()).unwrap().next().unwrap().unwrap().path();
+    let folder = folders_of(work_dir.path()).remove(0);
     let namespaces = namespaces_of_helpers(daemon.id());
     assert_eq!(namespaces.len(), 1);
     daemon.kill().unwrap();
@@ -62,7 +62,7 @@ async fn nothing_outlives_a_killed_daemon() {
     assert!(left <= 1, "{left} processes besides the helper");
     // The next daemon removes the rest.
     Engine::open(settings(Kind::Sandbox, work_dir.path())).await.unwrap();
-    assert_eq!(std::fs::read_dir(work_dir.path()).unwrap().count(), 0);
+    assert!(folders_of(work_dir.path()).is_empty());
 }
 
 fn processes() -> impl Iterator<Item = PathBuf> {

@@ -27,7 +27,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{EngineError, Settings, Spec, make_yard};
+use super::tree::Yard;
+use super::{EngineError, Settings, Spec};
 use cgroup::Cgroups;
 use filter::NAME_SERVER;
 use prepared::Reserve;
@@ -59,7 +60,7 @@ pub(super) use roots::Roots;
 #[derive(Debug)]
 pub(super) struct Sandbox {
     roots: Arc<Roots>,
-    work_dir: PathBuf,
+    yard: Yard,
     ca_bundle: Option<PathBuf>,
     allow_networks: Vec<(IpAddr, u8)>,
     /// Nothing where this user may make none; limits are softer then.
@@ -74,12 +75,11 @@ pub(super) struct Sandbox {
 impl Sandbox {
     pub(super) fn open(settings: Settings) -> Result<Self, EngineError> {
         let cannot = |error| EngineError::io(format!("cannot prepare the work folder {}", settings.work_dir.display()), error);
-        make_yard(&settings.work_dir).map_err(cannot)?;
-        let work_dir = settings.work_dir.canonicalize().map_err(cannot)?;
+        let yard = Yard::open(&settings.work_dir).map_err(cannot)?;
         let sandbox = Self {
             roots: Arc::new(Roots::open(settings.helper)?),
-            cgroup_prefix: format!("hoist-{:08x}-", crc32fast::hash(work_dir.as_os_str().as_encoded_bytes())),
-            work_dir,
+            cgroup_prefix: format!("hoist-{:08x}-", crc32fast::hash(yard.dir().as_os_str().as_encoded_bytes())),
+            yard,
             ca_bundle: settings.ca_bundle,
             allow_networks: settings.allow_networks,
             cgroups: Cgroups::find(),
@@ -100,10 +100,8 @@ impl Sandbox {
 
     /// Removes what earlier daemons left behind.
     fn sweep(&self) -> Result<(), EngineError> {
-        let cannot = |error| EngineError::io(format!("cannot sweep {}", self.work_dir.display()), error);
-        for entry in std::fs::read_dir(&self.work_dir).map_err(cannot)? {
-            self.roots.remove_folder(&entry.map_err(cannot)?.path())?;
-        }
+        let cannot = |error| EngineError::io(format!("cannot sweep {}", self.yard.dir().display()), error);
+        self.yard.trees().map_err(cannot)?.iter().try_for_each(|tree| self.roots.remove_folder(tree))?;
         if let Some(cgroups) = &self.cgroups {
             cgroups.sweep(&self.cgroup_prefix);
         }

@@ -1,7 +1,7 @@
 //! File trees, for every engine: `write` makes a tar of one as `walk` finds it, `unpack` makes one of a tar, with `new_file`
-//! for most of it, `layers` of an image's layers, `measure` counts the disk space of one, `remove` takes one away; `yard` is where they stand. All of it
-//! is blocking and meets trees made by strangers: nested deeper than a path is long, changing while they are read, full of
-//! links that point elsewhere.
+//! for most of it, `layers` of an image's layers, `measure` counts the disk space of one, `remove` takes one away. All of
+//! it is blocking and meets trees made by strangers: nested deeper than a path is long, changing while they are read, full of
+//! links that point elsewhere. `yard` is where they stand.
 
 use std::io::ErrorKind;
 
@@ -19,6 +19,7 @@ pub(super) use measure::disk_bytes;
 pub(super) use remove::remove_contents;
 pub(super) use unpack::{unpack, unpack_root};
 pub(super) use write::{write, write_until};
+pub(super) use yard::Yard;
 pub use yard::make_yard;
 
 /// The kind of error of a tree that can't be read for what has been made of it.

@@ -170,7 +170,7 @@ impl Fetched {
         commit: &CommitId,
         root: Option<&SourceRoot>,
         ignore: &Gitignore,
-        out: impl AsyncWrite + Unpin,
+        out: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Result<Exported, ReadError> {
         let bounds = Bounds { bytes: self.repo.limits().source_bytes, files: self.repo.limits().source_files };
         export_objects(self.objects(), self.brought(), (commit, root), ignore, bounds, out).await

@@ -42,7 +42,7 @@ fn whatever_is_damaged_or_anothers_is_nothing() {
         damaged[at] ^= 1;
         assert!(decode(&damaged).is_none(), "byte {at}");
     }
-    let other = [b"runs 2, zlib 1.3, sha2 0.11.1\n", &noted[head().len()..noted.len() - 32]].concat();
+    let other = [b"runs 2, zlib 1.3\n", &noted[head().len()..noted.len() - 32]].concat();
     assert!(decode(&[&other[..], &Sha256::digest(&other)].concat()).is_none());
 }
 

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use hoist::git::{Additions, Exported, ReadError};
 use hoist::model::{CommitId, Limits};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use tokio::io::AsyncReadExt as _;
 
 use super::push::noise;
 use super::server::{Git, Server};
@@ -30,8 +31,14 @@ fn export(server: &Server, commit: &str, ignore: &Gitignore) -> Result<(Exported
     let commit: CommitId = commit.parse().unwrap();
     let mut tar = Vec::new();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let exported = runtime.block_on(server.repo.export(None, &commit, None, Additions::default(), ignore, &mut tar))?;
-    Ok((exported, tar))
+    let (writer, mut reader) = tokio::io::duplex(1000);
+    let exporting = async {
+        let exported = server.repo.export(None, &commit, None, Additions::default(), ignore, writer);
+        tokio::join!(exported, reader.read_to_end(&mut tar))
+    };
+    let (exported, read) = runtime.block_on(exporting);
+    read.unwrap();
+    Ok((exported?, tar))
 }
 
 fn sample() -> (Git, String) {
