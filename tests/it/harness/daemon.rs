@@ -173,10 +173,10 @@ impl Drop for Daemon {
     }
 }
 
-/// Whether nothing is left in the environments' folders.
+/// Whether nothing is left in the environments' folders, which stand in lots.
 fn is_cleared(work: &Path) -> bool {
-    let is_empty = |folder: &Path| std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
-    std::fs::read_dir(work).map_or(true, |folders| folders.flatten().all(|folder| is_empty(&folder.path())))
+    let paths = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect::<Vec<_>>();
+    paths(work).iter().flat_map(|lot| paths(lot)).all(|folder| paths(&folder).is_empty())
 }
 
 /// A data folder with a `hoist.toml` and nothing else.
