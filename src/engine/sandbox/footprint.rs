@@ -121,7 +121,8 @@ struct Folder {
 
 impl Folder {
     fn make(sandbox: &Arc<Sandbox>, name: &str) -> Result<Self, EngineError> {
-        let made = tempfile::Builder::new().prefix(&format!("{}-", file_name(name))).tempdir_in(sandbox.yard.next_lot());
+        let prefix = format!("{}-", file_name(name));
+        let made = sandbox.yard.next_lot().and_then(|lot| tempfile::Builder::new().prefix(&prefix).tempdir_in(lot));
         let path = made.map_err(|error| EngineError::io("cannot make the environment's folder", error))?.keep();
         let folder = Self { path, sandbox: Arc::clone(sandbox) };
         sandbox.roots.mapping.give_away(&folder.path)?;

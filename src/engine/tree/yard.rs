@@ -33,41 +33,33 @@ pub(in crate::engine) struct Yard {
 }
 
 impl Yard {
-    /// Makes the folder, and its lots. Blocks.
+    /// Makes the folder. Blocks.
     pub(in crate::engine) fn open(dir: &Path) -> io::Result<Self> {
         make_yard(dir)?;
-        let yard = Self { dir: dir.canonicalize()?, turns: AtomicUsize::new(0) };
-        for number in 0..LOTS {
-            match create_dir(yard.lot(number)) {
-                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(yard)
+        Ok(Self { dir: dir.canonicalize()?, turns: AtomicUsize::new(0) })
     }
 
     pub(in crate::engine) fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// The lot for the next tree.
-    pub(in crate::engine) fn next_lot(&self) -> PathBuf {
-        self.lot(self.turns.fetch_add(1, Ordering::Relaxed) % LOTS)
+    /// The lot for the next tree. Blocks.
+    pub(in crate::engine) fn next_lot(&self) -> io::Result<PathBuf> {
+        let lot = self.dir.join((self.turns.fetch_add(1, Ordering::Relaxed) % LOTS).to_string());
+        match create_dir(&lot) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(lot),
+        }
     }
 
     /// All that stands in the lots, and beside them. Blocks.
     pub(in crate::engine) fn trees(&self) -> io::Result<Vec<PathBuf>> {
-        let lots: Vec<_> = (0..LOTS).map(|number| self.lot(number)).collect();
-        let mut trees = paths_in(&self.dir)?;
-        trees.retain(|path| !lots.contains(path));
+        let lots: Vec<_> = (0..LOTS).map(|number| self.dir.join(number.to_string())).collect();
+        let (lots, mut trees): (Vec<_>, Vec<_>) = paths_in(&self.dir)?.into_iter().partition(|path| lots.contains(path));
         for lot in &lots {
             trees.extend(paths_in(lot)?);
         }
         Ok(trees)
-    }
-
-    fn lot(&self, number: usize) -> PathBuf {
-        self.dir.join(number.to_string())
     }
 }
 
@@ -83,13 +75,15 @@ mod tests {
     fn trees_take_turns_and_all_are_found() {
         let dir = tempfile::tempdir().unwrap();
         let yard = Yard::open(dir.path()).unwrap();
-        let lots: Vec<_> = (0..=LOTS).map(|_| yard.next_lot()).collect();
+        let lots: Vec<_> = (0..=LOTS).map(|_| yard.next_lot().unwrap()).collect();
         assert_eq!((lots[0] != lots[1], &lots[0]), (true, &lots[LOTS]));
         assert!(yard.trees().unwrap().is_empty());
         let trees = [yard.dir().join("stray"), lots[0].join("a"), lots[1].join("b")];
         for tree in &trees {
             create_dir(tree).unwrap();
         }
-        assert_eq!(Yard::open(dir.path()).unwrap().trees().unwrap(), trees);
+        let mut found = Yard::open(dir.path()).unwrap().trees().unwrap();
+        found.sort();
+        assert_eq!(found, [&trees[1], &trees[2], &trees[0]].map(PathBuf::clone));
     }
 }
