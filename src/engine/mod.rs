@@ -329,7 +329,7 @@ impl Environment {
 
     /// Streams `dir` as an uncompressed tar, entries sorted by name, names relative (`./a/b`). A failure on the way
     /// is an error of the reader, never a clean end. It is of the kind [`io::ErrorKind::NotADirectory`] where commands have
-    /// made of `dir` what can't be taken out: something else than a folder, or one that `app` can't read.
+    /// made of `dir` what can't be taken out: something else than a folder, or one that `app` can't read to its ends.
     pub async fn take_out(&self, dir: &str) -> Result<impl AsyncRead + Send + Unpin + use<>, EngineError> {
         match &self.0 {
             EnvironmentKind::Sandbox(sandbox) => sandbox.take_out(dir).await,

@@ -235,11 +235,26 @@ async fn a_hostile_source_or_cache_writes_nothing_elsewhere() {
 #[tokio::test]
 async fn a_tree_that_became_something_else_is_not_taken_out() {
     for fixture in Fixture::isolated().await {
-        for change in ["ln -s /proc/1/root", "ln -s /tmp", "ln -s tree", "touch", "mkfifo", "test ! -e", "mkdir -m 000"] {
-            let script = format!("rm -rf /tmp/tree && {change} /tmp/tree");
+        for (number, change) in [
+            "ln -s /proc/1/root tree",
+            "ln -s /tmp tree",
+            "ln -s tree tree",
+            "touch tree",
+            "mkfifo tree",
+            "test ! -e tree",
+            "mkdir -m 000 tree",
+            "mkdir -p tree/listed/folder; chmod 444 tree/listed",
+            "mkdir -p tree/listed; ln -s /tmp tree/listed/link; chmod 444 tree/listed",
+            // Deeper than a path is long, and so last: it counts as a full disk.
+            "part=$(printf %0250d/ 1 2 3 4 5 6 7 8 9); mkdir -p tree/$part deep/$part; mv deep tree/$part",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let script = format!("mkdir /tmp/{number}; cd /tmp/{number}; {change}");
             assert_eq!(fixture.sh(&script).await.0, Exit::Code(0), "{:?}: {change}", fixture.kind);
             let mut taken = Vec::new();
-            let mut tar = fixture.environment.take_out("/tmp/tree").await.unwrap();
+            let mut tar = fixture.environment.take_out(&format!("/tmp/{number}/tree")).await.unwrap();
             let read = tokio::io::AsyncReadExt::read_to_end(&mut tar, &mut taken).await;
             let kind = read.map_err(|error| error.kind());
             assert_eq!((kind, taken.len()), (Err(ErrorKind::NotADirectory), 0), "{:?}: {change}", fixture.kind);

@@ -102,28 +102,29 @@ async fn fetch_newest(
 ) -> Result<FoundPack, Failure> {
     let newest = ask(ctx, &wanted, behalf, kept.as_ref().map(|(copy, _)| copy)).await;
     let now = ctx.now();
-    match (newest, kept) {
+    let (copy, tar) = match (newest, kept) {
         (Ok(Newest::AsBefore), Some((copy, tar))) => {
             transcript.detail(&format!("It is {}, as before", shown(&copy.version)));
-            keep(ctx, wanted, BuildpackCopy { checked_at: now, asked_at: now, used_at: now, ..copy }, tar).await
+            (BuildpackCopy { checked_at: now, asked_at: now, used_at: now, ..copy }, tar)
         }
         (Ok(Newest::Fetched(version, digest)), _) => {
             transcript.detail(&format!("It is {}", shown(&version)));
             let tar = ctx.store.open_blob(&digest).await.map_err(unread)?;
-            let copy = BuildpackCopy { version, digest, fetched_at: now, checked_at: now, asked_at: now, used_at: now };
-            keep(ctx, wanted, copy, tar).await
+            (BuildpackCopy { version, digest, fetched_at: now, checked_at: now, asked_at: now, used_at: now }, tar)
         }
         (Err(error), Some((copy, tar))) if may_do_without(&error) => {
             say_instead(transcript, &format!("It can't be fetched: {}.", error.why()), &copy);
-            keep(ctx, wanted, BuildpackCopy { asked_at: now, used_at: now, ..copy }, tar).await
+            (BuildpackCopy { asked_at: now, used_at: now, ..copy }, tar)
         }
         (Err(error), _) => {
             let error = Arc::new(error);
             turn.fail(now, Arc::clone(&error));
-            Err(failed(&wanted, error))
+            return Err(failed(&wanted, error));
         }
-        (Ok(Newest::AsBefore), None) => Err(unread(io::ErrorKind::NotFound.into())),
-    }
+        (Ok(Newest::AsBefore), None) => return Err(unread(io::ErrorKind::NotFound.into())),
+    };
+    turn.succeed();
+    keep(ctx, wanted, copy, tar).await
 }
 
 fn failed(wanted: &Wanted<'_>, error: Arc<BuildError>) -> Failure {

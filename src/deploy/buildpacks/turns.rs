@@ -30,6 +30,11 @@ impl Turn {
     pub(super) fn fail(&mut self, at: OffsetDateTime, error: Arc<BuildError>) {
         *self.0 = Some((at, error));
     }
+
+    /// Lets those that wait use what this build has found.
+    pub(super) fn succeed(&mut self) {
+        *self.0 = None;
+    }
 }
 
 impl Packs {
@@ -70,6 +75,20 @@ mod tests {
         drop(told);
         assert!(later.await.failed_since(at(6)).is_none());
         assert!(packs.turn(&key).await.failed_since(at(0)).is_none(), "nobody has waited for it");
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_over_once_another_build_succeeds() {
+        let (packs, key) = (Packs::default(), CopyKey { app: None, place: "flaky".to_owned() });
+        let mut first = packs.turn(&key).await;
+        let (mut second, mut third) = (Box::pin(packs.turn(&key)), Box::pin(packs.turn(&key)));
+        assert!((&mut second).now_or_never().is_none() && (&mut third).now_or_never().is_none());
+        first.fail(OffsetDateTime::UNIX_EPOCH, Arc::new(BuildError::SourceTime));
+        drop(first);
+        let mut second = second.await;
+        second.succeed();
+        drop(second);
+        assert!(third.await.failed_since(OffsetDateTime::UNIX_EPOCH).is_none());
     }
 
     #[tokio::test]

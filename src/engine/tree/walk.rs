@@ -76,16 +76,18 @@ impl Walk {
         }
         for (file_name, kind) in sorted_entries(dir)? {
             let path = dir.join(&file_name);
+            let failed = |error| about(&path, &error);
             let name_length = name.len();
             name.extend_from_slice(file_name.as_bytes());
             if kind.is_dir() {
                 name.push(b'/');
-                self.entry(fs::symlink_metadata(&path)?, Kind::Folder, name)?;
+                self.entry(fs::symlink_metadata(&path).map_err(failed)?, Kind::Folder, name)?;
                 self.folder(&path, name, depth + 1)?;
             } else if kind.is_symlink() {
-                self.entry(fs::symlink_metadata(&path)?, Kind::Link(fs::read_link(&path)?), name)?;
+                let target = fs::read_link(&path).map_err(failed)?;
+                self.entry(fs::symlink_metadata(&path).map_err(failed)?, Kind::Link(target), name)?;
             } else if kind.is_file() {
-                let (file, metadata) = open(&path).map_err(|error| about(&path, &error))?;
+                let (file, metadata) = open(&path).map_err(failed)?;
                 self.entry(metadata, Kind::File(file), name)?;
             }
             name.truncate(name_length);
@@ -114,11 +116,13 @@ fn open(path: &Path) -> io::Result<(File, Metadata)> {
 }
 
 fn sorted_entries(dir: &Path) -> io::Result<Vec<(OsString, FileType)>> {
+    let failed = |error| about(dir, &error);
     let mut entries = fs::read_dir(dir)
-        .map_err(|error| about(dir, &error))?
+        .map_err(failed)?
         .take(MAX_FOLDER_ENTRIES + 1)
         .map(|entry| entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?))))
-        .collect::<io::Result<Vec<_>>>()?;
+        .collect::<io::Result<Vec<_>>>()
+        .map_err(failed)?;
     if entries.len() > MAX_FOLDER_ENTRIES {
         return Err(unfit(format!("{} has more than {MAX_FOLDER_ENTRIES} entries", dir.display())));
     }
@@ -126,9 +130,12 @@ fn sorted_entries(dir: &Path) -> io::Result<Vec<(OsString, FileType)>> {
     Ok(entries)
 }
 
-/// Whoever has made the tree has also set its modes.
+/// Whoever has made the tree has also set its modes, and nested it deeper than a path is long.
 fn about(path: &Path, error: &io::Error) -> io::Error {
-    let kind = if error.kind() == io::ErrorKind::PermissionDenied { UNFIT } else { error.kind() };
+    let kind = match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidFilename => UNFIT,
+        kind => kind,
+    };
     io::Error::new(kind, format!("{}: {error}", path.display()))
 }
 

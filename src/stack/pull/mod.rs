@@ -44,8 +44,8 @@ pub struct Pull<'a> {
 
 /// Pulls a stack and puts it in use; hands lines of progress to `on_line`.
 ///
-/// The stack's digest is that of what was pulled: if a name stands for the same images as before, and all of them is there, nothing
-/// is done. Builds that are running keep the roots they started from.
+/// The stack's digest is that of what was pulled: if a name stands for the same images as before, and all of them is there,
+/// nothing is done. Builds that are running keep the roots they started from.
 pub async fn pull(order: Pull<'_>, engine: &Engine, mut on_line: impl FnMut(&str) + Send) -> Result<Stack, StackError> {
     if order.name.is_container() {
         return Err(StackError::NoStacksName(order.name.clone()));

@@ -93,11 +93,12 @@ fn tell_unlinked() {
     loop {
         std::thread::sleep(pause);
         let begin = Instant::now();
-        // What can't be looked at now may be the next time.
-        let bytes = processes().and_then(|processes| unlinked::bytes(Path::new("/"), &processes)).unwrap_or(0);
-        let told = serde_json::to_vec(&bytes).expect("a number is JSON");
-        if frames::write(io::stdout().lock(), Kind::Unlinked, &told).is_err() {
-            return;
+        // What can't be looked at now may be the next time: until then, what was told last holds.
+        if let Ok(bytes) = processes().and_then(|processes| unlinked::bytes(Path::new("/"), &processes)) {
+            let told = serde_json::to_vec(&bytes).expect("a number is JSON");
+            if frames::write(io::stdout().lock(), Kind::Unlinked, &told).is_err() {
+                return;
+            }
         }
         pause = pause_after(pause, begin.elapsed());
     }

@@ -135,6 +135,7 @@ impl Listing {
         let written: Written = serde_json::from_slice(slug_sbom).ok()?;
         // What both have is the app's, so that it stays when the stack changes.
         let apps = written.components.into_iter().filter(|component| component["properties"] != of_stack_only());
+        let apps = apps.map(|component| on_distribution(component, stack.distribution()));
         let components = distinct(apps.chain(stack.components()));
         Some(Self { components, properties: written.metadata.properties })
     }
@@ -143,6 +144,15 @@ impl Listing {
 /// Tells what is the stack's from what is the app's, which may have packages of the distribution, too.
 fn of_stack_only() -> Value {
     json!([{ "name": "hoist:part-of", "value": "stack" }])
+}
+
+/// A package of a distribution is of this one, whatever was known of it when the package was listed.
+fn on_distribution(component: Value, distribution: &str) -> Value {
+    let is_debs = component["purl"].as_str().is_some_and(|purl| purl.starts_with("pkg:deb/"));
+    match (component["name"].as_str(), component["version"].as_str()) {
+        (Some(name), Some(version)) if is_debs => Package::new("deb", name, version).component(distribution),
+        _ => component,
+    }
 }
 
 /// Without those that a document would have two of by one reference: purls don't tell every two names apart.
@@ -312,5 +322,17 @@ mod tests {
         assert_eq!(document["metadata"]["properties"][0]["value"], "yarn.lock");
         assert_eq!(Listing::again(&stack("2"), &of_slug), Some(Listing::new(&stack("2"), &app)));
         assert_eq!(Listing::again(&stack("2"), b"{}"), None);
+    }
+
+    #[test]
+    fn packages_that_were_listed_as_another_distributions_become_the_stacks() {
+        let packages = [Package::new("npm", "left-pad", "1.0.0"), Package::new("deb", "libc6", "2")];
+        let app = Contents { packages: packages.into(), unread: BTreeSet::new() };
+        let [before, now] = [None, Some("ubuntu")].map(|distribution| stack(distribution, "2"));
+        let of_slug = with_image(|image| slug_sbom(image.app, image.slug, &Listing::new(&before, &app)));
+        let again = Listing::again(&now, &of_slug).unwrap();
+        assert_eq!(again, Listing::new(&now, &app));
+        let names: Vec<_> = again.components.iter().map(|component| component["bom-ref"].as_str().unwrap()).collect();
+        assert_eq!(names, ["pkg:deb/ubuntu/libc6@2", "pkg:npm/left-pad@1.0.0"]);
     }
 }
