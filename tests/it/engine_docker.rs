@@ -128,6 +128,23 @@ async fn a_command_that_reads_nothing_is_ended_in_time() {
     assert_eq!(fixture.sh("ps -A -o comm= | grep -c sleep").await.1, "0\n");
 }
 
+#[tokio::test]
+async fn deleted_files_count_also_while_nobody_reads_the_output() {
+    let Some(docker) = Docker::get() else { return };
+    let fixture = Fixture::start(Kind::Docker(docker.engine()), spec()).await;
+    // The files come when nothing more of the output is taken.
+    let script = "cd /tmp; yes & sleep 2
+        for i in $(seq 8); do (head -c 10M /dev/zero; sleep 1000) > part & sleep 0.1; rm part; done; wait";
+    let (writer, reader) = tokio::io::duplex(1);
+    let run = fixture.environment.run_attached(sh(script), None, tokio::io::empty(), writer);
+    let stop_reading = async {
+        tokio::time::sleep(std::time::Duration::from_secs(15)).await;
+        drop(reader);
+    };
+    // A command that still runs when its reader goes ends without telling how.
+    assert_eq!(tokio::join!(run, stop_reading).0.unwrap(), Some(Exit::OutOfDisk));
+}
+
 /// Set to the work folder for the daemon that is to be killed, and to the Docker Engine's socket.
 const VICTIM: &str = "HOIST_TEST_VICTIM_WORK_DIR";
 const SOCKET: &str = "HOIST_TEST_DOCKER_SOCKET";

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt as _};
+use futures_util::future::try_join;
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore, mpsc};
 
 use super::frames::{self, Answer, Kind, PIECE_BYTES, WINDOW};
 use crate::docker::Streams;
@@ -93,7 +94,8 @@ impl Conversation {
     }
 
     /// Carries input and outputs until the answer comes, which may take as long as `rest` from the input's end on. Returns
-    /// how reading the input went, too. What is given up half-way can only be hung up.
+    /// how reading the input went, too. What is given up half-way can only be hung up. An output that takes nothing keeps
+    /// nobody from hearing what else is told.
     pub(super) async fn carry(
         &mut self,
         input: impl AsyncRead + Unpin,
@@ -102,28 +104,38 @@ impl Conversation {
         mut stderr: impl AsyncWrite + Unpin,
     ) -> Result<(Answer, io::Result<()>), EngineError> {
         let Self { to, from, unlinked_bytes } = self;
-        let window = Semaphore::new(WINDOW);
+        let (to, window) = (&Mutex::new(to), &Semaphore::new(WINDOW));
+        let (pieces, mut queue) = mpsc::channel(WINDOW);
         let mut fed = Ok(());
         let feeding = async {
-            fed = feed(input, to, &window).await;
+            fed = feed(input, to, window).await;
             match rest {
                 Some(rest) => tokio::time::sleep(rest).await,
                 None => pending().await,
             }
         };
-        let taking = async {
+        let taking = async move {
             loop {
                 match from.next().await? {
                     (Kind::Reply, bytes) => return parse::<Answer>(&bytes),
                     (Kind::Taken, _) => window.add_permits(1),
                     (Kind::Unlinked, bytes) => unlinked_bytes.store(parse(&bytes)?, Ordering::Relaxed),
-                    (Kind::Stderr, piece) => stderr.write_all(&piece).await.map_err(unread)?,
-                    (_, piece) => stdout.write_all(&piece).await.map_err(unread)?,
+                    piece => pieces.try_send(piece).map_err(|_| EngineError::new("the container says more than is taken"))?,
                 }
             }
         };
+        let handing_on = async {
+            while let Some((kind, piece)) = queue.recv().await {
+                let written = if kind == Kind::Stderr { stderr.write_all(&piece).await } else { stdout.write_all(&piece).await };
+                written.map_err(unread)?;
+                // To one that has answered, or has ended, it does not matter.
+                let _ = send(&mut *to.lock().await, Kind::Taken, &[]).await;
+            }
+            Ok(())
+        };
+        // What was said before a failure is handed on as well.
         let answer = tokio::select! {
-            answer = taking => answer?,
+            carried = try_join(taking.map(Ok), handing_on) => carried?.0?,
             () = feeding => return Err(late(rest.unwrap_or_default())),
         };
         Ok((answer, fed))
@@ -148,18 +160,18 @@ impl Conversation {
 }
 
 /// Sends the input to its end. A container that takes no more has answered, or has ended, which is heard on the way back.
-async fn feed(mut input: impl AsyncRead + Unpin, to: &mut (impl AsyncWrite + Unpin), window: &Semaphore) -> io::Result<()> {
+async fn feed(mut input: impl AsyncRead + Unpin, to: &Mutex<impl AsyncWrite + Unpin>, window: &Semaphore) -> io::Result<()> {
     let mut piece = vec![0; PIECE_BYTES];
     let read = loop {
         window.acquire().await.expect("never closed").forget();
         match input.read(&mut piece).await {
             Ok(0) => break Ok(()),
-            Ok(length) if send(to, Kind::Input, &piece[..length]).await.is_ok() => {}
+            Ok(length) if send(&mut *to.lock().await, Kind::Input, &piece[..length]).await.is_ok() => {}
             Ok(_) => pending().await,
             Err(error) => break Err(error),
         }
     };
-    if send(to, Kind::InputEnd, &[]).await.is_err() {
+    if send(&mut *to.lock().await, Kind::InputEnd, &[]).await.is_err() {
         pending::<()>().await;
     }
     read
@@ -189,7 +201,6 @@ fn late(limit: Duration) -> EngineError {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
     use tokio::io::{duplex, empty, sink};
     use tokio_util::io::ReaderStream;
 
@@ -230,6 +241,21 @@ mod tests {
         let mut conversation = Conversation::begin(with(said), &"what").await.unwrap();
         let error = conversation.carry(empty(), None, sink(), sink()).await.unwrap_err();
         assert_eq!(error.to_string(), "the container ended without a reply");
+    }
+
+    #[tokio::test]
+    async fn what_is_told_is_heard_while_nobody_reads_the_output() {
+        let mut said = Vec::new();
+        for _ in 0..WINDOW {
+            frames::write(&mut said, Kind::Stdout, b"unread").unwrap();
+        }
+        frames::write(&mut said, Kind::Unlinked, b"7").unwrap();
+        let output = futures_util::stream::iter([Ok(said.into())]).chain(futures_util::stream::pending());
+        let streams = Streams { input: Box::pin(sink()), output: Box::pin(output) };
+        let mut conversation = Conversation::begin(streams, &"what").await.unwrap();
+        let (full, _unread) = duplex(1);
+        assert!(conversation.carry(empty(), None, full, sink()).now_or_never().is_none());
+        assert_eq!(conversation.unlinked_bytes().load(Ordering::Relaxed), 7);
     }
 
     #[tokio::test]

@@ -2,8 +2,11 @@
 //!
 //! Into the container go one [`Kind::Call`], then the request's input, if it has any, and its end. Out of it come one
 //! [`Kind::Ready`] with how often the container has run into a limit so far, pieces of output and, at last, one
-//! [`Kind::Reply`]; while a command runs, also [`Kind::Unlinked`] with the disk space of deleted files. Who closes the way in calls the request off. That has to be seen also while a command does not read its
-//! input, and so no more than [`WINDOW`] pieces of that are on their way: each is answered by a [`Kind::Taken`].
+//! [`Kind::Reply`]; while a command runs, also [`Kind::Unlinked`] with the disk space of deleted files.
+//!
+//! Who closes the way in calls the request off. That has to be seen also while a command does not read its input, and what is
+//! told of the disk also while nobody reads a command's output. So no more than [`WINDOW`] pieces of either are on their way:
+//! each is answered by a [`Kind::Taken`].
 
 use std::io::{self, Read, Write};
 
@@ -16,7 +19,7 @@ use crate::engine::sandbox::protocol::{MAX_LINE_BYTES, Reply, Request};
 /// What of an input or output is put into one frame.
 pub(super) const PIECE_BYTES: usize = 32 * 1024;
 
-/// Pieces of input that are sent and not yet taken.
+/// Pieces of input, and of a command's output, that are sent and not yet taken.
 pub(super) const WINDOW: usize = 16;
 
 /// A kind, and four bytes of length, the highest first.

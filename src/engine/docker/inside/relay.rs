@@ -7,6 +7,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::engine::docker::frames::{self, Kind, PIECE_BYTES, WINDOW};
@@ -35,11 +36,13 @@ pub(super) fn relay(mut conversation: UnixStream, ends: Ends, request: &Request,
     let (pieces, taken) = mpsc::sync_channel(WINDOW + 1);
     let (open, opened) = mpsc::channel();
     let hang_up = conversation.try_clone()?;
-    start(move || read_input(&pieces, &hang_up))?;
+    let is_command = matches!(request, Request::Run { .. });
+    let (made_room, room) = Room::new();
+    start(move || read_input(&pieces, &made_room, &hang_up))?;
     start(move || write_input(&taken, &opened))?;
-    let outputs = Outputs::start(ends.outputs, ends.is_terminal)?;
+    let outputs = Outputs::start(ends.outputs, ends.is_terminal, is_command.then_some(room))?;
     frames::write(io::stdout().lock(), Kind::Ready, &serde_json::to_vec(&before)?)?;
-    if matches!(request, Request::Run { .. }) {
+    if is_command {
         start(tell_unlinked)?;
     }
     let mut line = serde_json::to_vec(request)?;
@@ -61,13 +64,17 @@ fn start(body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().spawn(body).map(drop)
 }
 
-/// Reads the daemon's input, and calls the request off when the daemon hangs up. What it reads is never too much for the
-/// queue, since no more is sent than was taken.
-fn read_input(pieces: &SyncSender<Vec<u8>>, conversation: &UnixStream) {
+/// Reads what the daemon sends, and calls the request off when it hangs up. The input is never too much for the queue,
+/// since no more is sent than was taken.
+fn read_input(pieces: &SyncSender<Vec<u8>>, made_room: &Sender<()>, conversation: &UnixStream) {
     while let Ok(Some((kind, bytes))) = frames::read(io::stdin()) {
         // The end is an empty piece.
         if matches!(kind, Kind::Input | Kind::InputEnd) && pieces.send(bytes).is_err() {
             break;
+        }
+        if kind == Kind::Taken {
+            // An output that has ended needs none.
+            let _ = made_room.send(());
         }
     }
     // If it is gone already, there is nothing to call off.
@@ -104,6 +111,27 @@ fn tell_unlinked() {
     }
 }
 
+/// For how many more pieces of output there is room on the way. None comes any more once the daemon has hung up.
+#[derive(Clone)]
+struct Room(Arc<Mutex<Receiver<()>>>);
+
+impl Room {
+    /// With what makes more of it.
+    fn new() -> (Sender<()>, Self) {
+        let (made, room) = mpsc::channel();
+        for _ in 0..WINDOW {
+            // Both ends are here.
+            let _ = made.send(());
+        }
+        (made, Self(Arc::new(Mutex::new(room))))
+    }
+
+    /// Waits for room for one more; `false` if none comes.
+    fn take(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).recv().is_ok()
+    }
+}
+
 /// The threads that hand outputs on.
 struct Outputs {
     terminal: Sender<OwnedFd>,
@@ -112,17 +140,18 @@ struct Outputs {
 }
 
 impl Outputs {
-    fn start(outputs: Vec<(Kind, OwnedFd)>, is_terminal: bool) -> io::Result<Self> {
+    /// Without `room`, an output is all that is sent, and may fill the way.
+    fn start(outputs: Vec<(Kind, OwnedFd)>, is_terminal: bool, room: Option<Room>) -> io::Result<Self> {
         let (is_running, ended) = mpsc::channel();
         let (terminal, opened) = mpsc::channel();
         for (kind, from) in outputs {
-            let is_running = is_running.clone();
-            start(move || hand_on(kind, from, is_running))?;
+            let (is_running, room) = (is_running.clone(), room.clone());
+            start(move || hand_on(kind, from, room.as_ref(), is_running))?;
         }
         if is_terminal {
             start(move || {
                 if let Ok(from) = opened.recv() {
-                    hand_on(Kind::Stdout, from, is_running);
+                    hand_on(Kind::Stdout, from, room.as_ref(), is_running);
                 }
             })?;
         }
@@ -146,11 +175,11 @@ impl Outputs {
 }
 
 /// Sends an output on, piece by piece; `is_running` goes with its end. One that cannot be read any more has ended.
-fn hand_on(kind: Kind, from: OwnedFd, is_running: Sender<()>) {
+fn hand_on(kind: Kind, from: OwnedFd, room: Option<&Room>, is_running: Sender<()>) {
     let mut from = File::from(from);
     let mut piece = vec![0; PIECE_BYTES];
     while let Ok(length @ 1..) = from.read(&mut piece) {
-        if frames::write(io::stdout().lock(), kind, &piece[..length]).is_err() {
+        if !room.is_none_or(Room::take) || frames::write(io::stdout().lock(), kind, &piece[..length]).is_err() {
             break;
         }
     }
