@@ -6,13 +6,26 @@ use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 
+/// How often the kernel may say that it can't tell where `..` leads, as something was renamed just then, no matter where
+/// (openat2(2), `EAGAIN`).
+const TRIES: usize = 1000;
+
 /// Opens a file of a stack's root; `None` where there is none. Links lead where they would lead if that were the root.
 pub fn open_inside(root: &Path, path: &str) -> io::Result<Option<File>> {
     let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = openat(CWD, root, folder, Mode::empty())?;
     // A pipe would be waited for.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    match openat2(&root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS) {
+    let open = || openat2(&root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS);
+    let mut opened = open();
+    for _ in 0..TRIES {
+        if !matches!(opened, Err(rustix::io::Errno::AGAIN)) {
+            break;
+        }
+        std::thread::yield_now();
+        opened = open();
+    }
+    match opened {
         Ok(file) => {
             let file = File::from(file);
             Ok(file.metadata()?.is_file().then_some(file))
@@ -37,8 +50,31 @@ pub(super) fn read_inside(root: &Path, path: &str, most: u64) -> io::Result<Vec<
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
+
+    #[test]
+    fn whoever_renames_something_meanwhile_is_in_nobodys_way() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("etc")).unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        symlink("../file", dir.path().join("etc/link")).unwrap();
+        let is_done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (one, other) = (dir.path().join("one"), dir.path().join("other"));
+                fs::write(&one, "").unwrap();
+                while !is_done.load(Ordering::Relaxed) {
+                    fs::rename(&one, &other).unwrap();
+                    fs::rename(&other, &one).unwrap();
+                }
+            });
+            let failed = (0..20_000).find_map(|_| open_inside(dir.path(), "etc/link").err());
+            is_done.store(true, Ordering::Relaxed);
+            assert!(failed.is_none(), "{failed:?}");
+        });
+    }
 
     #[test]
     fn links_lead_nowhere_else() {
