@@ -51,7 +51,7 @@ fn code_is_promoted_down_a_pipeline() {
     Git URL:        https://HOST/live.git
     Web URL:        https://live.example.com/
     Repo Size:      0 B
-  Slug Size:      323 B
+    Slug Size:      323 B
     Owner:          dev@example.com
     Region:         us
     Dynos:
