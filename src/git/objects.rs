@@ -10,7 +10,7 @@ use flate2::read::ZlibDecoder;
 use gix_hash::{Kind as Hash, ObjectId, Prefix, oid};
 use gix_object::Kind;
 use gix_pack::Bundle;
-use gix_pack::cache::Never;
+use gix_pack::cache::lru::StaticLinkedList;
 use gix_pack::data::decode::header::ResolvedBase;
 use gix_zlib::Inflate;
 
@@ -30,6 +30,11 @@ const MAX_BUILD: u64 = 2 * MAX_DELTIFIED + MAX_INSTRUCTIONS;
 /// Most annotated tags that are about one another, the last one about something else: each is read wherever a ref names the
 /// first.
 pub(super) const MAX_NESTED_TAGS: usize = 32;
+
+/// Objects that are kept because others may be deltas against them, and their bytes: without, each object of a chain of deltas
+/// is built from the chain's beginning. git keeps 96 MiB (`core.deltaBaseCacheLimit`).
+const BASES: usize = 256;
+const BASES_BYTES: usize = 32 * 1024 * 1024;
 
 /// How often packs are listed anew when some have come or gone meanwhile.
 const ATTEMPTS: usize = 20;
@@ -83,12 +88,13 @@ pub(super) struct Objects {
     dirs: Vec<PathBuf>,
     packs: Option<Vec<Bundle>>,
     inflate: Inflate,
+    bases: Box<StaticLinkedList<BASES>>,
 }
 
 impl Objects {
     /// The packs in `dirs`, as they are at first use.
     pub(super) fn in_dirs(dirs: Vec<PathBuf>) -> Self {
-        Self { dirs, packs: None, inflate: Inflate::default() }
+        Self { dirs, packs: None, inflate: Inflate::default(), bases: Box::new(StaticLinkedList::new(BASES_BYTES)) }
     }
 
     /// What kind of object it is, if it is there.
@@ -98,7 +104,7 @@ impl Objects {
 
     /// An object's kind and size, if it is there. Does not build it.
     pub(super) fn header(&mut self, id: &oid) -> io::Result<Option<(Kind, u64)>> {
-        let Some((pack, offset, inflate)) = self.locate(id)? else { return Ok(None) };
+        let Some((pack, offset, inflate, _)) = self.locate(id)? else { return Ok(None) };
         let resolve = |base: &oid| match pack.index.lookup(base) {
             Some(at) => pack.pack.entry(pack.index.pack_offset_at_index(at)).map(|entry| Some(ResolvedBase::InPack(entry))),
             None => Ok(None),
@@ -109,9 +115,9 @@ impl Objects {
 
     /// Builds an object in `out`, if it is there.
     pub(super) fn find(&mut self, id: &oid, out: &mut Vec<u8>) -> io::Result<Option<Kind>> {
-        let Some((pack, _, inflate)) = self.locate(id)? else { return Ok(None) };
+        let Some((pack, _, inflate, bases)) = self.locate(id)? else { return Ok(None) };
         out.clear();
-        let found = pack.find(id, out, inflate, &mut Never).map(|found| found.map(|(object, _)| object.kind));
+        let found = pack.find(id, out, inflate, bases).map(|found| found.map(|(object, _)| object.kind));
         found.map_err(|error| corrupt(pack, &error))
     }
 
@@ -148,7 +154,7 @@ impl Objects {
     /// Opens a blob with its size, if it is there. Memory does not depend on the size unless it is kept as a delta,
     /// which git does not do with really big ones.
     pub(super) fn blob(&mut self, id: &ObjectId) -> io::Result<Option<(u64, impl Read + use<'_>)>> {
-        let Some((pack, offset, inflate)) = self.locate(id)? else { return Ok(None) };
+        let Some((pack, offset, inflate, bases)) = self.locate(id)? else { return Ok(None) };
         let entry = pack.pack.entry(offset).map_err(|error| corrupt(pack, &error))?;
         let size = entry.decompressed_size;
         if entry.header.as_kind() == Some(Kind::Blob) && size >= BIG_BLOB {
@@ -157,7 +163,7 @@ impl Objects {
             return Ok(Some((size, Blob::Stream(ZlibDecoder::new(compressed)))));
         }
         let mut bytes = Vec::new();
-        let found = pack.find(id, &mut bytes, inflate, &mut Never).map(|found| found.map(|(object, _)| object.kind));
+        let found = pack.find(id, &mut bytes, inflate, bases).map(|found| found.map(|(object, _)| object.kind));
         match found.map_err(|error| corrupt(pack, &error))? {
             Some(Kind::Blob) => Ok(Some((bytes.len() as u64, Blob::Whole(Cursor::new(bytes))))),
             _ => Ok(None),
@@ -171,11 +177,11 @@ impl Objects {
         Ok(self.packs.as_deref().unwrap_or_default())
     }
 
-    fn locate(&mut self, id: &oid) -> io::Result<Option<(&Bundle, u64, &mut Inflate)>> {
+    fn locate(&mut self, id: &oid) -> io::Result<Option<(&Bundle, u64, &mut Inflate, &mut StaticLinkedList<BASES>)>> {
         self.opened()?;
         let mut packs = self.packs.iter().flatten();
         let found = packs.find_map(|pack| pack.index.lookup(id).map(|at| (pack, pack.index.pack_offset_at_index(at))));
-        Ok(found.map(|(pack, offset)| (pack, offset, &mut self.inflate)))
+        Ok(found.map(|(pack, offset)| (pack, offset, &mut self.inflate, &mut *self.bases)))
     }
 }
 
@@ -200,7 +206,13 @@ pub(super) fn open_packs(dirs: &[PathBuf]) -> io::Result<Vec<Bundle>> {
     let mut attempt = 1;
     loop {
         let indices = list_indices(dirs)?;
-        let opened: io::Result<Vec<_>> = indices.iter().map(|index| open_pack(index)).collect();
+        // By its number an object's pack is known among the bases.
+        let numbered = |(id, index): (u32, &PathBuf)| {
+            let mut bundle = open_pack(index)?;
+            bundle.pack.id = id;
+            Ok(bundle)
+        };
+        let opened: io::Result<Vec<_>> = (0..).zip(&indices).map(numbered).collect();
         if list_indices(dirs)? == indices {
             return opened;
         }
