@@ -29,7 +29,7 @@ pub(super) trait Sink {
     fn take(&mut self, chunk: &Chunk, run: Run) -> io::Result<()>;
 }
 
-/// Compresses what is written to it on threads of `scope`. Memory: about 5 MiB per thread.
+/// Compresses what is written to it on threads of `scope`. Memory: about 8 MiB per thread.
 pub(super) struct Gzip<'scope, 'env, S> {
     scope: &'scope Scope<'scope, 'env>,
     threads: NonZero<usize>,

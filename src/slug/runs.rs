@@ -13,7 +13,7 @@ use super::gzip::HEADER;
 use crate::model::Digest;
 
 /// Raised when runs are made or noted in another way.
-const FORMAT: &str = "runs 2";
+const FORMAT: &str = "runs 3";
 
 /// Bytes copied at a time.
 const COPY_BYTES: usize = 256 * 1024;

@@ -25,7 +25,7 @@ fn cut(mut content: &[u8], piece_bytes: usize) -> Vec<Vec<u8>> {
 
 #[test]
 fn chunks_are_the_content_whatever_pieces_it_comes_in() {
-    let content = [blocks(0..4000), vec![1; 700]].concat();
+    let content = [blocks(0..16_000), vec![1; 700]].concat();
     let chunks = cut(&content, content.len());
     assert!(chunks.concat() == content);
     assert!(chunks.len() > 10, "{} chunks", chunks.len());

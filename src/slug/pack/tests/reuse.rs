@@ -46,7 +46,7 @@ fn last_slug() -> (TempDir, LastSlug) {
 }
 
 fn many_files() -> Files {
-    (0..40).map(|number| (format!("file-{number:02}"), text(number, 60_000))).collect()
+    (0..40).map(|number| (format!("file-{number:02}"), text(number, 150_000))).collect()
 }
 
 proptest! {
