@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::addons::Addons;
 use crate::auth::Rates;
-use crate::build::CacheFolders;
+use crate::build::{CacheFolders, SourceFolders};
 use crate::config::Config;
 use crate::db::Db;
 use crate::deploy::{Builds, Dynos, Packs, TestRuns};
@@ -39,6 +39,8 @@ pub struct Ctx {
     pub roots: Roots,
     /// The build caches that are unpacked.
     pub cache_folders: CacheFolders,
+    /// The sources that are exported.
+    pub source_folders: SourceFolders,
     /// What new slugs may take over of earlier ones.
     pub last_slugs: LastSlugs,
     /// What certificates of pushes have to quote.

@@ -5,34 +5,13 @@
 
 use tokio::io::AsyncReadExt as _;
 
-use super::cache_folders::CacheFolder;
 use super::{Build, BuildError, CACHE_DIR};
-use crate::engine::{Engine, EngineError, Environment, Spec};
 use crate::model::{CacheChange, Digest};
 use crate::store::Store;
 use crate::transcript::size;
 
 /// A tar is made of these.
 const BLOCK_BYTES: usize = 512;
-
-/// Starts an environment for a build, over the unpacked cache of the last good one if there is that; gives it back if it
-/// could be.
-pub async fn start_over_cache(
-    engine: &Engine,
-    spec: Spec,
-    folder: Option<CacheFolder>,
-) -> Result<(Environment, Option<CacheFolder>), EngineError> {
-    if let Some(folder) = folder {
-        match engine.start_over(spec.clone(), &folder.path()).await {
-            Ok(environment) => return Ok((environment, Some(folder))),
-            Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::warn!(error, "a build can't start over its unpacked cache, and unpacks it once more");
-            }
-        }
-    }
-    Ok((engine.start(spec).await?, None))
-}
 
 /// Unpacks the cache of the last good build, or makes an empty one. A cache that is gone from the store is no reason
 /// to fail: the build is only slower. Returns its size in bytes, if there is one.

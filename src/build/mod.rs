@@ -1,7 +1,7 @@
 //! From a source tree to a built app in an environment: Heroku's classic buildpack contract (conventions 3.5 to 3.7).
 //!
 //! In the order of a build: `source`, `archive` and `remote` (the tree, less what `.slugignore` names), `env_dir` (config vars as files),
-//! `cache` and `cache_folders` (what the last good build left), `choose`, `select` and `detect` (which buildpacks), `compile`, and
+//! `cache` and `cache_folders` (what the last good build left), `source_folders` (its source, for the next one), `start` (over both), `choose`, `select` and `detect` (which buildpacks), `compile`, and
 //! `process_types`. `report` asks each pack what it has to say. `script` runs one script of a buildpack; `found` is one whose files
 //! are at hand, `builtin` holds those that come with hoist, and `official` knows where Heroku's are.
 //!
@@ -27,6 +27,8 @@ mod script;
 mod select;
 mod silence;
 mod source;
+mod source_folders;
+mod start;
 mod tar_header;
 
 use std::collections::BTreeMap;
@@ -43,7 +45,7 @@ use crate::model::{AppId, BuildpackRef, DockerfilePath, Invalid, PackReport, Pro
 use crate::transcript::Transcript;
 
 pub use archive::{ArchiveError, ArchiveSource, ManifestFiles, Origin, keep_archive, keep_pack_archive, read_manifest_files};
-pub use cache::{restore_cache, save_cache, start_over_cache};
+pub use cache::{restore_cache, save_cache};
 pub use cache_folders::{CacheFolder, CacheFolders};
 pub use choose::choose_buildpacks;
 pub use compile::{Compiled, compile, test_command, test_compile};
@@ -59,6 +61,8 @@ pub use remote::{
 };
 pub use select::select;
 pub use source::{GitSource, Means, Source, put_source};
+pub use source_folders::{SourceFolders, TakenSource};
+pub use start::{Started, start};
 
 /// The cache folder, by the name that packs know from Heroku.
 const CACHE_DIR: &str = "/tmp/codon/tmp/cache";

@@ -10,7 +10,7 @@ use super::archive::{ArchiveSource, export_archive};
 use super::remote::{RemoteSource, SubmoduleAccess, export_remote, fetch_submodules};
 use super::{Build, BuildError, RemoteError};
 use crate::fetch;
-use crate::git::{Additions, Exported, Fetched, MAX_GITMODULES, Quarantine, ReadError, Repo};
+use crate::git::{Additions, Changes, Exported, Fetched, MAX_GITMODULES, Quarantine, ReadError, Repo};
 use crate::model::{CommitId, LfsObject, PushCertificate, SourceBlob, SourceRoot, SourceVersion};
 use crate::store::Store;
 use crate::transcript::{Transcript, size};
@@ -127,31 +127,61 @@ pub(super) enum LeaveOut {
     Nothing,
 }
 
-/// Puts the source into `BUILD_DIR`. `.slugignore` applies before any pack runs (conventions 3.7).
-pub async fn put_source(build: &Build<'_>, source: &Source, means: &Means<'_>) -> Result<(), BuildError> {
+/// Puts the source into `BUILD_DIR`, or what makes it of the one that is there. `.slugignore` applies before any pack runs
+/// (conventions 3.7). Returns how many files, links and folders a pushed source has.
+pub async fn put_source(
+    build: &Build<'_>,
+    source: &Source,
+    means: &Means<'_>,
+    changes: Option<Changes>,
+) -> Result<u64, BuildError> {
     let put = async |tar| Ok(build.environment.put_in(&build.dir, tar).await?);
-    let ignored_files = export_source(source, means, build.transcript, LeaveOut::Slugignored, put).await?;
+    let exported = match (source, changes) {
+        (Source::Git(git), Some(changes)) => {
+            tell_root(means, build.transcript);
+            put_changes(build, git, changes).await?
+        }
+        _ => export_source(source, means, build.transcript, LeaveOut::Slugignored, put).await?,
+    };
+    let ignored_files = exported.ignored_files;
     if ignored_files > 0 {
         build.transcript.section(&format!("Deleting {ignored_files} files matching .slugignore patterns."));
     }
-    Ok(())
+    Ok(exported.entries)
 }
 
-/// Has `put` take the source's tree as a tar; returns how many files were left out.
+async fn put_changes(build: &Build<'_>, source: &GitSource, changes: Changes) -> Result<Exported, BuildError> {
+    build.environment.remove_in(&build.dir, changes.removed.as_slice()).await?;
+    let (writer, reader) = tokio::io::duplex(PIPE_BYTES);
+    let export = source.repo.export_changes(source.quarantine.as_deref(), changes, writer);
+    let (exported, put) = tokio::join!(export, build.environment.put_in(&build.dir, reader));
+    let exported = exported?;
+    put?;
+    Ok(exported)
+}
+
+fn tell_root(means: &Means<'_>, transcript: &Transcript) {
+    if let Some(root) = &means.root {
+        transcript.section(&format!("Using the folder {root} of the source"));
+    }
+}
+
+/// Has `put` take the source's tree as a tar; returns what is known of it.
 pub(super) async fn export_source(
     source: &Source,
     means: &Means<'_>,
     transcript: &Transcript,
     leave_out: LeaveOut,
     put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
-) -> Result<u64, BuildError> {
-    if let Some(root) = &means.root {
-        transcript.section(&format!("Using the folder {root} of the source"));
-    }
+) -> Result<Exported, BuildError> {
+    tell_root(means, transcript);
     match source {
         Source::Git(git) => export_commit(git, means, transcript, leave_out, put).await,
         Source::Remote(remote) => export_remote(remote, means, transcript, leave_out, put).await,
-        Source::Archive(archive) => export_archive(archive, means, transcript, leave_out, put).await,
+        Source::Archive(archive) => {
+            let ignored_files = export_archive(archive, means, transcript, leave_out, put).await?;
+            Ok(Exported { ignored_files, ..Exported::default() })
+        }
     }
 }
 
@@ -161,7 +191,7 @@ async fn export_commit(
     transcript: &Transcript,
     leave_out: LeaveOut,
     put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
-) -> Result<u64, BuildError> {
+) -> Result<Exported, BuildError> {
     let quarantine = source.quarantine.as_deref();
     let slugignore = match leave_out {
         LeaveOut::Slugignored => {
@@ -182,7 +212,7 @@ async fn export_commit(
     let exported = export_tree(slugignore.as_deref(), export, put).await?;
     match exported.submodules.first().filter(|_| fetched.is_none()) {
         Some(path) => Err(BuildError::Submodules(RemoteError::NoSubmoduleUrl.at(path, None))),
-        None => Ok(exported.ignored_files),
+        None => Ok(exported),
     }
 }
 
@@ -211,12 +241,17 @@ pub(super) async fn export_tree(
     export: impl AsyncFnOnce(&Gitignore, DuplexStream) -> Result<Exported, ReadError>,
     put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
 ) -> Result<Exported, BuildError> {
-    let ignore = slugignore.map_or_else(|| Ok(Gitignore::empty()), parse_slugignore)?;
+    let ignore = read_slugignore(slugignore)?;
     let (writer, reader) = tokio::io::duplex(PIPE_BYTES);
     let (exported, put) = tokio::join!(export(&ignore, writer), put(reader));
     let exported = exported?;
     put?;
     Ok(exported)
+}
+
+/// Reads the `.slugignore` that is there, if there is one.
+pub(super) fn read_slugignore(text: Option<&[u8]>) -> Result<Gitignore, BuildError> {
+    text.map_or_else(|| Ok(Gitignore::empty()), parse_slugignore)
 }
 
 /// Reads `.slugignore`: gitignore's patterns, except that `!` has no meaning (conventions 3.7).

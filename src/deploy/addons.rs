@@ -104,6 +104,7 @@ pub async fn destroy_app(ctx: &Ctx, app: App, by: AccountId) -> Result<(), Addon
         db::apps::destroy(&mut tx, app.id, by, at).await?;
         tx.commit().await.map_err(DbError::from)?;
         begin_phases(&ctx, &releases);
+        ctx.source_folders.forget(app.id).await;
         for addon in &addons {
             if remove_or_say(&ctx, addon).await.is_err() {
                 // A server that is away is not waited for once more.

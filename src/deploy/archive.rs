@@ -7,6 +7,7 @@ use futures_util::StreamExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
 
+use super::ahead;
 use crate::ctx::Ctx;
 pub(super) use crate::db::logs::LogOf;
 use crate::db::{self, DbError};
@@ -152,26 +153,8 @@ pub async fn purge_cache(ctx: &Ctx, app: AppId) -> Result<(), DbError> {
     db::apps::set_cache(&mut tx, app, None).await?;
     tx.commit().await?;
     drop_cache(ctx, cache).await;
-    keep_folders(ctx, None);
+    ahead::keep_folders(ctx, None);
     Ok(())
-}
-
-/// Has a new cache unpacked for the app's next build, and what caches that are gone were unpacked to removed: in a task of
-/// its own, for which no release waits.
-pub(super) fn keep_folders(ctx: &Ctx, new: Option<Digest>) {
-    let (folders, stopping) = (ctx.cache_folders.clone(), ctx.stopping.clone());
-    ctx.tasks.spawn(async move {
-        let keep = async {
-            if let Some(cache) = &new {
-                folders.prepare(cache).await;
-            }
-            folders.tidy().await;
-        };
-        tokio::select! {
-            () = keep => {}
-            () = stopping.cancelled() => {}
-        }
-    });
 }
 
 /// Removes a cache that no app refers to any more. One that stays behind by a crash costs only its room.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::ahead;
 use super::archive::{self, LogOf};
 use super::dynos::Dyno;
 use super::first_deploy;
@@ -55,9 +56,10 @@ async fn build_and_release(ctx: &Ctx, mut request: Request, entry: &Entry, turn:
     if request.options.dry_run {
         return dry_run(ctx, entry).await;
     }
-    let (request, is_again) = (&request, built.is_again);
+    let (request, is_again, source_entries) = (&request, built.is_again, built.source_entries);
     // From here on nothing may cancel: a transaction that is dropped in its commit has an unknown end.
     let release = release(ctx, request, entry, built).await?;
+    ahead::keep_source(ctx, request.app.id, &request.source, given.root.as_ref(), source_entries);
     let facts = entry.notes.end();
     let phase = begin_phase(ctx, &release);
     if phase.is_some() {
@@ -188,7 +190,7 @@ async fn release(ctx: &Ctx, request: &Request, entry: &Entry, built: Built) -> R
         // Neither may be the app's any more: its stack can have been changed while this was built.
         archive::drop_cache(ctx, old_cache.filter(|old| Some(*old) != new_cache)).await;
         archive::drop_cache(ctx, new_cache).await;
-        archive::keep_folders(ctx, new_cache);
+        ahead::keep_folders(ctx, new_cache);
     }
     Ok(released?)
 }

@@ -6,7 +6,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
 
 use super::queue::Builder;
-use crate::build::CacheFolder;
+use crate::build::{CacheFolder, TakenSource};
 use crate::engine::Environment;
 use crate::image::Root;
 use crate::stack::Hold;
@@ -38,11 +38,13 @@ pub(super) struct Site {
     stack: Option<Hold>,
     /// What the environment was started over, if it was.
     cache: Option<CacheFolder>,
+    source: Option<TakenSource>,
 }
 
 impl Site {
     pub(super) fn new(name: String, tasks: &TaskTracker, environment: Environment, slot: impl Into<Slot>) -> Self {
-        Self { name, tasks: tasks.clone(), held: Some((environment, slot.into())), root: None, stack: None, cache: None }
+        let held = Some((environment, slot.into()));
+        Self { name, tasks: tasks.clone(), held, root: None, stack: None, cache: None, source: None }
     }
 
     /// Keeps an image's files until the environment is gone.
@@ -57,9 +59,9 @@ impl Site {
         self
     }
 
-    /// Keeps an unpacked build cache until the environment is gone.
-    pub(super) fn with_cache(mut self, cache: Option<CacheFolder>) -> Self {
-        self.cache = cache;
+    /// Keeps an unpacked build cache, and an exported source, until the environment is gone.
+    pub(super) fn with_groundwork(mut self, cache: Option<CacheFolder>, source: Option<TakenSource>) -> Self {
+        (self.cache, self.source) = (cache, source);
         self
     }
 
@@ -89,7 +91,7 @@ impl Drop for Site {
     fn drop(&mut self) {
         let Some((environment, slot)) = self.held.take() else { return };
         let (name, kept) = (std::mem::take(&mut self.name), (self.root.take(), self.stack.take()));
-        let cache = self.cache.take();
+        let (cache, source) = (self.cache.take(), self.source.take());
         // The release does not wait for it: there may be many files to remove.
         self.tasks.spawn(async move {
             let mut stopping = std::pin::pin!(environment.stop());
@@ -108,6 +110,9 @@ impl Drop for Site {
             drop((slot, kept));
             if let Some(cache) = cache {
                 cache.release().await;
+            }
+            if let Some(source) = source {
+                source.release().await;
             }
         });
     }

@@ -50,6 +50,7 @@ pub(super) async fn slug_again(ctx: &Ctx, entry: &Entry, request: &Request, give
         manifests: Vec::new(),
         cache: CacheChange::Unchanged,
         for_new_app: ForNewApp::default(),
+        source_entries: 0,
         is_again: true,
     }))
 }

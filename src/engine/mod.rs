@@ -5,7 +5,7 @@
 //! the environment's files.
 //!
 //! In reading order: this file is the surface; `output` hands a command's output on; `transfer` moves tars through
-//! pipes; `tree` packs, unpacks, measures and removes file trees for every engine; `sandbox` is the default engine,
+//! pipes; `shelf` keeps what was unpacked; `tree` packs, unpacks, measures and removes file trees for every engine; `sandbox` is the default engine,
 //! Linux namespaces; `docker` has a Docker Engine's containers be environments; `local` isolates nothing and serves hoist's
 //! own fast tests.
 
@@ -22,6 +22,7 @@ use crate::docker::Docker;
 use crate::model::WindowSize;
 
 mod output;
+mod shelf;
 mod transfer;
 mod tree;
 
@@ -31,6 +32,7 @@ mod sandbox;
 
 pub use docker::inside_main;
 pub use sandbox::helper_main;
+pub use shelf::{Kept, Shelf};
 pub use tree::make_yard;
 
 /// Where the host's CA bundle ([`Settings::ca_bundle`]) is found inside a sandbox. Whoever runs a command names it
@@ -142,6 +144,18 @@ impl EngineError {
     }
 }
 
+/// What an environment has from its beginning, beside its root. By default nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Groundwork<'a> {
+    /// What [`Engine::unpack_layer`] made. It is never written to, and must stay until the environment has ended.
+    ///
+    /// What is in it can be changed inside like everything else, but for one thing: a folder of it can't be renamed
+    /// (`EXDEV`), which `mv` and its like meet by copying.
+    pub layer: Option<&'a Path>,
+    /// What [`Engine::unpack_for_one`] made. It becomes the environment's own, as if it had been put in, and goes with it.
+    pub own: Option<&'a Path>,
+}
+
 /// A started engine.
 #[derive(Debug, Clone)]
 pub struct Engine(EngineKind);
@@ -191,6 +205,15 @@ impl Engine {
     pub async fn unpack_layer(&self, tar: impl AsyncRead + Send + Unpin, dest: &Path, at: &str) -> Result<(), EngineError> {
         match &self.0 {
             EngineKind::Sandbox(sandbox) => sandbox.roots().unpack_layer(tar, dest, at).await,
+            EngineKind::Docker(_) | EngineKind::Local(_) => Err(EngineError::new(NO_LAYERS)),
+        }
+    }
+
+    /// Unpacks a tar into `dest`, so that one environment can be [started over](Engine::start_over) it and find it in the folder
+    /// `at` as if it had been [put in](Environment::put_in). Every stack has the folders above that.
+    pub async fn unpack_for_one(&self, tar: impl AsyncRead + Send + Unpin, dest: &Path, at: &str) -> Result<(), EngineError> {
+        match &self.0 {
+            EngineKind::Sandbox(sandbox) => sandbox.roots().unpack_for_one(tar, dest, at).await,
             EngineKind::Docker(_) | EngineKind::Local(_) => Err(EngineError::new(NO_LAYERS)),
         }
     }
@@ -246,7 +269,7 @@ impl Engine {
     /// Starts an environment.
     pub async fn start(&self, spec: Spec) -> Result<Environment, EngineError> {
         Ok(Environment(match &self.0 {
-            EngineKind::Sandbox(sandbox) => EnvironmentKind::Sandbox(Box::new(sandbox.start(spec, None).await?)),
+            EngineKind::Sandbox(sandbox) => EnvironmentKind::Sandbox(Box::new(sandbox.start(spec, Groundwork::default()).await?)),
             EngineKind::Docker(containers) => EnvironmentKind::Docker(Box::new(containers.start(spec).await?)),
             EngineKind::Local(local) => EnvironmentKind::Local(local.start(&spec)?),
         }))
@@ -259,15 +282,11 @@ impl Engine {
         matches!(self.0, EngineKind::Sandbox(_))
     }
 
-    /// Starts an environment that has what [`Engine::unpack_layer`] made from the beginning, however much that is. The
-    /// folder is never written to; it must stay until the environment has ended.
-    ///
-    /// What is in it can be changed inside like everything else, but for one thing: a folder of it can't be renamed
-    /// (`EXDEV`), which `mv` and its like meet by copying.
-    pub async fn start_over(&self, spec: Spec, layer: &Path) -> Result<Environment, EngineError> {
+    /// Starts an environment that has something from the beginning, however much that is.
+    pub async fn start_over(&self, spec: Spec, groundwork: Groundwork<'_>) -> Result<Environment, EngineError> {
         match &self.0 {
             EngineKind::Sandbox(sandbox) => {
-                Ok(Environment(EnvironmentKind::Sandbox(Box::new(sandbox.start(spec, Some(layer)).await?))))
+                Ok(Environment(EnvironmentKind::Sandbox(Box::new(sandbox.start(spec, groundwork).await?))))
             }
             EngineKind::Docker(_) | EngineKind::Local(_) => Err(EngineError::new(NO_LAYERS)),
         }
@@ -293,6 +312,15 @@ impl Environment {
             EnvironmentKind::Sandbox(sandbox) => sandbox.put_in(dir, tar).await,
             EnvironmentKind::Docker(container) => container.put_in(dir, tar).await,
             EnvironmentKind::Local(local) => local.put_in(dir, tar).await,
+        }
+    }
+
+    /// Removes files, links and whole folders below `dir`, each named by its path there and a NUL. What is not there is no error.
+    /// Only where environments can be [started over](Engine::start_over) something.
+    pub async fn remove_in(&self, dir: &str, names: impl AsyncRead + Send + Unpin) -> Result<(), EngineError> {
+        match &self.0 {
+            EnvironmentKind::Sandbox(sandbox) => sandbox.remove_in(dir, names).await,
+            EnvironmentKind::Docker(_) | EnvironmentKind::Local(_) => Err(EngineError::new(NO_LAYERS)),
         }
     }
 

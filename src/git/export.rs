@@ -9,11 +9,17 @@ use gix_hash::{Kind as Hash, ObjectId};
 use gix_object::tree::EntryKind;
 use gix_object::{CommitRefIter, Kind, TreeRefIter};
 use ignore::gitignore::Gitignore;
+use serde::{Deserialize, Serialize};
 use tar::{EntryType, Header};
 
 use super::client::{Brought, Content};
 use super::objects::{Objects, ReadError};
 use crate::model::{CommitId, SourceRoot};
+
+pub use changes::{Base, Changes};
+pub(super) use changes::{changes, export_changes};
+
+mod changes;
 
 /// The time of all files: 1980-01-01T12:00Z, the first day that a zip archive can tell, whatever the time zone.
 /// Builds that zip their files fail with the epoch's.
@@ -31,7 +37,7 @@ pub(super) struct Bounds {
 }
 
 /// What was exported.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exported {
     /// Files and symbolic links.
     pub files: u64,
@@ -39,6 +45,8 @@ pub struct Exported {
     pub bytes: u64,
     /// Files that were left out because they are ignored.
     pub ignored_files: u64,
+    /// Files, links and folders, those that were left out as well: a small pack can hold a tree of endless folders.
+    pub entries: u64,
     /// Paths of submodules that have not been fetched, whose folders are empty.
     pub submodules: Vec<String>,
 }
@@ -55,8 +63,7 @@ pub(super) fn export(
 ) -> Result<Exported, ReadError> {
     let root = folder(objects, commit, root)?;
     let root = read_tree(objects, root)?;
-    let tar = tar::Builder::new(out);
-    let mut export = Export { objects, brought, ignore, bounds, tar, done: Exported::default(), entries: 0 };
+    let mut export = Export::new(objects, brought, bounds, out);
     // Trees may be nested deeper than a stack is long.
     let mut open = vec![Level { path_bytes: 0, ignored: false, rest: root.into_iter() }];
     let mut path = Vec::new();
@@ -67,7 +74,7 @@ pub(super) fn export(
             continue;
         };
         append_name(&mut path, &entry.name)?;
-        let ignored = level.ignored || export.is_ignored(&path, entry.kind);
+        let ignored = level.ignored || is_ignored(ignore, &path, entry.kind);
         if entry.kind == EntryKind::Tree {
             export.add_folder(&path, ignored)?;
             let rest = read_tree(export.objects, entry.id)?.into_iter();
@@ -146,6 +153,7 @@ struct Level {
 }
 
 /// An entry of a tree.
+#[derive(Debug)]
 pub(super) struct Entry {
     pub name: Vec<u8>,
     pub kind: EntryKind,
@@ -155,18 +163,19 @@ pub(super) struct Entry {
 struct Export<'a, W: Write> {
     objects: &'a mut Objects,
     brought: &'a Brought,
-    ignore: &'a Gitignore,
     bounds: &'a Bounds,
     tar: tar::Builder<W>,
     done: Exported,
-    /// Everything that was seen, folders included: a small pack can hold a tree of endless folders.
-    entries: u64,
 }
 
-impl<W: Write> Export<'_, W> {
-    fn is_ignored(&self, path: &[u8], kind: EntryKind) -> bool {
-        let is_folder = matches!(kind, EntryKind::Tree | EntryKind::Commit);
-        self.ignore.matched(to_path(path), is_folder).is_ignore()
+fn is_ignored(ignore: &Gitignore, path: &[u8], kind: EntryKind) -> bool {
+    let is_folder = matches!(kind, EntryKind::Tree | EntryKind::Commit);
+    ignore.matched(to_path(path), is_folder).is_ignore()
+}
+
+impl<'a, W: Write> Export<'a, W> {
+    fn new(objects: &'a mut Objects, brought: &'a Brought, bounds: &'a Bounds, out: W) -> Self {
+        Self { objects, brought, bounds, tar: tar::Builder::new(out), done: Exported::default() }
     }
 
     fn add_folder(&mut self, path: &[u8], ignored: bool) -> Result<(), ReadError> {
@@ -208,8 +217,8 @@ impl<W: Write> Export<'_, W> {
     }
 
     fn count_entry(&mut self) -> Result<(), ReadError> {
-        self.entries += 1;
-        if self.entries > self.bounds.files {
+        self.done.entries += 1;
+        if self.done.entries > self.bounds.files {
             return Err(ReadError::TooManyFiles { limit: self.bounds.files });
         }
         Ok(())

@@ -62,7 +62,7 @@ pub use client::{
 pub use commands::RefUpdate;
 pub use compact::{Alone, CompactError, Compacted, Reached};
 pub use examine::Examined;
-pub use export::Exported;
+pub use export::{Base, Changes, Exported};
 pub use index::{IndexError, examine_object, examine_pack, helper_main};
 pub use nonce::{Nonce, Nonces};
 pub use objects::ReadError;

@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
 
 use super::client::{Brought, Fetched, Survey, survey};
-use super::export::{self, Bounds, Exported};
+use super::export::{self, Base, Bounds, Changes, Exported};
 use super::lease::Lease;
 use super::objects::{Objects, ReadError};
 use super::pointers::pointers_in;
@@ -97,11 +97,42 @@ impl Repo {
         ignore: &Gitignore,
         out: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Result<Exported, ReadError> {
-        let bounds = Bounds { bytes: self.0.limits.source_bytes, files: self.0.limits.source_files };
+        let bounds = self.bounds();
         let fetched_dirs = additions.fetched.map(Fetched::packs).unwrap_or_default().iter().cloned();
         let objects = Objects::in_dirs(self.pack_dirs(quarantine).chain(fetched_dirs).collect());
         let brought = additions.fetched.map_or_else(Brought::default, Fetched::brought).with_lfs(additions.lfs);
         export_objects(objects, brought, (commit, root), ignore, bounds, out).await
+    }
+
+    /// What makes of a tree that was exported without the same files the tree of a commit; `None` if a new export is as good, or
+    /// has more to it than the files of a tree.
+    pub async fn changes(
+        &self,
+        quarantine: Option<&Quarantine>,
+        base: &Base,
+        commit: &CommitId,
+        root: Option<&SourceRoot>,
+        ignore: &Gitignore,
+    ) -> Result<Option<Changes>, ReadError> {
+        let (mut objects, bounds) = (self.objects(quarantine), self.bounds());
+        let (base, commit, root, ignore) = (base.clone(), commit.clone(), root.cloned(), ignore.clone());
+        let read = spawn_blocking(move || export::changes(&mut objects, &base, (&commit, root.as_ref()), &ignore, &bounds));
+        read.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?
+    }
+
+    /// Writes to `out` what is new after all that has been removed, as [`export`](Self::export) writes all.
+    pub async fn export_changes(
+        &self,
+        quarantine: Option<&Quarantine>,
+        changes: Changes,
+        out: impl AsyncWrite + Send + Unpin + 'static,
+    ) -> Result<Exported, ReadError> {
+        let (mut objects, bounds) = (self.objects(quarantine), self.bounds());
+        write_blocking(out, move |out| {
+            export::export_changes(&mut objects, &changes, &bounds, out)?;
+            Ok(changes.exported)
+        })
+        .await
     }
 
     /// The object id of a commit's folder, or of all its tree. Fails with [`ReadError::NoFolder`] if it has none.
@@ -148,6 +179,10 @@ impl Repo {
         let (mut objects, commit) = (self.objects(quarantine), commit.clone());
         let read = spawn_blocking(move || export::commit_subject(&mut objects, &commit));
         read.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds { bytes: self.0.limits.source_bytes, files: self.0.limits.source_files }
     }
 
     pub(super) fn objects(&self, quarantine: Option<&Quarantine>) -> Objects {
@@ -198,11 +233,19 @@ pub(super) async fn export_objects(
     out: impl AsyncWrite + Send + Unpin + 'static,
 ) -> Result<Exported, ReadError> {
     let (commit, root, ignore) = (commit.clone(), root.cloned(), ignore.clone());
-    let export = spawn_blocking(move || {
+    write_blocking(out, move |out| export::export(&mut objects, &brought, &commit, root.as_ref(), &ignore, &bounds, out)).await
+}
+
+/// Has a thread write something to `out`, which ends with it.
+async fn write_blocking<T: Send + 'static>(
+    out: impl AsyncWrite + Send + Unpin + 'static,
+    write: impl FnOnce(&mut dyn io::Write) -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, ReadError> {
+    let writing = spawn_blocking(move || {
         let mut out = io::BufWriter::with_capacity(BUFFER_BYTES, SyncIoBridge::new(out));
-        let exported = export::export(&mut objects, &brought, &commit, root.as_ref(), &ignore, &bounds, &mut out)?;
+        let written = write(&mut out)?;
         out.into_inner().map_err(|error| ReadError::Output(error.into_error()))?.shutdown().map_err(ReadError::Output)?;
-        Ok(exported)
+        Ok(written)
     });
-    export.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?
+    writing.await.map_err(|panic| ReadError::Store(io::Error::other(panic)))?
 }

@@ -29,6 +29,13 @@ pub enum UnusableImage {
     Engine(#[source] EngineError),
 }
 
+impl From<io::Error> for UnusableImage {
+    /// Of what was unpacked.
+    fn from(source: io::Error) -> Self {
+        Self::Io { what: "the unpacked images can't be kept", source }
+    }
+}
+
 impl UnusableImage {
     pub(super) fn unfit(why: impl Into<String>) -> Self {
         Self::Unfit(Invalid(why.into()))

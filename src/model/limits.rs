@@ -33,6 +33,8 @@ pub struct Limits {
     pub unpacked_images: usize,
     /// Build caches that stay unpacked for the next build, all together, in bytes. Default 20 GiB; 0 keeps none.
     pub unpacked_cache_bytes: u64,
+    /// Sources that stay exported for the next build, all together, in bytes. Default 10 GiB; 0 keeps none.
+    pub unpacked_source_bytes: u64,
     /// Largest blob of an image, in bytes. Default 10 GiB.
     pub image_blob_bytes: u64,
     /// How long the upload of an image's blob is kept of which nothing comes. Default 24 h.
@@ -123,6 +125,7 @@ impl Default for Limits {
             image_files: 1_000_000,
             unpacked_images: 20,
             unpacked_cache_bytes: 20 * GIB,
+            unpacked_source_bytes: 10 * GIB,
             image_blob_bytes: 10 * GIB,
             image_upload_time: Duration::from_hours(24),
             garbage_time: Duration::from_hours(48),

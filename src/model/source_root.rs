@@ -3,11 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::{ConfigVars, Invalid};
 
 /// The path of a folder in a source: relative, without `.` and `..`. Everything of the app is in it: its Procfile, its app.json, its
 /// `.slugignore`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct SourceRoot(String);
 
 impl SourceRoot {
@@ -47,6 +50,20 @@ impl SourceRoot {
 impl fmt::Display for SourceRoot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl From<SourceRoot> for String {
+    fn from(root: SourceRoot) -> Self {
+        root.0
+    }
+}
+
+impl TryFrom<String> for SourceRoot {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
     }
 }
 

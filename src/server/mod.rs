@@ -24,7 +24,7 @@ use tracing::{info, warn};
 use crate::addons::Addons;
 use crate::api;
 use crate::auth::Rates;
-use crate::build::CacheFolders;
+use crate::build::{CacheFolders, SourceFolders};
 use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::db::Db;
@@ -145,6 +145,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
     let engine = Engine::open(engine_settings(&config, &config.data_dir.join("work"))?).await?;
     let docker = Docker::new(docker_settings(&config));
     let cache_folders = CacheFolders::open(config.data_dir.join("caches"), engine.clone(), store.clone(), &config.limits).await?;
+    let source_folders = SourceFolders::open(config.data_dir.join("sources"), engine.clone(), &config.limits).await?;
     let last_slugs = LastSlugs::open(config.data_dir.join("last-slugs"))?;
     let roots = Roots::open(config.data_dir.join("images"), engine.clone(), store.clone(), &config.limits).await?;
     let addons = Addons::open(addon_settings(&config))?;
@@ -165,6 +166,7 @@ async fn open(config: Config) -> anyhow::Result<Ctx> {
         docker,
         roots,
         cache_folders,
+        source_folders,
         last_slugs,
         addons,
         providers,

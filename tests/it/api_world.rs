@@ -8,7 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use hoist::addons::Addons;
 use hoist::auth::Rates;
-use hoist::build::CacheFolders;
+use hoist::build::{CacheFolders, SourceFolders};
 use hoist::config::{Config, PlaceArgs, ServeArgs};
 use hoist::ctx::Ctx;
 use hoist::db::Db;
@@ -84,6 +84,7 @@ impl World {
             cache_folders: CacheFolders::open(config.data_dir.join("caches"), engine.clone(), store.clone(), &config.limits)
                 .await
                 .unwrap(),
+            source_folders: SourceFolders::open(config.data_dir.join("sources"), engine.clone(), &config.limits).await.unwrap(),
             last_slugs: LastSlugs::open(config.data_dir.join("last-slugs")).unwrap(),
             nonces: Nonces::new(),
             fetches: Fetches::new(1),

@@ -64,6 +64,7 @@ mod pipelines_cli;
 mod registry;
 mod slug_images;
 mod slug_images_engines;
+mod source_folders;
 mod stack_pull;
 mod stacks_api;
 mod tell;

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use super::BuildError;
 use super::source::{LeaveOut, MAX_SLUGIGNORE, Means, export_tree};
 use crate::fetch;
-use crate::git::{Fetched, Repo, Submodule, find_ref};
+use crate::git::{Exported, Fetched, Repo, Submodule, find_ref};
 use crate::model::{CommitId, RefName, Remote, RemoteCommit};
 use crate::transcript::Transcript;
 pub use error::{LfsError, RemoteError, SubmoduleError};
@@ -46,14 +46,14 @@ pub async fn find_remote_ref(remote: &Remote, name: &RefName, bounds: &fetch::Bo
     timeout(bounds.time, asking).await.unwrap_or(Err(RemoteError::TooSlow))
 }
 
-/// Has `put` take the commit's tree as a tar; returns how many files were left out.
+/// Has `put` take the commit's tree as a tar; returns what is known of it.
 pub(super) async fn export_remote(
     source: &RemoteSource,
     means: &Means<'_>,
     transcript: &Transcript,
     leave_out: LeaveOut,
     put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
-) -> Result<u64, BuildError> {
+) -> Result<Exported, BuildError> {
     let RemoteCommit { id, remote, .. } = &source.commit;
     transcript.section(&format!("Fetching {} from {}", id.short(), remote.url));
     let fetched = fetch(source, means, &|line| transcript.detail(line)).await?;
@@ -86,11 +86,11 @@ async fn export_fetched(
     means: &Means<'_>,
     leave_out: LeaveOut,
     put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
-) -> Result<u64, BuildError> {
+) -> Result<Exported, BuildError> {
     let slugignore = match leave_out {
         LeaveOut::Slugignored => fetched.read_file(id, &means.path(".slugignore"), MAX_SLUGIGNORE).await?,
         LeaveOut::Nothing => None,
     };
     let export = async |ignore: &Gitignore, writer| fetched.export(id, means.root.as_ref(), ignore, writer).await;
-    Ok(export_tree(slugignore.as_deref(), export, put).await?.ignored_files)
+    export_tree(slugignore.as_deref(), export, put).await
 }

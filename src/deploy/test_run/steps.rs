@@ -125,7 +125,7 @@ async fn compile(ctx: &Ctx, run: &TestRun, prepared: &Prepared, build: &Build<'_
     let mut env_dir = prepared.config.clone();
     env_dir.0.extend(ci_variables(run).into_iter().map(|(key, value)| (key, Secret::new(value))));
     tokio::try_join!(
-        build::put_source(build, &source, &means),
+        build::put_source(build, &source, &means, None),
         build::put_env_dir(build, &env_dir),
         // Each run begins with an empty one: what another branch's tests left must not decide.
         build::restore_cache(build, &ctx.store, None),

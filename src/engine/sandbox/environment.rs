@@ -44,10 +44,15 @@ pub(in crate::engine) struct Environment {
 }
 
 impl Environment {
-    pub(super) async fn start(sandbox: Arc<Sandbox>, spec: Spec, layer: Option<PathBuf>) -> Result<Self, EngineError> {
+    pub(super) async fn start(
+        sandbox: Arc<Sandbox>,
+        spec: Spec,
+        layer: Option<PathBuf>,
+        own: Option<PathBuf>,
+    ) -> Result<Self, EngineError> {
         let maker = Arc::clone(&sandbox);
         let ((footprint, network), spec) =
-            tokio::task::spawn_blocking(move || Footprint::make(&maker, &spec, layer).map(|made| (made, spec)))
+            tokio::task::spawn_blocking(move || Footprint::make(&maker, &spec, layer, own).map(|made| (made, spec)))
                 .await
                 .map_err(|error| EngineError::io("starting was abandoned", error))??;
         let control = control(footprint.helper()).map_err(|error| EngineError::io("cannot talk to the sandbox", error))?;
@@ -55,18 +60,28 @@ impl Environment {
     }
 
     pub(in crate::engine) async fn put_in(&self, dir: &str, tar: impl AsyncRead + Send + Unpin) -> Result<(), EngineError> {
+        let done = self.feed(&Request::PutIn { dir: PathBuf::from(dir) }, tar).await?;
+        done.map_err(|error| EngineError::io(format!("cannot unpack into {dir}"), error))
+    }
+
+    pub(in crate::engine) async fn remove_in(&self, dir: &str, names: impl AsyncRead + Send + Unpin) -> Result<(), EngineError> {
+        let done = self.feed(&Request::Remove { dir: PathBuf::from(dir) }, names).await?;
+        done.map_err(|error| EngineError::io(format!("cannot remove what is in {dir}"), error))
+    }
+
+    /// Has a request carried out with what it is fed from `input`.
+    async fn feed(&self, request: &Request, input: impl AsyncRead + Send + Unpin) -> Result<io::Result<()>, EngineError> {
         let (sender, receiver) = wide_pipe()?;
         let pipe = receiver.into_blocking_fd().map_err(|error| EngineError::io("cannot prepare a pipe", error))?;
-        let request = Request::PutIn { dir: PathBuf::from(dir) };
-        let mut conversation = self.invite(&request, &[pipe.as_fd()]).await?;
-        // Only the sandbox's end is left, so that copying fails when unpacking does.
+        let mut conversation = self.invite(request, &[pipe.as_fd()]).await?;
+        // Only the sandbox's end is left, so that copying fails when the sandbox does.
         drop(pipe);
-        let copied = copy_into(tar, sender).await;
+        let copied = copy_into(input, sender).await;
         // The sandbox's failure comes first: it is why copying failed too.
-        match in_time(UNPACK_TIMEOUT, reply(&mut conversation)).await? {
-            Reply::Done => copied.map_err(|error| EngineError::io("cannot read the tar to put in", error)),
-            reply => Err(EngineError::io(format!("cannot unpack into {dir}"), io::Error::other(out_of_turn(&reply)))),
-        }
+        Ok(match in_time(UNPACK_TIMEOUT, reply(&mut conversation)).await? {
+            Reply::Done => copied,
+            reply => Err(io::Error::other(out_of_turn(&reply))),
+        })
     }
 
     pub(in crate::engine) async fn take_out(&self, dir: &str) -> Result<TarStream, EngineError> {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::Sandbox;
 use super::cgroup::{Cgroup, Limits};
 use super::helper::Helper;
@@ -35,10 +37,14 @@ impl Footprint {
         sandbox: &Arc<Sandbox>,
         spec: &Spec,
         layer: Option<PathBuf>,
+        own: Option<PathBuf>,
     ) -> Result<(Self, Option<Network>), EngineError> {
         let prepared = sandbox.reserve.take_or_make(sandbox, spec.network)?;
-        let folder = Folder::make(sandbox, &spec.name)?;
-        let cgroup = make_cgroup(sandbox, spec, &folder.path)?;
+        let folder = match own {
+            Some(path) => Folder::adopt(sandbox, &spec.name, path)?,
+            None => Folder::make(sandbox, &spec.name)?,
+        };
+        let cgroup = make_cgroup(sandbox, spec, &folder.name)?;
         let join_files = cgroup.as_ref().map(Cgroup::join_files).transpose();
         let join_files = join_files.map_err(|error| EngineError::io("cannot open the cgroup", error))?.unwrap_or_default();
         let join_files: Vec<_> = join_files.iter().map(|file| file.as_fd()).collect();
@@ -91,11 +97,10 @@ impl Parts {
     }
 }
 
-fn make_cgroup(sandbox: &Sandbox, spec: &Spec, folder: &Path) -> Result<Option<Cgroup>, EngineError> {
+fn make_cgroup(sandbox: &Sandbox, spec: &Spec, name: &str) -> Result<Option<Cgroup>, EngineError> {
     let Some(cgroups) = &sandbox.cgroups else { return Ok(None) };
     let limits = Limits { memory_bytes: spec.memory_bytes, pids: spec.pids, cpus: spec.cpus };
-    let folder_name = folder.file_name().unwrap_or_default().display();
-    let cgroup = cgroups.create(&format!("{}{folder_name}", sandbox.cgroup_prefix), limits);
+    let cgroup = cgroups.create(&format!("{}{name}", sandbox.cgroup_prefix), limits);
     cgroup.map(Some).map_err(|error| EngineError::io("cannot make a cgroup", error))
 }
 
@@ -112,10 +117,12 @@ fn setup(sandbox: &Sandbox, spec: &Spec, folder: &Path) -> Setup {
     }
 }
 
-/// An environment's own folder in the work folder. Removed when this goes, if it is empty.
+/// An environment's own folder, in the work folder or made in advance. Removed when this goes, if it is empty.
 #[derive(Debug)]
 struct Folder {
     path: PathBuf,
+    /// No other environment's.
+    name: String,
     sandbox: Arc<Sandbox>,
 }
 
@@ -124,9 +131,18 @@ impl Folder {
         let prefix = format!("{}-", file_name(name));
         let made = sandbox.yard.next_lot().and_then(|lot| tempfile::Builder::new().prefix(&prefix).tempdir_in(lot));
         let path = made.map_err(|error| EngineError::io("cannot make the environment's folder", error))?.keep();
-        let folder = Self { path, sandbox: Arc::clone(sandbox) };
+        let name = path.file_name().unwrap_or_default().display().to_string();
+        let folder = Self { path, name, sandbox: Arc::clone(sandbox) };
         sandbox.roots.mapping.give_away(&folder.path)?;
         Ok(folder)
+    }
+
+    /// Takes one over in which something was unpacked.
+    fn adopt(sandbox: &Arc<Sandbox>, name: &str, path: PathBuf) -> Result<Self, EngineError> {
+        // The helper, which is to open it, stands elsewhere.
+        let path = path.canonicalize().map_err(|error| EngineError::io(format!("cannot find {}", path.display()), error))?;
+        let name = format!("{}-{}", file_name(name), Uuid::new_v4().simple());
+        Ok(Self { path, name, sandbox: Arc::clone(sandbox) })
     }
 
     /// Removes the folder with whatever the helper has left in it.

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::tree::Yard;
-use super::{EngineError, Settings, Spec};
+use super::{EngineError, Groundwork, Settings, Spec};
 use cgroup::Cgroups;
 use filter::NAME_SERVER;
 use prepared::Reserve;
@@ -113,8 +113,9 @@ impl Sandbox {
         &self.roots
     }
 
-    pub(super) async fn start(self: &Arc<Self>, spec: Spec, layer: Option<&Path>) -> Result<Environment, EngineError> {
-        Environment::start(Arc::clone(self), spec, layer.map(Path::to_owned)).await
+    pub(super) async fn start(self: &Arc<Self>, spec: Spec, groundwork: Groundwork<'_>) -> Result<Environment, EngineError> {
+        let Groundwork { layer, own } = groundwork;
+        Environment::start(Arc::clone(self), spec, layer.map(Path::to_owned), own.map(Path::to_owned)).await
     }
 
     /// The filter rules of an environment that starts now.

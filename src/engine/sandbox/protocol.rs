@@ -40,6 +40,8 @@ pub(in crate::engine) enum Job {
     Unpack { dest: PathBuf },
     /// Unpack the attached tar into a folder below such a folder, whose path down to it is made for `app`.
     UnpackLayer { dest: PathBuf, at: PathBuf },
+    /// Unpack the attached tar as what an environment of its own folder `dest` has there from its beginning, likewise.
+    UnpackForOne { dest: PathBuf, at: PathBuf },
     /// Unpack the attached layers of an image, one behind the other, likewise.
     UnpackLayers { dest: PathBuf, max_entries: u64 },
     /// Write everything in a folder as a tar into the attached pipe, with no time later than this.
@@ -55,7 +57,8 @@ pub(in crate::engine) struct Setup {
     pub(in crate::engine) root: PathBuf,
     /// What is seen where the root has nothing.
     pub(in crate::engine) layer: Option<PathBuf>,
-    /// The environment's own folder, empty and owned by the sandbox's root.
+    /// The environment's own folder, owned by the sandbox's root, with nothing in it but perhaps what is there from the
+    /// beginning.
     pub(in crate::engine) dir: PathBuf,
     pub(in crate::engine) ca_bundle: Option<PathBuf>,
     pub(in crate::engine) has_network: bool,
@@ -108,6 +111,10 @@ pub(in crate::engine) enum Request {
     },
     /// Attached: where the tar comes from.
     PutIn {
+        dir: PathBuf,
+    },
+    /// Attached: where the names come from, each with a NUL behind it.
+    Remove {
         dir: PathBuf,
     },
     /// Attached: where the tar goes.

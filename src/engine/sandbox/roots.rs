@@ -51,6 +51,16 @@ impl Roots {
         self.unpack_by(tar, dest, |dest| Job::UnpackLayer { dest, at }).await
     }
 
+    pub(in crate::engine) async fn unpack_for_one(
+        self: &Arc<Self>,
+        tar: impl AsyncRead + Send + Unpin,
+        dest: &Path,
+        at: &str,
+    ) -> Result<(), EngineError> {
+        let at = PathBuf::from(at);
+        self.unpack_by(tar, dest, |dest| Job::UnpackForOne { dest, at }).await
+    }
+
     pub(in crate::engine) async fn unpack_layers(
         self: &Arc<Self>,
         tars: impl AsyncRead + Send + Unpin,

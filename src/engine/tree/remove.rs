@@ -1,7 +1,7 @@
 //! Removes a tree, however deep it is nested.
 
 use std::ffi::{CStr, CString};
-use std::io;
+use std::io::{self, BufRead};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, renameat, unlinkat};
@@ -31,6 +31,25 @@ pub(in crate::engine) fn remove_contents(base: impl AsFd) -> io::Result<()> {
             Ok(())
         })?;
         ignore_missing(unlinkat(base, &folder_name, AtFlags::REMOVEDIR))?;
+    }
+    Ok(())
+}
+
+/// Removes what is in the folder `base` under names that are read: paths, each with a NUL behind it. Those that are missing are no
+/// error.
+pub(in crate::engine) fn remove_named(base: impl AsFd, mut names: impl BufRead) -> io::Result<()> {
+    let base = base.as_fd();
+    let mut name = Vec::new();
+    while names.read_until(0, &mut name)? > 0 {
+        let path = CStr::from_bytes_with_nul(&name).map_err(io::Error::other)?;
+        match unlinkat(base, path, AtFlags::empty()) {
+            Err(Errno::ISDIR) => {
+                remove_contents(open_folder(base, path)?)?;
+                ignore_missing(unlinkat(base, path, AtFlags::REMOVEDIR))?;
+            }
+            removed => ignore_missing(removed)?,
+        }
+        name.clear();
     }
     Ok(())
 }
@@ -84,5 +103,23 @@ mod tests {
         remove_contents(File::open(dir.path()).unwrap()).unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         assert!(kept.path().join("file").exists());
+    }
+
+    #[test]
+    fn removes_what_is_named_and_nothing_else() {
+        let kept = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir_all(at("a/b/c")).unwrap();
+        for name in ["a/b/c/d", "a/new\nline", "a/other", "file"] {
+            fs::write(at(name), "").unwrap();
+        }
+        symlink(kept.path(), at("link")).unwrap();
+        remove_named(File::open(dir.path()).unwrap(), &b"a/b\0a/new\nline\0missing\0link\0"[..]).unwrap();
+        let names = |dir| fs::read_dir(dir).unwrap().count();
+        assert!(at("a/other").exists() && at("file").exists() && kept.path().exists());
+        assert_eq!((names(at("a")), names(at(""))), (1, 2));
+        assert!(remove_named(File::open(dir.path()).unwrap(), &b"file"[..]).is_err(), "cut off");
+        assert!(at("file").exists());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use hoist::git::{Additions, Exported, ReadError};
+use hoist::git::{Additions, Base, Changes, Exported, ReadError};
 use hoist::model::{CommitId, Limits};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use tokio::io::AsyncReadExt as _;
@@ -10,8 +10,10 @@ use tokio::io::AsyncReadExt as _;
 use super::push::noise;
 use super::server::{Git, Server};
 
-/// A tar's entries: path, mode, type and, as a hash, content or link target.
-fn list(tar: &[u8]) -> Vec<(String, u32, u8, u64)> {
+/// An entry's path, mode, type and, as a hash, content or link target.
+type Listed = (String, u32, u8, u64);
+
+fn list(tar: &[u8]) -> Vec<Listed> {
     let mut archive = tar::Archive::new(tar);
     let entries = archive.entries().unwrap().map(|entry| {
         let mut entry = entry.unwrap();
@@ -100,6 +102,109 @@ fn submodules_are_reported() {
     assert_eq!(exported.submodules, ["vendor/lib"]);
     let names: Vec<String> = list(&tar).into_iter().map(|(path, ..)| path).collect();
     assert_eq!(names, ["a", "vendor/", "vendor/lib/"]);
+}
+
+/// Two hundred files that stay as they are, and what a script makes of those before.
+fn history(scripts: &[&str]) -> (Git, Vec<String>) {
+    let git = Git::new();
+    (0..200).for_each(|number| git.write(&format!("same/{}/{number}", number % 10), "as ever"));
+    let commits = scripts.iter().map(|script| {
+        // In the work tree, by a shell.
+        git.run(&["-c", &format!("alias.do=!{script}"), "do"]);
+        git.run(&["add", "-A"]);
+        git.run(&["commit", "-q", "--allow-empty", "-m", "another"]);
+        git.run(&["rev-parse", "HEAD"])
+    });
+    let commits = commits.collect();
+    (git, commits)
+}
+
+fn changes(server: &Server, base: &Base, commit: &str, ignore: &Gitignore) -> Result<Option<Changes>, ReadError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(server.repo.changes(None, base, &commit.parse().unwrap(), None, ignore))
+}
+
+fn base_of(server: &Server, commit: &str, ignore: &Gitignore) -> Base {
+    let (exported, _) = export(server, commit, ignore).unwrap();
+    Base { commit: commit.parse().unwrap(), root: None, exported }
+}
+
+/// What becomes of a tree's list by changes; and what they say of the other tree.
+fn changed(server: &Server, mut entries: Vec<Listed>, changes: Changes) -> (Exported, Vec<Listed>) {
+    let removed = String::from_utf8(changes.removed.clone()).unwrap();
+    for name in removed.split_terminator('\0') {
+        let before = entries.len();
+        entries.retain(|(path, ..)| path.trim_end_matches('/') != name && !path.starts_with(&format!("{name}/")));
+        assert!(entries.len() < before, "{name} was there");
+    }
+    let mut tar = Vec::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (writer, mut reader) = tokio::io::duplex(1000);
+    let exporting = async { tokio::join!(server.repo.export_changes(None, changes, writer), reader.read_to_end(&mut tar)) };
+    let (exported, read) = runtime.block_on(exporting);
+    read.unwrap();
+    for added in list(&tar) {
+        assert!(entries.iter().all(|(path, ..)| *path != added.0), "{} was removed", added.0);
+        entries.push(added);
+    }
+    entries.sort();
+    (exported.unwrap(), entries)
+}
+
+#[test]
+fn changes_make_any_tree_of_any_other() {
+    let (git, commits) = history(&[
+        "mkdir -p a/b c; echo 1 > a/b/one; echo 2 > a/two; echo 3 > c/three; ln -s a link; echo x > turns; echo log > x.log",
+        "echo other > a/b/one; chmod +x a/two; echo much > x.log; rm same/3/3",
+        "rm -r a; echo file > a; rm turns; mkdir turns; echo > turns/in; ln -sfn c link; mkdir c/tmp; echo > c/tmp/ignored",
+        "rm a; mkdir -p a/b/c/d; echo deep > a/b/c/d/e; rm link; echo file > link; git mv c moved; echo > 'new line\t'; rm x.log",
+        "rm -rf same/4 moved; ln -s far moved",
+        "true",
+    ]);
+    let server = Server::start();
+    git.push_ok(&server, &["main"]);
+    let mut patterns = GitignoreBuilder::new("");
+    patterns.add_line(None, "*.log").unwrap().add_line(None, "tmp/").unwrap();
+    for ignore in [Gitignore::empty(), patterns.build().unwrap()] {
+        for (at, old) in commits.iter().enumerate() {
+            let (exported, tar) = export(&server, old, &ignore).unwrap();
+            let base = Base { commit: old.parse().unwrap(), root: None, exported };
+            for (to, new) in commits.iter().enumerate() {
+                let changes = changes(&server, &base, new, &ignore).unwrap().expect("they are few");
+                assert!(at != to || changes.removed.is_empty());
+                let (exported, mut wanted) = export(&server, new, &ignore).map(|(exported, tar)| (exported, list(&tar))).unwrap();
+                wanted.sort();
+                let made = changed(&server, list(&tar), changes);
+                assert!(made.1 == wanted, "of {at} to {to}: {:?} instead of {wanted:?}", made.1);
+                assert_eq!(made.0, exported, "of {at} to {to}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_small_change_is_exported_anew() {
+    let (git, commits) = history(&["true", "echo > one", "rm -r same/1 same/2 same/3", "dd if=/dev/zero of=large bs=1M count=2"]);
+    let submodule = format!("160000,{},vendor/lib", commits[0]);
+    git.run(&["update-index", "--add", "--cacheinfo", &submodule]);
+    git.run(&["commit", "-q", "-m", "submodule"]);
+    let with_submodule = git.run(&["rev-parse", "HEAD"]);
+    git.run(&["rm", "-q", "--cached", "vendor/lib"]);
+    git.run(&["commit", "-q", "-m", "without"]);
+    let server = Server::with_limits(&Limits { source_bytes: 1_000_000, source_files: 212, ..Limits::default() });
+    git.push_ok(&server, &["main"]);
+    let (of, none) = (|base: &Base, commit: &str| changes(&server, base, commit, &Gitignore::empty()), Gitignore::empty());
+    let base = base_of(&server, &commits[0], &none);
+    assert!(of(&base, &commits[1]).unwrap().is_some());
+    assert!(of(&base, &commits[2]).unwrap().is_none(), "60 of 211");
+    let smaller = base_of(&server, &commits[2], &none);
+    assert!(of(&smaller, &with_submodule).unwrap().is_none(), "a submodule, and too large");
+    assert!(of(&smaller, &commits[3]).unwrap().is_none(), "too large: who exports it says so");
+    let mut wrong = base;
+    wrong.exported.entries = 212;
+    assert!(of(&wrong, &commits[1]).unwrap().is_none(), "too many");
+    wrong.commit = "1".repeat(40).parse().unwrap();
+    assert!(of(&wrong, &commits[1]).is_err(), "it is gone");
 }
 
 #[test]

@@ -138,7 +138,7 @@ impl Fetching {
             submodules: SubmoduleAccess::default(),
             root: None,
         };
-        build::put_source(&build, source, &means).await?;
+        build::put_source(&build, source, &means, None).await?;
         Ok(files_in(&environment).await)
     }
 }

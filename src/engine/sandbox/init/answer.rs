@@ -28,6 +28,7 @@ pub(in crate::engine) fn answer(files: Vec<OwnedFd>, inside: &Inside) {
             Err(error) => Err(error),
         },
         Ok(Request::PutIn { dir }) => put_in(&dir, files.next()).map(|()| Reply::Done),
+        Ok(Request::Remove { dir }) => remove(&dir, files.next()).map(|()| Reply::Done),
         Ok(Request::TakeOut { dir }) => take_out(&dir, files.next()),
         Ok(Request::MeasureDisk) => measure_disk(inside),
         Ok(Request::MeasureMemory) => measure_memory(),
@@ -52,6 +53,13 @@ pub(super) fn put_in(dir: &Path, tar: Option<OwnedFd>) -> io::Result<()> {
     create_for_app(dir)?;
     become_app()?;
     tree::unpack(tar, dir)
+}
+
+/// Removes what is named from below a folder of the root, as `app`.
+fn remove(dir: &Path, names: Option<OwnedFd>) -> io::Result<()> {
+    let names = File::from(names.ok_or(io::ErrorKind::InvalidInput)?);
+    become_app()?;
+    tree::remove_named(File::open(dir)?, BufReader::new(names))
 }
 
 /// Makes the folders of the path that are missing, owned by `app`.

@@ -77,6 +77,18 @@ fn do_job(control: &OwnedFd) -> Result<(), EngineError> {
             in_root(&dest, |_| answer::put_in(&at, files.pop()))
                 .map_err(|error| EngineError::io("cannot unpack the layer", error))?;
         }
+        Job::UnpackForOne { dest, at } => {
+            let dest = open_folder(&dest)?;
+            become_root()?;
+            let unpacked = mounts::make_upper(&dest).and_then(|upper| {
+                in_root(&upper, |_| {
+                    // Those of the root have their own owner.
+                    std::fs::create_dir_all(at.parent().unwrap_or(Path::new("/")))?;
+                    answer::put_in(&at, files.pop())
+                })
+            });
+            unpacked.map_err(|error| EngineError::io("cannot unpack what an environment is to have", error))?;
+        }
         Job::UnpackLayers { dest, max_entries } => {
             let dest = open_folder(&dest)?;
             let tars = files.pop().ok_or_else(|| EngineError::new("no layers came with the job"))?;

@@ -6,11 +6,12 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
+use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
     fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_bind, mount_change, mount_remount,
@@ -41,6 +42,8 @@ const HIDDEN_FILES: [&str; 6] =
     ["/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/timer_list", "/proc/timer_stats"];
 const HIDDEN_FOLDERS: [&str; 3] = ["/proc/acpi", "/proc/asound", "/proc/scsi"];
 const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+const FOLDER_MODE: Mode = Mode::from_raw_mode(0o755);
 
 const HARMLESS: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV);
 const INERT: MountAttrFlags = HARMLESS.union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
@@ -74,16 +77,25 @@ pub(super) fn enter(setup: &Setup) -> Result<OwnedFd, EngineError> {
     // Only what is opened in this namespace can be mounted in it.
     let sources = Sources::open(setup)?;
     super::become_root()?;
-    for folder in ["upper", "work", "root"] {
-        mkdirat(&sources.dir, folder, Mode::from_raw_mode(0o755)).map_err(io_error("cannot prepare the writable layer"))?;
+    for folder in ["work", "root"] {
+        mkdirat(&sources.dir, folder, FOLDER_MODE).map_err(io_error("cannot prepare the writable layer"))?;
     }
-    let upper = open_below(&sources.dir, "upper")?;
+    let upper = make_upper(&sources.dir).map_err(io_error("cannot make the writable layer"))?;
     let overlay = overlay(&sources, &upper).map_err(io_error("cannot lay a writable layer over the stack's root"))?;
     let from_host = FromHost::take(&sources).map_err(io_error("cannot take over parts of the host"))?;
     change_root(&sources, &overlay).map_err(io_error("cannot change the root"))?;
     from_host.place().map_err(io_error("cannot set up /dev and /proc"))?;
     write_files(setup).map_err(io_error("cannot write the sandbox's files"))?;
     Ok(upper)
+}
+
+/// The writable layer's folder in an environment's own: what is in it was put there in advance.
+pub(super) fn make_upper(dir: &OwnedFd) -> io::Result<OwnedFd> {
+    match mkdirat(dir, "upper", FOLDER_MODE) {
+        Err(Errno::EXIST) | Ok(()) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(openat(dir, "upper", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 /// The stack's root with a writable layer on top, and perhaps another folder below. `volatile` spares the disk: the writable
@@ -193,7 +205,7 @@ fn make_read_only(path: &str) -> io::Result<()> {
 
 fn ignore_missing(result: rustix::io::Result<()>) -> io::Result<()> {
     match result {
-        Err(rustix::io::Errno::NOENT) => Ok(()),
+        Err(Errno::NOENT) => Ok(()),
         other => Ok(other?),
     }
 }
@@ -226,11 +238,6 @@ fn replace(path: &str, text: &str) -> io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => fs::write(path, text),
     }
-}
-
-fn open_below(dir: &OwnedFd, name: &str) -> Result<OwnedFd, EngineError> {
-    openat(dir.as_fd(), name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(io_error("cannot open the writable layer"))
 }
 
 /// For `map_err`: puts what was being done before the cause.
