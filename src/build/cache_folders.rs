@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::CACHE_DIR;
-use crate::engine::{Engine, EngineError, Kept, Shelf};
+use crate::engine::{Engine, EngineError, Kept, Shelf, flush};
 use crate::model::{Digest, Limits};
 use crate::store::Store;
 
@@ -74,7 +74,7 @@ impl CacheFolders {
         let unpack = async |incoming: &Path| {
             let tar = store.open_blob(cache).await?;
             tokio::time::timeout(UNPACK_TIME, engine.unpack_layer(tar, &incoming.join("files"), CACHE_DIR)).await??;
-            Ok::<_, UnpackError>(())
+            Ok::<_, UnpackError>(flush(incoming).await?)
         };
         if let Err(error) = shelf.fill(&cache.hex(), unpack).await {
             let error: &dyn std::error::Error = &error;

@@ -128,13 +128,13 @@ pub(super) enum LeaveOut {
 }
 
 /// Puts the source into `BUILD_DIR`, or what makes it of the one that is there. `.slugignore` applies before any pack runs
-/// (conventions 3.7). Returns how many files, links and folders a pushed source has.
+/// (conventions 3.7). Returns what is known of it.
 pub async fn put_source(
     build: &Build<'_>,
     source: &Source,
     means: &Means<'_>,
     changes: Option<Changes>,
-) -> Result<u64, BuildError> {
+) -> Result<Exported, BuildError> {
     let put = async |tar| Ok(build.environment.put_in(&build.dir, tar).await?);
     let exported = match (source, changes) {
         (Source::Git(git), Some(changes)) => {
@@ -147,7 +147,7 @@ pub async fn put_source(
     if ignored_files > 0 {
         build.transcript.section(&format!("Deleting {ignored_files} files matching .slugignore patterns."));
     }
-    Ok(exported.entries)
+    Ok(exported)
 }
 
 async fn put_changes(build: &Build<'_>, source: &GitSource, changes: Changes) -> Result<Exported, BuildError> {

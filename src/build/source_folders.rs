@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::source::{GitSource, MAX_SLUGIGNORE, PIPE_BYTES, Source, read_slugignore};
 use super::{BuildError, dir_of};
 use crate::engine::{Engine, EngineError, Shelf};
-use crate::git::{Additions, Base, Changes, ReadError, Repo};
-use crate::model::{AppId, CommitId, Digest, Limits, SourceRoot};
+use crate::git::{Additions, Base, Changes, Exported, ReadError, Repo};
+use crate::model::{AppId, Digest, Limits, SourceRoot};
 
 /// What is noted beside a folder's files.
 const NOTE: &str = "source.json";
@@ -45,26 +46,28 @@ struct Shared {
     turn: Semaphore,
 }
 
-/// An exported source that is a build's own.
+/// An exported source that is a build's own. Dropped, it is removed.
 #[derive(Debug)]
 pub struct TakenSource {
-    folders: SourceFolders,
-    dir: PathBuf,
+    shelf: Shelf,
+    /// There until it is let go of.
+    dir: Option<PathBuf>,
     base: Base,
     changes: Option<Changes>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Note {
     base: Base,
+    /// Under which start of the host it was exported: the files are not flushed to the disk, nor is what becomes of them.
+    boot: String,
     /// Of the `.slugignore` that decided what was left out.
     slugignore: Option<Digest>,
 }
 
-impl Note {
-    fn bytes(&self) -> u64 {
-        self.base.exported.bytes + self.base.exported.entries * ENTRY_BYTES
-    }
+/// What a tree takes of a disk, about.
+fn bytes_of(exported: &Exported) -> u64 {
+    exported.bytes.saturating_add(exported.entries.saturating_mul(ENTRY_BYTES))
 }
 
 /// Why a source could not be exported. The next build exports all of it then.
@@ -102,20 +105,21 @@ impl SourceFolders {
                 return None;
             }
         };
-        let dir = self.0.shelf.take_down(&name)?;
-        Some(TakenSource { folders: self.clone(), dir, base: note.base, changes: Some(changes) })
+        let dir = take_down(&self.0.shelf, &name, &note).await?;
+        Some(TakenSource { shelf: self.0.shelf.clone(), dir: Some(dir), base: note.base, changes: Some(changes) })
     }
 
-    /// Exports what an app's last build was made of, for the next one, if it has enough `entries` for that; what stands in the
-    /// way is only said. Dropped midway, this leaves what the next start sweeps.
-    pub async fn prepare(&self, app: AppId, repo: &Repo, commit: &CommitId, root: Option<&SourceRoot>, entries: u64) {
+    /// Exports a tree that one of an app's builds was made of, for the next one, if it is large enough for that; what stands in
+    /// the way is only said. Dropped midway, this leaves what the next start sweeps.
+    pub async fn prepare(&self, app: AppId, repo: &Repo, base: &Base) {
         let Shared { shelf, engine, max_bytes, turn } = &*self.0;
-        if *max_bytes == 0 || !engine.has_layers() || entries < MIN_ENTRIES {
+        let Ok(_turn) = turn.acquire().await else { return };
+        self.forget(app).await;
+        let is_worth_it = base.exported.entries >= MIN_ENTRIES && bytes_of(&base.exported) <= *max_bytes;
+        if !is_worth_it || !engine.has_layers() {
             return;
         }
-        let Ok(_turn) = turn.acquire().await else { return };
-        shelf.drop_folder(&app.to_string()).await;
-        let export = async |incoming: &Path| self.export(app, repo, commit, root, incoming).await;
+        let export = async |incoming: &Path| self.export(app, repo, base, incoming).await;
         if let Err(error) = shelf.fill(&app.to_string(), export).await {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(error, app.id = %app, "a source can't be exported in advance");
@@ -123,19 +127,19 @@ impl SourceFolders {
         self.tidy().await;
     }
 
+    /// The apps of which there is something.
+    pub fn apps(&self) -> io::Result<Vec<AppId>> {
+        Ok(self.0.shelf.newest_first()?.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
     /// Removes what there is of an app.
     pub async fn forget(&self, app: AppId) {
         self.0.shelf.drop_folder(&app.to_string()).await;
     }
 
-    async fn export(
-        &self,
-        app: AppId,
-        repo: &Repo,
-        commit: &CommitId,
-        root: Option<&SourceRoot>,
-        incoming: &Path,
-    ) -> Result<(), ExportError> {
+    async fn export(&self, app: AppId, repo: &Repo, base: &Base, incoming: &Path) -> Result<(), ExportError> {
+        let Base { commit, root, .. } = base;
+        let root = root.as_ref();
         let path = root.map_or_else(|| ".slugignore".to_owned(), |root| root.join(".slugignore"));
         let text = repo.read_file(None, commit, &path, MAX_SLUGIGNORE).await?;
         let ignore = read_slugignore(text.as_deref()).map_err(ExportError::Slugignore)?;
@@ -150,7 +154,7 @@ impl SourceFolders {
         let (exported, unpacked) = tokio::time::timeout(EXPORT_TIME, work).await?;
         unpacked?;
         let base = Base { commit: commit.clone(), root: root.cloned(), exported: exported? };
-        let note = Note { base, slugignore: digest_of(text.as_deref()) };
+        let note = Note { base, boot: boot().await?, slugignore: digest_of(text.as_deref()) };
         Ok(tokio::fs::write(incoming.join(NOTE), serde_json::to_vec(&note).map_err(io::Error::from)?).await?)
     }
 
@@ -162,7 +166,7 @@ impl SourceFolders {
             Ok(all) => {
                 for name in all {
                     let note = read_note(&shelf.dir_of(&name)).await;
-                    match note.and_then(|note| left_bytes.checked_sub(note.bytes())) {
+                    match note.and_then(|note| left_bytes.checked_sub(bytes_of(&note.base.exported))) {
                         Some(left) => left_bytes = left,
                         None => shelf.drop_folder(&name).await,
                     }
@@ -186,14 +190,39 @@ impl TakenSource {
     }
 
     /// Removes what is left of it, once the environment that was started over it has ended.
-    pub async fn release(self) {
-        self.folders.0.shelf.remove(&self.dir).await;
+    pub async fn release(mut self) {
+        if let Some(dir) = self.dir.take() {
+            self.shelf.remove(&dir).await;
+        }
     }
 
     /// Where the files are.
     pub(super) fn path(&self) -> PathBuf {
-        self.dir.join("files")
+        self.dir.as_ref().expect("taken only when this is let go of").join("files")
     }
+}
+
+impl Drop for TakenSource {
+    fn drop(&mut self) {
+        if let (Some(dir), Ok(runtime)) = (self.dir.take(), Handle::try_current()) {
+            let shelf = self.shelf.clone();
+            runtime.spawn(async move { shelf.remove(&dir).await });
+        }
+    }
+}
+
+/// Takes a folder if it is still the one that this was noted of: it may have been replaced since.
+async fn take_down(shelf: &Shelf, name: &str, note: &Note) -> Option<PathBuf> {
+    let dir = shelf.take_down(name)?;
+    if read_note(&dir).await.as_ref() == Some(note) && boot().await.is_ok_and(|boot| boot == note.boot) {
+        return Some(dir);
+    }
+    shelf.remove(&dir).await;
+    None
+}
+
+async fn boot() -> io::Result<String> {
+    tokio::fs::read_to_string("/proc/sys/kernel/random/boot_id").await
 }
 
 async fn read_note(dir: &Path) -> Option<Note> {
@@ -214,4 +243,57 @@ async fn changes_since(note: &Note, git: &GitSource, root: Option<&SourceRoot>) 
 
 fn digest_of(slugignore: Option<&[u8]>) -> Option<Digest> {
     slugignore.map(|text| Digest::from_bytes(Sha256::digest(text).into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Kind, Settings};
+
+    async fn shelf(dir: &Path) -> Shelf {
+        let settings = Settings {
+            kind: Kind::Local,
+            helper: "/nowhere".into(),
+            work_dir: dir.join("work"),
+            ca_bundle: None,
+            allow_networks: Vec::new(),
+        };
+        Shelf::open(dir.join("sources"), Engine::open(settings).await.unwrap()).await.unwrap()
+    }
+
+    async fn note(commit: u8) -> Note {
+        let commit = commit.to_string().repeat(40).parse().unwrap();
+        let base = Base { commit, root: None, exported: Exported::default() };
+        Note { base, boot: boot().await.unwrap(), slugignore: None }
+    }
+
+    async fn fill(shelf: &Shelf, note: &Note) {
+        let made = shelf.fill("app", async |incoming: &Path| {
+            std::fs::create_dir(incoming.join("files"))?;
+            std::fs::write(incoming.join(NOTE), serde_json::to_vec(note)?)
+        });
+        made.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_source_that_was_replaced_since_it_was_compared_is_not_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = shelf(dir.path()).await;
+        let (compared, newer) = (note(1).await, note(2).await);
+        fill(&shelf, &newer).await;
+        assert_eq!(take_down(&shelf, "app", &compared).await, None);
+        assert_eq!(std::fs::read_dir(dir.path().join("sources")).unwrap().count(), 0, "nor is it kept");
+        fill(&shelf, &compared).await;
+        assert!(take_down(&shelf, "app", &compared).await.unwrap().join("files").exists());
+        assert_eq!(take_down(&shelf, "app", &compared).await, None, "it is one build's");
+    }
+
+    #[tokio::test]
+    async fn a_source_from_before_the_host_was_started_is_not_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = shelf(dir.path()).await;
+        let old = Note { boot: "another".to_owned(), ..note(1).await };
+        fill(&shelf, &old).await;
+        assert_eq!(take_down(&shelf, "app", &old).await, None);
+    }
 }

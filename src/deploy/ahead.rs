@@ -3,9 +3,9 @@
 
 use crate::build::Source;
 use crate::ctx::Ctx;
-use crate::db;
-use crate::git::Repo;
-use crate::model::{AppId, CommitId, Digest, SourceRoot};
+use crate::db::{self, DbError};
+use crate::git::{Base, Exported, Repo};
+use crate::model::{AppId, Digest, SourceRoot};
 
 /// Has a new cache unpacked, and what caches that are gone were unpacked to removed.
 pub(super) fn keep_folders(ctx: &Ctx, new: Option<Digest>) {
@@ -18,27 +18,38 @@ pub(super) fn keep_folders(ctx: &Ctx, new: Option<Digest>) {
     });
 }
 
-/// Has a source that was released exported, if it was pushed.
-pub(super) fn keep_source(ctx: &Ctx, app: AppId, source: &Source, root: Option<&SourceRoot>, entries: u64) {
-    if let Source::Git(git) = source
-        && git.lfs.is_empty()
-    {
-        keep_commit(ctx, app, &git.repo, &git.commit, root, entries);
+/// Has a source that was released exported, if it is a commit's tree and nothing else.
+pub(super) fn keep_source(ctx: &Ctx, app: AppId, source: &Source, root: Option<&SourceRoot>, exported: Exported) {
+    match source {
+        Source::Git(git) if git.lfs.is_empty() => {
+            keep_base(ctx, app, &git.repo, Base { commit: git.commit.clone(), root: root.cloned(), exported });
+        }
+        _ => {
+            let folders = ctx.source_folders.clone();
+            until_stop(ctx, async move { folders.forget(app).await });
+        }
     }
 }
 
-/// Has a commit's tree exported.
-pub(super) fn keep_commit(ctx: &Ctx, app: AppId, repo: &Repo, commit: &CommitId, root: Option<&SourceRoot>, entries: u64) {
-    let (folders, repo, commit, root) = (ctx.source_folders.clone(), repo.clone(), commit.clone(), root.cloned());
-    let db = ctx.db.clone();
+/// Has a tree exported that was exported before.
+pub(super) fn keep_base(ctx: &Ctx, app: AppId, repo: &Repo, base: Base) {
+    // Nobody has to wait for this who wants the repository to themselves.
+    let (ctx_of_task, repo) = (ctx.clone(), repo.let_go());
     until_stop(ctx, async move {
-        folders.prepare(app, &repo, &commit, root.as_ref(), entries).await;
-        // Whoever destroyed the app meanwhile has found nothing to forget.
-        let is_there = async { db::apps::by_id(&mut *db.read().await?, app).await };
-        if matches!(is_there.await, Ok(None)) {
-            folders.forget(app).await;
+        let ctx = ctx_of_task;
+        ctx.source_folders.prepare(app, &repo, &base).await;
+        if let Err(error) = forget_if_destroyed(&ctx, app).await {
+            tracing::warn!(%error, app.id = %app, "it can't be looked up whether the app of an exported source is there");
         }
     });
+}
+
+/// Whoever destroyed an app meanwhile, or was cut off then, has left something.
+pub(super) async fn forget_if_destroyed(ctx: &Ctx, app: AppId) -> Result<(), DbError> {
+    if db::apps::by_id(&mut *ctx.db.read().await?, app).await?.is_none() {
+        ctx.source_folders.forget(app).await;
+    }
+    Ok(())
 }
 
 fn until_stop(ctx: &Ctx, work: impl Future<Output = ()> + Send + 'static) {

@@ -17,6 +17,7 @@ use super::trigger::MOST_CUT_OFF;
 use super::turn::Turn;
 use super::unchanged;
 use super::{Built, Failure, Request};
+use crate::build::Source;
 use crate::ctx::Ctx;
 use crate::db::builds::Outcome;
 use crate::db::{self, DbError};
@@ -28,12 +29,23 @@ use crate::telemetry;
 /// Carries a build out to its one recorded outcome.
 pub(super) async fn carry_out(ctx: &Ctx, request: Request, entry: Arc<Entry>, turn: Turn, given: Given) {
     let start = Instant::now();
+    let repo = if let Source::Git(git) = &request.source { Some(git.repo.let_go()) } else { None };
     // In a task of its own, so that a panic is an outcome like any other.
     let work = {
         let (ctx, entry, request) = (ctx.clone(), Arc::clone(&entry), request);
         tokio::spawn(async move { build_and_release(&ctx, request, &entry, turn, &given).await })
     };
-    let end = match work.await {
+    let built = work.await;
+    let is_of_use = match &built {
+        Ok(Ok(end)) => !matches!(end, End::Released(..) | End::ReleaseFailed(_)),
+        // Whatever went wrong may have been in what the build began with.
+        Ok(Err(failure)) => !failure.is_hoists_fault(),
+        Err(_) => false,
+    };
+    if let (true, Some(repo), Some(base)) = (is_of_use, repo, entry.source_base.get()) {
+        ahead::keep_base(ctx, entry.app, &repo, base.clone());
+    }
+    let end = match built {
         Ok(Ok(end)) => end,
         Ok(Err(failure)) => fail(ctx, &entry, failure).await,
         Err(error) => fail(ctx, &entry, Failure::Lost(error.to_string())).await,
@@ -56,10 +68,12 @@ async fn build_and_release(ctx: &Ctx, mut request: Request, entry: &Entry, turn:
     if request.options.dry_run {
         return dry_run(ctx, entry).await;
     }
-    let (request, is_again, source_entries) = (&request, built.is_again, built.source_entries);
+    let (request, is_again, exported) = (&request, built.is_again, built.exported.clone());
     // From here on nothing may cancel: a transaction that is dropped in its commit has an unknown end.
     let release = release(ctx, request, entry, built).await?;
-    ahead::keep_source(ctx, request.app.id, &request.source, given.root.as_ref(), source_entries);
+    if let Some(exported) = exported {
+        ahead::keep_source(ctx, request.app.id, &request.source, given.root.as_ref(), exported);
+    }
     let facts = entry.notes.end();
     let phase = begin_phase(ctx, &release);
     if phase.is_some() {

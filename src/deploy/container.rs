@@ -95,7 +95,7 @@ fn built(ctx: &Ctx, request: &Request, file: &HerokuYml, images: &BTreeMap<Proce
         manifests,
         cache,
         for_new_app: ForNewApp::default(),
-        source_entries: 0,
+        exported: None,
         is_again: false,
     }
 }

@@ -69,11 +69,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::build::{self, Build, CacheFolder, Discovered, ForNewApp, Source, Started, TakenSource};
+use crate::build::{self, Build, CacheFolder, Discovered, ForNewApp, Started, TakenSource};
 use crate::ctx::Ctx;
 use crate::engine::{Environment, Spec};
 use crate::fetch;
-use crate::git::Changes;
+use crate::git::{Changes, Exported};
 use crate::image::of_slug::{Contents, Inventory};
 use crate::model::{AppId, Artifact, CacheChange, Phase, ProcessTypes, Slug, SlugId, SlugStatement};
 use crate::release::NewManifest;
@@ -128,8 +128,8 @@ struct Built {
     manifests: Vec<NewManifest>,
     cache: CacheChange,
     for_new_app: ForNewApp,
-    /// How many files, links and folders the source has, if it was pushed.
-    source_entries: u64,
+    /// What is known of the source, if it was looked at.
+    exported: Option<Exported>,
     /// Whether the slug is an earlier one, and nothing was built.
     is_again: bool,
 }
@@ -151,7 +151,10 @@ async fn run(ctx: &Ctx, entry: &Entry, request: &Request, given: &Given, builder
     let spec = environment_spec(ctx, &format!("build-{id}"), &stack);
     let source = ctx.source_folders.take(request.app.id, &request.source, given.root.as_ref()).await;
     let Started { environment, cache, mut source } = build::start(&ctx.engine, spec, folder, source).await?;
-    let (base, changes) = (source.as_ref().map(|source| source.base().clone()), source.as_mut().and_then(TakenSource::changes));
+    if let Some(source) = &source {
+        let _ = entry.source_base.set(source.base().clone());
+    }
+    let changes = source.as_mut().and_then(TakenSource::changes);
     let site = Site::new(format!("build-{id}"), &ctx.tasks, environment, builder).with_stack(held.into_hold());
     let site = site.with_groundwork(cache, source);
     let build = new_build(ctx, entry, request, (&stack, site.environment()));
@@ -159,10 +162,6 @@ async fn run(ctx: &Ctx, entry: &Entry, request: &Request, given: &Given, builder
     // On the heap: the future of a whole build is large.
     let built = build.in_time(Box::pin(build_and_pack(ctx, entry, request, &stack, &build, given, prepared))).await;
     entry.notes.reported(build.take_reports());
-    if let (Err(_), Source::Git(git), Some(base)) = (&built, &request.source, base) {
-        // It is the next one's base again.
-        ahead::keep_commit(ctx, request.app.id, &git.repo, &base.commit, base.root.as_ref(), base.exported.entries);
-    }
     built
 }
 
@@ -182,7 +181,7 @@ async fn build_and_pack(
         restore_cache(ctx, request, build, cache_folder),
     );
     submodules::note_shown(ctx, &means.submodules).await?;
-    let (source_entries, (), restored) = put?;
+    let (exported, (), restored) = put?;
     let notes = &entry.notes;
     notes.cache_restored(restored);
     notes.begin(Phase::Detect);
@@ -197,8 +196,8 @@ async fn build_and_pack(
     notes.cache_saved(saved_bytes);
     notes.begin(Phase::Store);
     let statements = statements::make(ctx, entry.id, request, stack, &slug, Made::Now(contents)).await?;
-    let (artifact, manifests) = (Artifact::Slug(slug), Vec::new());
-    Ok(Built { artifact, statements, manifests, cache, for_new_app, source_entries, is_again: false })
+    let (artifact, manifests, exported) = (Artifact::Slug(slug), Vec::new(), Some(exported));
+    Ok(Built { artifact, statements, manifests, cache, for_new_app, exported, is_again: false })
 }
 
 /// Unpacks the cache where it is not there from the beginning; returns its size in bytes, if there is one.

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::notes::Notes;
 use super::submit::End;
 use super::turn::{Standing, Turn};
+use crate::git::Base;
 use crate::model::{AccountId, AppId, BuildId, CommitId, Email, Job, JobNumber, Limits, Priority, Schedule};
 use crate::release::RefMove;
 use crate::transcript::Transcript;
@@ -47,6 +48,8 @@ pub(super) struct Entry {
     pub(super) signed_with: Option<String>,
     pub(super) transcript: Transcript,
     pub(super) notes: Notes,
+    /// What was exported of an earlier source and is this build's now: another is made of it unless a newer one is released.
+    pub(super) source_base: OnceLock<Base>,
     pub(super) cancel: CancellationToken,
     /// Who cancelled it; nobody when its pusher just went away.
     pub(super) cancelled_by: OnceLock<Email>,

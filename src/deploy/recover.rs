@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::addons::keep_settling;
+use super::ahead;
 use super::app_log;
 use super::archive::{self, ArchiveError, LogOf};
 use super::review_apps::keep_review_apps;
@@ -49,6 +50,7 @@ pub async fn recover(ctx: &Ctx) -> Result<(), ArchiveError> {
     }
     keep_logs(ctx).await?;
     sweep_app_logs(ctx).await?;
+    sweep_sources(ctx).await?;
     sweep_quarantines(ctx).await?;
     remove_old_packs(ctx).await?;
     sweep_images(ctx).await;
@@ -144,6 +146,14 @@ async fn sweep_app_logs(ctx: &Ctx) -> Result<(), ArchiveError> {
         if db::apps::by_id(&mut *ctx.db.read().await?, app).await?.is_none() {
             tokio::fs::remove_dir_all(log.path()).await?;
         }
+    }
+    Ok(())
+}
+
+/// Removes what was exported of destroyed apps.
+async fn sweep_sources(ctx: &Ctx) -> Result<(), ArchiveError> {
+    for app in ctx.source_folders.apps()? {
+        ahead::forget_if_destroyed(ctx, app).await?;
     }
     Ok(())
 }

@@ -50,7 +50,7 @@ pub(super) async fn slug_again(ctx: &Ctx, entry: &Entry, request: &Request, give
         manifests: Vec::new(),
         cache: CacheChange::Unchanged,
         for_new_app: ForNewApp::default(),
-        source_entries: 0,
+        exported: None,
         is_again: true,
     }))
 }

@@ -51,7 +51,7 @@ impl Local {
     pub(super) fn pack_root(&self, root: &Path, latest_secs: u64) -> Result<TarStream, EngineError> {
         let (pipe, receiver) = tar_pipe()?;
         let root = root.to_owned();
-        let writer = tokio::task::spawn_blocking(move || tree::write_until(&root, latest_secs, pipe));
+        let writer = tokio::task::spawn_blocking(move || tree::write_until(&tree::open_tree(&root)?, &root, latest_secs, pipe));
         Ok(with_verdict(receiver, async { writer.await? }))
     }
 
@@ -138,7 +138,7 @@ impl Environment {
     pub(super) fn take_out(&self, dir: &str) -> Result<TarStream, EngineError> {
         let (pipe, receiver) = tar_pipe()?;
         let dir = self.path(dir);
-        let writer = tokio::task::spawn_blocking(move || tree::write(&dir, pipe));
+        let writer = tokio::task::spawn_blocking(move || tree::write(&tree::open_tree(&dir)?, &dir, pipe));
         Ok(with_verdict(receiver, async { writer.await? }))
     }
 

@@ -32,7 +32,7 @@ mod sandbox;
 
 pub use docker::inside_main;
 pub use sandbox::helper_main;
-pub use shelf::{Kept, Shelf};
+pub use shelf::{Kept, Shelf, flush};
 pub use tree::make_yard;
 
 /// Where the host's CA bundle ([`Settings::ca_bundle`]) is found inside a sandbox. Whoever runs a command names it

@@ -1,8 +1,8 @@
 //! Folders of unpacked files, each made once and kept while it is of use.
 //!
 //! ```text
-//! DIR/<name>/files       what was unpacked, and beside it what is noted of it; the folder's time is when it was last used
-//!     incoming-<random>  one that is being made or removed; swept at start
+//! DIR/<name>/files       what was unpacked, and beside it what is noted of it; the folder's time is when it was last held
+//!     incoming-<random>  one that is being made, was taken down or is being removed; swept at start
 //! ```
 
 use std::collections::HashMap;
@@ -39,7 +39,8 @@ pub struct Kept {
 }
 
 impl Shelf {
-    /// Opens the folder, making it if need be, and removes what was being made or removed when an earlier daemon ended.
+    /// Opens the folder, making it if need be, and removes what was being made or removed, or was taken down, when an earlier
+    /// daemon ended.
     pub async fn open(dir: PathBuf, engine: Engine) -> io::Result<Self> {
         make_yard(&dir)?;
         let shelf = Self(Arc::new(Shared { dir, engine, held: Mutex::default() }));
@@ -59,8 +60,9 @@ impl Shelf {
         Kept { shelf: self.clone(), name: name.to_owned() }
     }
 
-    /// Puts a folder on the shelf once `unpack`, which is given an empty one, has made `files` in it. If somebody else has been
-    /// faster, theirs stays. Dropped midway, this leaves what the next start sweeps.
+    /// Puts a folder on the shelf once `unpack`, which is given an empty one, has made `files` in it: what has to outlive the
+    /// host's own end, it has also [flushed](flush). If somebody else has been faster, theirs stays. Dropped midway, this leaves
+    /// what the next start sweeps.
     pub async fn fill<E: From<io::Error>>(&self, name: &str, unpack: impl AsyncFnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
         let incoming = self.incoming();
         let made = async {
@@ -76,17 +78,10 @@ impl Shelf {
     }
 
     async fn place(&self, incoming: &Path, name: &str) -> io::Result<()> {
-        let (from, to) = (incoming.to_owned(), self.dir_of(name));
-        let is_placed = move || {
-            // Tens of thousands of files: one sync of the whole file system is far cheaper than one each.
-            rustix::fs::syncfs(File::open(&from)?)?;
-            match fs::rename(&from, &to) {
-                Err(_) if to.is_dir() => Ok(false),
-                placed => placed.map(|()| true),
-            }
-        };
-        if !tokio::task::spawn_blocking(is_placed).await.map_err(io::Error::other)?? {
-            self.remove(incoming).await;
+        let place = self.dir_of(name);
+        match fs::rename(incoming, &place) {
+            Err(_) if place.is_dir() => self.remove(incoming).await,
+            placed => placed?,
         }
         Ok(())
     }
@@ -159,6 +154,14 @@ impl Shelf {
     fn held(&self) -> MutexGuard<'_, HashMap<String, usize>> {
         self.0.held.lock().expect("no holder panics")
     }
+}
+
+/// Flushes all that was unpacked somewhere to the disk.
+pub async fn flush(dir: &Path) -> io::Result<()> {
+    let dir = dir.to_owned();
+    // Tens of thousands of files: one sync of the whole file system is far cheaper than one each.
+    let flushed = tokio::task::spawn_blocking(move || Ok(rustix::fs::syncfs(File::open(dir)?)?));
+    flushed.await.map_err(io::Error::other)?
 }
 
 impl Kept {

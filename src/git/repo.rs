@@ -64,6 +64,12 @@ impl Repo {
         Ok(Self(Arc::new(Inner { dir: dir.clone(), helper: helper.clone(), limits: limits.clone(), _lease: Some(lease) })))
     }
 
+    /// The same one, from which anything may be taken away: whoever reads then finds it, or nothing.
+    #[must_use]
+    pub fn let_go(&self) -> Self {
+        self.with_pack_limit(self.0.limits.pack_bytes)
+    }
+
     /// The same one, taking packs of at most as many bytes.
     pub(super) fn with_pack_limit(&self, pack_bytes: u64) -> Self {
         let Inner { dir, helper, limits, .. } = &*self.0;

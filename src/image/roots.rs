@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::read::{Image, UnusableImage};
 use super::unpack::unpack;
-use crate::engine::{Engine, Kept, Shelf};
+use crate::engine::{Engine, Kept, Shelf, flush};
 use crate::model::Limits;
 use crate::store::Store;
 
@@ -57,10 +57,11 @@ impl Roots {
                 let files = incoming.join("files");
                 tokio::select! {
                     unpacked = tokio::time::timeout(UNPACK_TIME, unpack(engine, store, &image, &files, limits)) => {
-                        unpacked.map_err(|_| UnusableImage::unfit(format!("unpacking it takes longer than {UNPACK_TIME:?}")))?
+                        unpacked.map_err(|_| UnusableImage::unfit(format!("unpacking it takes longer than {UNPACK_TIME:?}")))??;
                     }
-                    () = stopped.cancelled() => Err(io::Error::from(io::ErrorKind::Interrupted).into()),
+                    () = stopped.cancelled() => return Err(io::Error::from(io::ErrorKind::Interrupted).into()),
                 }
+                Ok::<_, UnusableImage>(flush(incoming).await?)
             };
             shelf.fill(&image.id.hex(), unpack).await?;
             roots.drop_unused().await;

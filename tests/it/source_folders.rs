@@ -108,14 +108,21 @@ fn a_build_writes_only_what_has_changed() {
     shop.until_kept(2);
     shop.daemon.client(&shop.user, &["apps:destroy", "--app", "other", "--confirm", "other"]);
 
-    // Also after a restart, and after a build that failed.
+    // Also after a restart, and after builds that came to nothing.
     shop.until_kept(1);
+    let destroyed = shop.daemon.data_dir().join("sources/01234567-89ab-4cde-8f01-23456789abcd/files");
+    std::fs::create_dir_all(&destroyed).unwrap();
     shop.daemon.kill_and_restart();
     shop.change("echo > fail; rm -r new");
     let failed = shop.try_push();
     assert!(!failed.ok && told(&failed, f64::MAX).0.contains(&"is ./fail 644 f".to_owned()), "{}", failed.transcript);
     shop.until_exported();
+    shop.until_kept(1);
     shop.change("rm fail; echo third > one");
+    shop.tree.commit("dry");
+    let dry = shop.tree.push_http_with(&shop.daemon, &shop.user, "shop", &["-odry-run", "main"]);
+    assert!(dry.transcript.contains("dry run"), "{}", dry.transcript);
+    shop.until_kept(1);
     let (third, was_there) = shop.push();
     assert!(was_there && third.contains(&"third".to_owned()), "{third:?}");
     assert!(!third.iter().any(|line| line.contains("new") || line.contains("fail")), "{third:?}");

@@ -41,7 +41,7 @@ impl Footprint {
     ) -> Result<(Self, Option<Network>), EngineError> {
         let prepared = sandbox.reserve.take_or_make(sandbox, spec.network)?;
         let folder = match own {
-            Some(path) => Folder::adopt(sandbox, &spec.name, path)?,
+            Some(path) => Folder::adopt(sandbox, &spec.name, &path)?,
             None => Folder::make(sandbox, &spec.name)?,
         };
         let cgroup = make_cgroup(sandbox, spec, &folder.name)?;
@@ -138,7 +138,7 @@ impl Folder {
     }
 
     /// Takes one over in which something was unpacked.
-    fn adopt(sandbox: &Arc<Sandbox>, name: &str, path: PathBuf) -> Result<Self, EngineError> {
+    fn adopt(sandbox: &Arc<Sandbox>, name: &str, path: &Path) -> Result<Self, EngineError> {
         // The helper, which is to open it, stands elsewhere.
         let path = path.canonicalize().map_err(|error| EngineError::io(format!("cannot find {}", path.display()), error))?;
         let name = format!("{}-{}", file_name(name), Uuid::new_v4().simple());

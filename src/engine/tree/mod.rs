@@ -18,6 +18,7 @@ pub(super) use layers::unpack_layers;
 pub(super) use measure::disk_bytes;
 pub(super) use remove::{remove_contents, remove_named};
 pub(super) use unpack::{unpack, unpack_root};
+pub(super) use walk::open_tree;
 pub(super) use write::{write, write_until};
 pub(super) use yard::Yard;
 pub use yard::make_yard;

@@ -24,11 +24,18 @@ pub(in crate::engine) fn remove_contents(base: impl AsFd) -> io::Result<()> {
             folder => folder?,
         };
         clear_files(&folder, |name| {
-            moved += 1;
-            let new_name = CString::new(format!(".hoist-removes-{}-{moved}", std::process::id())).expect("no zero byte");
-            ignore_missing(renameat(&folder, name, base, &new_name))?;
-            folders.push(new_name);
-            Ok(())
+            loop {
+                moved += 1;
+                let new_name = CString::new(format!(".hoist-removes-{}-{moved}", std::process::id())).expect("no zero byte");
+                match renameat(&folder, name, base, &new_name) {
+                    // A stranger's has this name.
+                    Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
+                    moved => {
+                        folders.push(new_name);
+                        return ignore_missing(moved);
+                    }
+                }
+            }
         })?;
         ignore_missing(unlinkat(base, &folder_name, AtFlags::REMOVEDIR))?;
     }
@@ -103,6 +110,19 @@ mod tests {
         remove_contents(File::open(dir.path()).unwrap()).unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         assert!(kept.path().join("file").exists());
+    }
+
+    #[test]
+    fn names_that_are_taken_are_no_obstacle() {
+        let dir = tempfile::tempdir().unwrap();
+        for number in [1, 2] {
+            let taken = format!(".hoist-removes-{}-{number}", std::process::id());
+            fs::create_dir_all(dir.path().join(&taken).join("full")).unwrap();
+            fs::create_dir_all(dir.path().join("a").join(taken).join("full")).unwrap();
+        }
+        fs::write(dir.path().join(format!(".hoist-removes-{}-3", std::process::id())), "").unwrap();
+        remove_contents(File::open(dir.path()).unwrap()).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[test]

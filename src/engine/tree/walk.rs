@@ -1,20 +1,29 @@
 //! Reads a tree in order on a thread of its own, ahead of whoever takes its entries: finding and opening the next files
 //! costs as much as reading them, and more when they are not in memory.
 
-use std::ffi::OsString;
-use std::fs::{self, File, FileType, Metadata, OpenOptions};
+use std::ffi::{CStr, CString, OsStr};
+use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use rustix::fs::{Advice, fadvise};
+use rustix::fs::{Advice, AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fadvise, fstat, openat, readlinkat, statat};
+use rustix::io::Errno;
+use rustix::path::Arg;
 
 use super::{MAX_DEPTH, UNFIT};
 
 /// How many entries the walk may be ahead; each may be an open file.
 const AHEAD: usize = 64;
+
+/// How many of them are handed over together: so seldom is whoever takes them woken.
+const TOGETHER: usize = 16;
+
+/// `PATH_MAX` of Linux, with its NUL. Folder by folder one could go on, but nobody else could open what is found there, nor
+/// make it again.
+const MAX_PATH: usize = 4096;
 
 /// Most entries of one folder: their names are held in memory to be sorted, up to about 100 MiB.
 const MAX_FOLDER_ENTRIES: usize = 1_000_000;
@@ -23,118 +32,168 @@ const MAX_FOLDER_ENTRIES: usize = 1_000_000;
 pub(super) struct Entry {
     /// Relative to the tree (`./a/b`), a folder's with a slash at its end.
     pub(super) name: Vec<u8>,
-    pub(super) metadata: Metadata,
+    pub(super) stat: Stat,
     pub(super) kind: Kind,
 }
 
 pub(super) enum Kind {
     Folder,
-    Link(PathBuf),
+    Link(CString),
     File(File),
 }
 
-/// Hands every folder, link and file below `dir` to `take`: folders before what is in them, which is sorted by name. All
-/// else is passed over. Ends with the first failure of either side; one of the tree's own is [`UNFIT`].
-pub(super) fn walk_ahead(dir: &Path, mut take: impl FnMut(Entry) -> io::Result<()>) -> io::Result<()> {
-    let (ahead, entries) = sync_channel(AHEAD);
+/// Opens the tree's own folder. What has taken its place is not followed: a link leads to what is nobody's tree. A failure of the
+/// tree's own is [`UNFIT`].
+pub(in crate::engine) fn open_tree(dir: &Path) -> io::Result<OwnedFd> {
+    let shown = dir.display();
+    open_folder(CWD, dir).map_err(|error| match error {
+        Errno::NOENT => unfit(format!("{shown} has been removed")),
+        Errno::NOTDIR | Errno::LOOP => unfit(match std::fs::read_link(dir) {
+            Ok(target) => format!("{shown} has become a symbolic link to {}", target.display()),
+            Err(_) => format!("{shown} is no folder any more"),
+        }),
+        error => about(dir, error),
+    })
+}
+
+/// Hands every folder, link and file of a tree to `take`: folders before what is in them, which is sorted by name. All else is
+/// passed over. Ends with the first failure of either side, which calls the tree `dir`; one of the tree's own is [`UNFIT`].
+pub(super) fn walk_ahead(root: &OwnedFd, dir: &Path, mut take: impl FnMut(Entry) -> io::Result<()>) -> io::Result<()> {
+    let (ahead, entries) = sync_channel(AHEAD / TOGETHER);
     std::thread::scope(|scope| {
         let walker = std::thread::Builder::new().name("walk".into()).spawn_scoped(scope, move || {
-            let mut walk = Walk { ahead };
-            walk.entry(metadata_of_root(dir)?, Kind::Folder, b"./")?;
-            walk.folder(dir, &mut b"./".to_vec(), 0)
+            let mut walk = Walk { dir, name: b"./".to_vec(), found: Vec::with_capacity(TOGETHER), ahead };
+            walk.folder(root.try_clone()?, 0)?;
+            walk.hand_over()
         })?;
         // Dropping the receiver, also for a failure, lets the walk end.
-        let taken = entries.into_iter().try_for_each(&mut take);
+        let taken = entries.into_iter().flatten().try_for_each(&mut take);
         let walked = walker.join().map_err(|_| io::Error::other("the walk through the files panicked"))?;
         // What the taker failed for comes first: the walk then only failed to hand over the next.
         taken.and(walked)
     })
 }
 
-/// What has taken the folder's place is not followed: a link leads to what is nobody's tree.
-fn metadata_of_root(dir: &Path) -> io::Result<Metadata> {
-    match fs::symlink_metadata(dir) {
-        Ok(metadata) if metadata.is_dir() => Ok(metadata),
-        Ok(metadata) if metadata.is_symlink() => {
-            Err(unfit(format!("{} has become a symbolic link to {}", dir.display(), fs::read_link(dir)?.display())))
-        }
-        Ok(_) => Err(unfit(format!("{} is no folder any more", dir.display()))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(unfit(format!("{} has been removed", dir.display()))),
-        Err(error) => Err(about(dir, &error)),
-    }
+struct Walk<'a> {
+    /// For messages.
+    dir: &'a Path,
+    /// Of the entry that the walk has come to.
+    name: Vec<u8>,
+    found: Vec<Entry>,
+    ahead: SyncSender<Vec<Entry>>,
 }
 
-struct Walk {
-    ahead: SyncSender<Entry>,
-}
-
-impl Walk {
-    /// Hands over what is in `dir`, whose name in the tree is `name` (ending in `/`).
-    fn folder(&mut self, dir: &Path, name: &mut Vec<u8>, depth: usize) -> io::Result<()> {
+impl Walk<'_> {
+    /// Hands over a folder, and what is in it.
+    fn folder(&mut self, folder: OwnedFd, depth: usize) -> io::Result<()> {
         if depth > MAX_DEPTH {
-            return Err(unfit(format!("{} is nested too deep", dir.display())));
+            return Err(unfit(format!("{} is nested too deep", self.path().display())));
         }
-        for (file_name, kind) in sorted_entries(dir)? {
-            let path = dir.join(&file_name);
-            let failed = |error| about(&path, &error);
-            let name_length = name.len();
-            name.extend_from_slice(file_name.as_bytes());
-            if kind.is_dir() {
-                name.push(b'/');
-                self.entry(fs::symlink_metadata(&path).map_err(failed)?, Kind::Folder, name)?;
-                self.folder(&path, name, depth + 1)?;
-            } else if kind.is_symlink() {
-                let target = fs::read_link(&path).map_err(failed)?;
-                self.entry(fs::symlink_metadata(&path).map_err(failed)?, Kind::Link(target), name)?;
-            } else if kind.is_file() {
-                let (file, metadata) = open(&path).map_err(failed)?;
-                self.entry(metadata, Kind::File(file), name)?;
+        self.found(fstat(&folder).map_err(|error| self.about(error))?, Kind::Folder)?;
+        let length = self.name.len();
+        let mut entries = Dir::new(folder).map_err(|error| self.about(error))?;
+        let sorted = self.sorted(&mut entries)?;
+        let folder = entries.fd().map_err(|error| self.about(error))?;
+        for (file_name, kind) in sorted {
+            self.name.truncate(length);
+            self.name.extend_from_slice(file_name.to_bytes());
+            if self.dir.as_os_str().len() + self.name.len() > MAX_PATH {
+                return Err(self.about(Errno::NAMETOOLONG));
             }
-            name.truncate(name_length);
+            match kind {
+                FileType::Directory => {
+                    self.name.push(b'/');
+                    let below = open_folder(folder, &*file_name).map_err(|error| self.about(error))?;
+                    self.folder(below, depth + 1)?;
+                }
+                FileType::Symlink => {
+                    let target = readlinkat(folder, &*file_name, Vec::new()).map_err(|error| self.about(error))?;
+                    let stat = statat(folder, &*file_name, AtFlags::SYMLINK_NOFOLLOW).map_err(|error| self.about(error))?;
+                    self.found(stat, Kind::Link(target))?;
+                }
+                FileType::RegularFile => {
+                    let (file, stat) = open_file(folder, &file_name).map_err(|error| self.about(error))?;
+                    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+                        return Err(io::Error::other(format!("{}: changed while it was read", self.path().display())));
+                    }
+                    self.found(stat, Kind::File(file))?;
+                }
+                _ => {}
+            }
         }
+        self.name.truncate(length);
         Ok(())
     }
 
-    fn entry(&mut self, metadata: Metadata, kind: Kind, name: &[u8]) -> io::Result<()> {
-        let entry = Entry { name: name.to_vec(), metadata, kind };
-        self.ahead.send(entry).map_err(|_| io::Error::other("nobody takes what was found"))
+    fn sorted(&self, folder: &mut Dir) -> io::Result<Vec<(CString, FileType)>> {
+        let mut entries = Vec::new();
+        while let Some(entry) = folder.read() {
+            let entry = entry.map_err(|error| self.about(error))?;
+            let name = entry.file_name();
+            if name == c"." || name == c".." {
+                continue;
+            }
+            if entries.len() == MAX_FOLDER_ENTRIES {
+                return Err(unfit(format!("{} has more than {MAX_FOLDER_ENTRIES} entries", self.path().display())));
+            }
+            let kind = match entry.file_type() {
+                // Not every file system says it here.
+                FileType::Unknown => {
+                    let at = folder.fd().map_err(|error| self.about(error))?;
+                    let stat = statat(at, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|error| self.about(error))?;
+                    FileType::from_raw_mode(stat.st_mode)
+                }
+                kind => kind,
+            };
+            entries.push((name.to_owned(), kind));
+        }
+        entries.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+        Ok(entries)
+    }
+
+    fn found(&mut self, stat: Stat, kind: Kind) -> io::Result<()> {
+        self.found.push(Entry { name: self.name.clone(), stat, kind });
+        if self.found.len() == TOGETHER { self.hand_over() } else { Ok(()) }
+    }
+
+    fn hand_over(&mut self) -> io::Result<()> {
+        let found = std::mem::replace(&mut self.found, Vec::with_capacity(TOGETHER));
+        self.ahead.send(found).map_err(|_| io::Error::other("nobody takes what was found"))
+    }
+
+    fn about(&self, error: Errno) -> io::Error {
+        about(&self.path(), error)
+    }
+
+    fn path(&self) -> PathBuf {
+        let name = self.name.strip_prefix(b"./").unwrap_or(&self.name);
+        match name.strip_suffix(b"/").unwrap_or(name) {
+            b"" => self.dir.to_owned(),
+            name => self.dir.join(OsStr::from_bytes(name)),
+        }
     }
 }
 
-/// Opens a file and has the kernel fetch it meanwhile.
-fn open(path: &Path) -> io::Result<(File, Metadata)> {
-    // Not following and not blocking, in case that the file has become a link or a pipe since it was listed.
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("changed while it was read"));
-    }
+fn open_folder(at: impl AsFd, name: impl Arg) -> rustix::io::Result<OwnedFd> {
+    openat(at, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Opens a file and has the kernel fetch it meanwhile. Neither follows a link nor waits for a pipe, in case that the file has
+/// become one since it was listed.
+fn open_file(folder: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<(File, Stat)> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = openat(folder, name, flags, Mode::empty())?;
+    let stat = fstat(&file)?;
     // Advice that is not taken does no harm.
     let _ = fadvise(&file, 0, None, Advice::WillNeed);
-    Ok((file, metadata))
-}
-
-fn sorted_entries(dir: &Path) -> io::Result<Vec<(OsString, FileType)>> {
-    let failed = |error| about(dir, &error);
-    let mut entries = fs::read_dir(dir)
-        .map_err(failed)?
-        .take(MAX_FOLDER_ENTRIES + 1)
-        .map(|entry| entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?))))
-        .collect::<io::Result<Vec<_>>>()
-        .map_err(failed)?;
-    if entries.len() > MAX_FOLDER_ENTRIES {
-        return Err(unfit(format!("{} has more than {MAX_FOLDER_ENTRIES} entries", dir.display())));
-    }
-    entries.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
-    Ok(entries)
+    Ok((file.into(), stat))
 }
 
 /// Whoever has made the tree has also set its modes, and nested it deeper than a path is long.
-fn about(path: &Path, error: &io::Error) -> io::Error {
-    let kind = match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidFilename => UNFIT,
-        kind => kind,
+fn about(path: &Path, error: Errno) -> io::Error {
+    let kind = match error {
+        Errno::ACCESS | Errno::PERM | Errno::NAMETOOLONG => UNFIT,
+        error => error.kind(),
     };
     io::Error::new(kind, format!("{}: {error}", path.display()))
 }

@@ -3,12 +3,13 @@
 //! The `tar` crate gives the header; its builder is not used because it strips the leading `./` and copies file
 //! contents in 8 KiB pieces.
 
-use std::fs::{File, Metadata};
+use std::ffi::CStr;
+use std::fs::File;
 use std::io::{self, Read as _, Write};
-use std::os::unix::ffi::OsStringExt as _;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::Path;
 
+use rustix::fs::Stat;
 use tar::{EntryType, Header};
 
 use super::walk::{Entry, Kind, walk_ahead};
@@ -21,28 +22,29 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// Longest name that a header's own field holds; longer ones get an entry of their own before, as GNU tar does.
 const NAME_FIELD_BYTES: usize = 100;
 
-/// Writes everything below `dir` to `out`: files, folders and symbolic links. Hard links become files of their own;
-/// sockets, pipes and devices are left out. Fails when a file changes its size while it is read.
-pub(in crate::engine) fn write(dir: &Path, out: impl Write) -> io::Result<()> {
-    write_until(dir, u64::MAX, out)
+/// Writes everything in a tree, which messages call `dir`, to `out`: files, folders and symbolic links. Hard links become files of
+/// their own; sockets, pipes and devices are left out. Fails when a file changes its size while it is read.
+pub(in crate::engine) fn write(root: &OwnedFd, dir: &Path, out: impl Write) -> io::Result<()> {
+    write_until(root, dir, u64::MAX, out)
 }
 
 /// As [`write()`], with later times than `latest_secs` set back to it: unpacking leaves folders and links with times of
 /// its own.
-pub(in crate::engine) fn write_until(dir: &Path, latest_secs: u64, out: impl Write) -> io::Result<()> {
+pub(in crate::engine) fn write_until(root: &OwnedFd, dir: &Path, latest_secs: u64, out: impl Write) -> io::Result<()> {
     let mut tar = TarWriter { out, buffer: vec![0; BUFFER_BYTES], used: 0, latest_secs };
-    walk_ahead(dir, |entry| write_entry(&mut tar, entry))?;
+    walk_ahead(root, dir, |entry| write_entry(&mut tar, entry))?;
     tar.finish()
 }
 
-fn write_entry<W: Write>(tar: &mut TarWriter<W>, Entry { name, metadata, kind }: Entry) -> io::Result<()> {
+fn write_entry<W: Write>(tar: &mut TarWriter<W>, Entry { name, stat, kind }: Entry) -> io::Result<()> {
     match kind {
-        Kind::Folder => tar.entry(&tar.header(&metadata, EntryType::Directory, 0), &name),
-        Kind::Link(target) => tar.link(&tar.header(&metadata, EntryType::Symlink, 0), &name, target),
+        Kind::Folder => tar.entry(tar.header(&stat, EntryType::Directory, 0), &name, c""),
+        Kind::Link(target) => tar.entry(tar.header(&stat, EntryType::Symlink, 0), &name, &target),
         Kind::File(mut file) => {
-            tar.entry(&tar.header(&metadata, EntryType::Regular, metadata.size()), &name)?;
+            let size = u64::try_from(stat.st_size).unwrap_or(0);
+            tar.entry(tar.header(&stat, EntryType::Regular, size), &name, c"")?;
             let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", String::from_utf8_lossy(&name)));
-            tar.contents(&mut file, metadata.size()).map_err(named)
+            tar.contents(&mut file, size).map_err(named)
         }
     }
 }
@@ -57,33 +59,29 @@ struct TarWriter<W> {
 }
 
 impl<W: Write> TarWriter<W> {
-    fn header(&self, metadata: &Metadata, kind: EntryType, size: u64) -> Header {
+    fn header(&self, stat: &Stat, kind: EntryType, size: u64) -> Header {
         let mut header = Header::new_gnu();
         header.set_entry_type(kind);
-        header.set_mode(metadata.mode() & 0o7777);
-        header.set_uid(metadata.uid().into());
-        header.set_gid(metadata.gid().into());
-        header.set_mtime(metadata.mtime().try_into().unwrap_or(0).min(self.latest_secs));
+        header.set_mode(stat.st_mode & 0o7777);
+        header.set_uid(stat.st_uid.into());
+        header.set_gid(stat.st_gid.into());
+        header.set_mtime(stat.st_mtime.try_into().unwrap_or(0).min(self.latest_secs));
         header.set_size(size);
         header
     }
 
-    fn entry(&mut self, header: &Header, name: &[u8]) -> io::Result<()> {
-        self.link(header, name, PathBuf::new())
-    }
-
-    fn link(&mut self, header: &Header, name: &[u8], target: PathBuf) -> io::Result<()> {
-        let target = target.into_os_string().into_vec();
-        let mut header = header.clone();
+    /// Appends an entry, and where it leads if it is a link.
+    fn entry(&mut self, mut header: Header, name: &[u8], target: &CStr) -> io::Result<()> {
+        let target = target.to_bytes();
         if name.len() > NAME_FIELD_BYTES {
             self.long_name(EntryType::GNULongName, name)?;
         }
         if target.len() > NAME_FIELD_BYTES {
-            self.long_name(EntryType::GNULongLink, &target)?;
+            self.long_name(EntryType::GNULongLink, target)?;
         }
         let fields = header.as_gnu_mut().expect("made as a GNU header");
         fill(&mut fields.name, name);
-        fill(&mut fields.linkname, &target);
+        fill(&mut fields.linkname, target);
         header.set_cksum();
         self.bytes(header.as_bytes())
     }
@@ -175,6 +173,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
+    use crate::engine::tree::open_tree;
 
     #[test]
     fn entries_are_sorted_relative_and_complete() {
@@ -185,7 +184,7 @@ mod tests {
         fs::write(dir.path().join("a"), "").unwrap();
         symlink("x".repeat(200), dir.path().join("c")).unwrap();
         let mut bytes = Vec::new();
-        write(dir.path(), &mut bytes).unwrap();
+        write(&open_tree(dir.path()).unwrap(), dir.path(), &mut bytes).unwrap();
 
         let mut entries = Vec::new();
         for entry in tar::Archive::new(&bytes[..]).entries().unwrap() {
@@ -214,7 +213,7 @@ mod tests {
         fs::write(dir.path().join("new"), "").unwrap();
         symlink("old", dir.path().join("link")).unwrap();
         let mut bytes = Vec::new();
-        write_until(dir.path(), 1000, &mut bytes).unwrap();
+        write_until(&open_tree(dir.path()).unwrap(), dir.path(), 1000, &mut bytes).unwrap();
         let mut archive = tar::Archive::new(&bytes[..]);
         let times: Vec<_> = archive.entries().unwrap().map(|entry| entry.unwrap().header().mtime().unwrap()).collect();
         assert_eq!(times, [1000, 1000, 1000, 5], "the folder, link, new, old");

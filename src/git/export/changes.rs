@@ -63,7 +63,7 @@ pub(in crate::git) fn changes(
         let is_fine = match what {
             What::Both { old, new } => search.compare(&place, old, new)?,
             What::Gone(entry) => search.gone(place, &entry)?,
-            What::New(entry) => search.new(place, entry)?,
+            What::New(entry) => search.added(place, entry)?,
         };
         if !is_fine {
             return Ok(None);
@@ -130,8 +130,8 @@ impl Search<'_> {
             match before.remove(&entry.name) {
                 Some(old) if old.id == entry.id && old.kind == entry.kind => {}
                 Some(old) if old.kind == EntryKind::Tree && entry.kind == EntryKind::Tree => {
-                    let place = self.place(at, &entry)?;
-                    self.steps.push(Step { place, what: What::Both { old: old.id, new: entry.id } });
+                    let (old, new) = (old.id, entry.id);
+                    self.step(at, entry, |_| What::Both { old, new })?;
                 }
                 old => {
                     if let Some(old) = old {
@@ -142,7 +142,7 @@ impl Search<'_> {
             }
         }
         before.into_values().try_for_each(|old| self.step(at, old, What::Gone))?;
-        Ok(self.count())
+        Ok(self.left > 0)
     }
 
     fn gone(&mut self, place: Place, entry: &Entry) -> Result<bool, ReadError> {
@@ -165,10 +165,10 @@ impl Search<'_> {
         let Some(left) = left() else { return Ok(false) };
         *done = left;
         let below = Place { gone: true, ..place };
-        Ok(self.descend(&below, entry, What::Gone)? && self.count())
+        self.descend(&below, entry, What::Gone)
     }
 
-    fn new(&mut self, place: Place, entry: Entry) -> Result<bool, ReadError> {
+    fn added(&mut self, place: Place, entry: Entry) -> Result<bool, ReadError> {
         let size = self.size(&place, &entry)?;
         let done = &mut self.changes.exported;
         done.files += u64::from(size.is_some());
@@ -179,7 +179,7 @@ impl Search<'_> {
         if !place.ignored {
             self.changes.added.push(Added { path: place.path, entry });
         }
-        Ok(is_fine && self.count())
+        Ok(is_fine)
     }
 
     /// Goes on with what is in a folder. What a submodule has in it is nowhere here.
@@ -189,10 +189,15 @@ impl Search<'_> {
                 self.step(at, below, &what)?;
             }
         }
-        Ok(entry.kind != EntryKind::Commit)
+        Ok(entry.kind != EntryKind::Commit && self.left > 0)
     }
 
-    fn step(&mut self, at: &Place, entry: Entry, what: impl Fn(Entry) -> What) -> Result<(), ReadError> {
+    /// Sees to it that a difference is looked at, unless there are too many: each has a path of its own.
+    fn step(&mut self, at: &Place, entry: Entry, what: impl FnOnce(Entry) -> What) -> Result<(), ReadError> {
+        self.left = self.left.saturating_sub(1);
+        if self.left == 0 {
+            return Ok(());
+        }
         let place = self.place(at, &entry)?;
         self.steps.push(Step { place, what: what(entry) });
         Ok(())
@@ -213,10 +218,5 @@ impl Search<'_> {
         }
         let (_, size) = self.objects.header(&entry.id)?.ok_or_else(|| missing("blob", entry.id))?;
         Ok(Some(size))
-    }
-
-    fn count(&mut self) -> bool {
-        self.left = self.left.saturating_sub(1);
-        self.left > 0
     }
 }

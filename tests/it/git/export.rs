@@ -183,16 +183,53 @@ fn changes_make_any_tree_of_any_other() {
 }
 
 #[test]
+fn changes_of_a_folder_are_its_own() {
+    let (git, commits) =
+        history(&["mkdir other; echo > other/x; echo 1 > same/one", "echo 2 > same/one; echo 2 > other/x", "rm -r same/3"]);
+    let server = Server::start();
+    git.push_ok(&server, &["main"]);
+    let (root, none) = ("same".parse().unwrap(), Gitignore::empty());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let exported = |commit: &str| {
+        let commit = commit.parse().unwrap();
+        let (writer, mut reader) = tokio::io::duplex(1000);
+        let mut tar = Vec::new();
+        let exporting = async {
+            let exported = server.repo.export(None, &commit, Some(&root), Additions::default(), &none, writer);
+            tokio::join!(exported, reader.read_to_end(&mut tar))
+        };
+        let (exported, read) = runtime.block_on(exporting);
+        read.unwrap();
+        let mut entries = list(&tar);
+        entries.sort();
+        (exported.unwrap(), entries)
+    };
+    let (of_base, entries) = exported(&commits[0]);
+    let base = Base { commit: commits[0].parse().unwrap(), root: Some(root.clone()), exported: of_base };
+    for commit in &commits {
+        let changes = runtime.block_on(server.repo.changes(None, &base, &commit.parse().unwrap(), Some(&root), &none));
+        assert_eq!(changed(&server, entries.clone(), changes.unwrap().unwrap()), exported(commit));
+    }
+    assert!(changes(&server, &base, &commits[1], &none).unwrap().is_none(), "all of it has the rest as well");
+}
+
+#[test]
 fn what_is_no_small_change_is_exported_anew() {
     let (git, commits) = history(&["true", "echo > one", "rm -r same/1 same/2 same/3", "dd if=/dev/zero of=large bs=1M count=2"]);
     let submodule = format!("160000,{},vendor/lib", commits[0]);
     git.run(&["update-index", "--add", "--cacheinfo", &submodule]);
     git.run(&["commit", "-q", "-m", "submodule"]);
     let with_submodule = git.run(&["rev-parse", "HEAD"]);
+    git.run(&["checkout", "-q", "-b", "wide", &commits[0]]);
+    (0..100).for_each(|number| git.write(&format!("wide/{number}"), ""));
+    git.run(&["add", "-A"]);
+    git.run(&["commit", "-q", "-m", "wide"]);
+    let wide = git.run(&["rev-parse", "HEAD"]);
+    git.run(&["checkout", "-q", "main"]);
     git.run(&["rm", "-q", "--cached", "vendor/lib"]);
     git.run(&["commit", "-q", "-m", "without"]);
     let server = Server::with_limits(&Limits { source_bytes: 1_000_000, source_files: 212, ..Limits::default() });
-    git.push_ok(&server, &["main"]);
+    git.push_ok(&server, &["main", "wide"]);
     let (of, none) = (|base: &Base, commit: &str| changes(&server, base, commit, &Gitignore::empty()), Gitignore::empty());
     let base = base_of(&server, &commits[0], &none);
     assert!(of(&base, &commits[1]).unwrap().is_some());
@@ -200,6 +237,7 @@ fn what_is_no_small_change_is_exported_anew() {
     let smaller = base_of(&server, &commits[2], &none);
     assert!(of(&smaller, &with_submodule).unwrap().is_none(), "a submodule, and too large");
     assert!(of(&smaller, &commits[3]).unwrap().is_none(), "too large: who exports it says so");
+    assert!(of(&base, &wide).unwrap().is_none(), "many in one folder");
     let mut wrong = base;
     wrong.exported.entries = 212;
     assert!(of(&wrong, &commits[1]).unwrap().is_none(), "too many");

@@ -26,7 +26,7 @@ pub(super) fn answer() -> io::Result<()> {
         sys::Fork::Child => {
             // What this process keeps open would never end.
             drop((ours, our_ends));
-            let inside = Inside { upper: File::open("/")?.into(), join_files: Vec::new() };
+            let inside = Inside { upper: File::open("/")?.into(), lower: Vec::new(), join_files: Vec::new() };
             let files = std::iter::once(theirs.into()).chain(their_ends).collect();
             answer_request(files, &inside);
             std::process::exit(0)

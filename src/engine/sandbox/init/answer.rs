@@ -7,6 +7,8 @@ use std::os::unix::fs::lchown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
 use super::serve::Inside;
@@ -29,7 +31,7 @@ pub(in crate::engine) fn answer(files: Vec<OwnedFd>, inside: &Inside) {
         },
         Ok(Request::PutIn { dir }) => put_in(&dir, files.next()).map(|()| Reply::Done),
         Ok(Request::Remove { dir }) => remove(&dir, files.next()).map(|()| Reply::Done),
-        Ok(Request::TakeOut { dir }) => take_out(&dir, files.next()),
+        Ok(Request::TakeOut { dir }) => take_out(&dir, files.next(), inside),
         Ok(Request::MeasureDisk) => measure_disk(inside),
         Ok(Request::MeasureMemory) => measure_memory(),
         Ok(Request::LookForChanges { dir }) => look_for_changes(&dir, inside),
@@ -76,13 +78,27 @@ fn create_for_app(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn take_out(dir: &Path, tar: Option<OwnedFd>) -> io::Result<Reply> {
+fn take_out(dir: &Path, tar: Option<OwnedFd>, inside: &Inside) -> io::Result<Reply> {
     let tar = File::from(tar.ok_or(io::ErrorKind::InvalidInput)?);
     become_app()?;
-    match tree::write(dir, tar) {
+    let tree = open_in_upper(dir, inside).map_or_else(|| tree::open_tree(dir), Ok);
+    match tree.and_then(|tree| tree::write(&tree, dir, tar)) {
         Err(error) if error.kind() == tree::UNFIT => Ok(Reply::Refused(error.to_string())),
         written => written.map(|()| Reply::Done),
     }
+}
+
+/// Opens a folder as it lies in the writable layer, if nothing of it is in those below: reading it there costs a third less than
+/// through all of them. No link may lead there, because it would be followed on the host.
+fn open_in_upper(dir: &Path, inside: &Inside) -> Option<OwnedFd> {
+    let name = dir.strip_prefix("/").ok()?;
+    let open = |layer| {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+        openat2(layer, name, flags, Mode::empty(), beneath)
+    };
+    let is_nowhere_else = inside.lower.iter().all(|layer| matches!(open(layer), Err(Errno::NOENT)));
+    if is_nowhere_else { open(&inside.upper).ok() } else { None }
 }
 
 /// Gives up everything but being `app`, so that a link that `app` has made leads nowhere that `app` may not go.

@@ -67,10 +67,10 @@ fn enter(setup: &Setup, join_files: Vec<OwnedFd>) -> Result<Inside, EngineError>
         .map_err(|error| EngineError::io("cannot tie the sandbox to its helper", error))?;
     rustix::system::sethostname(setup.name.as_bytes()).map_err(|error| EngineError::io("cannot name the sandbox", error))?;
     sys::bring_up_loopback().map_err(|error| EngineError::io("cannot bring up the loopback interface", error))?;
-    let upper = mounts::enter(setup)?;
+    let (upper, lower) = mounts::enter(setup)?;
     setsid().map_err(|error| EngineError::io("cannot start a session", error))?;
     confine::confine(setup.max_file_bytes, setup.max_processes)?;
-    Ok(Inside { upper, join_files })
+    Ok(Inside { upper, lower, join_files })
 }
 
 /// Loads the filter in a process of its own, since the environment need not wait for it: without interface there is

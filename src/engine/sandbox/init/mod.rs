@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
 use rustix::io::retry_on_intr;
-use rustix::process::{Gid, Resource, Rlimit, Uid, chroot, fchdir, setrlimit};
+use rustix::process::{Gid, Resource, Rlimit, Uid, chroot, fchdir, setrlimit, umask};
 use rustix::thread::{UnshareFlags, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::protocol::{Job, Mapped, Report, receive, send};
@@ -60,6 +60,8 @@ fn do_job(control: &OwnedFd) -> Result<(), EngineError> {
         return Err(EngineError::new("the daemon gave no job"));
     };
     enter_user_namespace(control)?;
+    // The daemon's own may be another one.
+    umask(Mode::from_raw_mode(0o022));
     // Whatever lies in folders that only the daemon's user may enter is opened while this is still that user.
     match job {
         Job::Probe => become_root()?,
@@ -133,8 +135,10 @@ fn limit_memory() -> io::Result<()> {
 }
 
 fn pack_as_root(root: &OwnedFd, latest_secs: u64, pipe: File) -> io::Result<()> {
+    // Opened for its path only.
     fchdir(root)?;
-    tree::write_until(Path::new("."), latest_secs, pipe)
+    let root = Path::new(".");
+    tree::write_until(&tree::open_tree(root)?, root, latest_secs, pipe)
 }
 
 /// Enters a user namespace and waits until the daemon has mapped its ids. To the host this is still the daemon's

@@ -69,8 +69,9 @@ impl Sources {
     }
 }
 
-/// Becomes the sandbox's root, and makes the file system this process's root; returns the writable layer's folder.
-pub(super) fn enter(setup: &Setup) -> Result<OwnedFd, EngineError> {
+/// Becomes the sandbox's root, and makes the file system this process's root; returns the folders of the writable layer and of
+/// those below.
+pub(super) fn enter(setup: &Setup) -> Result<(OwnedFd, Vec<OwnedFd>), EngineError> {
     sys::unshare(UnshareFlags::NEWNS).map_err(io_error("cannot make a mount namespace"))?;
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .map_err(io_error("cannot detach the mounts"))?;
@@ -86,7 +87,8 @@ pub(super) fn enter(setup: &Setup) -> Result<OwnedFd, EngineError> {
     change_root(&sources, &overlay).map_err(io_error("cannot change the root"))?;
     from_host.place().map_err(io_error("cannot set up /dev and /proc"))?;
     write_files(setup).map_err(io_error("cannot write the sandbox's files"))?;
-    Ok(upper)
+    let Sources { root, layer, .. } = sources;
+    Ok((upper, std::iter::once(root).chain(layer).collect()))
 }
 
 /// The writable layer's folder in an environment's own: what is in it was put there in advance.

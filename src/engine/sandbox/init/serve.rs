@@ -13,6 +13,8 @@ use crate::engine::sandbox::protocol::{Invitation, receive};
 pub(in crate::engine) struct Inside {
     /// Folder of the writable layer.
     pub(in crate::engine) upper: OwnedFd,
+    /// Those of the layers below.
+    pub(in crate::engine) lower: Vec<OwnedFd>,
     /// Files through which commands join their cgroups.
     pub(in crate::engine) join_files: Vec<OwnedFd>,
 }
