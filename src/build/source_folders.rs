@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use super::source::{GitSource, MAX_SLUGIGNORE, PIPE_BYTES, Source, read_slugignore};
 use super::{BuildError, dir_of};
 use crate::engine::{Engine, EngineError, Shelf};
-use crate::git::{Additions, Base, Changes, Exported, ReadError, Repo};
+use crate::git::{Additions, Base, Changes, Exported, MAX_GITMODULES, ReadError, Repo};
 use crate::model::{AppId, Digest, Limits, SourceRoot};
 
 /// What is noted beside a folder's files.
@@ -116,7 +116,7 @@ impl SourceFolders {
         let Ok(_turn) = turn.acquire().await else { return };
         self.forget(app).await;
         let is_worth_it = base.exported.entries >= MIN_ENTRIES && bytes_of(&base.exported) <= *max_bytes;
-        if !is_worth_it || !engine.has_layers() {
+        if !is_worth_it || !engine.has_layers() || has_submodules(repo, base).await {
             return;
         }
         let export = async |incoming: &Path| self.export(app, repo, base, incoming).await;
@@ -209,6 +209,11 @@ impl Drop for TakenSource {
             runtime.spawn(async move { shelf.remove(&dir).await });
         }
     }
+}
+
+/// Where it can't be told, exporting it tells what is wrong.
+async fn has_submodules(repo: &Repo, base: &Base) -> bool {
+    matches!(repo.read_file(None, &base.commit, ".gitmodules", MAX_GITMODULES).await, Ok(Some(_)))
 }
 
 /// Takes a folder if it is still the one that this was noted of: it may have been replaced since.

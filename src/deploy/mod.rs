@@ -3,7 +3,8 @@
 //! `submit` records a build and starts it, `carry_out` sees it to its outcome; `run` below is the build itself, one step a line, or
 //! `container` where images are built. `queue` keeps the builds of one app in order and those of all apps within the host's means,
 //! `turn` is what one waits for; `site` is where one runs; `failure` holds every reason for which a push is refused, before its
-//! build and in it, and the words; `cancel` stops one; `archive` keeps the log; `recover` is what a start after a crash does.
+//! build and in it, and the words; `cancel` stops one; `archive` keeps the log; `ahead` makes things ready for the next build of an
+//! app; `recover` is what a start after a crash does.
 //! `given` is what a build has besides its source, and `unchanged` spares one that would make the same again; `notes` is how long
 //! each step took, and what else is known of it.
 //!

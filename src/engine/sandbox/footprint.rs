@@ -153,7 +153,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // Usually gone already; otherwise it is swept when the engine opens again.
+        // Usually gone already; otherwise it is swept when the engine opens again, or by whoever made it in advance.
         let _ = std::fs::remove_dir(&self.path);
     }
 }
