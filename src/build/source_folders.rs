@@ -253,18 +253,7 @@ fn digest_of(slugignore: Option<&[u8]>) -> Option<Digest> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Kind, Settings};
-
-    async fn shelf(dir: &Path) -> Shelf {
-        let settings = Settings {
-            kind: Kind::Local,
-            helper: "/nowhere".into(),
-            work_dir: dir.join("work"),
-            ca_bundle: None,
-            allow_networks: Vec::new(),
-        };
-        Shelf::open(dir.join("sources"), Engine::open(settings).await.unwrap()).await.unwrap()
-    }
+    use crate::engine::shelf_below;
 
     async fn note(commit: u8) -> Note {
         let commit = commit.to_string().repeat(40).parse().unwrap();
@@ -283,11 +272,11 @@ mod tests {
     #[tokio::test]
     async fn a_source_that_was_replaced_since_it_was_compared_is_not_taken() {
         let dir = tempfile::tempdir().unwrap();
-        let shelf = shelf(dir.path()).await;
+        let shelf = shelf_below(dir.path()).await;
         let (compared, newer) = (note(1).await, note(2).await);
         fill(&shelf, &newer).await;
         assert_eq!(take_down(&shelf, "app", &compared).await, None);
-        assert_eq!(std::fs::read_dir(dir.path().join("sources")).unwrap().count(), 0, "nor is it kept");
+        assert_eq!(std::fs::read_dir(dir.path().join("shelf")).unwrap().count(), 0, "nor is it kept");
         fill(&shelf, &compared).await;
         assert!(take_down(&shelf, "app", &compared).await.unwrap().join("files").exists());
         assert_eq!(take_down(&shelf, "app", &compared).await, None, "it is one build's");
@@ -296,7 +285,7 @@ mod tests {
     #[tokio::test]
     async fn a_source_from_before_the_host_was_started_is_not_taken() {
         let dir = tempfile::tempdir().unwrap();
-        let shelf = shelf(dir.path()).await;
+        let shelf = shelf_below(dir.path()).await;
         let old = Note { boot: "another".to_owned(), ..note(1).await };
         fill(&shelf, &old).await;
         assert_eq!(take_down(&shelf, "app", &old).await, None);

@@ -32,6 +32,8 @@ mod sandbox;
 
 pub use docker::inside_main;
 pub use sandbox::helper_main;
+#[cfg(test)]
+pub(crate) use shelf::tests::shelf_below;
 pub use shelf::{Kept, Shelf, flush};
 pub use tree::make_yard;
 

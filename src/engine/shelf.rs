@@ -194,11 +194,12 @@ impl Drop for Kept {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::engine::{Kind, Settings};
 
-    async fn shelf(dir: &Path) -> Shelf {
+    /// One of an engine that needs nothing.
+    pub(crate) async fn shelf_below(dir: &Path) -> Shelf {
         let settings = Settings {
             kind: Kind::Local,
             helper: "/nowhere".into(),
@@ -227,7 +228,7 @@ mod tests {
     #[tokio::test]
     async fn a_folder_stays_while_it_is_held() {
         let dir = tempfile::tempdir().unwrap();
-        let shelf = shelf(dir.path()).await;
+        let shelf = shelf_below(dir.path()).await;
         let kept = shelf.hold("one");
         assert!(!kept.is_there());
         fill(&shelf, "one", "first").await;
@@ -244,7 +245,7 @@ mod tests {
     #[tokio::test]
     async fn what_failed_leaves_nothing_and_what_was_cut_off_is_swept() {
         let dir = tempfile::tempdir().unwrap();
-        let first = shelf(dir.path()).await;
+        let first = shelf_below(dir.path()).await;
         let failed = first.fill("one", async |incoming: &Path| {
             fs::create_dir(incoming.join(FILES))?;
             Err(io::Error::other("broken"))
@@ -257,7 +258,7 @@ mod tests {
         fs::write(taken.join("note"), "").unwrap();
         fill(&first, "three", "").await;
         fs::create_dir(dir.path().join("shelf/of-another-kind")).unwrap();
-        let second = shelf(dir.path()).await;
+        let second = shelf_below(dir.path()).await;
         assert_eq!(names(dir.path()), ["three"]);
         assert_eq!(second.newest_first().unwrap(), ["three"]);
     }
@@ -265,7 +266,7 @@ mod tests {
     #[tokio::test]
     async fn the_one_used_last_is_the_newest() {
         let dir = tempfile::tempdir().unwrap();
-        let shelf = shelf(dir.path()).await;
+        let shelf = shelf_below(dir.path()).await;
         for (name, seconds) in [("old", 1), ("older", 0), ("new", 2)] {
             fill(&shelf, name, "").await;
             let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
