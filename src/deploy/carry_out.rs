@@ -36,13 +36,7 @@ pub(super) async fn carry_out(ctx: &Ctx, request: Request, entry: Arc<Entry>, tu
         tokio::spawn(async move { build_and_release(&ctx, request, &entry, turn, &given).await })
     };
     let built = work.await;
-    let is_of_use = match &built {
-        Ok(Ok(end)) => !matches!(end, End::Released(..) | End::ReleaseFailed(_)),
-        // Whatever went wrong may have been in what the build began with.
-        Ok(Err(failure)) => !failure.is_hoists_fault(),
-        Err(_) => false,
-    };
-    if let (true, Some(repo), Some(base)) = (is_of_use, repo, entry.source_base.get()) {
+    if let (Some(repo), Some(base), true) = (repo, entry.source_base.get(), leaves_base(&built)) {
         ahead::keep_base(ctx, entry.app, &repo, base.clone());
     }
     let end = match built {
@@ -58,6 +52,16 @@ pub(super) async fn carry_out(ctx: &Ctx, request: Request, entry: Arc<Entry>, tu
     archive::keep_log_or_say(ctx, LogOf::Build(entry.id), entry.transcript.follow()).await;
     // Only now: until its log is archived, the build is where readers find it.
     ctx.builds.leave(&entry);
+}
+
+/// Whether the app's next build is to begin with what this one began with.
+fn leaves_base<E>(built: &Result<Result<End, Failure>, E>) -> bool {
+    match built {
+        Ok(Ok(end)) => !matches!(end, End::Released(..) | End::ReleaseFailed(_)),
+        // Whatever went wrong may have been in that.
+        Ok(Err(failure)) => !failure.is_hoists_fault(),
+        Err(_) => false,
+    }
 }
 
 async fn build_and_release(ctx: &Ctx, mut request: Request, entry: &Entry, turn: Turn, given: &Given) -> Result<End, Failure> {
