@@ -152,12 +152,9 @@ pub async fn put_source(
 
 async fn put_changes(build: &Build<'_>, source: &GitSource, changes: Changes) -> Result<Exported, BuildError> {
     build.environment.remove_in(&build.dir, changes.removed.as_slice()).await?;
-    let (writer, reader) = tokio::io::duplex(PIPE_BYTES);
-    let export = source.repo.export_changes(source.quarantine.as_deref(), changes, writer);
-    let (exported, put) = tokio::join!(export, build.environment.put_in(&build.dir, reader));
-    let exported = exported?;
-    put?;
-    Ok(exported)
+    // What is left out is no change.
+    let export = async |_: &Gitignore, writer| source.repo.export_changes(source.quarantine.as_deref(), changes, writer).await;
+    export_tree(None, export, async |tar| Ok(build.environment.put_in(&build.dir, tar).await?)).await
 }
 
 fn tell_root(means: &Means<'_>, transcript: &Transcript) {
@@ -194,9 +191,7 @@ async fn export_commit(
 ) -> Result<Exported, BuildError> {
     let quarantine = source.quarantine.as_deref();
     let slugignore = match leave_out {
-        LeaveOut::Slugignored => {
-            source.repo.read_file(quarantine, &source.commit, &means.path(".slugignore"), MAX_SLUGIGNORE).await?
-        }
+        LeaveOut::Slugignored => slugignore_of(&source.repo, quarantine, &source.commit, means.root.as_ref()).await?,
         LeaveOut::Nothing => None,
     };
     let fetched = fetch_submodules_of(source, means, transcript).await?;
@@ -247,6 +242,17 @@ pub(super) async fn export_tree(
     let exported = exported?;
     put?;
     Ok(exported)
+}
+
+/// The `.slugignore` of a commit's folder, or of all of it, if there is one.
+pub(super) async fn slugignore_of(
+    repo: &Repo,
+    quarantine: Option<&Quarantine>,
+    commit: &CommitId,
+    root: Option<&SourceRoot>,
+) -> Result<Option<Vec<u8>>, ReadError> {
+    let path = root.map_or_else(|| ".slugignore".to_owned(), |root| root.join(".slugignore"));
+    repo.read_file(quarantine, commit, &path, MAX_SLUGIGNORE).await
 }
 
 /// Reads the `.slugignore` that is there, if there is one.

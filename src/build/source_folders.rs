@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use super::source::{GitSource, MAX_SLUGIGNORE, PIPE_BYTES, Source, read_slugignore};
+use super::source::{GitSource, PIPE_BYTES, Source, read_slugignore, slugignore_of};
 use super::{BuildError, dir_of};
 use crate::engine::{Engine, EngineError, Shelf};
 use crate::git::{Additions, Base, Changes, Exported, MAX_GITMODULES, ReadError, Repo};
@@ -25,6 +25,9 @@ const NOTE: &str = "source.json";
 
 /// How long exporting one may take.
 const EXPORT_TIME: Duration = Duration::from_mins(15);
+
+/// How long comparing two may take: more than a full export does, as a rule.
+const COMPARE_TIME: Duration = Duration::from_secs(10);
 
 /// Fewer files, links and folders are exported in no time.
 const MIN_ENTRIES: u64 = 1000;
@@ -97,7 +100,7 @@ impl SourceFolders {
         let Source::Git(git) = source else { return None };
         let name = app.to_string();
         let note = read_note(&self.0.shelf.dir_of(&name)).await?;
-        let changes = match changes_since(&note, git, root).await {
+        let changes = match tokio::time::timeout(COMPARE_TIME, changes_since(&note, git, root)).await.ok()? {
             Ok(changes) => changes?,
             Err(error) => {
                 // Whoever exports all of it says what is wrong, if it is the source's fault.
@@ -140,8 +143,7 @@ impl SourceFolders {
     async fn export(&self, app: AppId, repo: &Repo, base: &Base, incoming: &Path) -> Result<(), ExportError> {
         let Base { commit, root, .. } = base;
         let root = root.as_ref();
-        let path = root.map_or_else(|| ".slugignore".to_owned(), |root| root.join(".slugignore"));
-        let text = repo.read_file(None, commit, &path, MAX_SLUGIGNORE).await?;
+        let text = slugignore_of(repo, None, commit, root).await?;
         let ignore = read_slugignore(text.as_deref()).map_err(ExportError::Slugignore)?;
         let (writer, reader) = tokio::io::duplex(PIPE_BYTES);
         let (files, at) = (incoming.join("files"), dir_of(app));
@@ -237,8 +239,7 @@ async fn read_note(dir: &Path) -> Option<Note> {
 /// What makes a build's source of what was noted; `None` if all of it has to be exported.
 async fn changes_since(note: &Note, git: &GitSource, root: Option<&SourceRoot>) -> Result<Option<Changes>, BuildError> {
     let quarantine = git.quarantine.as_deref();
-    let path = root.map_or_else(|| ".slugignore".to_owned(), |root| root.join(".slugignore"));
-    let text = git.repo.read_file(quarantine, &git.commit, &path, MAX_SLUGIGNORE).await?;
+    let text = slugignore_of(&git.repo, quarantine, &git.commit, root).await?;
     if !git.lfs.is_empty() || !note.base.exported.submodules.is_empty() || digest_of(text.as_deref()) != note.slugignore {
         return Ok(None);
     }

@@ -4,10 +4,10 @@
 //! tar in, run commands with streamed output, take a tar out, stop. Nothing here assumes that the caller can see
 //! the environment's files.
 //!
-//! In reading order: this file is the surface; `output` hands a command's output on; `transfer` moves tars through
-//! pipes; `shelf` keeps what was unpacked; `tree` packs, unpacks, measures and removes file trees for every engine; `sandbox` is the default engine,
-//! Linux namespaces; `docker` has a Docker Engine's containers be environments; `local` isolates nothing and serves hoist's
-//! own fast tests.
+//! In reading order: this file is the surface; `output` hands a command's output on; `transfer` moves tars through pipes;
+//! `shelf` keeps what was unpacked; `tree` packs, unpacks, measures and removes file trees for every engine; `sandbox` is
+//! the default engine, Linux namespaces; `docker` has a Docker Engine's containers be environments; `local` isolates
+//! nothing and serves hoist's own fast tests.
 
 use std::collections::BTreeMap;
 use std::io;
