@@ -10,9 +10,11 @@ use flate2::read::ZlibDecoder;
 use gix_hash::{Kind as Hash, ObjectId, Prefix, oid};
 use gix_object::Kind;
 use gix_pack::Bundle;
-use gix_pack::cache::lru::StaticLinkedList;
-use gix_pack::data::decode::header::ResolvedBase;
-use gix_zlib::Inflate;
+
+pub(super) use builder::{Builder, apply, base_of, entry_at};
+
+mod builder;
+mod delta_bases;
 
 /// Blobs from this size on are inflated piece by piece where they are no deltas.
 const BIG_BLOB: u64 = 1024 * 1024;
@@ -21,8 +23,11 @@ const BIG_BLOB: u64 = 1024 * 1024;
 /// of files above this size (`core.bigFileThreshold`).
 pub(super) const MAX_DELTIFIED: u64 = 512 * 1024 * 1024;
 
-/// Bytes of instructions in one chain of deltas: all are unfolded at once by whoever builds its last object.
+/// Bytes of instructions in one chain of deltas: many programs unfold all of them at once to build its last object.
 pub(super) const MAX_INSTRUCTIONS: u64 = MAX_DELTIFIED;
+
+/// Longest chain of deltas: git's own bound for what it writes.
+pub(super) const MAX_CHAIN: usize = 4095;
 
 /// Bytes that building one object may take: base, result and instructions.
 const MAX_BUILD: u64 = 2 * MAX_DELTIFIED + MAX_INSTRUCTIONS;
@@ -30,11 +35,6 @@ const MAX_BUILD: u64 = 2 * MAX_DELTIFIED + MAX_INSTRUCTIONS;
 /// Most annotated tags that are about one another, the last one about something else: each is read wherever a ref names the
 /// first.
 pub(super) const MAX_NESTED_TAGS: usize = 32;
-
-/// Objects that are kept because others may be deltas against them, and their bytes: without, each object of a chain of deltas
-/// is built from the chain's beginning. git keeps 96 MiB (`core.deltaBaseCacheLimit`).
-const BASES: usize = 256;
-const BASES_BYTES: usize = 32 * 1024 * 1024;
 
 /// How often packs are listed anew when some have come or gone meanwhile.
 const ATTEMPTS: usize = 20;
@@ -87,14 +87,13 @@ impl ReadError {
 pub(super) struct Objects {
     dirs: Vec<PathBuf>,
     packs: Option<Vec<Bundle>>,
-    inflate: Inflate,
-    bases: Box<StaticLinkedList<BASES>>,
+    builder: Builder,
 }
 
 impl Objects {
     /// The packs in `dirs`, as they are at first use.
     pub(super) fn in_dirs(dirs: Vec<PathBuf>) -> Self {
-        Self { dirs, packs: None, inflate: Inflate::default(), bases: Box::new(StaticLinkedList::new(BASES_BYTES)) }
+        Self { dirs, packs: None, builder: Builder::default() }
     }
 
     /// What kind of object it is, if it is there.
@@ -104,21 +103,14 @@ impl Objects {
 
     /// An object's kind and size, if it is there. Does not build it.
     pub(super) fn header(&mut self, id: &oid) -> io::Result<Option<(Kind, u64)>> {
-        let Some((pack, offset, inflate, _)) = self.locate(id)? else { return Ok(None) };
-        let resolve = |base: &oid| match pack.index.lookup(base) {
-            Some(at) => pack.pack.entry(pack.index.pack_offset_at_index(at)).map(|entry| Some(ResolvedBase::InPack(entry))),
-            None => Ok(None),
-        };
-        let header = pack.pack.entry(offset).and_then(|entry| pack.pack.decode_header(entry, inflate, &resolve));
-        header.map(|header| Some((header.kind, header.object_size))).map_err(|error| corrupt(pack, &error))
+        let Some((pack, offset, builder)) = self.locate(id)? else { return Ok(None) };
+        builder.header(pack, offset).map(Some)
     }
 
     /// Builds an object in `out`, if it is there.
     pub(super) fn find(&mut self, id: &oid, out: &mut Vec<u8>) -> io::Result<Option<Kind>> {
-        let Some((pack, _, inflate, bases)) = self.locate(id)? else { return Ok(None) };
-        out.clear();
-        let found = pack.find(id, out, inflate, bases).map(|found| found.map(|(object, _)| object.kind));
-        found.map_err(|error| corrupt(pack, &error))
+        let Some((pack, offset, builder)) = self.locate(id)? else { return Ok(None) };
+        builder.build(pack, offset, out).map(Some)
     }
 
     /// Whether so many annotated tags are about one another that nobody is to read them all.
@@ -154,8 +146,8 @@ impl Objects {
     /// Opens a blob with its size, if it is there. Memory does not depend on the size unless it is kept as a delta,
     /// which git does not do with really big ones.
     pub(super) fn blob(&mut self, id: &ObjectId) -> io::Result<Option<(u64, impl Read + use<'_>)>> {
-        let Some((pack, offset, inflate, bases)) = self.locate(id)? else { return Ok(None) };
-        let entry = pack.pack.entry(offset).map_err(|error| corrupt(pack, &error))?;
+        let Some((pack, offset, builder)) = self.locate(id)? else { return Ok(None) };
+        let entry = entry_at(pack, offset)?;
         let size = entry.decompressed_size;
         if entry.header.as_kind() == Some(Kind::Blob) && size >= BIG_BLOB {
             let end = pack.pack.pack_end() as u64;
@@ -163,9 +155,8 @@ impl Objects {
             return Ok(Some((size, Blob::Stream(ZlibDecoder::new(compressed)))));
         }
         let mut bytes = Vec::new();
-        let found = pack.find(id, &mut bytes, inflate, bases).map(|found| found.map(|(object, _)| object.kind));
-        match found.map_err(|error| corrupt(pack, &error))? {
-            Some(Kind::Blob) => Ok(Some((bytes.len() as u64, Blob::Whole(Cursor::new(bytes))))),
+        match builder.build(pack, offset, &mut bytes)? {
+            Kind::Blob => Ok(Some((bytes.len() as u64, Blob::Whole(Cursor::new(bytes))))),
             _ => Ok(None),
         }
     }
@@ -177,11 +168,11 @@ impl Objects {
         Ok(self.packs.as_deref().unwrap_or_default())
     }
 
-    fn locate(&mut self, id: &oid) -> io::Result<Option<(&Bundle, u64, &mut Inflate, &mut StaticLinkedList<BASES>)>> {
+    fn locate(&mut self, id: &oid) -> io::Result<Option<(&Bundle, u64, &mut Builder)>> {
         self.opened()?;
         let mut packs = self.packs.iter().flatten();
         let found = packs.find_map(|pack| pack.index.lookup(id).map(|at| (pack, pack.index.pack_offset_at_index(at))));
-        Ok(found.map(|(pack, offset)| (pack, offset, &mut self.inflate, &mut *self.bases)))
+        Ok(found.map(|(pack, offset)| (pack, offset, &mut self.builder)))
     }
 }
 

@@ -15,18 +15,13 @@ use std::thread;
 use gix_hash::{Kind as Hash, ObjectId};
 use gix_object::Kind;
 use gix_pack::cache::Never;
-use gix_pack::data::decode::entry::ResolvedBase;
-use gix_pack::data::entry::Header;
 use gix_zlib::Inflate;
 
 use super::links::Links;
 use super::stream::{Form, MAX_META, Pack};
 use super::wire::{Order, Origin};
 use super::{Error, Flaw, Found, check, meter::Meter, thin};
-use crate::git::objects::{MAX_INSTRUCTIONS, Objects};
-
-/// Longest chain of deltas: git's own bound for what it writes.
-const MAX_CHAIN: usize = 4095;
+use crate::git::objects::{MAX_CHAIN, MAX_INSTRUCTIONS, Objects, apply};
 
 /// Bytes of bases that one worker keeps for later.
 const HELD_BYTES: usize = 32 * 1024 * 1024;
@@ -378,16 +373,9 @@ fn build_delta(
     out: &mut Vec<u8>,
 ) -> Result<(), Flaw> {
     let data = &job.data;
-    let give_base = |_: &gix_hash::oid, out: &mut Vec<u8>| {
-        out.clear();
-        out.extend_from_slice(base);
-        Ok(Some(ResolvedBase::OutOfPack { kind, end: base.len() }))
-    };
-    let decode = |mut entry: gix_pack::data::Entry| {
-        // However the delta names its base, it is at hand: ask for it through the one way that asks back.
-        entry.header = Header::RefDelta { base_id: ObjectId::null(Hash::Sha1) };
-        data.decode_entry(entry, out, inflate, &give_base, &mut Never)
-    };
-    data.entry(job.pack.entries[delta as usize].offset).and_then(decode).map_err(|error| Flaw::Corrupt(error.to_string()))?;
-    Ok(())
+    out.clear();
+    out.extend_from_slice(base);
+    data.entry(job.pack.entries[delta as usize].offset)
+        .and_then(|delta| apply(data, delta, kind, inflate, out))
+        .map_err(|error| Flaw::Corrupt(error.to_string()))
 }

@@ -11,30 +11,30 @@ use gix_object::Kind;
 use gix_pack::data::entry::Header;
 
 /// An object before it is packed.
-pub(super) struct Object {
+pub(in crate::git) struct Object {
     pub kind: Kind,
     pub bytes: Vec<u8>,
 }
 
-pub(super) fn blob(text: &str) -> Object {
+pub(in crate::git) fn blob(text: &str) -> Object {
     Object { kind: Kind::Blob, bytes: text.into() }
 }
 
-pub(super) fn commit(tree: &ObjectId, parents: &[ObjectId], date: i64) -> Object {
+pub(in crate::git) fn commit(tree: &ObjectId, parents: &[ObjectId], date: i64) -> Object {
     let parents = parents.iter().fold(String::new(), |lines, id| lines + &format!("parent {id}\n"));
     let who = format!("A <a@example.com> {date} +0000");
     Object { kind: Kind::Commit, bytes: format!("tree {tree}\n{parents}author {who}\ncommitter {who}\n\nx\n").into() }
 }
 
 impl Object {
-    pub(super) fn id(&self) -> ObjectId {
+    pub(in crate::git) fn id(&self) -> ObjectId {
         gix_object::compute_hash(gix_hash::Kind::Sha1, self.kind, &self.bytes).unwrap()
     }
 }
 
 /// A pack that is being made.
 #[derive(Default)]
-pub(super) struct Handmade {
+pub(in crate::git) struct Handmade {
     /// All but the head.
     entries: Vec<u8>,
     count: u32,
@@ -44,12 +44,12 @@ const HEAD_BYTES: u64 = 12;
 
 impl Handmade {
     /// Where the next entry begins.
-    pub(super) fn offset(&self) -> u64 {
+    pub(in crate::git) fn offset(&self) -> u64 {
         HEAD_BYTES + self.entries.len() as u64
     }
 
     /// Adds an object as it is.
-    pub(super) fn whole(&mut self, object: &Object) -> ObjectId {
+    pub(in crate::git) fn whole(&mut self, object: &Object) -> ObjectId {
         let header = match object.kind {
             Kind::Commit => Header::Commit,
             Kind::Tree => Header::Tree,
@@ -61,7 +61,7 @@ impl Handmade {
     }
 
     /// Adds a folder of files.
-    pub(super) fn tree(&mut self, files: &[(&str, ObjectId)]) -> ObjectId {
+    pub(in crate::git) fn tree(&mut self, files: &[(&str, ObjectId)]) -> ObjectId {
         let mut bytes = Vec::new();
         for (name, id) in files {
             bytes.extend_from_slice(format!("100644 {name}\0").as_bytes());
@@ -71,7 +71,7 @@ impl Handmade {
     }
 
     /// Adds an object as a delta upon the entry at an offset, which is `base`. Both are small.
-    pub(super) fn delta(&mut self, object: &Object, base: &Object, at: u64) -> ObjectId {
+    pub(in crate::git) fn delta(&mut self, object: &Object, base: &Object, at: u64) -> ObjectId {
         let mut delta = Vec::new();
         for size in [base.bytes.len(), object.bytes.len()] {
             delta.extend_from_slice(&[u8::try_from(size & 127).unwrap() | 0x80, u8::try_from(size >> 7).unwrap()]);
@@ -93,7 +93,7 @@ impl Handmade {
     }
 
     /// Puts the pack and its index into a folder.
-    pub(super) fn save(self, dir: &Path) {
+    pub(in crate::git) fn save(self, dir: &Path) {
         let mut bytes = b"PACK\0\0\0\x02".to_vec();
         bytes.extend(self.count.to_be_bytes());
         bytes.extend(self.entries);
@@ -110,7 +110,7 @@ impl Handmade {
 /// Has git index a pack, which must be good.
 #[track_caller]
 #[expect(clippy::disallowed_methods, reason = "git checks what the tests make")]
-pub(super) fn index(pack: &Path) {
+pub(in crate::git) fn index(pack: &Path) {
     let mut git = Command::new("git");
     git.arg("index-pack").arg(pack).current_dir(pack.parent().unwrap());
     assert!(git.stdout(Stdio::null()).status().unwrap().success(), "git does not take {}", pack.display());

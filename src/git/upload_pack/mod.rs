@@ -4,8 +4,8 @@
 //! - `request`, `filter`: what is asked for, as pure functions; `lines` reads it from the connection, `refs` tells the
 //!   refs
 //! - `version_2`, `version_0`: the conversations, with `negotiation`: what both have in common
-//! - `packs`, `entries`, `history`: a repository as numbered objects and an array of commits; `bits`, `delta_bases` and
-//!   `pulse` are what they need
+//! - `packs`, `entries`, `history`: a repository as numbered objects and an array of commits; `bits` and `pulse` are what
+//!   they need
 //! - `select`: which objects are sent, by `walk` (commits; `order` sorts them), `shallow` (where history is to end), `trees` (what commits
 //!   bring) and `reach` (whether that is everything, and whether somebody may have it, which is `remembered`)
 //! - `write`: the pack, copied from the packs that there are; `packets` and `send` get it on its way
@@ -27,7 +27,6 @@ mod version_2;
 mod negotiation;
 
 mod bits;
-mod delta_bases;
 mod entries;
 mod history;
 mod packs;
@@ -48,7 +47,7 @@ mod write;
 mod chosen;
 
 #[cfg(test)]
-mod handmade;
+pub(in crate::git) mod handmade;
 
 use std::collections::HashMap;
 use std::io;

@@ -7,14 +7,8 @@ use std::path::{Path, PathBuf};
 use gix_hash::{ObjectId, oid};
 use gix_object::Kind;
 use gix_pack::Bundle;
-use gix_pack::data::Entry;
-use gix_pack::data::decode::entry::ResolvedBase as Base;
-use gix_pack::data::decode::header::ResolvedBase;
-use gix_pack::data::entry::Header;
-use gix_zlib::Inflate;
 
-use super::delta_bases::{DeltaBases, LARGEST};
-use crate::git::objects::{MAX_NESTED_TAGS, corrupt, open_packs, tag_target};
+use crate::git::objects::{Builder, MAX_NESTED_TAGS, base_of, corrupt, entry_at, open_packs, tag_target};
 use crate::git::quarantine::PackName;
 
 /// An object's number: packs one after the other, the objects of each in the order of its index. An object that is in
@@ -27,8 +21,7 @@ pub(super) struct Number(pub u32);
 pub(super) struct Packs {
     /// The largest first: most objects are found there.
     all: Vec<Pack>,
-    inflate: Inflate,
-    bases: DeltaBases,
+    builder: Builder,
 }
 
 pub(super) struct Pack {
@@ -45,21 +38,6 @@ impl Pack {
     /// The pack's checksum, as its index has it.
     pub(super) fn checksum(&self) -> ObjectId {
         self.bundle.index.pack_checksum()
-    }
-
-    fn entry(&self, offset: u64) -> io::Result<Entry> {
-        self.bundle.pack.entry(offset).map_err(|error| corrupt(&self.bundle, &error))
-    }
-
-    /// Where the entry begins that a delta builds upon.
-    fn base(&self, entry: &Entry) -> io::Result<u64> {
-        let index = &self.bundle.index;
-        let base = match entry.header {
-            Header::OfsDelta { base_distance } => entry.checked_base_pack_offset(base_distance),
-            Header::RefDelta { base_id } => index.lookup(base_id).map(|place| index.pack_offset_at_index(place)),
-            _ => None,
-        };
-        base.ok_or_else(|| corrupt(&self.bundle, &"a delta has no base"))
     }
 }
 
@@ -96,7 +74,7 @@ impl Packs {
             packs.push(Pack { bundle, first });
             first = next.ok_or_else(|| io::Error::other("the repository has more objects than can be numbered"))?;
         }
-        Ok(Self { all: packs, inflate: Inflate::default(), bases: DeltaBases::default() })
+        Ok(Self { all: packs, builder: Builder::default() })
     }
 
     pub(super) fn all(&self) -> &[Pack] {
@@ -160,10 +138,10 @@ impl Packs {
         let pack = &self.all[pack];
         let mut offset = pack.bundle.index.pack_offset_at_index(place);
         for _ in 0..pack.count() {
-            let entry = pack.entry(offset)?;
+            let entry = entry_at(&pack.bundle, offset)?;
             match entry.header.as_kind() {
                 Some(kind) => return Ok(kind),
-                None => offset = pack.base(&entry)?,
+                None => offset = base_of(&pack.bundle, &entry)?,
             }
         }
         Err(corrupt(&pack.bundle, &"deltas build upon one another in a circle"))
@@ -173,62 +151,21 @@ impl Packs {
     pub(super) fn size(&mut self, number: Number) -> io::Result<u64> {
         let (pack, place) = self.locate(number);
         let bundle = &self.all[pack].bundle;
-        let resolve = |base: &oid| match bundle.index.lookup(base) {
-            Some(place) => {
-                bundle.pack.entry(bundle.index.pack_offset_at_index(place)).map(|entry| Some(ResolvedBase::InPack(entry)))
-            }
-            None => Ok(None),
-        };
-        let entry = bundle.pack.entry(bundle.index.pack_offset_at_index(place));
-        let header = entry.and_then(|entry| bundle.pack.decode_header(entry, &mut self.inflate, &resolve));
-        header.map(|header| header.object_size).map_err(|error| corrupt(bundle, &error))
+        let (_, size) = self.builder.header(bundle, bundle.index.pack_offset_at_index(place))?;
+        Ok(size)
     }
 
-    /// Builds an object in `out`.
+    /// Builds an object in `out`. Of a folder, what it is kept as a delta upon is usually a later version of it: whoever reads the
+    /// versions from the first to the last finds them built already.
     pub(super) fn read(&mut self, number: Number, out: &mut Vec<u8>) -> io::Result<Kind> {
         let (pack, place) = self.locate(number);
-        self.build(pack, self.all[pack].bundle.index.pack_offset_at_index(place), out)
-    }
-
-    /// Builds a folder in `out`, and before it those that it is kept as a delta upon. Usually these are later versions of
-    /// it; whoever reads the versions from the first to the last finds them built already.
-    pub(super) fn read_tree(&mut self, number: Number, out: &mut Vec<u8>) -> io::Result<()> {
-        let (pack, place) = self.locate(number);
-        let mut bases = Vec::new();
-        let wanted = self.all[pack].bundle.index.pack_offset_at_index(place);
-        let mut entry = self.all[pack].entry(wanted)?;
-        while entry.header.is_delta() && !self.bases.holds(self.all[pack].bundle.pack.id, entry.data_offset) {
-            let base = self.all[pack].base(&entry)?;
-            if bases.len() as u64 > u64::from(self.all[pack].count()) {
-                return Err(corrupt(&self.all[pack].bundle, &"deltas build upon one another in a circle"));
-            }
-            bases.push(base);
-            entry = self.all[pack].entry(base)?;
-        }
-        for base in bases.into_iter().rev() {
-            self.build(pack, base, out)?;
-            if out.len() > LARGEST {
-                break;
-            }
-        }
-        self.build(pack, wanted, out).map(drop)
+        let bundle = &self.all[pack].bundle;
+        self.builder.build(bundle, bundle.index.pack_offset_at_index(place), out)
     }
 
     /// Lets go what is only held in order to be faster: nothing is read for a while.
     pub(super) fn rest(&mut self) {
-        self.bases = DeltaBases::default();
-    }
-
-    fn build(&mut self, pack: usize, offset: u64, out: &mut Vec<u8>) -> io::Result<Kind> {
-        let bundle = &self.all[pack].bundle;
-        let resolve = |base: &oid, _: &mut Vec<u8>| match bundle.index.lookup(base) {
-            Some(place) => bundle.pack.entry(bundle.index.pack_offset_at_index(place)).map(|entry| Some(Base::InPack(entry))),
-            None => Ok(None),
-        };
-        out.clear();
-        let entry = bundle.pack.entry(offset);
-        let read = entry.and_then(|entry| bundle.pack.decode_entry(entry, out, &mut self.inflate, &resolve, &mut self.bases));
-        read.map(|read| read.kind).map_err(|error| corrupt(bundle, &error))
+        self.builder.rest();
     }
 
     /// Follows annotated tags to what they are about: the tags on the way, and the end.

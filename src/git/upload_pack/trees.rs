@@ -117,7 +117,7 @@ impl<'a> Trees<'a> {
         trees.extend(self.chosen.pass_over(tree).then_some(tree));
         while let Some(tree) = trees.pop() {
             self.pulse.beat()?;
-            packs.read_tree(tree, &mut self.buffers.tree)?;
+            packs.read(tree, &mut self.buffers.tree)?;
             for entry in TreeRefIter::from_bytes(&self.buffers.tree, Hash::Sha1) {
                 let entry = entry.map_err(unreadable)?;
                 if entry.mode.is_commit() {
@@ -135,10 +135,10 @@ impl<'a> Trees<'a> {
     fn compare(&mut self, packs: &mut Packs, job: &Job, jobs: &mut Vec<Job>) -> io::Result<()> {
         let mut buffers = mem::take(&mut self.buffers);
         let Buffers { tree, against } = &mut buffers;
-        packs.read_tree(job.tree, tree)?;
+        packs.read(job.tree, tree)?;
         against.resize_with(against.len().max(job.against.len()), Vec::new);
         for (other, buffer) in job.against.iter().zip(&mut *against) {
-            packs.read_tree(other.tree, buffer)?;
+            packs.read(other.tree, buffer)?;
         }
         let mut others: Vec<_> =
             job.against.iter().zip(&*against).map(|(other, bytes)| Cursor::new(bytes, other.is_had)).collect();

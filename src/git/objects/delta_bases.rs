@@ -1,7 +1,6 @@
 //! Objects that were built lately: one version of a folder is usually kept as a delta upon the one read before.
 
 use gix_object::Kind;
-use gix_pack::cache::DecodeEntry;
 
 /// An object has one slot that it can be in; the next one for it takes its place.
 const SLOTS: usize = 4096;
@@ -10,7 +9,7 @@ const SLOTS: usize = 4096;
 const HELD_BYTES: usize = 48 * 1024 * 1024;
 
 /// Largest object that is held.
-pub(super) const LARGEST: usize = 1024 * 1024;
+const LARGEST: usize = HELD_BYTES / 4;
 
 #[derive(Default)]
 pub(super) struct DeltaBases {
@@ -24,11 +23,10 @@ struct Slot {
     pack: u32,
     offset: u64,
     kind: Kind,
-    packed_bytes: usize,
     bytes: Vec<u8>,
 }
 
-const EMPTY: Slot = Slot { pack: u32::MAX, offset: 0, kind: Kind::Blob, packed_bytes: 0, bytes: Vec::new() };
+const EMPTY: Slot = Slot { pack: u32::MAX, offset: 0, kind: Kind::Blob, bytes: Vec::new() };
 
 /// Fibonacci hashing: neighbours in the pack get slots far apart.
 fn slot(pack: u32, offset: u64) -> usize {
@@ -37,14 +35,8 @@ fn slot(pack: u32, offset: u64) -> usize {
 }
 
 impl DeltaBases {
-    /// Whether [`DecodeEntry::get`] would give something.
-    pub(super) fn holds(&self, pack: u32, offset: u64) -> bool {
-        self.slots.get(slot(pack, offset)).is_some_and(|slot| slot.pack == pack && slot.offset == offset)
-    }
-}
-
-impl DecodeEntry for DeltaBases {
-    fn put(&mut self, pack: u32, offset: u64, bytes: &[u8], kind: Kind, packed_bytes: usize) {
+    /// Holds an object of a pack, unless it is too large.
+    pub(super) fn put(&mut self, pack: u32, offset: u64, bytes: &[u8], kind: Kind) {
         if bytes.len() > LARGEST {
             return;
         }
@@ -57,14 +49,15 @@ impl DecodeEntry for DeltaBases {
         slot.bytes.clear();
         slot.bytes.extend_from_slice(bytes);
         self.held_bytes += slot.bytes.capacity();
-        (slot.pack, slot.offset, slot.kind, slot.packed_bytes) = (pack, offset, kind, packed_bytes);
+        (slot.pack, slot.offset, slot.kind) = (pack, offset, kind);
     }
 
-    fn get(&mut self, pack: u32, offset: u64, out: &mut Vec<u8>) -> Option<(Kind, usize)> {
+    /// Copies an object that is held to `out`.
+    pub(super) fn get(&self, pack: u32, offset: u64, out: &mut Vec<u8>) -> Option<Kind> {
         let slot = self.slots.get(slot(pack, offset)).filter(|slot| slot.pack == pack && slot.offset == offset)?;
         out.clear();
         out.extend_from_slice(&slot.bytes);
-        Some((slot.kind, slot.packed_bytes))
+        Some(slot.kind)
     }
 }
 
@@ -77,13 +70,13 @@ mod tests {
         let mut bases = DeltaBases::default();
         let mut out = vec![7];
         assert_eq!(bases.get(0, 12, &mut out), None);
-        bases.put(0, 12, b"tree", Kind::Tree, 3);
-        assert_eq!((bases.get(0, 12, &mut out), out.as_slice()), (Some((Kind::Tree, 3)), &b"tree"[..]));
+        bases.put(0, 12, b"tree", Kind::Tree);
+        assert_eq!((bases.get(0, 12, &mut out), out.as_slice()), (Some(Kind::Tree), &b"tree"[..]));
         assert_eq!((bases.get(1, 12, &mut out), bases.get(0, 13, &mut out)), (None, None));
-        bases.put(0, 14, &vec![0; LARGEST + 1], Kind::Blob, 1);
+        bases.put(0, 14, &vec![0; LARGEST + 1], Kind::Blob);
         assert_eq!(bases.get(0, 14, &mut out), None);
-        for offset in 0..100 {
-            bases.put(0, 1000 * offset, &vec![0; LARGEST], Kind::Blob, 1);
+        for offset in 0..20 {
+            bases.put(0, 1000 * offset, &vec![0; LARGEST], Kind::Blob);
             assert!(bases.held_bytes <= HELD_BYTES + LARGEST);
         }
     }
