@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use hoist::engine::{Engine, Environment, Groundwork, Spec, make_yard};
+use hoist::engine::{Engine, Environment, Groundwork, Spec, make_yard, wide_pipe};
 use hoist::git::{Additions, Base, Exported, Repo};
 use hoist::model::{CommitId, Limits};
 use ignore::gitignore::Gitignore;
-use tokio::io::DuplexStream;
+use tokio::net::unix::pipe::Receiver;
 use tokio::runtime::Runtime;
 
 use crate::harness::{HOIST, WorkTree, stacks_dir};
@@ -25,9 +25,6 @@ const PACKAGES: u64 = 667;
 
 /// Where a build has its source.
 const DIR: &str = "/tmp/build_bench";
-
-/// What may wait between the two, as in a build.
-const PIPE_BYTES: usize = 1024 * 1024;
 
 pub(crate) fn measure(_: &Peers) {
     let tree = WorkTree::new();
@@ -68,7 +65,7 @@ fn repo_of(tree: &WorkTree, dir: &Path) -> Repo {
 async fn export_all(engine: &Engine, repo: &Repo, commit: &CommitId) -> Duration {
     let environment = engine.start(spec()).await.expect("an environment starts");
     let start = Instant::now();
-    let exported = put(repo, commit, async |tar| environment.put_in(DIR, tar).await.expect("it can be unpacked")).await;
+    let exported = put(repo, commit, async |tar| environment.put_in_piped(DIR, tar).await.expect("it can be unpacked")).await;
     stop(environment, start, &exported).await
 }
 
@@ -83,15 +80,15 @@ async fn export_changes(engine: &Engine, repo: &Repo, (first, next): (&CommitId,
     let changes = repo.changes(None, &base, next, None, &Gitignore::empty()).await.expect("it can be read");
     let changes = changes.expect("they are few");
     environment.remove_in(DIR, changes.removed.as_slice()).await.expect("it can be removed");
-    let (writer, reader) = tokio::io::duplex(PIPE_BYTES);
-    let (exported, put) = tokio::join!(repo.export_changes(None, changes, writer), environment.put_in(DIR, reader));
+    let (writer, reader) = wide_pipe().expect("a pipe can be made");
+    let (exported, put) = tokio::join!(repo.export_changes(None, changes, writer), environment.put_in_piped(DIR, reader));
     put.expect("it can be unpacked");
     stop(environment, start, &exported.expect("it can be read")).await
 }
 
 /// Has a commit's files taken as a tar.
-async fn put(repo: &Repo, commit: &CommitId, take: impl AsyncFnOnce(DuplexStream)) -> Exported {
-    let (writer, reader) = tokio::io::duplex(PIPE_BYTES);
+async fn put(repo: &Repo, commit: &CommitId, take: impl AsyncFnOnce(Receiver)) -> Exported {
+    let (writer, reader) = wide_pipe().expect("a pipe can be made");
     let ignore = Gitignore::empty();
     let export = repo.export(None, commit, None, Additions::default(), &ignore, writer);
     let (exported, ()) = tokio::join!(export, take(reader));

@@ -1,14 +1,19 @@
 //! The source tree, put into the environment without what `.slugignore` names: exported from git, or unpacked.
 
+use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use tokio::io::DuplexStream;
+use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 use super::archive::{ArchiveSource, export_archive};
 use super::remote::{RemoteSource, SubmoduleAccess, export_remote, fetch_submodules};
 use super::{Build, BuildError, RemoteError};
+use crate::engine::wide_pipe;
 use crate::fetch;
 use crate::git::{Additions, Changes, Exported, Fetched, MAX_GITMODULES, Quarantine, ReadError, Repo};
 use crate::model::{CommitId, LfsObject, PushCertificate, SourceBlob, SourceRoot, SourceVersion};
@@ -17,7 +22,9 @@ use crate::transcript::{Transcript, size};
 
 /// The largest `.slugignore` that is read, in bytes.
 pub(super) const MAX_SLUGIGNORE: u64 = 64 * 1024;
-/// What may wait on its way into the environment, in bytes.
+/// How long it may take with the last of a source, once all is written.
+const PUT_TIME: Duration = Duration::from_mins(2);
+/// What may wait on its way from one to the other, in bytes, where that is no pipe of the kernel's.
 pub(super) const PIPE_BYTES: usize = 1024 * 1024;
 
 /// What is built.
@@ -135,7 +142,7 @@ pub async fn put_source(
     means: &Means<'_>,
     changes: Option<Changes>,
 ) -> Result<Exported, BuildError> {
-    let put = async |tar| Ok(build.environment.put_in(&build.dir, tar).await?);
+    let put = async |tar| Ok(build.environment.put_in_piped(&build.dir, tar).await?);
     let exported = match (source, changes) {
         (Source::Git(git), Some(changes)) => {
             tell_root(means, build.transcript);
@@ -154,7 +161,7 @@ async fn put_changes(build: &Build<'_>, source: &GitSource, changes: Changes) ->
     build.environment.remove_in(&build.dir, changes.removed.as_slice()).await?;
     // What is left out is no change.
     let export = async |_: &Gitignore, writer| source.repo.export_changes(source.quarantine.as_deref(), changes, writer).await;
-    export_tree(None, export, async |tar| Ok(build.environment.put_in(&build.dir, tar).await?)).await
+    export_tree(None, export, async |tar| Ok(build.environment.put_in_piped(&build.dir, tar).await?)).await
 }
 
 fn tell_root(means: &Means<'_>, transcript: &Transcript) {
@@ -169,7 +176,7 @@ pub(super) async fn export_source(
     means: &Means<'_>,
     transcript: &Transcript,
     leave_out: LeaveOut,
-    put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
+    put: impl AsyncFnOnce(Receiver) -> Result<(), BuildError>,
 ) -> Result<Exported, BuildError> {
     tell_root(means, transcript);
     match source {
@@ -187,7 +194,7 @@ async fn export_commit(
     means: &Means<'_>,
     transcript: &Transcript,
     leave_out: LeaveOut,
-    put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
+    put: impl AsyncFnOnce(Receiver) -> Result<(), BuildError>,
 ) -> Result<Exported, BuildError> {
     let quarantine = source.quarantine.as_deref();
     let slugignore = match leave_out {
@@ -233,15 +240,37 @@ async fn fetch_submodules_of(
 /// Has `put` take what `export` writes, without what is ignored. Says what that was.
 pub(super) async fn export_tree(
     slugignore: Option<&[u8]>,
-    export: impl AsyncFnOnce(&Gitignore, DuplexStream) -> Result<Exported, ReadError>,
-    put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
+    export: impl AsyncFnOnce(&Gitignore, Sender) -> Result<Exported, ReadError>,
+    put: impl AsyncFnOnce(Receiver) -> Result<(), BuildError>,
 ) -> Result<Exported, BuildError> {
     let ignore = read_slugignore(slugignore)?;
-    let (writer, reader) = tokio::io::duplex(PIPE_BYTES);
-    let (exported, put) = tokio::join!(export(&ignore, writer), put(reader));
-    let exported = exported?;
-    put?;
-    Ok(exported)
+    let (writer, reader) = wide_pipe()?;
+    let (exported, put) = write_and_put(export(&ignore, writer), put(reader)).await;
+    match (exported, put) {
+        // A reader that takes no more breaks the pipe: its own reason comes first.
+        (Err(ReadError::Output(broken)), Err(reason)) if broken.kind() == io::ErrorKind::BrokenPipe => Err(reason),
+        (exported, put) => {
+            let exported = exported?;
+            put?;
+            Ok(exported)
+        }
+    }
+}
+
+/// Waits for both who writes a pipe and who reads it. Whoever reads it ends soon after.
+pub(super) async fn write_and_put<T>(
+    write: impl Future<Output = T>,
+    put: impl Future<Output = Result<(), BuildError>>,
+) -> (T, Result<(), BuildError>) {
+    let (mut write, mut put) = (pin!(write), pin!(put));
+    tokio::select! {
+        written = &mut write => {
+            let late = |late: Elapsed| Err(BuildError::Io { what: "the source can't be put where it is built", source: late.into() });
+            (written, timeout(PUT_TIME, put).await.unwrap_or_else(late))
+        }
+        // Its end of the pipe is closed, so there is no one to write for.
+        put = &mut put => (write.await, put),
+    }
 }
 
 /// The `.slugignore` of a commit's folder, or of all of it, if there is one.
@@ -272,7 +301,31 @@ pub(super) fn parse_slugignore(text: &[u8]) -> Result<Gitignore, BuildError> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn who_takes_no_more_says_why_and_who_writes_no_more_as_well() {
+        let full = |kind: io::ErrorKind| BuildError::Io { what: "it is full", source: kind.into() };
+        let endless = async |_: &Gitignore, mut writer: Sender| loop {
+            writer.write_all(&[0; 1 << 16]).await.map_err(ReadError::Output)?;
+        };
+        let refuse = async |tar| {
+            drop(tar);
+            Err(full(io::ErrorKind::StorageFull))
+        };
+        let refused = export_tree(None, endless, refuse).await.unwrap_err();
+        assert!(matches!(&refused, BuildError::Io { what: "it is full", .. }), "{refused:?}");
+
+        let cut_off = async |_: &Gitignore, writer| {
+            drop::<Sender>(writer);
+            Err(ReadError::Output(io::ErrorKind::InvalidData.into()))
+        };
+        let incomplete = async |_| Err(full(io::ErrorKind::UnexpectedEof));
+        let failed = export_tree(None, cut_off, incomplete).await.unwrap_err();
+        assert!(matches!(&failed, BuildError::Export(ReadError::Output(_))), "{failed:?}");
+    }
 
     #[test]
     fn slugignore_is_gitignore_without_exceptions() {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::unix::pipe;
 
 use crate::docker::Docker;
 use crate::model::WindowSize;
@@ -35,6 +36,7 @@ pub use sandbox::helper_main;
 #[cfg(test)]
 pub(crate) use shelf::tests::shelf_below;
 pub use shelf::{Kept, Shelf, flush};
+pub use transfer::wide_pipe;
 pub use tree::make_yard;
 
 /// Where the host's CA bundle ([`Settings::ca_bundle`]) is found inside a sandbox. Whoever runs a command names it
@@ -312,6 +314,16 @@ impl Environment {
     pub async fn put_in(&self, dir: &str, tar: impl AsyncRead + Send + Unpin) -> Result<(), EngineError> {
         match &self.0 {
             EnvironmentKind::Sandbox(sandbox) => sandbox.put_in(dir, tar).await,
+            EnvironmentKind::Docker(container) => container.put_in(dir, tar).await,
+            EnvironmentKind::Local(local) => local.put_in(dir, tar).await,
+        }
+    }
+
+    /// As [`put_in`](Self::put_in), what comes through a pipe: without a detour where the environment can read that itself. It
+    /// waits for whoever writes to the pipe; how long is for the caller to say.
+    pub async fn put_in_piped(&self, dir: &str, tar: pipe::Receiver) -> Result<(), EngineError> {
+        match &self.0 {
+            EnvironmentKind::Sandbox(sandbox) => sandbox.put_in_piped(dir, tar).await,
             EnvironmentKind::Docker(container) => container.put_in(dir, tar).await,
             EnvironmentKind::Local(local) => local.put_in(dir, tar).await,
         }

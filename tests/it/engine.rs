@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hoist::engine::{Command, Engine, Environment, Exit, Kind, Settings, Spec, Stream};
+use hoist::engine::{Command, Engine, EngineError, Environment, Exit, Kind, Settings, Spec, Stream, wide_pipe};
 use tempfile::TempDir;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Mutex;
 
 use crate::harness::{Docker, run, stacks_dir};
@@ -255,6 +255,9 @@ async fn trees_go_in_and_come_out_unchanged() {
         let tar =
             tar_of(&[("b/", 0o750), ("b/x", 0o644), ("b/run", 0o755), ("a->b/x", 0o777), (&long, 0o600), ("closed/", 0o555)]);
         fixture.environment.put_in("/srv/deep/er", &tar[..]).await.unwrap();
+        put_in_piped(&fixture, "/srv/piped", &tar).await.unwrap();
+        let piped = listing(fixture.environment.take_out("/srv/piped").await.unwrap()).await;
+        assert_eq!(piped, listing(fixture.environment.take_out("/srv/deep/er").await.unwrap()).await);
         let mut command = sh("cat b/x && pwd && echo new > b/new");
         command.cwd = "/srv/deep/er".to_owned();
         let expected = format!("b/x{}\n", fixture.environment.path("/srv/deep/er"));
@@ -265,6 +268,14 @@ async fn trees_go_in_and_come_out_unchanged() {
     }
 }
 
+/// Puts in what comes through a pipe, of which whoever writes learns when it is not read.
+async fn put_in_piped(fixture: &Fixture, dir: &str, tar: &[u8]) -> Result<(), EngineError> {
+    let (mut writer, reader) = wide_pipe().unwrap();
+    let write = async move { writer.write_all(tar).await };
+    let (put, _) = tokio::join!(fixture.environment.put_in_piped(dir, reader), write);
+    put
+}
+
 #[tokio::test]
 async fn what_cannot_be_taken_out_or_put_in_is_an_error() {
     for fixture in Fixture::each().await {
@@ -272,8 +283,10 @@ async fn what_cannot_be_taken_out_or_put_in_is_an_error() {
         assert!(out.read_to_end(&mut Vec::new()).await.is_err(), "{:?}", fixture.kind);
         let tar = tar_of(&[("file", 0o644)]);
         assert!(fixture.environment.put_in("/srv/cut", &tar[..700]).await.is_err());
+        assert!(put_in_piped(&fixture, "/srv/cut", &tar[..700]).await.is_err());
         let through_link = tar_of(&[("out->/var/tmp", 0o777), ("out/file", 0o644)]);
         assert!(fixture.environment.put_in("/srv/link", &through_link[..]).await.is_err());
+        assert!(put_in_piped(&fixture, "/srv/link", &through_link).await.is_err());
     }
 }
 

@@ -10,18 +10,20 @@ mod pack;
 mod survey;
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek as _};
+use std::io::{self, BufReader, BufWriter, Read, Seek as _};
 
 use flate2::bufread::MultiGzDecoder;
 use ignore::gitignore::Gitignore;
 use sha2::{Digest as _, Sha256};
-use tokio::io::{AsyncSeekExt as _, DuplexStream};
+use tokio::io::AsyncSeekExt as _;
+use tokio::net::unix::pipe::Receiver;
 use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
 use tokio_util::sync::CancellationToken;
 
 use super::BuildError;
-use super::source::{LeaveOut, Means, PIPE_BYTES};
+use super::source::{LeaveOut, Means, write_and_put};
+use crate::engine::wide_pipe;
 use crate::fetch::{self, FetchError, Question, Url};
 use crate::model::{Checksum, Digest, SourceBlob, SourceRoot};
 use crate::transcript::Transcript;
@@ -29,6 +31,7 @@ pub use pack::keep_pack_archive;
 use survey::Survey;
 
 const READ_BYTES: usize = 256 * 1024;
+const WRITE_BYTES: usize = 64 * 1024;
 
 /// An archive to be built.
 #[derive(Debug, Clone)]
@@ -70,7 +73,7 @@ pub(super) async fn export_archive(
     means: &Means<'_>,
     transcript: &Transcript,
     leave_out: LeaveOut,
-    put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
+    put: impl AsyncFnOnce(Receiver) -> Result<(), BuildError>,
 ) -> Result<u64, BuildError> {
     if let Origin::Url(url) = &source.origin {
         transcript.section(&format!("Fetching source from {}", url.host()));
@@ -83,9 +86,10 @@ pub(super) async fn export_archive(
     if leave_out == LeaveOut::Nothing {
         survey.ignore = Gitignore::empty();
     }
-    let (writer, reader) = tokio::io::duplex(PIPE_BYTES);
-    let export = spawn_blocking(move || archive.export(&survey, SyncIoBridge::new(writer)));
-    let (exported, put) = tokio::join!(export, put(reader));
+    let (writer, reader) = wide_pipe()?;
+    let out = BufWriter::with_capacity(WRITE_BYTES, SyncIoBridge::new(writer));
+    let export = spawn_blocking(move || archive.export(&survey, out));
+    let (exported, put) = write_and_put(export, put(reader)).await;
     let exported = exported.map_err(|panicked| unreadable(io::Error::other(panicked)))?;
     if let Err(error @ BuildError::Archive(_)) = exported {
         return Err(error);

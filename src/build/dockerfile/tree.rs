@@ -6,7 +6,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use tokio::io::{AsyncWriteExt as _, DuplexStream};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::unix::pipe::Receiver;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +37,7 @@ impl Tree {
     pub async fn of(source: &Source, means: &Means<'_>, transcript: &Transcript) -> Result<Self, BuildError> {
         let file = means.store.scratch().map_err(unkept)?;
         let copy = file.try_clone().map_err(unkept)?;
-        let keep = async |mut tar: DuplexStream| {
+        let keep = async |mut tar: Receiver| {
             let mut file = tokio::fs::File::from_std(copy);
             tokio::io::copy(&mut tar, &mut file).await.map_err(unkept)?;
             file.flush().await.map_err(unkept)

@@ -6,6 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::EntryType;
 use tokio::io::DuplexStream;
+use tokio::net::unix::pipe::Receiver;
 use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
 
@@ -19,7 +20,7 @@ use crate::model::SourceBlob;
 pub async fn keep_remote(source: &RemoteSource, means: &Means<'_>) -> Result<ArchiveSource, BuildError> {
     let fetched = fetch(source, means, &|_| ()).await?;
     let mut digest = None;
-    let keep = async |tar: DuplexStream| {
+    let keep = async |tar: Receiver| {
         let (writer, reader) = tokio::io::duplex(PIPE_BYTES);
         let zipping = spawn_blocking(move || zip(SyncIoBridge::new(tar), SyncIoBridge::new(writer)));
         let (zipped, stored) = tokio::join!(zipping, means.store.put(reader));

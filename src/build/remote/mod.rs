@@ -14,7 +14,7 @@ mod tree;
 mod way;
 
 use ignore::gitignore::Gitignore;
-use tokio::io::DuplexStream;
+use tokio::net::unix::pipe::Receiver;
 use tokio::time::timeout;
 
 use super::BuildError;
@@ -52,7 +52,7 @@ pub(super) async fn export_remote(
     means: &Means<'_>,
     transcript: &Transcript,
     leave_out: LeaveOut,
-    put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
+    put: impl AsyncFnOnce(Receiver) -> Result<(), BuildError>,
 ) -> Result<Exported, BuildError> {
     let RemoteCommit { id, remote, .. } = &source.commit;
     transcript.section(&format!("Fetching {} from {}", id.short(), remote.url));
@@ -85,7 +85,7 @@ async fn export_fetched(
     id: &CommitId,
     means: &Means<'_>,
     leave_out: LeaveOut,
-    put: impl AsyncFnOnce(DuplexStream) -> Result<(), BuildError>,
+    put: impl AsyncFnOnce(Receiver) -> Result<(), BuildError>,
 ) -> Result<Exported, BuildError> {
     let slugignore = match leave_out {
         LeaveOut::Slugignored => fetched.read_file(id, &means.path(".slugignore"), MAX_SLUGIGNORE).await?,

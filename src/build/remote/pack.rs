@@ -1,6 +1,6 @@
 //! A buildpack that is another server's repository.
 
-use tokio::io::DuplexStream;
+use tokio::net::unix::pipe::Receiver;
 
 use super::super::source::{LeaveOut, Means};
 use super::{BuildError, RemoteError, export_fetched, tree, way};
@@ -32,7 +32,7 @@ pub async fn keep_pack(
     let (fetched, commit) = fetch(pack, found, means).await?;
     let mut digest = None;
     let unkept = |source| BuildError::Io { what: "the buildpack can't be kept", source };
-    let keep = async |tar: DuplexStream| {
+    let keep = async |tar: Receiver| {
         digest = Some(means.store.put(tar).await.map_err(unkept)?.0);
         Ok(())
     };

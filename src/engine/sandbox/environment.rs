@@ -20,7 +20,7 @@ use super::limits::{disk_bytes, out_of_turn, watch_disk, watch_memory};
 use super::network::Network;
 use super::protocol::{Invitation, MAX_LINE_BYTES, Reply, Request, Terminal, receive, send};
 use crate::engine::output::{Pipes, attach_until, output_pipe, stream_until};
-use crate::engine::transfer::{TarStream, copy_into, verdict_of, wide_pipe, with_verdict};
+use crate::engine::transfer::{TarStream, copy_into, pipe_out, verdict_of, wide_pipe, with_verdict};
 use crate::engine::{Command, EngineError, Exit, Spec, Stream};
 use crate::model::WindowSize;
 
@@ -64,6 +64,14 @@ impl Environment {
         done.map_err(|error| EngineError::io(format!("cannot unpack into {dir}"), error))
     }
 
+    pub(in crate::engine) async fn put_in_piped(&self, dir: &str, tar: pipe::Receiver) -> Result<(), EngineError> {
+        let mut conversation = self.invite_reader(&Request::PutIn { dir: PathBuf::from(dir) }, tar).await?;
+        match reply(&mut conversation).await? {
+            Reply::Done => Ok(()),
+            reply => Err(EngineError::io(format!("cannot unpack into {dir}"), io::Error::other(out_of_turn(&reply)))),
+        }
+    }
+
     pub(in crate::engine) async fn remove_in(&self, dir: &str, names: impl AsyncRead + Send + Unpin) -> Result<(), EngineError> {
         let done = self.feed(&Request::Remove { dir: PathBuf::from(dir) }, names).await?;
         done.map_err(|error| EngineError::io(format!("cannot remove what is in {dir}"), error))
@@ -72,10 +80,7 @@ impl Environment {
     /// Has a request carried out with what it is fed from `input`.
     async fn feed(&self, request: &Request, input: impl AsyncRead + Send + Unpin) -> Result<io::Result<()>, EngineError> {
         let (sender, receiver) = wide_pipe()?;
-        let pipe = receiver.into_blocking_fd().map_err(|error| EngineError::io("cannot prepare a pipe", error))?;
-        let mut conversation = self.invite(request, &[pipe.as_fd()]).await?;
-        // Only the sandbox's end is left, so that copying fails when the sandbox does.
-        drop(pipe);
+        let mut conversation = self.invite_reader(request, receiver).await?;
         let copied = copy_into(input, sender).await;
         // The sandbox's failure comes first: it is why copying failed too.
         Ok(match in_time(UNPACK_TIMEOUT, reply(&mut conversation)).await? {
@@ -84,8 +89,14 @@ impl Environment {
         })
     }
 
+    /// Makes a request with a pipe to read from. Only the sandbox's end of it is left, so that writing fails when the sandbox does.
+    async fn invite_reader(&self, request: &Request, pipe: pipe::Receiver) -> Result<UnixStream, EngineError> {
+        let pipe = pipe.into_blocking_fd().map_err(|error| EngineError::io("cannot prepare a pipe", error))?;
+        self.invite(request, &[pipe.as_fd()]).await
+    }
+
     pub(in crate::engine) async fn take_out(&self, dir: &str) -> Result<TarStream, EngineError> {
-        let (sender, receiver) = wide_pipe()?;
+        let (sender, receiver) = pipe_out()?;
         let pipe = sender.into_blocking_fd().map_err(|error| EngineError::io("cannot prepare a pipe", error))?;
         let request = Request::TakeOut { dir: PathBuf::from(dir) };
         let mut conversation = self.invite(&request, &[pipe.as_fd()]).await?;

@@ -6,11 +6,11 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_OMIT, fchmod, futimens, openat, openat2};
+use rustix::fs::{Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_OMIT, fchmod, fstat, futimens, openat, openat2};
 use rustix::io::Errno;
 use tar::Entry;
 
@@ -33,11 +33,13 @@ impl NewFiles {
 
     /// Makes the file that an entry is; tells whether it could. If not, nothing has been read or written.
     pub(super) fn make<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> io::Result<bool> {
-        let Some(file) = self.create(&entry.path_bytes())? else { return Ok(false) };
-        self.fill(entry, file).map(|()| true)
+        // As the long way: without set-uid and its like.
+        let mode = Mode::from_raw_mode(entry.header().mode()? & 0o777);
+        let Some(file) = self.create(&entry.path_bytes(), mode)? else { return Ok(false) };
+        self.fill(entry, file, mode).map(|()| true)
     }
 
-    fn create(&mut self, path: &[u8]) -> io::Result<Option<File>> {
+    fn create(&mut self, path: &[u8], mode: Mode) -> io::Result<Option<File>> {
         let path = path.strip_prefix(b"./").unwrap_or(path);
         let (folder, name) = match path.iter().rposition(|byte| *byte == b'/') {
             Some(slash) => (&path[..slash], &path[slash + 1..]),
@@ -48,7 +50,7 @@ impl NewFiles {
         }
         let Some(folder) = self.open_folder(folder)? else { return Ok(None) };
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match openat(folder, OsStr::from_bytes(name), flags, Mode::RUSR | Mode::WUSR) {
+        match openat(folder, OsStr::from_bytes(name), flags, mode) {
             Ok(file) => Ok(Some(file.into())),
             // There already; or a name that the file system refuses, and the long way says why.
             Err(Errno::EXIST | Errno::NAMETOOLONG | Errno::INVAL) => Ok(None),
@@ -72,7 +74,7 @@ impl NewFiles {
         Ok(self.folder.as_ref().map(|(_, folder)| folder))
     }
 
-    fn fill<R: Read>(&mut self, entry: &mut Entry<'_, R>, mut file: File) -> io::Result<()> {
+    fn fill<R: Read>(&mut self, entry: &mut Entry<'_, R>, mut file: File, mode: Mode) -> io::Result<()> {
         let mut left = entry.size();
         while left > 0 {
             let length = usize::try_from(left).map_or(COPY_BYTES, |left| left.min(COPY_BYTES));
@@ -80,8 +82,11 @@ impl NewFiles {
             file.write_all(&self.buffer[..length])?;
             left -= length as u64;
         }
-        // As the long way: without set-uid and its like, and no time that tools take for none.
-        fchmod(file.as_fd(), Mode::from_raw_mode(entry.header().mode()? & 0o777))?;
+        // The umask, or the folder, may have had a say. Looking costs less than setting what is set.
+        if Mode::from_raw_mode(fstat(&file)?.st_mode) != mode {
+            fchmod(&file, mode)?;
+        }
+        // No time that tools take for none.
         let seconds = entry.header().mtime()?.clamp(1, i64::MAX.cast_unsigned()).cast_signed();
         let modified = Timespec { tv_sec: seconds, tv_nsec: 0 };
         let accessed = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
@@ -104,7 +109,7 @@ mod tests {
         for name in names {
             let mut header = Header::new_gnu();
             header.set_entry_type(EntryType::Regular);
-            header.set_mode(0o4751);
+            header.set_mode(0o4775);
             header.set_mtime(77);
             header.set_size(name.len() as u64);
             // Straight into the field: the builder would refuse the names that matter here.
@@ -130,7 +135,7 @@ mod tests {
         assert!(make(dest.path(), &["./one", "two", "a/three", "./a/b/four", "five"]).is_empty());
         for name in ["one", "two", "a/three", "a/b/four", "five"] {
             let metadata = fs::metadata(dest.path().join(name)).unwrap();
-            assert_eq!((metadata.mode() & 0o7777, metadata.mtime()), (0o751, 77), "{name}");
+            assert_eq!((metadata.mode() & 0o7777, metadata.mtime()), (0o775, 77), "{name}");
             assert!(fs::read_to_string(dest.path().join(name)).unwrap().ends_with(name), "{name}");
         }
     }
