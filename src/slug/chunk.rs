@@ -103,7 +103,7 @@ impl Chunk {
             return Ok(earlier.run(number).clone());
         }
         self.deflate()?;
-        Ok(Run::of(self.key, &self.run))
+        Ok(Run::of(self.key, &self.run, crc32fast::hash(self.content())))
     }
 
     fn hash_input(&self) -> Key {

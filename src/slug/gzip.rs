@@ -56,8 +56,6 @@ struct Lane {
 struct Done {
     chunk: Chunk,
     run: Run,
-    /// Of the content.
-    checksum: crc32fast::Hasher,
 }
 
 impl<'scope, 'env, S: Sink> Gzip<'scope, 'env, S> {
@@ -123,7 +121,8 @@ impl<'scope, 'env, S: Sink> Gzip<'scope, 'env, S> {
         let lane = &self.lanes[self.collected % self.threads];
         let done = lane.done.recv().map_err(|_| thread_gone())??;
         self.collected += 1;
-        self.checksum.combine(&done.checksum);
+        let bytes = done.chunk.content().len() as u64;
+        self.checksum.combine(&crc32fast::Hasher::new_with_initial_len(done.run.checksum(), bytes));
         self.sink.take(&done.chunk, done.run)?;
         self.spare.push(done.chunk);
         Ok(())
@@ -162,9 +161,7 @@ impl Lane {
 
 fn work_on(mut chunk: Chunk, earlier: Option<&Earlier>) -> io::Result<Done> {
     let run = chunk.compress(earlier)?;
-    let mut checksum = crc32fast::Hasher::new();
-    checksum.update(chunk.content());
-    Ok(Done { chunk, run, checksum })
+    Ok(Done { chunk, run })
 }
 
 /// Said when a thread panicked; the scope then panics as well, with the thread's own message.

@@ -98,7 +98,7 @@ async fn pack_on<O: Observer + Send + 'static>(
     limits: &Limits,
     mut observer: O,
 ) -> Result<(Packed, O), PackError> {
-    let (feeder, input) = feed::channel();
+    let (_wanted, input) = feed::to_thread(tar);
     let (store, last) = (store.clone(), last.clone());
     let bounds = Bounds { slug_bytes: limits.slug_bytes, content_bytes: limits.build_disk_bytes };
     let packing = spawn_blocking(move || {
@@ -108,7 +108,6 @@ async fn pack_on<O: Observer + Send + 'static>(
         last.note(&packed.digest, &notes);
         Ok((packed, observer))
     });
-    feeder.feed(tar).await;
     packing.await.unwrap_or_else(|panicked| Err(PackError::Store(io::Error::other(panicked))))
 }
 

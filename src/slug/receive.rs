@@ -70,14 +70,13 @@ pub async fn receive(
     store: &Store,
     limits: &Limits,
 ) -> Result<Received, ReceiveError> {
-    let (feeder, input) = feed::channel();
+    let (_wanted, input) = feed::to_thread(archive);
     let (store, slug_bytes, content_bytes) = (store.clone(), limits.slug_bytes, limits.build_disk_bytes);
     let receiving = spawn_blocking(move || {
         let writer = store.writer().map_err(ReceiveError::Store)?;
         let kept = Kept { input, writer, size_bytes: 0, limit_bytes: slug_bytes, failed: None };
         receive_blocking(kept, content_bytes, expected)
     });
-    feeder.feed(archive).await;
     receiving.await.unwrap_or_else(|panicked| Err(ReceiveError::Store(io::Error::other(panicked))))
 }
 

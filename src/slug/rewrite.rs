@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, Write};
+use std::sync::LazyLock;
 
 use tar::{EntryType, Header};
 
@@ -27,6 +28,15 @@ const MTIME_SECS: u64 = 315_532_801;
 
 /// Most bytes of padding behind the end of a tar. GNU tar fills up to its record size, 10 KiB unless told otherwise.
 const MAX_TRAILER_BYTES: u64 = 1024 * 1024;
+
+/// What all headers say. Writing numbers is most of the work of a header.
+static COMMON: LazyLock<Header> = LazyLock::new(|| {
+    let mut header = Header::new_gnu();
+    header.set_uid(OWNER);
+    header.set_gid(OWNER);
+    header.set_mtime(MTIME_SECS);
+    header
+});
 
 /// What [`rewrite`] wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +162,7 @@ pub(super) fn check_target(target: &[u8]) -> Result<(), &'static str> {
 }
 
 fn write_header(output: &mut impl Write, member: &Member) -> io::Result<()> {
-    let mut header = Header::new_gnu();
+    let mut header = COMMON.clone();
     let name_field = &mut header.as_old_mut().name;
     if member.name.len() > name_field.len() {
         write_long_name(output, EntryType::GNULongName, &member.name)?;
@@ -166,9 +176,6 @@ fn write_header(output: &mut impl Write, member: &Member) -> io::Result<()> {
     header.set_entry_type(member.entry_type);
     header.set_mode(member.mode);
     header.set_size(member.size_bytes);
-    header.set_uid(OWNER);
-    header.set_gid(OWNER);
-    header.set_mtime(MTIME_SECS);
     header.set_cksum();
     output.write_all(header.as_bytes())
 }

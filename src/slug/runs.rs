@@ -13,7 +13,7 @@ use super::gzip::HEADER;
 use crate::model::Digest;
 
 /// Raised when runs are made or noted in another way.
-const FORMAT: &str = "runs 3";
+const FORMAT: &str = "runs 4";
 
 /// Bytes copied at a time.
 const COPY_BYTES: usize = 256 * 1024;
@@ -29,11 +29,19 @@ pub(super) struct Run {
     /// Digest of the run itself.
     digest: Key,
     size_bytes: u32,
+    /// CRC-32 of the chunk's content.
+    checksum: u32,
 }
 
 impl Run {
-    pub(super) fn of(key: Key, run: &[u8]) -> Self {
-        Self { key, digest: blake3::hash(run), size_bytes: u32::try_from(run.len()).expect("a run is small") }
+    pub(super) fn of(key: Key, run: &[u8], checksum: u32) -> Self {
+        let size_bytes = u32::try_from(run.len()).expect("a run is small");
+        Self { key, digest: blake3::hash(run), size_bytes, checksum }
+    }
+
+    /// CRC-32 of the content that it is made of.
+    pub(super) fn checksum(&self) -> u32 {
+        self.checksum
     }
 }
 
@@ -52,23 +60,29 @@ pub(super) struct Note {
     pub(super) content: Sha256,
 }
 
-/// Two digests, a size, and a hash's state.
-const NOTE_BYTES: usize = 32 + 32 + 4 + size_of::<SerializedState<Sha256>>();
+/// Two digests, a size, a checksum, and a hash's state.
+const NOTE_BYTES: usize = 32 + 32 + 4 + 4 + size_of::<SerializedState<Sha256>>();
 
 impl Note {
     fn encode(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(self.run.key.as_bytes());
         bytes.extend_from_slice(self.run.digest.as_bytes());
         bytes.extend_from_slice(&self.run.size_bytes.to_le_bytes());
+        bytes.extend_from_slice(&self.run.checksum.to_le_bytes());
         bytes.extend_from_slice(&self.content.serialize());
     }
 
     fn decode(bytes: &[u8; NOTE_BYTES]) -> Option<Self> {
         let (key, rest) = bytes.split_first_chunk().expect("it is longer");
         let (digest, rest) = rest.split_first_chunk().expect("it is longer");
-        let (size_bytes, content) = rest.split_first_chunk().expect("it is longer");
-        let run =
-            Run { key: Key::from_bytes(*key), digest: Key::from_bytes(*digest), size_bytes: u32::from_le_bytes(*size_bytes) };
+        let (size_bytes, rest) = rest.split_first_chunk().expect("it is longer");
+        let (checksum, content) = rest.split_first_chunk().expect("it is longer");
+        let run = Run {
+            key: Key::from_bytes(*key),
+            digest: Key::from_bytes(*digest),
+            size_bytes: u32::from_le_bytes(*size_bytes),
+            checksum: u32::from_le_bytes(*checksum),
+        };
         Some(Self { run, content: Sha256::deserialize(content.try_into().ok()?).ok()? })
     }
 }

@@ -91,7 +91,7 @@ fn runs_of_an_earlier_slug_are_taken_over() {
     let runs = first.notes.len();
     assert!(runs > 20 && first.in_their_places == 0);
     // Nothing but what is taken over can look like this.
-    let marked = |note: &Note| Note { run: Run::of(note.run.key(), b"taken over "), content: Sha256::new() };
+    let marked = |note: &Note| Note { run: Run::of(note.run.key(), b"taken over ", note.run.checksum()), content: Sha256::new() };
     let mut slug = tempfile::tempfile().unwrap();
     slug.write_all(&HEADER).unwrap();
     slug.write_all(&b"taken over ".repeat(runs)).unwrap();

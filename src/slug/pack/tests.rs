@@ -234,11 +234,11 @@ async fn a_pack_dropped_midway_leaves_nothing() {
         written = tokio::io::AsyncWriteExt::write_all(&mut writer, &[b'x'; 2000]) => written.unwrap(),
     }
     drop(packing);
-    drop(writer);
-    // The packing thread still has to notice.
+    // The packing thread still has to notice: the tar goes on.
     while files_below(dir.path()) > 0 {
         tokio::task::yield_now().await;
     }
+    drop(writer);
 }
 
 mod reuse;

@@ -6,7 +6,7 @@ fn notes() -> Vec<Note> {
     let mut content = Sha256::new();
     let note = |(run, key): (&[u8], u8)| {
         content.update([key; 100]);
-        Note { run: Run::of(Key::from_bytes([key; 32]), run), content: content.clone() }
+        Note { run: Run::of(Key::from_bytes([key; 32]), run, 7), content: content.clone() }
     };
     [&b"one"[..], b"", b"three"].into_iter().zip(0..).map(note).collect()
 }
@@ -42,7 +42,7 @@ fn whatever_is_damaged_or_anothers_is_nothing() {
         damaged[at] ^= 1;
         assert!(decode(&damaged).is_none(), "byte {at}");
     }
-    let other = [b"runs 2, zlib 1.3\n", &noted[head().len()..noted.len() - 32]].concat();
+    let other = [b"runs 3, zlib 1.3\n", &noted[head().len()..noted.len() - 32]].concat();
     assert!(decode(&[&other[..], &Sha256::digest(&other)].concat()).is_none());
 }
 
