@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::UNIX_EPOCH;
 
 use rustix::fs::{Advice, AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fadvise, fstat, openat, readlinkat, statat};
 use rustix::io::Errno;
@@ -20,6 +21,9 @@ const AHEAD: usize = 64;
 
 /// How many of them are handed over together: so seldom is whoever takes them woken.
 const TOGETHER: usize = 16;
+
+/// What was written so lately is in memory still, as a rule: most of what a build leaves.
+const IN_MEMORY_SECS: i64 = 15 * 60;
 
 /// `PATH_MAX` of Linux, with its NUL. Folder by folder one could go on, but nobody else could open what is found there, nor
 /// make it again.
@@ -62,7 +66,8 @@ pub(super) fn walk_ahead(root: &OwnedFd, dir: &Path, mut take: impl FnMut(Entry)
     let (ahead, entries) = sync_channel(AHEAD / TOGETHER);
     std::thread::scope(|scope| {
         let walker = std::thread::Builder::new().name("walk".into()).spawn_scoped(scope, move || {
-            let mut walk = Walk { dir, name: b"./".to_vec(), found: Vec::with_capacity(TOGETHER), ahead };
+            let in_memory_since = now_secs() - IN_MEMORY_SECS;
+            let mut walk = Walk { dir, in_memory_since, name: b"./".to_vec(), found: Vec::with_capacity(TOGETHER), ahead };
             walk.folder(root.try_clone()?, 0)?;
             walk.hand_over()
         })?;
@@ -77,6 +82,8 @@ pub(super) fn walk_ahead(root: &OwnedFd, dir: &Path, mut take: impl FnMut(Entry)
 struct Walk<'a> {
     /// For messages.
     dir: &'a Path,
+    /// What has changed since this second need not be fetched.
+    in_memory_since: i64,
     /// Of the entry that the walk has come to.
     name: Vec<u8>,
     found: Vec<Entry>,
@@ -112,7 +119,7 @@ impl Walk<'_> {
                     self.found(stat, Kind::Link(target))?;
                 }
                 FileType::RegularFile => {
-                    let (file, stat) = open_file(folder, &file_name).map_err(|error| self.about(error))?;
+                    let (file, stat) = self.open_file(folder, &file_name).map_err(|error| self.about(error))?;
                     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
                         return Err(io::Error::other(format!("{}: changed while it was read", self.path().display())));
                     }
@@ -123,6 +130,23 @@ impl Walk<'_> {
         }
         self.name.truncate(length);
         Ok(())
+    }
+
+    /// Opens a file and has the kernel fetch it meanwhile. Neither follows a link nor waits for a pipe, in case that the file has
+    /// become one since it was listed.
+    fn open_file(&self, folder: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<(File, Stat)> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        // Noting when it was read costs a tenth of reading it. Only its owner may leave that out.
+        let file = match openat(folder, name, flags | OFlags::NOATIME, Mode::empty()) {
+            Err(Errno::PERM) => openat(folder, name, flags, Mode::empty())?,
+            opened => opened?,
+        };
+        let stat = fstat(&file)?;
+        if stat.st_ctime < self.in_memory_since {
+            // Advice that is not taken does no harm.
+            let _ = fadvise(&file, 0, None, Advice::WillNeed);
+        }
+        Ok((file.into(), stat))
     }
 
     fn sorted(&self, folder: &mut Dir) -> io::Result<Vec<(CString, FileType)>> {
@@ -174,19 +198,13 @@ impl Walk<'_> {
     }
 }
 
-fn open_folder(at: impl AsFd, name: impl Arg) -> rustix::io::Result<OwnedFd> {
-    openat(at, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+fn now_secs() -> i64 {
+    let since_epoch = UNIX_EPOCH.elapsed().unwrap_or_default();
+    since_epoch.as_secs().cast_signed()
 }
 
-/// Opens a file and has the kernel fetch it meanwhile. Neither follows a link nor waits for a pipe, in case that the file has
-/// become one since it was listed.
-fn open_file(folder: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<(File, Stat)> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = openat(folder, name, flags, Mode::empty())?;
-    let stat = fstat(&file)?;
-    // Advice that is not taken does no harm.
-    let _ = fadvise(&file, 0, None, Advice::WillNeed);
-    Ok((file.into(), stat))
+fn open_folder(at: impl AsFd, name: impl Arg) -> rustix::io::Result<OwnedFd> {
+    openat(at, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
 }
 
 /// Whoever has made the tree has also set its modes, and nested it deeper than a path is long.

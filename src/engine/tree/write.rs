@@ -16,8 +16,8 @@ use super::walk::{Entry, Kind, walk_ahead};
 
 const BLOCK_BYTES: usize = 512;
 
-/// Bytes gathered before the output is written to: a multiple of the block, and a quarter of the largest pipe.
-const BUFFER_BYTES: usize = 256 * 1024;
+/// Bytes gathered before the output is written to: a multiple of the block, and half of a pipe (`transfer`).
+const BUFFER_BYTES: usize = 128 * 1024;
 
 /// Longest name that a header's own field holds; longer ones get an entry of their own before, as GNU tar does.
 const NAME_FIELD_BYTES: usize = 100;
@@ -31,18 +31,18 @@ pub(in crate::engine) fn write(root: &OwnedFd, dir: &Path, out: impl Write) -> i
 /// As [`write()`], with later times than `latest_secs` set back to it: unpacking leaves folders and links with times of
 /// its own.
 pub(in crate::engine) fn write_until(root: &OwnedFd, dir: &Path, latest_secs: u64, out: impl Write) -> io::Result<()> {
-    let mut tar = TarWriter { out, buffer: vec![0; BUFFER_BYTES], used: 0, latest_secs };
+    let mut tar = TarWriter { out, buffer: vec![0; BUFFER_BYTES], used: 0, latest_secs, last: None };
     walk_ahead(root, dir, |entry| write_entry(&mut tar, entry))?;
     tar.finish()
 }
 
 fn write_entry<W: Write>(tar: &mut TarWriter<W>, Entry { name, stat, kind }: Entry) -> io::Result<()> {
     match kind {
-        Kind::Folder => tar.entry(tar.header(&stat, EntryType::Directory, 0), &name, c""),
-        Kind::Link(target) => tar.entry(tar.header(&stat, EntryType::Symlink, 0), &name, &target),
+        Kind::Folder => tar.entry(&stat, (EntryType::Directory, 0), &name, c""),
+        Kind::Link(target) => tar.entry(&stat, (EntryType::Symlink, 0), &name, &target),
         Kind::File(mut file) => {
             let size = u64::try_from(stat.st_size).unwrap_or(0);
-            tar.entry(tar.header(&stat, EntryType::Regular, size), &name, c"")?;
+            tar.entry(&stat, (EntryType::Regular, size), &name, c"")?;
             let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", String::from_utf8_lossy(&name)));
             tar.contents(&mut file, size).map_err(named)
         }
@@ -56,22 +56,28 @@ struct TarWriter<W> {
     used: usize,
     /// No entry's time is later than this.
     latest_secs: u64,
+    last: Option<(Common, Header)>,
 }
 
+/// Mode, owner, group and time: most entries have those of the one before, and writing them is most of the work of a header.
+type Common = (u32, u32, u32, u64);
+
 impl<W: Write> TarWriter<W> {
-    fn header(&self, stat: &Stat, kind: EntryType, size: u64) -> Header {
-        let mut header = Header::new_gnu();
+    fn header(&mut self, stat: &Stat, kind: EntryType, size: u64) -> Header {
+        let time = stat.st_mtime.try_into().unwrap_or(0).min(self.latest_secs);
+        let common = (stat.st_mode & 0o7777, stat.st_uid, stat.st_gid, time);
+        let mut header = match &self.last {
+            Some((last, header)) if *last == common => header.clone(),
+            _ => self.last.insert((common, common_header(common))).1.clone(),
+        };
         header.set_entry_type(kind);
-        header.set_mode(stat.st_mode & 0o7777);
-        header.set_uid(stat.st_uid.into());
-        header.set_gid(stat.st_gid.into());
-        header.set_mtime(stat.st_mtime.try_into().unwrap_or(0).min(self.latest_secs));
         header.set_size(size);
         header
     }
 
     /// Appends an entry, and where it leads if it is a link.
-    fn entry(&mut self, mut header: Header, name: &[u8], target: &CStr) -> io::Result<()> {
+    fn entry(&mut self, stat: &Stat, (kind, size): (EntryType, u64), name: &[u8], target: &CStr) -> io::Result<()> {
+        let mut header = self.header(stat, kind, size);
         let target = target.to_bytes();
         if name.len() > NAME_FIELD_BYTES {
             self.long_name(EntryType::GNULongName, name)?;
@@ -152,6 +158,15 @@ impl<W: Write> TarWriter<W> {
         self.flush()?;
         self.out.flush()
     }
+}
+
+fn common_header((mode, owner, group, time): Common) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_mode(mode);
+    header.set_uid(owner.into());
+    header.set_gid(group.into());
+    header.set_mtime(time);
+    header
 }
 
 /// Copies as much of `value` as the field holds.
