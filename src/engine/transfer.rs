@@ -20,23 +20,11 @@ use super::{EngineError, tree};
 /// Bytes copied at a time, and asked for as a pipe's size: the most that ordinary users get.
 const PIPE_BYTES: usize = 1024 * 1024;
 
-/// What is on its way out of an environment: so little that the kernel finds its pages, and a processor their content, close by.
-const PIPE_OUT_BYTES: usize = 256 * 1024;
-
 /// A pipe with room for a lot.
 pub fn wide_pipe() -> Result<(Sender, Receiver), EngineError> {
-    pipe_of(PIPE_BYTES)
-}
-
-/// A pipe for a tar that is read as fast as it is written.
-pub(super) fn pipe_out() -> Result<(Sender, Receiver), EngineError> {
-    pipe_of(PIPE_OUT_BYTES)
-}
-
-fn pipe_of(bytes: usize) -> Result<(Sender, Receiver), EngineError> {
     let (sender, receiver) = pipe().map_err(|error| EngineError::io("cannot make a pipe", error))?;
     // A user with many pipes open is refused the larger size, which costs nothing but speed.
-    let _ = fcntl_setpipe_size(&sender, bytes);
+    let _ = fcntl_setpipe_size(&sender, PIPE_BYTES);
     Ok((sender, receiver))
 }
 

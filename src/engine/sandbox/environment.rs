@@ -20,7 +20,7 @@ use super::limits::{disk_bytes, out_of_turn, watch_disk, watch_memory};
 use super::network::Network;
 use super::protocol::{Invitation, MAX_LINE_BYTES, Reply, Request, Terminal, receive, send};
 use crate::engine::output::{Pipes, attach_until, output_pipe, stream_until};
-use crate::engine::transfer::{TarStream, copy_into, pipe_out, verdict_of, wide_pipe, with_verdict};
+use crate::engine::transfer::{TarStream, copy_into, verdict_of, wide_pipe, with_verdict};
 use crate::engine::{Command, EngineError, Exit, Spec, Stream};
 use crate::model::WindowSize;
 
@@ -96,7 +96,7 @@ impl Environment {
     }
 
     pub(in crate::engine) async fn take_out(&self, dir: &str) -> Result<TarStream, EngineError> {
-        let (sender, receiver) = pipe_out()?;
+        let (sender, receiver) = wide_pipe()?;
         let pipe = sender.into_blocking_fd().map_err(|error| EngineError::io("cannot prepare a pipe", error))?;
         let request = Request::TakeOut { dir: PathBuf::from(dir) };
         let mut conversation = self.invite(&request, &[pipe.as_fd()]).await?;

@@ -16,8 +16,8 @@ use super::walk::{Entry, Kind, walk_ahead};
 
 const BLOCK_BYTES: usize = 512;
 
-/// Bytes gathered before the output is written to: a multiple of the block, and half of a pipe (`transfer`).
-const BUFFER_BYTES: usize = 128 * 1024;
+/// Bytes gathered before the output is written to: a multiple of the block, and a quarter of the largest pipe.
+const BUFFER_BYTES: usize = 256 * 1024;
 
 /// Longest name that a header's own field holds; longer ones get an entry of their own before, as GNU tar does.
 const NAME_FIELD_BYTES: usize = 100;
