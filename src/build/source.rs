@@ -309,7 +309,7 @@ mod tests {
     async fn who_takes_no_more_says_why_and_who_writes_no_more_as_well() {
         let full = |kind: io::ErrorKind| BuildError::Io { what: "it is full", source: kind.into() };
         let endless = async |_: &Gitignore, mut writer: Sender| loop {
-            writer.write_all(&[0; 1 << 16]).await.map_err(ReadError::Output)?;
+            writer.write_all(&[0; 4096]).await.map_err(ReadError::Output)?;
         };
         let refuse = async |tar| {
             drop(tar);
